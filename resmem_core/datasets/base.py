@@ -1,0 +1,92 @@
+"""What a dataset loader is, and where data lives."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from resmem_core.progress import Progress
+from resmem_core.registry import Registry
+from resmem_core.types import Examples
+
+
+def data_folder() -> Path:
+    """Return the folder datasets are downloaded to: `RESMEM_DATA`, or `data/` beside the package."""
+    return Path(os.environ.get("RESMEM_DATA") or Path(__file__).parents[2] / "data")
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A dataset as it comes, before it is cut.
+
+    Attributes
+    ----------
+    class_names : tuple of str, length C
+        Names of the classes, in the order of the labels.
+    train : Examples
+        Ordered by class, then as the source orders them, so that copies of the same data in other
+        wrappings are cut alike.
+    test : Examples or None
+        None: a fifth of `train` is cut off for it.
+    validation : Examples or None
+        None: cut off `train`.
+    notes : tuple of str
+        What a user should know.
+    """
+
+    class_names: tuple[str, ...]
+    train: Examples
+    test: Examples | None = None
+    validation: Examples | None = None
+    notes: tuple[str, ...] = ()
+
+
+class DatasetLoader(ABC):
+    """One dataset, or one kind of dataset that takes an argument (`folder:PATH`).
+
+    Attributes
+    ----------
+    name : str
+        What users type before any colon.
+    summary : str
+        One line for listings.
+    argument : str or None
+        What stands after the colon, as listings call it ("PATH"); None where nothing does.
+    embedded : bool
+        Whether it is there without a download and small enough to be prepared while a user waits.
+    has_model : bool
+        Whether it brings embeddings and logits, so that no backbone is needed.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    argument: ClassVar[str | None] = None
+    embedded: ClassVar[bool] = False
+    has_model: ClassVar[bool] = False
+
+    def unavailable(self, argument: str | None) -> str | None:
+        """Return why the dataset cannot be loaded now, or None. Quick: it looks, and loads nothing."""
+        return None
+
+    def cache_key(self, argument: str | None) -> Mapping[str, Any] | None:
+        """Return what identifies the source's content if decoding it is slow enough to be stored."""
+        return None
+
+    @abstractmethod
+    def load(self, argument: str | None, progress: Progress) -> Source:
+        """Read everything.
+
+        Raises
+        ------
+        DatasetError
+            If the data is there but cannot be used.
+        UnavailableError
+            If it is not there and cannot be fetched.
+        """
+
+
+DATASETS: Registry[DatasetLoader] = Registry("dataset", "resmem_core.datasets")

@@ -1,0 +1,114 @@
+"""The contract every nearest-neighbour index keeps."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from resmem_core.errors import InvalidParameterError
+from resmem_core.progress import Progress, silent
+from resmem_core.registry import Registry
+from resmem_core.types import FloatArray, IntArray, Neighbors, check_k
+
+
+def normalized(embeddings: FloatArray) -> FloatArray:
+    """Return the rows scaled to Euclidean length 1, (N, D) -> (N, D); a zero row stays zero."""
+    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    return embeddings / np.where(lengths > 0, lengths, 1)
+
+
+class Index(ABC):
+    """Finds the k nearest memory points by Euclidean distance.
+
+    Parameters
+    ----------
+    embeddings : ndarray of float32, shape (N, D)
+        The memory points; row numbers are their ids.
+    seed : int
+        Makes whatever is random in the building repeatable.
+
+    Attributes
+    ----------
+    name : str
+        What users type.
+    summary : str
+        One line for listings.
+    exact : bool
+        Whether every true neighbour is found.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    exact: ClassVar[bool]
+
+    embeddings: FloatArray
+
+    @classmethod
+    @abstractmethod
+    def build(cls, embeddings: FloatArray, *, seed: int = 0) -> Index:
+        """Index `embeddings`, (N, D)."""
+
+    @abstractmethod
+    def save(self, directory: Path) -> None:
+        """Write what `load` needs into an existing, empty `directory` (the embeddings are not part of it)."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, directory: Path, embeddings: FloatArray) -> Index:
+        """Open what `save` wrote.
+
+        Raises
+        ------
+        StoreError
+            If what is there does not belong to `embeddings`, or is damaged.
+        """
+
+    @abstractmethod
+    def _nearest(self, queries: FloatArray, k: int, progress: Progress) -> Neighbors:
+        """Return exactly `k` neighbours of each query, sorted as `Neighbors` says; k <= N."""
+
+    def search(
+        self, queries: FloatArray, k: int, *, exclude: IntArray | None = None, progress: Progress = silent
+    ) -> Neighbors:
+        """Return the `k` nearest memory points of each query.
+
+        Parameters
+        ----------
+        queries : ndarray, shape (M, D)
+        k : int
+            From 1 to N; to N - 1 with `exclude`.
+        exclude : ndarray of int, shape (M,), optional
+            For each query the id of the memory point that it is itself and must not find (leave-one-out).
+        progress : callable
+            Told how many queries are done.
+
+        Returns
+        -------
+        Neighbors
+            Euclidean distances (float32, ascending) and ids (int64), each of shape (M, k).
+
+        Raises
+        ------
+        InvalidParameterError
+            If k is out of range, or D differs from that of memory.
+        """
+        queries = np.ascontiguousarray(queries, dtype=np.float32)
+        n_memory, dimension = self.embeddings.shape
+        if queries.ndim != 2 or queries.shape[1] != dimension:
+            raise InvalidParameterError(
+                f"queries of shape {queries.shape} must have the shape (M, {dimension}), as memory has"
+            )
+        if exclude is None:
+            return self._nearest(queries, check_k(k, n_memory), progress)
+        check_k(k, n_memory - 1)
+        found = self._nearest(queries, k + 1, progress)
+        itself = found.indices == np.asarray(exclude)[:, None]
+        itself[~itself.any(axis=1), -1] = True  # not among them: the farthest is the one too many
+        shape = (len(queries), k)
+        return Neighbors(found.distances[~itself].reshape(shape), found.indices[~itself].reshape(shape))
+
+
+INDEXES: Registry[type[Index]] = Registry("index", "resmem_core.indexes")

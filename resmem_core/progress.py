@@ -1,0 +1,44 @@
+"""How long work reports itself: a callback that takes one `Step`, and may raise `Cancelled`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One report of long work.
+
+    Attributes
+    ----------
+    stage : str
+        What is being done, in words a user reads ("Training", "Decoding images").
+    done, total : int
+        Units finished and units in all; `total` is 0 where it is not known.
+    message : str
+        A detail worth showing beside the bar ("epoch 3 of 8, loss 0.81").
+    """
+
+    stage: str
+    done: int
+    total: int
+    message: str = ""
+
+
+Progress: TypeAlias = Callable[[Step], None]
+
+
+def silent(step: Step) -> None:
+    """Ignore the report."""
+
+
+def tracked(items: Iterable[T], stage: str, total: int, progress: Progress) -> Iterator[T]:
+    """Yield `items`, reporting before the first and after each."""
+    progress(Step(stage, 0, total))
+    for done, item in enumerate(items, start=1):
+        yield item
+        progress(Step(stage, done, total))

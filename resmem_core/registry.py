@@ -1,0 +1,70 @@
+"""Names to implementations: a module in the package registers itself when it is imported."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+from resmem_core.errors import InvalidParameterError
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """The implementations found in one package, by name.
+
+    Parameters
+    ----------
+    kind : str
+        What is registered, as messages call it ("dataset").
+    package : str
+        Dotted name of the package whose modules register themselves. They are imported on first use.
+    """
+
+    def __init__(self, kind: str, package: str) -> None:
+        self.kind = kind
+        self._package = package
+        self._items: dict[str, T] = {}
+        self._discovered = False
+
+    def register(self, name: str, item: T) -> T:
+        """Add `item` under `name`; a name can be taken once."""
+        if name in self._items:
+            raise ValueError(f"{self.kind} {name!r} is registered twice")
+        self._items[name] = item
+        return item
+
+    def _discover(self) -> None:
+        if self._discovered:
+            return
+        self._discovered = True
+        package = importlib.import_module(self._package)
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f"{self._package}.{module.name}")
+
+    def names(self) -> list[str]:
+        """Return every registered name, in the order of registration within alphabetical modules."""
+        self._discover()
+        return list(self._items)
+
+    def get(self, name: str) -> T:
+        """Return what is registered as `name`.
+
+        Raises
+        ------
+        InvalidParameterError
+            If nothing is; the message lists what is.
+        """
+        self._discover()
+        if name not in self._items:
+            raise InvalidParameterError(
+                f"unknown {self.kind} {name!r}; choose one of: {', '.join(sorted(self._items))}"
+            )
+        return self._items[name]
+
+    def __iter__(self) -> Iterator[T]:
+        self._discover()
+        return iter(list(self._items.values()))
+
