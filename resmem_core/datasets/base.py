@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
+
+import numpy as np
 
 from resmem_core.progress import Progress
 from resmem_core.registry import Registry
 from resmem_core.types import Examples
+
+PARTS = ("train", "validation", "test")
 
 
 def data_folder() -> Path:
@@ -19,17 +23,24 @@ def data_folder() -> Path:
     return Path(os.environ.get("RESMEM_DATA") or Path(__file__).parents[2] / "data")
 
 
+def user_path(text: str) -> Path:
+    """Return what a user typed as a path, with a leading ~ replaced by their home."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111 - Path.expanduser raises for a user it does not know
+
+
 @dataclass(frozen=True, eq=False)
 class Source:
     """A dataset as it comes, before it is cut.
+
+    Each part is put in order of class, then as the source orders it, so that copies of the same data in other
+    wrappings are cut alike; examples without names are called by their row in the source ("train 48213").
 
     Attributes
     ----------
     class_names : tuple of str, length C
         Names of the classes, in the order of the labels.
     train : Examples
-        Ordered by class, then as the source orders them, so that copies of the same data in other
-        wrappings are cut alike.
+        Everything, or all that is not in the other parts.
     test : Examples or None
         None: a fifth of `train` is cut off for it.
     validation : Examples or None
@@ -43,6 +54,20 @@ class Source:
     test: Examples | None = None
     validation: Examples | None = None
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for part in PARTS:
+            if (examples := getattr(self, part)) is not None:
+                object.__setattr__(self, part, _by_class(part, examples))
+
+
+def _by_class(part: str, examples: Examples) -> Examples:
+    if examples.names is None:
+        names = np.array([f"{part} {row}" for row in range(len(examples))], dtype=np.str_)
+        examples = replace(examples, names=names)
+    if (np.diff(examples.labels) >= 0).all():
+        return examples  # large arrays that lie on disk stay there
+    return examples.take(np.argsort(examples.labels, kind="stable"))
 
 
 class DatasetLoader(ABC):

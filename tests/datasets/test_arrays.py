@@ -1,0 +1,295 @@
+import zipfile
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from resmem_core.datasets import DATASETS, load_dataset
+from resmem_core.datasets.arrays import save_arrays
+from resmem_core.errors import DatasetError
+from resmem_core.progress import silent
+from resmem_core.types import Examples
+
+ARRAYS = DATASETS.get("arrays")
+
+
+def part(name, n, seed, d=4, c=3):
+    rng = np.random.default_rng(seed)
+    return {
+        f"{name}_embeddings": rng.normal(size=(n, d)).astype(np.float32),
+        f"{name}_logits": rng.normal(size=(n, c)).astype(np.float32),
+        f"{name}_labels": rng.permutation(np.arange(n) % c),
+    }
+
+
+@pytest.fixture
+def good():
+    return {**part("train", 30, 0), **part("test", 9, 1)}
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "mine.npz"
+
+
+def load(path, arrays):
+    np.savez(path, **arrays)
+    return ARRAYS.load(str(path), silent)
+
+
+def test_reads_what_was_saved(path, good):
+    source = load(path, good)
+    assert source.class_names == ("0", "1", "2")
+    assert len(source.notes) == 1
+    assert "optimistic" in source.notes[0]
+    for name in ("train", "test"):
+        examples = getattr(source, name)
+        rows = np.array([int(called.split()[1]) for called in examples.names])
+        assert (np.diff(examples.labels) >= 0).all()
+        assert np.array_equal(examples.labels, good[f"{name}_labels"][rows])
+        assert np.array_equal(examples.embeddings, good[f"{name}_embeddings"][rows])
+        assert np.array_equal(examples.logits, good[f"{name}_logits"][rows])
+        assert examples.images is None
+
+
+def test_validation_is_cut_off_train_or_taken_as_given(path, good):
+    np.savez(path, **good)
+    dataset = load_dataset(f"arrays:{path}")
+    assert [len(x) for x in (dataset.train, dataset.validation, dataset.test)] == [24, 6, 9]
+    np.savez(path, **good, **part("validation", 7, 2))
+    dataset = load_dataset(f"arrays:{path}")
+    assert [len(x) for x in (dataset.train, dataset.validation, dataset.test)] == [30, 7, 9]
+    assert dataset.notes == ()
+
+
+def test_other_number_types_are_converted(path, good):
+    good["train_embeddings"] = good["train_embeddings"].astype(np.float64)
+    good["train_logits"] = np.round(good["train_logits"]).astype(np.int16)
+    good["train_labels"] = good["train_labels"].astype(np.uint8)
+    train = load(path, good).train
+    assert (train.embeddings.dtype, train.logits.dtype, train.labels.dtype) == (
+        np.float32,
+        np.float32,
+        np.int64,
+    )
+
+
+def test_class_names(path, good):
+    assert load(path, {**good, "class_names": np.array(["a", "b", "c"])}).class_names == ("a", "b", "c")
+    assert load(path, {**good, "class_names": np.array([7, 8, 9])}).class_names == ("7", "8", "9")
+
+
+@pytest.mark.parametrize("shape", [(30, 5, 6), (30, 5, 6, 1), (30, 1, 5, 6), (30, 5, 6, 3), (30, 3, 5, 6)])
+def test_images_of_every_layout(path, good, shape):
+    images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    train = load(path, {**good, "train_images": images}).train
+    channels = 3 if 3 in shape else 1
+    assert train.images.shape == (30, channels, 5, 6)
+    row = int(train.names[0].split()[1])
+    expected = images[row].reshape(5, 6) if channels == 1 else images[row]
+    if channels == 3 and shape[-1] == 3:
+        expected = expected.transpose(2, 0, 1)
+    assert np.array_equal(train.images[0].squeeze(), expected)
+
+
+def test_floating_images_are_scaled(path, good):
+    images = np.zeros((30, 2, 2))
+    images[:, 0] = 1
+    images[:, 1] = 0.5
+    converted = load(path, {**good, "train_images": images}).train.images
+    assert converted.dtype == np.uint8
+    assert converted[0, 0].tolist() == [[255, 255], [128, 128]]
+
+
+def test_unknown_arrays_are_noted_even_if_unreadable(path, good):
+    good["val_labels"] = np.array([{}], dtype=object)
+    assert load(path, good).notes[-1] == "unknown arrays were ignored: val_labels"
+
+
+def test_a_class_that_only_test_has_is_a_note(path, good):
+    good["train_labels"] = np.arange(30) % 2
+    np.savez(path, **good)
+    dataset = load_dataset(f"arrays:{path}")
+    assert any("train lacks: '2'" in note for note in dataset.notes)
+
+
+def test_save_arrays_is_read_back(path, good):
+    def examples(name):
+        return Examples(
+            good[f"{name}_labels"],
+            np.full((len(good[f"{name}_labels"]), 1, 2, 2), 7, dtype=np.uint8),
+            good[f"{name}_embeddings"],
+            good[f"{name}_logits"],
+        )
+
+    save_arrays(path, train=examples("train"), test=examples("test"), class_names=("a", "b", "c"))
+    source = ARRAYS.load(str(path), silent)
+    direct = load(path, good)
+    assert source.class_names == ("a", "b", "c")
+    assert np.array_equal(source.train.embeddings, direct.train.embeddings)
+    assert (source.test.images == 7).all()
+
+
+# --- what can be wrong
+
+
+def with_value(key, row, value):
+    def change(arrays):
+        arrays[key] = arrays[key].astype(np.result_type(arrays[key], type(value)))
+        arrays[key][row] = value
+
+    return change
+
+
+def with_array(key, array):
+    return lambda arrays: arrays.update({key: np.asarray(array)})
+
+
+WRONG = {
+    "missing": (lambda a: a.pop("train_logits"), ["lacks train_logits", "train_embeddings", "test_labels"]),
+    "half a validation": (
+        with_array("validation_labels", [0]),
+        ["validation_embeddings", "validation_logits"],
+    ),
+    "embeddings ndim": (
+        with_array("train_embeddings", np.zeros(30)),
+        ["train_embeddings", "(30,)", "(N, D)"],
+    ),
+    "embeddings text": (with_array("train_embeddings", [["a"]] * 30), ["train_embeddings", "<U1"]),
+    "embeddings complex": (with_array("train_embeddings", np.zeros((30, 4), complex)), ["complex128"]),
+    "no columns": (with_array("train_embeddings", np.zeros((30, 0))), ["train_embeddings", "(30, 0)"]),
+    "no rows": (with_array("test_logits", np.zeros((0, 3))), ["test_logits", "(0, 3)"]),
+    "lengths": (with_array("train_labels", [0, 1, 2]), ["train_labels", "3 rows", "30"]),
+    "embedding lengths": (
+        with_array("test_embeddings", np.zeros((8, 4))),
+        ["test_embeddings", "8 rows", "9"],
+    ),
+    "nan": (with_value("train_embeddings", 5, np.nan), ["train_embeddings", "NaN", "row 5"]),
+    "inf": (with_value("test_logits", 2, np.inf), ["test_logits", "infinity", "row 2"]),
+    "too large": (with_array("test_logits", np.full((9, 3), 1e300)), ["test_logits", "float32"]),
+    "object": (
+        with_array("train_labels", np.array([0, None] * 15, object)),
+        ["train_labels", "cannot be read"],
+    ),
+    "float labels": (with_array("train_labels", np.zeros(30)), ["train_labels", "float64", "whole numbers"]),
+    "labels ndim": (with_array("train_labels", np.zeros((30, 3), int)), ["train_labels", "(30, 3)", "(N,)"]),
+    "label too large": (with_value("test_labels", 0, 3), ["test_labels", "to 3", "0 to 2", "3 columns"]),
+    "label negative": (with_value("test_labels", 0, -1), ["test_labels", "from -1"]),
+    "other D": (with_array("test_embeddings", np.zeros((9, 5))), ["test_embeddings", "(9, 5)", "(30, 4)"]),
+    "other C": (with_array("test_logits", np.zeros((9, 4))), ["test_logits", "(9, 4)", "(30, 3)"]),
+    "few names": (with_array("class_names", ["a", "b"]), ["class_names", "(2,)", "(3,)"]),
+    "same names": (with_array("class_names", ["a", "b", "b"]), ["class_names", "'b'", "distinct"]),
+    "odd names": (with_array("class_names", [0.5, 1.5, 2.5]), ["class_names", "float64"]),
+    "object names": (with_array("class_names", np.array(["a", "b", 1], object)), ["class_names", "text"]),
+    "image ndim": (with_array("train_images", np.zeros((30, 5), np.uint8)), ["train_images", "(30, 5)"]),
+    "image channels": (
+        with_array("test_images", np.zeros((9, 5, 5, 2), np.uint8)),
+        ["test_images", "1 or 3"],
+    ),
+    "image lengths": (with_array("test_images", np.zeros((8, 5, 5), np.uint8)), ["test_images", "8 rows"]),
+    "image type": (with_array("test_images", np.zeros((9, 5, 5), int)), ["test_images", "int64", "uint8"]),
+    "image range": (with_array("test_images", np.full((9, 5, 5), 255.0)), ["test_images", "255.0", "0 to 1"]),
+    "image nan": (with_array("test_images", np.full((9, 5, 5), np.nan)), ["test_images", "nan"]),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_wrong_is_said(path, good, case):
+    change, said = WRONG[case]
+    change(good)
+    with pytest.raises(DatasetError) as caught:
+        load(path, good)
+    for words in ["mine.npz", *said]:
+        assert words in str(caught.value)
+
+
+def test_a_single_class_is_too_few(path):
+    with pytest.raises(DatasetError, match=r"train_logits has 1 column; .* at least 2"):
+        load(path, {**part("train", 5, 0, c=1), **part("test", 5, 0, c=1)})
+
+
+def test_an_empty_archive_lists_all_that_is_missing(path):
+    with pytest.raises(DatasetError, match=r"lacks train_embeddings, .*test_labels; it has no arrays"):
+        load(path, {})
+
+
+@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"PK\x03\x04", b"\x80\x04N."])
+def test_other_files_are_not_npz(path, content):
+    path.write_bytes(content)
+    with pytest.raises(DatasetError, match=r"mine\.npz is not an \.npz file"):
+        ARRAYS.load(str(path), silent)
+
+
+def test_a_single_npy_is_not_npz(tmp_path):
+    np.save(tmp_path / "mine.npy", np.zeros(3))
+    with pytest.raises(DatasetError, match=r"not an \.npz file"):
+        ARRAYS.load(str(tmp_path / "mine.npy"), silent)
+
+
+def test_members_that_are_no_arrays(path, good):
+    np.savez(path, **{key: value for key, value in good.items() if key != "test_labels"})
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("test_labels.npy", b"not an array")
+    with pytest.raises(DatasetError, match="test_labels"):
+        ARRAYS.load(str(path), silent)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@given(data=st.data())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_damaged_bytes_never_raise_anything_else(tmp_path, compressed, data):
+    path = tmp_path / "mine.npz"
+    save = np.savez_compressed if compressed else np.savez
+    save(path, **part("train", 12, 0), **part("test", 6, 1))
+    content = bytearray(path.read_bytes())
+    if data.draw(st.booleans()):
+        del content[data.draw(st.integers(0, len(content))) :]
+    for position in data.draw(st.lists(st.integers(0, max(len(content) - 1, 0)), max_size=4)):
+        if content:
+            content[position] = data.draw(st.integers(0, 255))
+    path.write_bytes(content)
+    with suppress(DatasetError):  # anything else fails the test
+        assert len(ARRAYS.load(str(path), silent).train) == 12
+
+
+@given(header=st.text(max_size=80), tail=st.binary(max_size=40))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_odd_array_headers_never_raise_anything_else(tmp_path, header, tail):
+    path = tmp_path / "mine.npz"
+    np.savez(path, **part("train", 3, 0))
+    line = header.encode("latin1", "replace") + b"\n"
+    with zipfile.ZipFile(path, "a") as archive:
+        member = b"\x93NUMPY\x01\x00" + len(line).to_bytes(2, "little") + line + tail
+        archive.writestr("test_labels.npy", member)
+    with pytest.raises(DatasetError, match=r"mine\.npz"):
+        ARRAYS.load(str(path), silent)
+
+
+def test_a_header_that_promises_too_much_is_said(path, good):
+    np.savez(path, **{key: value for key, value in good.items() if key != "test_labels"})
+    line = b"{'descr': '<i8', 'fortran_order': False, 'shape': (99999999999999999,), }\n"
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("test_labels.npy", b"\x93NUMPY\x01\x00" + len(line).to_bytes(2, "little") + line)
+    with pytest.raises(DatasetError, match="test_labels"):
+        ARRAYS.load(str(path), silent)
+
+
+def test_a_missing_file_or_a_folder(tmp_path):
+    for path, said in ((tmp_path / "nowhere.npz", "not there"), (tmp_path, "a folder")):
+        assert said in ARRAYS.unavailable(str(path))
+        with pytest.raises(DatasetError, match=said):
+            ARRAYS.load(str(path), silent)
+
+
+def test_nothing_is_ever_unpickled(path, good, tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "sprung",)
+
+    good["train_labels"] = np.array([Trap()] * 30, dtype=object)
+    with pytest.raises(DatasetError, match="train_labels"):
+        load(path, good)
+    assert not (tmp_path / "sprung").exists()
