@@ -9,7 +9,7 @@ from resmem_core.registry import Registry
 from resmem_core.types import Recipe
 
 if TYPE_CHECKING:
-    from resmem_core.backbones.network import Network
+    from resmem_core.network import Network
 
 ImageShape = tuple[int, int, int]  # channels, height, width
 

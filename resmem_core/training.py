@@ -1,0 +1,392 @@
+"""Fit a network by SGD: reproducible, resumable after every epoch, and stoppable at every report."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+import time
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from resmem_core.batches import Batches, generator_of
+from resmem_core.errors import DatasetError, InvalidParameterError, ResMemError, StoreError
+from resmem_core.network import Network
+from resmem_core.progress import Progress, Step, silent
+from resmem_core.store import digest_arrays, digest_key
+from resmem_core.threads import one_thread
+from resmem_core.types import History, IntArray, Recipe, check_positive
+
+if TYPE_CHECKING:
+    from resmem_core.backbones.base import Backbone, ImageShape
+
+VERSION = 1  # raise it when the same recipe no longer gives the same weights
+WARM_UP = 0.25  # share of a one-cycle schedule in which the learning rate rises
+REPORT_EVERY = 0.2  # seconds
+_GLOBAL_GENERATOR = threading.Lock()
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Return the device called `name`; "auto" takes CUDA if it is there, else Apple's MPS, else the CPU.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is no device of that name on this machine.
+    """
+    available = [
+        *[f"cuda:{i}" for i in range(torch.cuda.device_count())],
+        *["mps"] * torch.backends.mps.is_available(),
+        "cpu",
+    ]
+    if name == "auto":
+        return torch.device(available[0])
+    if name not in available and name != available[0].partition(":")[0]:
+        raise InvalidParameterError(
+            f"device {name!r} is not on this machine; choose one of: auto, {', '.join(available)}"
+        )
+    return torch.device(name)
+
+
+def new_network(backbone: Backbone, image_shape: ImageShape, n_classes: int, seed: int) -> Network:
+    """Return a network whose initial weights depend on `seed` alone.
+
+    torch's global generator, which initialisers draw from, is left as it was.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the backbone cannot take images of that shape.
+    UnavailableError
+        If pretrained weights are needed, not on this machine, and cannot be fetched.
+    """
+    with _GLOBAL_GENERATOR, torch.random.fork_rng(devices=[]):
+        torch.random.default_generator.manual_seed(seed)
+        return backbone.network(image_shape, n_classes)
+
+
+def learning_rate(recipe: Recipe, done: float) -> float:
+    """Return the learning rate once the share `done` of all steps, 0 to 1, is over.
+
+    "one-cycle" rises linearly to the peak during the first quarter, then falls to 0 along half a cosine
+    (after Smith and Topin, 2018); "cosine" only falls.
+    """
+    if recipe.schedule == "one-cycle":
+        if done < WARM_UP:
+            return recipe.learning_rate * (0.04 + 0.96 * done / WARM_UP)
+        done = (done - WARM_UP) / (1 - WARM_UP)
+    return recipe.learning_rate * (1 + math.cos(math.pi * done)) / 2
+
+
+def train(
+    network: nn.Module,
+    inputs: np.ndarray,
+    labels: IntArray,
+    recipe: Recipe,
+    *,
+    seed: int = 0,
+    device: torch.device | None = None,
+    checkpoint: Path | None = None,
+    progress: Progress = silent,
+) -> History:
+    """Train `network` in place; it ends in evaluation mode, on `device`.
+
+    Batch order and augmentation depend on `seed` and the number of the epoch alone, so that training resumed
+    from a checkpoint gives the very weights that uninterrupted training gives on the same machine.
+
+    Parameters
+    ----------
+    network : Module
+        Images or features -> logits (B, C). For a frozen backbone this is the head.
+    inputs : ndarray
+        Images, uint8, of shape (N, channels, height, width), which the network sees as floats in [0, 1];
+        or features, float32, of shape (N, D), to which the recipe's crop and flip do not apply.
+    labels : ndarray of int, shape (N,)
+        0 to C - 1.
+    recipe : Recipe
+    seed : int
+        At least 0.
+    device : torch.device, optional
+        `choose_device()` unless given.
+    checkpoint : Path, optional
+        File, in an existing folder, that is rewritten after every epoch, and resumed from if it belongs to
+        the same initial network, data, recipe and seed; any other, and a damaged one, is ignored.
+    progress : callable
+        Told of steps (batches) over all epochs. If it raises `Cancelled`, the last checkpoint stays.
+
+    Returns
+    -------
+    History
+
+    Raises
+    ------
+    DatasetError
+        If inputs, labels and network do not fit together.
+    InvalidParameterError
+        If the recipe or the seed makes no sense.
+    StoreError
+        If the checkpoint cannot be written.
+    ResMemError
+        If the loss stops being finite.
+    """
+    _check(inputs, labels, recipe, seed)
+    device = device or choose_device()
+    data = Batches.of(inputs, labels)
+    optimizer = _optimizer(network, recipe)
+    run = _Run(_digest(network, inputs, labels, recipe, seed) if checkpoint else "")
+    if checkpoint is None or not run.resume(checkpoint, network, optimizer):
+        data.fit_standardize(network)
+    data = data.to(device)
+    network.to(device)
+    network.to(memory_format=torch.channels_last)
+    _place_momentum(optimizer)
+    report = _Reporter(progress, recipe, math.ceil(len(data) / recipe.batch_size))
+    try:
+        with _deterministic(), one_thread(sum(p.numel() for p in network.parameters()) * recipe.batch_size < 1_000_000):
+            for epoch in range(len(run.losses), recipe.epochs):
+                started = time.monotonic()
+                run.losses.append(_train_epoch(network, optimizer, data, recipe, seed, epoch, report))
+                run.seconds += time.monotonic() - started
+                if checkpoint is not None:
+                    run.save(checkpoint, network, optimizer)
+    finally:
+        network.eval()
+    report.tell(recipe.epochs - 1, report.steps, run.losses[-1])
+    return History(tuple(run.losses), run.seconds)
+
+
+def save_weights(network: nn.Module, path: Path) -> None:
+    """Write the weights as safetensors; of a frozen network only the head's, as its trunk is fetched.
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be written.
+    """
+    from safetensors.torch import save
+
+    try:
+        path.write_bytes(save(_portable_state(_trained_part(network))))
+    except OSError as error:
+        raise StoreError(f"could not write {path}: {error.strerror or error}; free some space there") from error
+
+
+def load_weights(network: nn.Module, path: Path) -> None:
+    """Read into `network` what `save_weights` wrote.
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be read, or belongs to another network; this one is then unchanged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        found = load(path.read_bytes())
+    except (OSError, SafetensorError) as error:
+        raise StoreError(f"could not read weights from {path}: {error}; remove it and train again") from error
+    part = _trained_part(network)
+    expected = part.state_dict()
+    differences = [
+        f"{name} is {_shape(found.get(name))} instead of {_shape(expected.get(name))}"
+        for name in sorted({*found, *expected})
+        if _shape(found.get(name)) != _shape(expected.get(name))
+    ]
+    if differences:
+        more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
+        raise StoreError(
+            f"the weights in {path} belong to another network: {'; '.join(differences[:3])}{more}; "
+            "use the backbone, image shape and number of classes they were trained with"
+        )
+    part.load_state_dict(found)
+
+
+def _trained_part(network: nn.Module) -> nn.Module:
+    return network.head if isinstance(network, Network) and network.frozen else network
+
+
+def _portable_state(module: nn.Module) -> dict[str, Tensor]:
+    """Return the module's state on the CPU, in the plain memory layout that safetensors needs."""
+    return {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
+
+
+def _shape(tensor: Tensor | None) -> str:
+    return "missing" if tensor is None else f"{tuple(tensor.shape)} of {str(tensor.dtype).removeprefix('torch.')}"
+
+
+def _train_epoch(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    data: Batches,
+    recipe: Recipe,
+    seed: int,
+    epoch: int,
+    report: _Reporter,
+) -> float:
+    """Train for one epoch; return its mean loss."""
+    network.train()
+    total, seen = torch.zeros((), device=data.labels.device), 0
+    top_label = int(data.labels.max())
+    for batch, (x, y) in enumerate(data.epoch(recipe, generator_of(seed, epoch))):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(recipe, (epoch + batch / report.steps) / recipe.epochs)
+        logits = network(x)
+        if top_label >= logits.shape[1]:
+            raise DatasetError(f"the label {top_label} is beyond the network's {logits.shape[1]} classes")
+        loss = functional.cross_entropy(logits, y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        total += loss.detach() * len(y)
+        seen += len(y)
+        report(epoch, batch + 1, total, seen)
+    return report.mean(epoch, total, seen)
+
+
+@dataclass
+class _Reporter:
+    """Tells `progress` a few times a second, and looks at the loss only then: a look makes a GPU wait."""
+
+    progress: Progress
+    recipe: Recipe
+    steps: int  # in an epoch
+    told: float = -math.inf
+
+    def __call__(self, epoch: int, step: int, total: Tensor, seen: int) -> None:
+        if time.monotonic() - self.told >= REPORT_EVERY:
+            self.tell(epoch, step, self.mean(epoch, total, seen))
+            self.told = time.monotonic()
+
+    def mean(self, epoch: int, total: Tensor, seen: int) -> float:
+        """Return the mean loss so far; refuse one that is not finite."""
+        loss = float(total) / seen
+        if not math.isfinite(loss):
+            rate = self.recipe.learning_rate
+            raise ResMemError(
+                f"training broke down: the loss became {loss} in epoch {epoch + 1} of {self.recipe.epochs}; "
+                f"lower the learning rate, now {rate:g}, to {rate / 10:g}, say, and train again"
+            )
+        return loss
+
+    def tell(self, epoch: int, step: int, loss: float) -> None:
+        done, total = epoch * self.steps + step, self.recipe.epochs * self.steps
+        message = f"epoch {epoch + 1} of {self.recipe.epochs}, loss {loss:.2f}"
+        self.progress(Step("Training", done, total, message))
+
+
+@dataclass
+class _Run:
+    """How far training has come; what a checkpoint holds beside weights and momentum."""
+
+    digest: str
+    losses: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def save(self, path: Path, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Write the checkpoint, whole or not at all."""
+        from safetensors.torch import save
+
+        tensors = {f"weights.{name}": value for name, value in _portable_state(network).items()}
+        for name, parameter in network.named_parameters():
+            momentum = optimizer.state[parameter].get("momentum_buffer")
+            if momentum is not None:
+                tensors[f"momentum.{name}"] = momentum.cpu().contiguous()
+        about = {**asdict(self), "content": _content(tensors)}
+        draft = path.with_name(f"{path.name}.draft")
+        try:
+            draft.write_bytes(save(tensors, {"run": json.dumps(about)}))
+            draft.replace(path)
+        except OSError as error:
+            raise StoreError(
+                f"could not write the checkpoint {path}: {error.strerror or error}; free some space there"
+            ) from error
+
+    def resume(self, path: Path, network: nn.Module, optimizer: torch.optim.Optimizer) -> bool:
+        """Take up the checkpoint if it is whole and belongs to this run; else change nothing."""
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, "pt") as file:
+                about = json.loads(file.metadata()["run"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            if about["digest"] != self.digest or about["content"] != _content(tensors):
+                return False
+        except (OSError, SafetensorError, ValueError, TypeError, KeyError):
+            return False
+        network.load_state_dict({name: tensors[f"weights.{name}"] for name in network.state_dict()})
+        for name, parameter in network.named_parameters():
+            if f"momentum.{name}" in tensors:
+                optimizer.state[parameter]["momentum_buffer"] = tensors[f"momentum.{name}"]
+        self.losses, self.seconds = about["losses"], about["seconds"]
+        return True
+
+
+def _deterministic() -> AbstractContextManager[None]:
+    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
+
+
+def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """Return SGD; biases and the gains of norms, which have one dimension, are not decayed."""
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    nesterov = recipe.momentum > 0
+    return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=nesterov)
+
+
+def _place_momentum(optimizer: torch.optim.Optimizer) -> None:
+    """Bring what a checkpoint gave to where the parameters are now, in their memory layout."""
+    for parameter, state in optimizer.state.items():
+        state["momentum_buffer"] = torch.empty_like(parameter).copy_(state["momentum_buffer"])
+
+
+def _digest(network: nn.Module, inputs: np.ndarray, labels: IntArray, recipe: Recipe, seed: int) -> str:
+    """Return what tells this run from any other: where it starts, on what data, and how it goes on."""
+    return digest_key(
+        {
+            "version": VERSION,
+            "network": _content(_portable_state(network)),
+            "data": digest_arrays(inputs, labels),
+            "recipe": dict(recipe.as_dict()),
+            "seed": seed,
+        }
+    )
+
+
+def _content(tensors: dict[str, Tensor]) -> str:
+    """Return a digest of names, types, shapes and values."""
+    names = sorted(tensors)
+    return digest_key({"names": names, "values": digest_arrays(*[tensors[name].numpy() for name in names])})
+
+
+def _check(inputs: np.ndarray, labels: IntArray, recipe: Recipe, seed: int) -> None:
+    images = inputs.dtype == np.uint8 and inputs.ndim == 4
+    features = inputs.dtype == np.float32 and inputs.ndim == 2
+    if not (images or features) or len(inputs) == 0:
+        raise DatasetError(
+            "training needs images (uint8, shape (N, channels, height, width)) or features (float32, shape "
+            f"(N, D)), one at least, but was given {inputs.dtype} of shape {inputs.shape}"
+        )
+    if labels.shape != (len(inputs),) or not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0:
+        raise DatasetError(
+            f"{len(inputs)} inputs need as many labels, whole numbers from 0, but were given labels of type "
+            f"{labels.dtype} and shape {labels.shape}, the smallest {labels.min(initial=0)}"
+        )
+    for name in ("epochs", "batch_size"):
+        if (value := getattr(recipe, name)) < 1:
+            raise InvalidParameterError(f"{name}={value!r} must be at least 1")
+    check_positive("learning_rate", recipe.learning_rate)
+    if recipe.schedule not in ("one-cycle", "cosine"):
+        raise InvalidParameterError(f"schedule={recipe.schedule!r} must be 'one-cycle' or 'cosine'")
+    if seed < 0:
+        raise InvalidParameterError(f"seed={seed!r} must be at least 0")
