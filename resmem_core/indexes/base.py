@@ -20,6 +20,23 @@ def normalized(embeddings: FloatArray) -> FloatArray:
     return embeddings / np.where(lengths > 0, lengths, 1)
 
 
+def as_points(array: FloatArray, name: str) -> FloatArray:
+    """Return `array` as float32 in row order, (N, D), without a copy where it is that already.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the shape is another, or a number is NaN, infinite or beyond the range of float32.
+    """
+    with np.errstate(over="ignore"):
+        points = np.ascontiguousarray(array, dtype=np.float32)
+    if points.ndim != 2:
+        raise InvalidParameterError(f"{name} of shape {np.shape(array)} must have the shape (N, D)")
+    if not np.isfinite(points).all():
+        raise InvalidParameterError(f"{name} must be finite, but hold NaN, infinity or more than float32 can hold")
+    return points
+
+
 class Index(ABC):
     """Finds the k nearest memory points by Euclidean distance.
 
@@ -93,17 +110,21 @@ class Index(ABC):
         Raises
         ------
         InvalidParameterError
-            If k is out of range, or D differs from that of memory.
+            If k is out of range, D differs from that of memory, or a query is not finite.
         """
-        queries = np.ascontiguousarray(queries, dtype=np.float32)
+        queries = as_points(queries, "queries")
         n_memory, dimension = self.embeddings.shape
-        if queries.ndim != 2 or queries.shape[1] != dimension:
+        if queries.shape[1] != dimension:
             raise InvalidParameterError(
                 f"queries of shape {queries.shape} must have the shape (M, {dimension}), as memory has"
             )
         if exclude is None:
             return self._nearest(queries, check_k(k, n_memory), progress)
         check_k(k, n_memory - 1)
+        if np.shape(exclude) != (len(queries),):
+            raise InvalidParameterError(
+                f"exclude of shape {np.shape(exclude)} must name one point for each of {len(queries)} queries"
+            )
         found = self._nearest(queries, k + 1, progress)
         itself = found.indices == np.asarray(exclude)[:, None]
         itself[~itself.any(axis=1), -1] = True  # not among them: the farthest is the one too many

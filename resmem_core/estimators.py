@@ -1,0 +1,375 @@
+"""ResMem around any scikit-learn estimator, in scikit-learn's own grammar."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from resmem_core.errors import InvalidParameterError
+from resmem_core.indexes import INDEXES, Index, normalized
+from resmem_core.residuals import auto_sigma, project_to_simplex, resmem_scores, resmem_values
+from resmem_core.types import FloatArray, IntArray, check_positive
+
+SAMPLE = 2000  # points that the automatic sigma looks at
+
+
+class _ResMem(BaseEstimator):
+    """The parameters and the memory that classifier and regressor share."""
+
+    base_estimator_: Any
+    embed_: Any
+    index_: Index
+    n_neighbors_: int
+    sigma_: float
+    _center: FloatArray
+
+    def __init__(
+        self,
+        base_estimator: Any = None,
+        n_neighbors: int = 20,
+        sigma: float | str = "auto",
+        temperature: float = 1.0,
+        index: str = "exact",
+        embed: Any = None,
+        normalize: bool = False,
+        random_state: Any = None,
+    ) -> None:
+        self.base_estimator = base_estimator
+        self.n_neighbors = n_neighbors
+        self.sigma = sigma
+        self.temperature = temperature
+        self.index = index
+        self.embed = embed
+        self.normalize = normalize
+        self.random_state = random_state
+
+    def _check_parameters(self) -> type[Index]:
+        _check_whole("n_neighbors", self.n_neighbors)
+        if isinstance(self.sigma, str):
+            if self.sigma != "auto":
+                raise InvalidParameterError(f"sigma={self.sigma!r} must be 'auto' or a finite number above 0")
+        else:
+            check_positive("sigma", self.sigma)
+        check_positive("temperature", self.temperature)
+        if not (self.embed is None or callable(self.embed) or _is_transformer(self.embed)):
+            raise InvalidParameterError(f"embed={self.embed!r} must be None, a callable or a transformer")
+        return INDEXES.get(self.index)
+
+    def _memorize(self, X: FloatArray, y: Any, index: type[Index], seed: int) -> None:
+        """Embed and index the training points, (N, n_features)."""
+        self.embed_ = clone(self.embed).fit(X, y) if _is_transformer(self.embed) else self.embed
+        embeddings = self._raw_embeddings(X)
+        self._center = embeddings.mean(axis=0)
+        self.index_ = index.build(self._centered(embeddings), seed=seed)
+        self.n_neighbors_ = min(int(self.n_neighbors), len(X))
+        if self.n_neighbors_ < self.n_neighbors:
+            warnings.warn(
+                f"n_neighbors={self.n_neighbors} exceeds the {len(X)} training points; using all {len(X)}",
+                UserWarning,
+                stacklevel=3,
+            )
+        self.sigma_ = self._auto_sigma(seed) if isinstance(self.sigma, str) else float(self.sigma)
+
+    def _auto_sigma(self, seed: int) -> float:
+        points = self.index_.embeddings
+        if len(points) == 1:
+            return auto_sigma(np.empty(0))
+        rows = np.arange(len(points))
+        if len(rows) > SAMPLE:
+            rows = np.random.default_rng(seed).choice(rows, SAMPLE, replace=False)
+        return auto_sigma(self.index_.search(points[rows], 1, exclude=rows).distances)
+
+    def _embeddings(self, X: FloatArray) -> FloatArray:
+        """Return the embeddings as memory holds them, (M, n_features) -> (M, D)."""
+        return self._centered(self._raw_embeddings(X))
+
+    def _raw_embeddings(self, X: FloatArray) -> FloatArray:
+        if self.embed_ is None:
+            Z = X
+        elif _is_transformer(self.embed_):
+            Z = self.embed_.transform(X)
+        else:
+            Z = self.embed_(X)
+        Z = np.asarray(Z, dtype=np.float64)
+        if Z.ndim != 2 or len(Z) != len(X):
+            raise InvalidParameterError(f"embed returned the shape {Z.shape} for {len(X)} rows; expected ({len(X)}, D)")
+        return normalized(Z) if self.normalize else Z
+
+    def _centered(self, embeddings: FloatArray) -> FloatArray:
+        """Move the mean of memory to 0: no distance changes, and float32 keeps the digits that differ."""
+        return (embeddings - self._center).astype(np.float32)
+
+    def _neighbors(self, X: FloatArray) -> tuple[FloatArray, IntArray]:
+        found = self.index_.search(self._embeddings(X), self.n_neighbors_)
+        return found.distances.astype(np.float64), found.indices
+
+    def kneighbors(self, X: Any = None, n_neighbors: int | None = None) -> tuple[FloatArray, IntArray]:
+        """Return the nearest training points in embedding space.
+
+        Parameters
+        ----------
+        X : array-like, shape (M, n_features), optional
+            Queries. None: the training points, none of which finds itself.
+        n_neighbors : int, optional
+            `n_neighbors_` unless given; without X at most the number of training points minus 1.
+
+        Returns
+        -------
+        distances : ndarray of float64, shape (M, n_neighbors)
+            Euclidean, ascending.
+        indices : ndarray of int64, shape (M, n_neighbors)
+            Rows of the training data.
+
+        Raises
+        ------
+        InvalidParameterError
+            If `n_neighbors` is out of range.
+        """
+        check_is_fitted(self)
+        if X is None:
+            queries = self.index_.embeddings
+            exclude, most = np.arange(len(queries)), len(queries) - 1
+        else:
+            queries = self._embeddings(validate_data(self, X, reset=False))
+            exclude, most = None, len(self.index_.embeddings)
+        k = self.n_neighbors_ if n_neighbors is None else _check_whole("n_neighbors", n_neighbors)
+        if k > most:
+            raise InvalidParameterError(
+                f"n_neighbors={k} cannot exceed {most}, the number of training points"
+                + ("" if exclude is None else " other than the query itself")
+            )
+        found = self.index_.search(queries, k, exclude=exclude)
+        return found.distances.astype(np.float64), found.indices
+
+
+class ResMemClassifier(ClassifierMixin, _ResMem):
+    """A classifier with explicit memory: base probabilities plus residuals of the nearest training points.
+
+    Scores are s(x) = p_T(x) + sum_i w_i(x) (e_{y_i} - p_T(x_i)) over the nearest training points, with
+    p_T = softmax(logits / T) and w_i proportional to exp(-distance / sigma). Predicting a training point uses
+    its own residual: that is the explicit memorisation that the method is about.
+
+    Parameters
+    ----------
+    base_estimator : classifier, optional
+        Cloned and fitted; `LogisticRegression` unless given. Its logits are the logarithm of `predict_proba`
+        (probabilities of 0 raised to the smallest normal number), or its `decision_function` if it has none.
+    n_neighbors : int
+        Training points that a prediction asks; all of them, with a warning, where there are fewer.
+    sigma : float or "auto"
+        Bandwidth, in the units of the embedding distance. "auto" takes 0.3 times the median distance of
+        training points (of 2,000 drawn at random, where there are more) to the nearest other one: see
+        `resmem_core.residuals.auto_sigma`.
+    temperature : float
+        Divides the logits, never the distances.
+    index : str
+        Name of a nearest-neighbour index, such as "exact" or "annoy".
+    embed : callable or transformer, optional
+        Where distances are taken: X -> Z, (M, n_features) -> (M, D). A transformer is cloned and fitted.
+        None: X itself.
+    normalize : bool
+        Whether embeddings are scaled to length 1.
+    random_state : int, RandomState or None
+        Seeds the index, the sample for "auto" and the default base estimator; one that is given keeps its
+        own.
+
+    Attributes
+    ----------
+    classes_ : ndarray, shape (C,)
+        Class labels, in the order of the columns of scores and probabilities.
+    base_estimator_ : classifier
+        The fitted base.
+    embed_ : callable, transformer or None
+        What embeds, fitted.
+    index_ : Index
+        The memory's index.
+    n_neighbors_ : int
+        Neighbours used.
+    sigma_ : float
+        Bandwidth used.
+    memory_logits_ : ndarray, shape (N, C)
+        The base's logits of the training points.
+    memory_labels_ : ndarray of int, shape (N,)
+        Their columns in `classes_`.
+    n_features_in_, feature_names_in_
+        As everywhere in scikit-learn.
+
+    References
+    ----------
+    Yang et al., "ResMem: Learn what you can and memorize the rest", NeurIPS 2023 (arXiv 2302.01576).
+    """
+
+    classes_: np.ndarray
+
+    def fit(self, X: Any, y: Any) -> ResMemClassifier:
+        """Fit the base, then memorise the training points.
+
+        Parameters
+        ----------
+        X : array-like, shape (N, n_features)
+        y : array-like, shape (N,)
+            Labels of any kind.
+
+        Raises
+        ------
+        InvalidParameterError
+            If a parameter is not what the class says; the message quotes it.
+        """
+        index = self._check_parameters()
+        X, y = validate_data(self, X, y)
+        check_classification_targets(y)
+        seed = _seed(self.random_state)
+        self.classes_, self.memory_labels_ = np.unique(y, return_inverse=True)
+        base = self.base_estimator
+        base = LogisticRegression(max_iter=1000, random_state=seed) if base is None else clone(base)
+        self.base_estimator_ = base.fit(X, y)
+        self.memory_logits_ = self._logits(X)
+        self._memorize(X, y, index, seed)
+        return self
+
+    def _logits(self, X: FloatArray) -> FloatArray:
+        """Return the base's logits, (M, n_features) -> (M, C)."""
+        base = self.base_estimator_
+        if hasattr(base, "predict_proba"):
+            p = np.asarray(base.predict_proba(X))
+            p = p if np.issubdtype(p.dtype, np.floating) else p.astype(np.float64)
+            logits = np.log(np.maximum(p, np.finfo(p.dtype).tiny))
+        elif hasattr(base, "decision_function"):
+            logits = np.asarray(base.decision_function(X))
+            if logits.ndim == 1:  # two classes: the margin of the second
+                logits = np.column_stack([np.zeros_like(logits), logits])
+        else:
+            raise InvalidParameterError(
+                f"base_estimator={base!r} has neither predict_proba nor decision_function; use one that has"
+            )
+        if logits.shape != (len(X), len(self.classes_)):
+            raise InvalidParameterError(
+                f"base_estimator={base!r} gave the shape {logits.shape} for {len(X)} rows and "
+                f"{len(self.classes_)} classes; use one with a score for each class"
+            )
+        return logits
+
+    def _scores(self, X: Any) -> FloatArray:
+        """Return s(x), (M, n_features) -> (M, C)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False)
+        distances, indices = self._neighbors(X)
+        return resmem_scores(
+            self._logits(X),
+            self.memory_logits_,
+            self.memory_labels_,
+            distances,
+            indices,
+            sigma=self.sigma_,
+            temperature=self.temperature,
+        )
+
+    def decision_function(self, X: Any) -> FloatArray:
+        """Return the scores s(x), (M, n_features) -> (M, C); with two classes s_1(x) - s_0(x), of shape (M,).
+
+        Rows sum to 1, but entries may lie outside [0, 1]: they are no probabilities.
+        """
+        scores = self._scores(X)
+        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+
+    def predict_proba(self, X: Any) -> FloatArray:
+        """Return the scores projected onto the probability simplex, (M, n_features) -> (M, C)."""
+        return project_to_simplex(self._scores(X))
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the class with the largest score, (M, n_features) -> (M,)."""
+        best = self._scores(X).argmax(axis=1)
+        return self.classes_[best]
+
+
+class ResMemRegressor(RegressorMixin, _ResMem):
+    """A regressor with explicit memory: base prediction plus the residuals of the nearest training points.
+
+    Predictions are f(x) + sum_i w_i(x) (y_i - f(x_i)), with w_i proportional to exp(-distance / sigma).
+    Predicting a training point uses its own residual: that is the explicit memorisation that the method is
+    about.
+
+    Parameters
+    ----------
+    base_estimator : regressor, optional
+        Cloned and fitted; `Ridge` unless given.
+    temperature : float
+        Checked, but without effect: there are no logits. It is here so that one grid of parameters fits both.
+    n_neighbors, sigma, index, embed, normalize, random_state
+        As in `ResMemClassifier`.
+
+    Attributes
+    ----------
+    memory_residuals_ : ndarray, shape (N, O)
+        y_i - f(x_i) of the training points, with O outputs.
+    base_estimator_, embed_, index_, n_neighbors_, sigma_, n_features_in_, feature_names_in_
+        As in `ResMemClassifier`.
+
+    References
+    ----------
+    Yang et al., "ResMem: Learn what you can and memorize the rest", NeurIPS 2023 (arXiv 2302.01576).
+    """
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def fit(self, X: Any, y: Any) -> ResMemRegressor:
+        """Fit the base, then memorise the training points.
+
+        Parameters
+        ----------
+        X : array-like, shape (N, n_features)
+        y : array-like, shape (N,) or (N, O)
+            Targets.
+
+        Raises
+        ------
+        InvalidParameterError
+            If a parameter is not what the class says; the message quotes it.
+        """
+        index = self._check_parameters()
+        X, y = validate_data(self, X, y, multi_output=True, y_numeric=True)
+        seed = _seed(self.random_state)
+        base = self.base_estimator
+        base = Ridge(random_state=seed) if base is None else clone(base)
+        self.base_estimator_ = base.fit(X, y)
+        self._output_shape = y.shape[1:]
+        self.memory_residuals_ = y.reshape(len(X), -1) - self._base_values(X)
+        self._memorize(X, y, index, seed)
+        return self
+
+    def _base_values(self, X: FloatArray) -> FloatArray:
+        """Return f(x), (M, n_features) -> (M, O)."""
+        return np.asarray(self.base_estimator_.predict(X), dtype=np.float64).reshape(len(X), -1)
+
+    def predict(self, X: Any) -> FloatArray:
+        """Return the predictions, (M, n_features) -> (M,) or (M, O), as y was."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False)
+        distances, indices = self._neighbors(X)
+        values = resmem_values(self._base_values(X), self.memory_residuals_, distances, indices, sigma=self.sigma_)
+        return values.reshape(len(X), *self._output_shape)
+
+
+def _is_transformer(embed: Any) -> bool:
+    return hasattr(embed, "transform")
+
+
+def _seed(random_state: Any) -> int:
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+def _check_whole(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < 1:
+        raise InvalidParameterError(f"{name}={value!r} must be a whole number of at least 1")
+    return int(value)

@@ -1,0 +1,379 @@
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.datasets import load_diabetes, load_digits, make_blobs
+from sklearn.decomposition import PCA
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
+from sklearn.metrics import accuracy_score
+from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from resmem_core.errors import InvalidParameterError
+from resmem_core.estimators import ResMemClassifier, ResMemRegressor
+from resmem_core.residuals import auto_sigma, project_to_simplex, resmem_scores
+
+BOTH = pytest.mark.parametrize("kind", [ResMemClassifier, ResMemRegressor])
+SHALLOW = DecisionTreeClassifier(max_depth=2, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return train_test_split(X, y, train_size=600, test_size=300, random_state=0, stratify=y)
+
+
+@pytest.fixture
+def blobs():
+    X, y = make_blobs(120, centers=3, cluster_std=3.0, random_state=0)
+    return X, np.array(["ant", "bee", "cat"])[y]
+
+
+@parametrize_with_checks([ResMemClassifier(), ResMemRegressor()])
+@pytest.mark.filterwarnings("ignore:n_neighbors=20 exceeds")
+def test_scikit_learn_compatibility(estimator, check):
+    check(estimator)
+
+
+def test_better_than_a_weak_base_on_digits(digits):
+    X, X_test, y, y_test = digits
+    model = ResMemClassifier(SHALLOW).fit(X, y)
+    base = model.base_estimator_.score(X_test, y_test)
+    assert base < 0.5
+    assert model.score(X_test, y_test) > base + 0.4
+
+
+@pytest.mark.parametrize("index", ["exact", "annoy"])
+def test_one_neighbour_memorises_every_label(digits, index):
+    X, _, y, _ = digits
+    noisy = np.random.default_rng(0).permutation(y)
+    model = ResMemClassifier(SHALLOW, n_neighbors=1, index=index, random_state=0).fit(X, noisy)
+    assert model.base_estimator_.score(X, noisy) < 0.3
+    assert model.score(X, noisy) == 1
+    np.testing.assert_array_equal(model.predict_proba(X), np.eye(10)[noisy])
+
+
+@pytest.mark.parametrize("outputs", [(), (1,), (3,)])
+def test_one_neighbour_passes_through_every_target(outputs):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(80, 4)), rng.normal(size=(80, *outputs))
+    model = ResMemRegressor(n_neighbors=1).fit(X, y)
+    assert model.predict(X).shape == y.shape
+    np.testing.assert_allclose(model.predict(X), y, rtol=1e-12, atol=1e-12)
+
+
+def test_scores_are_those_of_the_algorithm(blobs):
+    X, y = blobs
+    model = ResMemClassifier(n_neighbors=7, sigma=0.4, temperature=2.0).fit(X[:100], y[:100])
+    base = LogisticRegression(max_iter=1000).fit(X[:100], y[:100])
+    d = np.linalg.norm(X[100:, None] - X[None, :100], axis=2)
+    ids = np.argsort(d, axis=1)[:, :7]
+    expected = resmem_scores(
+        np.log(base.predict_proba(X[100:])),
+        np.log(base.predict_proba(X[:100])),
+        np.unique(y[:100], return_inverse=True)[1],
+        np.take_along_axis(d, ids, axis=1),
+        ids,
+        sigma=0.4,
+        temperature=2.0,
+    )
+    scores = model.decision_function(X[100:])
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
+    np.testing.assert_array_equal(model.predict(X[100:]), model.classes_[scores.argmax(axis=1)])
+    np.testing.assert_array_equal(model.predict_proba(X[100:]), project_to_simplex(scores))
+
+
+def test_regression_adds_weighted_residuals():
+    rng = np.random.default_rng(0)
+    X, y, Q = rng.normal(size=(50, 3)), rng.normal(size=50), rng.normal(size=(10, 3))
+    base = LinearRegression().fit(X, y)
+    d = np.linalg.norm(Q[:, None] - X, axis=2)
+    w = np.where(d <= np.sort(d, axis=1)[:, 4:5], np.exp(-d / 0.5), 0)
+    expected = base.predict(Q) + w @ (y - base.predict(X)) / w.sum(axis=1)
+    model = ResMemRegressor(LinearRegression(), n_neighbors=5, sigma=0.5).fit(X, y)
+    np.testing.assert_allclose(model.predict(Q), expected, atol=1e-5)
+
+
+def test_two_classes_follow_the_convention_of_scikit_learn():
+    X, y = make_blobs(60, centers=2, cluster_std=4.0, random_state=0)
+    model = ResMemClassifier().fit(X, y)
+    margin = model.decision_function(X)
+    assert margin.shape == (60,)
+    np.testing.assert_array_equal(model.predict(X), (margin > 0).astype(int))
+    np.testing.assert_allclose(model.predict_proba(X)[:, 1], np.clip((1 + margin) / 2, 0, 1))
+
+
+@pytest.mark.parametrize("base", [SVC(), RidgeClassifier()])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_base_without_probabilities_gives_its_decision_function(base, classes):
+    X, y = make_blobs(90, centers=classes, cluster_std=4.0, random_state=0)
+    model = ResMemClassifier(base, n_neighbors=90, sigma=1e9, temperature=0.7).fit(X, y)
+    margin = model.base_estimator_.decision_function(X)
+    logits = margin if classes > 2 else np.column_stack([np.zeros(90), margin])
+    p = np.exp(logits / 0.7)
+    p /= p.sum(axis=1, keepdims=True)
+    scores = p + (np.eye(classes)[y] - p).mean(axis=0)  # every point weighs the same
+    found = model.decision_function(X)
+    np.testing.assert_allclose(found, scores if classes > 2 else scores[:, 1] - scores[:, 0], atol=1e-6)
+
+
+def test_a_base_that_is_certain_gives_finite_logits(blobs):
+    model = ResMemClassifier(DecisionTreeClassifier(random_state=0)).fit(*blobs)
+    assert set(np.unique(model.base_estimator_.predict_proba(blobs[0]))) == {0, 1}
+    assert np.isfinite(model.memory_logits_).all()
+    np.testing.assert_allclose(model.predict_proba(blobs[0]), model.base_estimator_.predict_proba(blobs[0]))
+
+
+class Silent(ClassifierMixin, BaseEstimator):
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.classes_[0])
+
+
+def test_a_base_without_any_scores(blobs):
+    with pytest.raises(InvalidParameterError, match=r"Silent\(\) has neither predict_proba nor decision_func"):
+        ResMemClassifier(Silent()).fit(*blobs)
+
+
+def test_a_base_with_a_score_for_each_pair_of_classes(digits):
+    X, _, y, _ = digits
+    with pytest.raises(InvalidParameterError, match=r"\(600, 45\) for 600 rows and 10 classes"):
+        ResMemClassifier(SVC(decision_function_shape="ovo")).fit(X, y)
+
+
+def test_the_base_that_was_given_is_not_fitted(blobs):
+    base, embed = LogisticRegression(), PCA(1)
+    model = ResMemClassifier(base, embed=embed).fit(*blobs)
+    assert not hasattr(base, "coef_")
+    assert not hasattr(embed, "components_")
+    assert hasattr(model.base_estimator_, "coef_")
+    assert hasattr(model.embed_, "components_")
+
+
+# Embeddings ------------------------------------------------------------------------------------------------
+
+
+@BOTH
+def test_embed_by_transformer_and_by_callable_agree(kind):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(100, 5)), rng.integers(0, 3, 100)
+    pca = PCA(2).fit(X)
+    by_transformer = kind(embed=PCA(2)).fit(X, y)
+    by_callable = kind(embed=pca.transform).fit(X, y)
+    assert by_transformer.index_.embeddings.shape == (100, 2)
+    for mine, theirs in zip(by_transformer.kneighbors(), by_callable.kneighbors(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    np.testing.assert_array_equal(by_transformer.predict(X), by_callable.predict(X))
+
+
+def test_normalize_takes_distances_between_directions():
+    rng = np.random.default_rng(0)
+    X, lengths = rng.normal(size=(50, 4)), rng.uniform(0.1, 10, size=(50, 1))
+    y = rng.integers(0, 2, 50)
+    mine = ResMemClassifier(normalize=True).fit(X * lengths, y).kneighbors()
+    theirs = ResMemClassifier(normalize=True).fit(X, y).kneighbors()
+    np.testing.assert_array_equal(mine[1], theirs[1])
+    np.testing.assert_allclose(mine[0], theirs[0], atol=1e-6)
+    assert (ResMemClassifier().fit(X * lengths, y).kneighbors()[1] != theirs[1]).any()
+
+
+def test_neighbours_far_from_the_origin_keep_their_digits():
+    X = 1e9 + np.arange(50.0)[:, None]  # float32 alone would see one point
+    y = np.arange(50) % 2
+    model = ResMemClassifier(DummyClassifier(), n_neighbors=1).fit(X, y)
+    assert model.score(X, y) == 1
+    np.testing.assert_array_equal(model.kneighbors(n_neighbors=1)[0], 1)
+
+
+@pytest.mark.parametrize("embed", [lambda X: X[0], lambda X: X[:-1], lambda X: X[:, None]])
+def test_embed_of_another_shape(blobs, embed):
+    with pytest.raises(InvalidParameterError, match=r"embed returned the shape .* expected \(120, D\)"):
+        ResMemClassifier(embed=embed).fit(*blobs)
+
+
+def test_embed_that_gives_nan(blobs):
+    with pytest.raises(InvalidParameterError, match="must be finite"):
+        ResMemClassifier(embed=lambda X: X * np.nan).fit(*blobs)
+
+
+# Parameters ------------------------------------------------------------------------------------------------
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        *(("n_neighbors", value) for value in (0, -3, 2.0, "5", None, True)),
+        *(("sigma", value) for value in (0, -1.0, np.nan, np.inf, "median", None, True)),
+        *(("temperature", value) for value in (0, -1.0, np.nan, np.inf, "auto", None, True)),
+        ("index", "faiss"),
+        ("embed", "pca"),
+    ],
+)
+def test_impossible_parameters_are_quoted(kind, parameter, value):
+    X, y = np.random.default_rng(0).normal(size=(30, 2)), np.arange(30) % 2
+    with pytest.raises(InvalidParameterError, match=parameter) as raised:
+        kind(**{parameter: value}).fit(X, y)
+    assert repr(value) in str(raised.value)
+
+
+@BOTH
+def test_fewer_points_than_neighbours(kind):
+    X, y = np.arange(10.0)[:, None], np.arange(10) % 2
+    with pytest.warns(UserWarning, match="n_neighbors=20 exceeds the 10 training points; using all 10"):
+        model = kind().fit(X, y)
+    assert model.n_neighbors_ == 10
+    assert model.n_neighbors == 20
+    assert model.kneighbors(X)[1].shape == (10, 10)
+
+
+@BOTH
+def test_enough_points_give_no_warning(kind):
+    X, y = np.random.default_rng(0).normal(size=(20, 2)), np.arange(20) % 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        kind().fit(X, y).predict(X)
+
+
+def test_auto_sigma_comes_from_the_nearest_other_point(blobs):
+    X, y = blobs
+    d = np.linalg.norm(X[:, None] - X, axis=2) + np.diag(np.full(len(X), np.inf))
+    assert ResMemClassifier().fit(X, y).sigma_ == pytest.approx(auto_sigma(d.min(axis=1)), rel=1e-5)
+    assert ResMemClassifier(sigma=3).fit(X, y).sigma_ == 3
+
+
+def test_auto_sigma_of_a_large_memory_is_near_that_of_all():
+    X = np.random.default_rng(0).normal(size=(5000, 2))
+    model = ResMemRegressor(random_state=0).fit(X, X[:, 0])
+    of_all = auto_sigma(model.kneighbors(n_neighbors=1)[0])
+    assert model.sigma_ == pytest.approx(of_all, rel=0.1)
+    assert model.sigma_ != of_all
+    assert model.sigma_ == ResMemRegressor(random_state=0).fit(X, X[:, 0]).sigma_
+
+
+@pytest.mark.filterwarnings("ignore:n_neighbors=20 exceeds")
+def test_copies_and_a_single_point():
+    same = ResMemRegressor(DummyRegressor()).fit(np.ones((6, 2)), np.arange(6))
+    np.testing.assert_allclose(same.predict(np.ones((1, 2))), 2.5)
+    one = ResMemRegressor().fit([[1.0, 2.0]], [3.0])
+    assert one.sigma_ == 1
+    np.testing.assert_allclose(one.predict([[9.0, 9.0]]), 3)
+
+
+def test_temperature_has_no_effect_on_regression():
+    X, y = load_diabetes(return_X_y=True)
+    cold, hot = (ResMemRegressor(temperature=t).fit(X, y).predict(X) for t in (0.1, 10))
+    np.testing.assert_array_equal(cold, hot)
+
+
+def test_same_random_state_same_forest(digits):
+    X, X_test, y, _ = digits
+    first, second = (
+        ResMemClassifier(SHALLOW, index="annoy", random_state=3).fit(X, y).kneighbors(X_test) for _ in range(2)
+    )
+    np.testing.assert_array_equal(first[1], second[1])
+
+
+# Neighbours ------------------------------------------------------------------------------------------------
+
+
+@BOTH
+def test_kneighbors_of_queries_and_of_the_training_points(kind, blobs):
+    X = blobs[0]
+    model = kind(n_neighbors=4).fit(X, np.arange(len(X)) % 3)
+    d = np.linalg.norm(X[:, None] - X, axis=2)
+    distances, indices = model.kneighbors(X)
+    np.testing.assert_array_equal(indices, np.argsort(d, axis=1)[:, :4])
+    np.testing.assert_allclose(distances, np.sort(d, axis=1)[:, :4], atol=1e-5)
+    np.testing.assert_array_equal(model.kneighbors(n_neighbors=6)[1], np.argsort(d, axis=1)[:, 1:7])
+
+
+@BOTH
+def test_kneighbors_beyond_memory(kind):
+    model = kind(n_neighbors=5).fit(np.arange(5.0)[:, None], [0, 1, 0, 1, 0])
+    with pytest.raises(InvalidParameterError, match="n_neighbors=6 cannot exceed 5"):
+        model.kneighbors([[1.0]], n_neighbors=6)
+    with pytest.raises(InvalidParameterError, match=r"n_neighbors=5 cannot exceed 4, .* other than the query"):
+        model.kneighbors()
+    with pytest.raises(InvalidParameterError, match="n_neighbors=0"):
+        model.kneighbors(n_neighbors=0)
+
+
+# scikit-learn's machinery ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "decision_function", "kneighbors"])
+def test_not_fitted(method):
+    with pytest.raises(NotFittedError):
+        getattr(ResMemClassifier(), method)(np.ones((1, 2)))
+    if hasattr(ResMemRegressor, method):
+        with pytest.raises(NotFittedError):
+            getattr(ResMemRegressor(), method)(np.ones((1, 2)))
+
+
+def test_grid_search_over_a_pipeline(digits):
+    X, X_test, y, y_test = digits
+    grid = {
+        "resmemclassifier__n_neighbors": [1, 5],
+        "resmemclassifier__sigma": ["auto", 1000.0],
+        "resmemclassifier__temperature": [0.5, 2.0],
+    }
+    search = GridSearchCV(make_pipeline(StandardScaler(), ResMemClassifier(SHALLOW)), grid, cv=2)
+    search.fit(X, y)
+    assert len(set(search.cv_results_["mean_test_score"])) > 2
+    assert accuracy_score(y_test, search.predict(X_test)) > 0.85
+
+
+def test_one_grid_fits_the_regressor_too():
+    X, y = load_diabetes(return_X_y=True)
+    grid = {"n_neighbors": [1, 20], "sigma": ["auto", 1.0], "temperature": [1.0]}
+    search = GridSearchCV(ResMemRegressor(), grid, cv=2, error_score="raise").fit(X, y)
+    assert search.best_params_["n_neighbors"] == 20
+
+
+@pytest.mark.parametrize("index", ["exact", "annoy"])
+@BOTH
+def test_pickled_copies_predict_the_same(kind, index, blobs):
+    X = blobs[0]
+    model = kind(index=index, embed=PCA(2), normalize=True, random_state=0).fit(X, np.arange(120) % 3)
+    copy = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(copy.predict(X), model.predict(X))
+    np.testing.assert_array_equal(copy.kneighbors()[1], model.kneighbors()[1])
+
+
+@BOTH
+def test_clone_keeps_every_parameter(kind):
+    parameters = {
+        "base_estimator": None,
+        "n_neighbors": 3,
+        "sigma": 0.5,
+        "temperature": 2.0,
+        "index": "annoy",
+        "embed": None,
+        "normalize": True,
+        "random_state": 7,
+    }
+    assert clone(kind(**parameters)).get_params() == parameters
+
+
+def test_names_of_features_and_classes(blobs):
+    X, y = pd.DataFrame(blobs[0], columns=["width", "height"]), blobs[1]
+    model = ResMemClassifier().fit(X, y)
+    assert model.feature_names_in_.tolist() == ["width", "height"]
+    assert model.n_features_in_ == 2
+    assert model.classes_.tolist() == ["ant", "bee", "cat"]
+    assert set(model.predict(X)) <= {"ant", "bee", "cat"}
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(X.rename(columns={"width": "breadth"}))
