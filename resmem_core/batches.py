@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from resmem_core.network import Standardize
 from resmem_core.types import IntArray, Recipe
 
+CROP = 16  # a crop moves the image by up to this part of its side: 2 of 32 pixels
+
 
 def generator_of(seed: int, epoch: int) -> torch.Generator:
     """Return the source of an epoch's randomness, on the CPU so that every device sees the same batches."""
@@ -100,7 +102,8 @@ class Batches:
         def shifts(size: int) -> Tensor:
             if not recipe.crop:
                 return torch.zeros(n, dtype=torch.int64)
-            return torch.randint(-(size // 8), size // 8 + 1, (n,), generator=generator)
+            most = max(1, size // CROP)
+            return torch.randint(-most, most + 1, (n,), generator=generator)
 
         down, across = shifts(height), shifts(width)
         mirrored = torch.rand(n, generator=generator) < 0.5 if recipe.flip else None

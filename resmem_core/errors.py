@@ -26,5 +26,5 @@ class StoreError(ResMemError, OSError):
     """The artefact store could not be written or read (disk full, no permission)."""
 
 
-class Cancelled(ResMemError):  # noqa: N818 - a wish carried out, not an error
+class Cancelled(ResMemError):
     """Raised by a progress callback to stop long work; what was saved so far stays."""

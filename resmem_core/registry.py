@@ -39,10 +39,10 @@ class Registry(Generic[T]):
     def _discover(self) -> None:
         if self._discovered:
             return
-        self._discovered = True
         package = importlib.import_module(self._package)
         for module in pkgutil.iter_modules(package.__path__):
             importlib.import_module(f"{self._package}.{module.name}")
+        self._discovered = True  # only now: until then another thread must wait, and what failed must fail again
 
     def names(self) -> list[str]:
         """Return every registered name, in the order of registration within alphabetical modules."""
@@ -67,4 +67,3 @@ class Registry(Generic[T]):
     def __iter__(self) -> Iterator[T]:
         self._discover()
         return iter(list(self._items.values()))
-

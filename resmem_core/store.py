@@ -11,10 +11,11 @@ import hashlib
 import json
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ def digest_arrays(*arrays: np.ndarray | None) -> str:
             digest.update(b"none")
             continue
         digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
+        if array.nbytes:
+            digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 
@@ -61,9 +63,12 @@ def digest_key(key: Mapping[str, Any]) -> str:
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as JSON, whole or not at all."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(json.dumps(value, indent=1, allow_nan=False))
-    draft.replace(path)
+    draft = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
+    try:
+        draft.write_text(json.dumps(value, indent=1, allow_nan=False))
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,10 @@ def save_array(directory: Path, name: str, array: np.ndarray) -> None:
     np.save(directory / f"{name}.npy", array, allow_pickle=False)
 
 
+class _Damaged(Exception):
+    """An entry is not as it was written."""
+
+
 class Store:
     """The artefacts of one machine.
 
@@ -132,8 +141,10 @@ class Store:
 
     def find(self, kind: str, key: Mapping[str, Any]) -> Entry | None:
         """Return the entry if it is there and whole; a damaged one is as good as absent."""
-        path = self._path(kind, key)
-        return self._read(path) if self.problem(path) is None else None
+        try:
+            return self._open(self._path(kind, key))
+        except _Damaged:
+            return None
 
     def get_or_build(
         self,
@@ -158,7 +169,8 @@ class Store:
         Raises
         ------
         StoreError
-            If the store cannot be written; nothing half-written stays.
+            If the store cannot be written; nothing half-written stays. What `build` raises of its own, such as
+            for a file of the user's that it cannot read, passes through.
         """
         if entry := self.find(kind, key):
             return entry
@@ -172,24 +184,32 @@ class Store:
             try:
                 info = dict(build(draft) or {})
                 self._finish(draft, kind, key, info)
-                shutil.rmtree(path, ignore_errors=True)  # damaged, or find would have returned it
+                if path.exists():  # damaged, or find would have returned it
+                    shutil.rmtree(path)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 draft.replace(path)
             finally:
                 shutil.rmtree(draft, ignore_errors=True)
-        return self._read(path)
+            return self._entry(path, self._manifest(path))
 
     @contextmanager
     def _writing(self, path: Path) -> Iterator[None]:
         try:
             yield
-        except StoreError:
-            raise
         except OSError as error:
+            if isinstance(error, StoreError) or self._is_elsewhere(error):
+                raise
             raise StoreError(
                 f"could not write {path}: {error.strerror or error}; free some space there, or set RESMEM_CACHE "
                 "to a folder that can be written"
             ) from error
+
+    def _is_elsewhere(self, error: OSError) -> bool:
+        """Tell whether it is not about writing the store: another file, the network, a damaged image."""
+        if error.filename is None:
+            return type(error) is not OSError
+        file, root = Path(os.fsdecode(error.filename)).absolute(), self.root.absolute()
+        return not (file.is_relative_to(root) or root.is_relative_to(file))
 
     @contextmanager
     def _waiting(self, path: Path, progress: Progress) -> Iterator[None]:
@@ -207,86 +227,105 @@ class Store:
 
     @staticmethod
     def _finish(draft: Path, kind: str, key: Mapping[str, Any], info: Mapping[str, Any]) -> None:
-        files = {
-            file.relative_to(draft).as_posix(): [file.stat().st_size, digest_file(file)]
-            for file in sorted(draft.rglob("*"))
-            if file.is_file()
+        files = {name: [file.stat().st_size, digest_file(file)] for name, file in _files(draft).items()}
+        manifest = {
+            "kind": kind,
+            "key": dict(key),
+            "info": info,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "files": files,
         }
-        write_json(
-            draft / MANIFEST,
-            {
-                "kind": kind,
-                "key": dict(key),
-                "info": info,
-                "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-                "files": files,
-            },
-        )
+        write_json(draft / MANIFEST, {**manifest, "digest": digest_key(manifest)})
 
     @staticmethod
-    def _read(path: Path) -> Entry:
-        manifest = json.loads((path / MANIFEST).read_text())
+    def _manifest(path: Path) -> Mapping[str, Any]:
+        try:
+            manifest = json.loads((path / MANIFEST).read_text())
+            digest = manifest.pop("digest")
+            for field, kind in {"kind": str, "key": dict, "info": dict, "created": str, "files": dict}.items():
+                if not isinstance(manifest[field], kind):
+                    raise TypeError(f"its {field} is {manifest[field]!r}")
+        except FileNotFoundError:
+            raise _Damaged("no manifest") from None
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            raise _Damaged(f"unreadable manifest ({error})") from error
+        if (manifest["kind"], digest_key(manifest["key"])) != (path.parent.name, path.name):
+            raise _Damaged("the manifest belongs to another entry")
+        if digest_key(manifest) != digest:
+            raise _Damaged("the manifest is not as it was written")
+        return manifest
+
+    @staticmethod
+    def _entry(path: Path, manifest: Mapping[str, Any]) -> Entry:
         size = sum(size for size, _ in manifest["files"].values())
         return Entry(path, manifest["kind"], manifest["key"], manifest["info"], size, manifest["created"])
 
-    @staticmethod
-    def problem(path: Path) -> str | None:
+    @classmethod
+    def _open(cls, path: Path) -> Entry:
+        """Return the entry at `path` if every file of it, and none besides, is as it was written."""
+        manifest = cls._manifest(path)
+        try:
+            found = _files(path)
+            for name, written in manifest["files"].items():
+                if name not in found:  # so no name, whatever it says, leads out of the folder
+                    raise _Damaged(f"{name} is missing")
+                if (size := found[name].stat().st_size) != written[0]:
+                    raise _Damaged(f"{name} has {size} bytes instead of {written[0]}")
+                if [size, digest_file(found[name])] != written:
+                    raise _Damaged(f"{name} has other content than was written")
+        except (OSError, LookupError, TypeError) as error:
+            raise _Damaged(f"unreadable ({error})") from error
+        if added := [name for name in found if name not in manifest["files"] and not name.startswith(".")]:
+            raise _Damaged(f"{added[0]} was added")
+        return cls._entry(path, manifest)
+
+    @classmethod
+    def problem(cls, path: Path) -> str | None:
         """Return what is wrong with the entry at `path`, or None if every file is as it was written."""
         try:
-            manifest = json.loads((path / MANIFEST).read_text())
-            files = manifest["files"]
-            for field in ("kind", "key", "info", "created"):
-                manifest[field]
-        except FileNotFoundError:
-            return "no manifest"
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            return f"unreadable manifest ({error})"
-        for name, (size, digest) in files.items():
-            file = path / name
-            if not file.is_file():
-                return f"{name} is missing"
-            if file.stat().st_size != size:
-                return f"{name} has {file.stat().st_size} bytes instead of {size}"
-            if digest_file(file) != digest:
-                return f"{name} has other content than was written"
+            cls._open(path)
+        except _Damaged as damage:
+            return str(damage)
         return None
 
     def paths(self) -> list[Path]:
         """Return the folder of every entry, whole or damaged."""
-        return sorted(path for path in self.root.glob("[!.]*/*") if path.is_dir())
+        # Nothing else that may lie in the folder is ever taken for an entry, and removed.
+        return sorted(path for path in self.root.glob("[!.]*/" + "[0-9a-f]" * 24) if path.is_dir())
 
     def entries(self) -> list[Entry]:
         """Return every whole entry."""
-        return [self._read(path) for path in self.paths() if self.problem(path) is None]
+        entries = []
+        for path in self.paths():
+            with suppress(_Damaged):
+                entries.append(self._open(path))
+        return entries
 
     def clear(self, kind: str | None = None) -> int:
         """Remove all entries (of one kind), and the traces of unfinished work; return the bytes freed.
 
         What another process is building right now stays.
+
+        Raises
+        ------
+        StoreError
+            If something cannot be removed.
         """
         freed = 0
-        inner = [self.root / ".work", self.root / ".drafts"] if kind is None else [self.root / ".work" / kind]
-        targets = [path for path in self.paths() if kind is None or path.parent.name == kind]
-        for path in targets:
-            with self._writing(path):
-                lock = self._lock(path)
-                try:
-                    lock.acquire(timeout=0)
-                except Timeout:
-                    continue
-                try:
-                    freed += _size(path)
-                    shutil.rmtree(path)
-                finally:
-                    lock.release()
-        for path in inner:
-            if path.is_dir() and not self._busy():
-                freed += _size(path)
-                shutil.rmtree(path, ignore_errors=True)
+        with self._writing(self.root):
+            for path in self.paths():
+                if kind in (None, path.parent.name):
+                    with suppress(Timeout), self._lock(path).acquire(timeout=0):
+                        freed += _remove(path)
+            if not self._busy():
+                for path in [*self.root.glob(".work/*"), *self.root.glob(".drafts/*")]:
+                    if kind is None or path.name == kind or path.parent.name == ".drafts":
+                        freed += _remove(path)
         return freed
 
     def _busy(self) -> bool:
-        for file in (self.root / ".locks").glob("*.lock"):
+        """Tell whether anything is being built, or a job that may build something soon is running."""
+        for file in [*self.root.glob(".locks/*.lock"), *self.root.glob(".work/*/*/*.lock")]:
             try:
                 with FileLock(file).acquire(timeout=0):
                     pass
@@ -295,5 +334,14 @@ class Store:
         return False
 
 
-def _size(path: Path) -> int:
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+def _files(path: Path) -> dict[str, Path]:
+    """Return the files in a folder and below by relative name, the store's own manifest left out."""
+    files = {file.relative_to(path).as_posix(): file for file in sorted(path.rglob("*")) if file.is_file()}
+    files.pop(MANIFEST, None)
+    return files
+
+
+def _remove(path: Path) -> int:
+    size = sum(file.stat().st_size for file in _files(path).values())
+    shutil.rmtree(path)
+    return size

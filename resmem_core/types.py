@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -25,9 +25,13 @@ def check_positive(name: str, value: Any) -> float:
     InvalidParameterError
         For text, NaN, infinity, zero and negative numbers; the message quotes what was given.
     """
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or value <= 0:
+    try:
+        number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    except OverflowError:  # a whole number beyond what a float holds
+        number = math.inf
+    if not (math.isfinite(number) and number > 0):
         raise InvalidParameterError(f"{name}={value!r} must be a finite number above 0")
-    return float(value)
+    return number
 
 
 def check_k(k: Any, n_memory: int | None = None) -> int:
@@ -38,7 +42,7 @@ def check_k(k: Any, n_memory: int | None = None) -> int:
     InvalidParameterError
         Otherwise; the message quotes both numbers.
     """
-    if isinstance(k, bool) or not isinstance(k, Integral) or k < 1:
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
         raise InvalidParameterError(f"k={k!r} must be a whole number of at least 1")
     if n_memory is not None and k > n_memory:
         raise InvalidParameterError(f"k={k} cannot exceed the number of points in memory, {n_memory}")
@@ -215,7 +219,7 @@ class Recipe:
     schedule : {"one-cycle", "cosine"}
         Shape of the learning rate over the steps.
     crop, flip : bool
-        Random crop after padding by an eighth of the side, random mirror image.
+        Random shift by up to a sixteenth of the side, reflected at the edges; random mirror image.
     """
 
     epochs: int
@@ -246,3 +250,52 @@ class History:
 
     losses: tuple[float, ...] = field(default_factory=tuple)
     seconds: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """The training points as memory holds them.
+
+    Attributes
+    ----------
+    logits : ndarray of float32, shape (N, C)
+        Of the base model.
+    labels : ndarray of int64, shape (N,)
+    """
+
+    logits: FloatArray
+    labels: IntArray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes, C."""
+        return int(self.logits.shape[1])
+
+
+@dataclass(frozen=True, eq=False)
+class Queries:
+    """Labelled points to be predicted, with their neighbours in memory already found.
+
+    Attributes
+    ----------
+    logits : ndarray of float32, shape (M, C)
+        Of the base model.
+    labels : ndarray of int64, shape (M,)
+    neighbors : Neighbors
+        As many as the largest k that will be asked for.
+    """
+
+    logits: FloatArray
+    labels: IntArray
+    neighbors: Neighbors
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: IntArray) -> Queries:
+        """Return the queries at `rows`, in that order."""
+        found = Neighbors(self.neighbors.distances[rows], self.neighbors.indices[rows])
+        return Queries(self.logits[rows], self.labels[rows], found)

@@ -1,0 +1,24 @@
+"""ResMem Lab: `streamlit run app.py`."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from pages._shared.sidebar import sidebar
+from pages._shared.state import load_settings
+
+ICON = Path(__file__).parent / "pages" / "_shared" / "icon.png"
+
+st.set_page_config(page_title="ResMem Lab", page_icon=str(ICON), layout="wide")
+page = st.navigation(
+    [
+        st.Page("pages/overview.py", title="Overview", icon=":material/home:", default=True),
+        st.Page("pages/tune.py", title="Tune", icon=":material/tune:"),
+        st.Page("pages/classes.py", title="Classes", icon=":material/category:"),
+        st.Page("pages/inspect_points.py", title="Inspect", icon=":material/search:", url_path="inspect"),
+    ]
+)
+load_settings()
+sidebar()
+st.title(page.title if page.url_path else "ResMem Lab")
+page.run()

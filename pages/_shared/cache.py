@@ -1,0 +1,38 @@
+"""Every cached call. Keys are names and numbers, never arrays; what comes back is not to be changed."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from resmem_core.evaluation import Evaluation, accuracy_by_k
+from resmem_core.experiment import Experiment, ExperimentConfig, prepare
+from resmem_core.tuning import Tuned
+from resmem_core.types import Params
+
+CURVE_KS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 256)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Opening the experiment…")
+def open_experiment(config: ExperimentConfig) -> Experiment:
+    """Return the experiment without training anything."""
+    return prepare(config, may_train=False)
+
+
+@st.cache_data(max_entries=64, show_spinner="Choosing k, sigma and temperature on validation…")
+def tuned(config: ExperimentConfig) -> Tuned:
+    """Return the setting chosen on validation."""
+    return open_experiment(config).tune()
+
+
+@st.cache_data(max_entries=512, show_spinner=False)
+def evaluation(config: ExperimentConfig, params: Params) -> Evaluation:
+    """Return the four methods judged on test."""
+    return open_experiment(config).evaluate(params)
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def curves(config: ExperimentConfig, sigma: float, temperature: float) -> tuple[list[int], dict[str, list[float]]]:
+    """Return accuracy against k at this sigma and temperature."""
+    experiment = open_experiment(config)
+    ks = [k for k in CURVE_KS if k < experiment.k_max] + [experiment.k_max]
+    return ks, accuracy_by_k(experiment.memory, experiment.test, Params(1, sigma, temperature), ks)

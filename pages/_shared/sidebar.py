@@ -1,0 +1,121 @@
+"""Which experiment is shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from pages._shared.state import bound, change, settings
+from resmem_core.backbones import BACKBONES
+from resmem_core.datasets import DATASETS, parse_spec
+from resmem_core.indexes import INDEXES
+from resmem_core.settings import TABLE
+
+NORMALIZE = {"as the backbone says": None, "yes": True, "no": False}
+
+
+def sidebar() -> None:
+    """Show the controls; a change shows at once."""
+    shown = settings()
+    loader, argument = parse_spec(shown.dataset)
+    with st.sidebar:
+        st.selectbox(
+            "Dataset",
+            [item.name for item in DATASETS],
+            format_func=_dataset_label,
+            help="`folder:` reads images from train/ and test/ folders; `arrays:` reads embeddings and logits of your "
+            "own model from an .npz file.",
+            **_picked_dataset(st.session_state.get("dataset-name", loader.name)),
+        )
+        wanted = DATASETS.get(st.session_state["dataset-name"])
+        if wanted.argument is not None:
+            st.text_input(
+                f"{wanted.name}: {wanted.argument.lower()} on this machine",
+                placeholder="type it and press Enter",
+                help=wanted.summary,
+                **_typed_argument(wanted.name, argument if wanted.name == loader.name else ""),
+            )
+            if wanted.name != loader.name:
+                st.caption("Nothing is loaded until a path is given.")
+        if not loader.has_model:
+            st.selectbox(
+                "Backbone",
+                [item.name for item in BACKBONES],
+                format_func=_backbone_label,
+                help="The base model. Its last hidden layer is the embedding in which neighbours are looked for.",
+                **bound("backbone", shown.experiment().backbone),
+            )
+        st.number_input("Seed", min_value=0, step=1, help=_help("seed"), **bound("seed", shown.seed))
+        st.selectbox(
+            "Index",
+            [index.name for index in INDEXES],
+            format_func=lambda name: name if INDEXES.get(name).exact else f"{name} (approximate)",
+            help="How neighbours are searched. Annoy pays off for very large memories only; exact search serves below.",
+            **bound("index", shown.index),
+        )
+        with st.expander("More"):
+            st.number_input(
+                "Training examples", min_value=1, step=100, placeholder="all", help=_help("limit_train"),
+                **bound("limit_train", shown.limit_train),
+            )  # fmt: skip
+            st.number_input(
+                "Epochs", min_value=1, step=1, placeholder="as the recipe says", help=_help("epochs"),
+                disabled=loader.has_model, **bound("epochs", shown.epochs),
+            )  # fmt: skip
+            st.selectbox(
+                "Scale embeddings to length 1",
+                list(NORMALIZE),
+                help=_help("normalize"),
+                **bound("normalize", _named(shown.normalize), NORMALIZE.__getitem__),
+            )
+
+
+def _help(name: str) -> str:
+    text: str = TABLE[name].metadata["help"]
+    return text[0].upper() + text[1:] + "."
+
+
+def _named(normalize: bool | None) -> str:
+    return next(name for name, value in NORMALIZE.items() if value is normalize)
+
+
+def _dataset_label(name: str) -> str:
+    loader = DATASETS.get(name)
+    if loader.argument is not None:
+        return f"{name}: {loader.argument.lower()} of your own"
+    return f"{name} (not downloaded)" if loader.unavailable(None) else name
+
+
+def _backbone_label(name: str) -> str:
+    return f"{name} (weights not downloaded)" if BACKBONES.get(name).unavailable() else name
+
+
+def _picked_dataset(name: str) -> dict[str, Any]:
+    """Tie the selectbox: a dataset that needs an argument is shown only once it has one."""
+    st.session_state["dataset-name"] = name
+
+    def store() -> None:
+        picked = st.session_state["dataset-name"]
+        if DATASETS.get(picked).argument is None:
+            change(dataset=picked, **_fitting_backbone(picked))
+
+    return {"key": "dataset-name", "on_change": store}
+
+
+def _typed_argument(name: str, value: str | None) -> dict[str, Any]:
+    key = f"dataset-argument-{name}"
+    if value:
+        st.session_state[key] = value
+
+    def store() -> None:
+        if typed := st.session_state[key].strip():
+            change(dataset=f"{name}:{typed}", **_fitting_backbone(name))
+
+    return {"key": key, "on_change": store}
+
+
+def _fitting_backbone(name: str) -> dict[str, Any]:
+    """Keep the backbone unless the dataset brings its own model, or the one before did."""
+    before, _ = parse_spec(settings().dataset)
+    return {"backbone": ""} if DATASETS.get(name).has_model or before.has_model else {}

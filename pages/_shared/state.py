@@ -1,0 +1,83 @@
+"""Settings <-> widgets <-> URL. The settings object is the truth; widgets and the URL follow it."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from resmem_core.errors import ResMemError
+from resmem_core.settings import Settings
+
+FOR_ONE_EXPERIMENT: dict[str, Any] = {
+    "k": None,
+    "sigma": None,
+    "temperature": None,
+    "point": None,
+    "of_class": None,
+}
+
+
+def load_settings() -> None:
+    """Read the URL when a session begins, and tell what of it could not be used."""
+    if "settings" not in st.session_state:
+        st.session_state.settings, notes = Settings.from_query(st.query_params.to_dict())
+        st.session_state.notes = notes
+    for note in st.session_state.pop("notes", []):
+        st.toast(note, icon=":material/warning:", duration="long")
+    _write_url()
+
+
+def settings() -> Settings:
+    """Return what this session shows."""
+    if "settings" not in st.session_state:
+        # Before the router has run once, Streamlit takes a page's file for the whole app: hand over to the router.
+        runpy.run_path(str(Path(__file__).parents[2] / "app.py"))
+        st.stop()
+    return st.session_state.settings
+
+
+def change(**values: Any) -> None:
+    """Show something else from now on; illegal values are refused with a note."""
+    current = settings()
+    changed = replace(current, **values)
+    try:
+        experiment_changed = changed.experiment() != current.experiment()
+    except ResMemError as error:
+        st.session_state.notes = [str(error)]
+        return
+    if experiment_changed:
+        changed = replace(changed, **{name: values.get(name, none) for name, none in FOR_ONE_EXPERIMENT.items()})
+    st.session_state.settings = changed
+    _write_url()
+
+
+def bound(name: str, value: Any, convert: Callable[[Any], Any] = lambda shown: shown) -> dict[str, Any]:
+    """Return the arguments that tie a widget to the setting `name`.
+
+    Parameters
+    ----------
+    name : str
+        A field of `Settings`.
+    value : Any
+        What the widget shows now.
+    convert : callable
+        From what the widget holds to what the setting holds.
+    """
+    key = f"setting-{name}"
+    st.session_state[key] = value
+
+    def store() -> None:
+        change(**{name: convert(st.session_state[key])})
+
+    return {"key": key, "on_change": store}
+
+
+def _write_url() -> None:
+    query = settings().to_query()
+    if st.query_params.to_dict() != query:
+        st.query_params.from_dict(query)

@@ -1,0 +1,39 @@
+"""The line of figures that several pages begin with."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from resmem_core.evaluation import Evaluation
+
+
+def headline(evaluation: Evaluation) -> None:
+    """Show base against ResMem, the interval, and what memory fixed and broke."""
+    low, high = evaluation.delta_ci95
+    with st.container(horizontal=True):
+        st.metric("Base accuracy", f"{evaluation.accuracy['base']:.1%}", border=True, width=160, height="stretch")
+        st.metric(
+            "ResMem accuracy",
+            f"{evaluation.accuracy['resmem']:.1%}",
+            f"{100 * evaluation.delta:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f})",
+            help="In brackets: the 95 % interval of the gain, by paired bootstrap over the test points.",
+            border=True,
+            width=250,
+            height="stretch",
+        )
+        st.metric(
+            "Fixed",
+            evaluation.fixed,
+            help="Test points that base gets wrong and ResMem right.",
+            border=True,
+            width=130,
+            height="stretch",
+        )
+        st.metric(
+            "Broken",
+            evaluation.broken,
+            help="Test points that base gets right and ResMem wrong.",
+            border=True,
+            width=130,
+            height="stretch",
+        )

@@ -1,0 +1,65 @@
+"""What ResMem is, and what it does to the chosen experiment."""
+
+import numpy as np
+import streamlit as st
+
+from pages._shared import cache
+from pages._shared.images import picture
+from pages._shared.opening import opened
+from pages._shared.summary import headline
+from resmem_core.experiment import Experiment
+from resmem_core.plots import explanation_bars, method_accuracies
+from resmem_core.types import Params
+
+st.markdown(
+    "A trained model that cannot fit everything leaves *residuals*: the gap between each training label and what the "
+    "model says of it. **ResMem** keeps the model and stores these residuals at the training points' embeddings. For a "
+    "new point it finds the *k* nearest stored points and adds their residuals, weighted by closeness, to the model's "
+    "probabilities. The model takes what is regular; memory takes the rest. "
+    "([Yang et al., NeurIPS 2023](https://arxiv.org/abs/2302.01576))"
+)
+
+
+def example(experiment: Experiment, params: Params) -> None:
+    """Show the idea on a test point that memory fixes, or on the first one."""
+    result = cache.evaluation(experiment.config, params)
+    fixed = np.flatnonzero(result.outcome == "fixed")
+    point = int(fixed[0]) if len(fixed) else 0
+    names = experiment.dataset.class_names
+    explanation = experiment.explain(point, params)
+    st.subheader("The idea in one picture")
+    story = f"base says {names[explanation.base_prediction]}, ResMem says {names[explanation.prediction]}"
+    image = picture(experiment.dataset.test, point, 128)
+    left, right = st.columns([1, 5])
+    if image is not None:
+        left.image(image, width=128)
+    left.caption(f"Test point {point}: a **{names[explanation.label]}**; {story}.")
+    right.plotly_chart(explanation_bars(explanation, names))
+
+
+experiment, params = opened()
+config, data = experiment.config, experiment.dataset
+example(experiment, params)
+
+st.subheader("This experiment")
+origin = {
+    "shipped": "with weights that come with the software",
+    "trained here": "trained on this machine",
+    "given": "as given",
+}
+st.markdown(
+    f"**{config.backbone}** on **{config.dataset}** ({origin[experiment.base.origin]}), seed {config.seed}: "
+    f"{len(data.train):,} training points in memory, {len(data.validation):,} for choosing k, sigma and temperature, "
+    f"{len(data.test):,} for testing."
+)
+chosen = cache.tuned(config).params
+result = cache.evaluation(config, chosen)
+headline(result)
+st.plotly_chart(method_accuracies(result))
+st.caption(
+    f"On the test split, at k = {chosen.k}, sigma = {chosen.sigma:.4g}, temperature = {chosen.temperature:g}, which "
+    "were chosen on the validation split. Whiskers: 95 % intervals. McNemar's exact p for fixed against broken: "
+    f"{result.mcnemar_p:.2g}."
+)
+for note in data.notes:
+    st.info(note, icon=":material/info:")

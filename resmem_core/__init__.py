@@ -1,0 +1,46 @@
+"""Explicit memory on top of a trained model: ResMem (Yang et al., NeurIPS 2023).
+
+The names below are imported when they are first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {
+    "Dataset": "types",
+    "Embedded": "types",
+    "Evaluation": "evaluation",
+    "Experiment": "experiment",
+    "ExperimentConfig": "experiment",
+    "Explanation": "explain",
+    "Memory": "types",
+    "Neighbors": "types",
+    "Params": "types",
+    "Queries": "types",
+    "ResMemClassifier": "estimators",
+    "ResMemError": "errors",
+    "ResMemRegressor": "estimators",
+    "embed_module": "embedding",
+    "evaluate": "evaluation",
+    "load_dataset": "datasets",
+    "neighbor_weights": "residuals",
+    "prepare": "experiment",
+    "project_to_simplex": "residuals",
+    "resmem_scores": "residuals",
+    "resmem_values": "residuals",
+    "tune": "tuning",
+}
+__all__ = sorted(_HOMES)
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

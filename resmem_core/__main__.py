@@ -1,0 +1,8 @@
+"""`python -m resmem_core`."""
+
+import sys
+
+from resmem_core.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

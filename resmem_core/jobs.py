@@ -1,0 +1,199 @@
+"""Preparing an experiment in a process of its own, watched and cancelled through a file.
+
+Whoever prepares an experiment, from the command line or from the page, keeps a small status file up to date and holds
+a lock. So any page sees the work of any process, a reload loses nothing, and the server stays free for others.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from resmem_core.errors import Cancelled, ResMemError
+from resmem_core.experiment import PRECOMPUTED, ExperimentConfig
+from resmem_core.progress import Progress, Step
+from resmem_core.store import Store, write_json
+
+WRITE_EVERY = 0.3  # seconds
+START_GRACE = 60.0  # seconds until a new process must have taken its lock
+STARTING = "Starting"
+LOG, CANCEL = "log.txt", "cancel"
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a job stands.
+
+    Attributes
+    ----------
+    state : str
+        "running", "done", "failed" or "cancelled".
+    stage, message : str
+        What is being done, and a detail; the reason where it failed.
+    done, total : int
+        Units of this stage; `total` is 0 where it is not known.
+    seconds : float
+        Since this stage began.
+    updated : float
+        When this was written, in seconds since 1970.
+    """
+
+    state: str
+    stage: str = ""
+    message: str = ""
+    done: int = 0
+    total: int = 0
+    seconds: float = 0.0
+    updated: float = field(default_factory=time.time)
+
+    @property
+    def fraction(self) -> float:
+        """Share of this stage that is done, 0 where it is not known."""
+        return self.done / self.total if self.total else 0.0
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds this stage will still take at its pace so far, where that can be told."""
+        return self.seconds / self.done * (self.total - self.done) if self.done and self.total else None
+
+
+class Job:
+    """The preparation of one experiment.
+
+    Parameters
+    ----------
+    config : ExperimentConfig
+    store : Store, optional
+        This machine's unless given.
+    """
+
+    def __init__(self, config: ExperimentConfig, store: Store | None = None) -> None:
+        self.config = config
+        self.store = store if store is not None else Store()
+
+    @property
+    def _folder(self) -> Path:
+        return self.store.work_folder("job", self.config.as_dict())
+
+    def _lock(self) -> FileLock:
+        return FileLock(self._folder / "running.lock")
+
+    def _write(self, status: Status) -> None:
+        write_json(self._folder / "status.json", asdict(status))
+
+    def _has_process(self) -> bool:
+        try:
+            with self._lock().acquire(timeout=0):
+                return False
+        except Timeout:
+            return True
+
+    def status(self) -> Status | None:
+        """Return how the job stands; None if it was never started. A process that died counts as cancelled."""
+        try:
+            status = Status(**json.loads((self._folder / "status.json").read_text()))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+        starting = status.stage == STARTING and time.time() - status.updated < START_GRACE
+        if status.state == "running" and not starting and not self._has_process():
+            log = (self._folder / LOG).read_text(errors="replace").strip() if (self._folder / LOG).exists() else ""
+            last = log.splitlines()[-1] if log else "the process ended before it was done"
+            return replace(status, state="failed", message=last)
+        return status
+
+    @property
+    def running(self) -> bool:
+        """Whether a process is at it now, or is just starting."""
+        status = self.status()
+        return status is not None and status.state == "running"
+
+    def start(self) -> None:
+        """Start a process for the job unless one is at it already."""
+        if self.running:
+            return
+        self._write(Status("running", STARTING))
+        with (self._folder / LOG).open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "resmem_core", "train", *command_options(self.config)],
+                env={
+                    **os.environ,
+                    "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]),
+                    "RESMEM_CACHE": str(self.store.root.resolve()),
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                process_group=0,  # Ctrl-C at the server is not meant for it
+            )
+        if hasattr(os, "setpriority"):
+            with suppress(OSError):  # it may have ended already
+                os.setpriority(os.PRIO_PROCESS, process.pid, 10)  # pages come first
+
+    def cancel(self) -> None:
+        """Ask the process to stop; it does at its next report, and keeps its last checkpoint."""
+        (self._folder / CANCEL).touch()
+
+    @contextmanager
+    def reporting(self, inner: Progress) -> Iterator[Progress]:
+        """Do the work under the job's lock: reports go to `inner` and to the status file, and heed `cancel`.
+
+        Where another process is at the same job already, its reports stand and only `inner` is told.
+        """
+        lock = self._lock()
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            yield inner
+            return
+        try:
+            (self._folder / CANCEL).unlink(missing_ok=True)
+            try:
+                yield self._reporter(inner)
+            except (Cancelled, KeyboardInterrupt):
+                self._write(Status("cancelled"))
+                raise
+            except ResMemError as error:
+                self._write(Status("failed", message=str(error)))
+                raise
+            self._write(Status("done"))
+        finally:
+            lock.release()
+
+    def _reporter(self, inner: Progress) -> Progress:
+        stage, began, written = "", 0.0, 0.0
+
+        def report(step: Step) -> None:
+            nonlocal stage, began, written
+            inner(step)
+            now = time.monotonic()
+            if step.stage != stage:
+                stage, began, written = step.stage, now, 0.0
+            if now - written < WRITE_EVERY:
+                return
+            written = now
+            if (self._folder / CANCEL).exists():
+                raise Cancelled("cancelled; the last checkpoint is kept, and the next start goes on from there")
+            self._write(Status("running", step.stage, step.message, step.done, step.total, now - began))
+
+        return report
+
+
+def command_options(config: ExperimentConfig) -> list[str]:
+    """Return the command-line options that name this experiment."""
+    options = []
+    for name, value in config.as_dict().items():
+        option = name.replace("_", "-")
+        if name == "normalize" and value is not None:
+            options.append(f"--{'' if value else 'no-'}{option}")
+        elif value is not None and value != PRECOMPUTED:
+            options.append(f"--{option}={value}")
+    return options

@@ -1,0 +1,57 @@
+"""Folders that are nobody's, and a small experiment that needs no training."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from resmem_core.types import Memory, Neighbors, Queries
+
+
+def _point_at(patch, folder):
+    for name in ("RESMEM_CACHE", "RESMEM_DATA"):
+        patch.setenv(name, str(folder / name.lower()))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_real_folders(tmp_path_factory):
+    """Keep fixtures of a wide scope, too, out of this machine's own cache and data."""
+    with pytest.MonkeyPatch.context() as patch:
+        _point_at(patch, tmp_path_factory.mktemp("session"))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        _point_at(patch, tmp_path_factory.mktemp("own"))
+        yield
+
+
+@pytest.fixture(scope="session")
+def experiment_arrays():
+    """Return `memory`, `validation`, `test`: five classes of four clusters each, and a weak base model.
+
+    Each query has its 40 nearest of 300 memory points.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    rng = np.random.default_rng(0)
+    centers, weak = 3 * rng.normal(size=(20, 6)), rng.normal(size=(6, 5)) / 3
+
+    def part(n):
+        cluster = rng.integers(0, 20, n)
+        points = (centers[cluster] + rng.normal(size=(n, 6))).astype(np.float32)
+        labels = cluster % 5
+        logits = points @ weak + 0.5 * np.eye(5)[labels] + 0.5 * rng.normal(size=(n, 5))
+        return points, labels, logits.astype(np.float32)
+
+    points, labels, logits = part(300)
+    search = NearestNeighbors(n_neighbors=40).fit(points)
+
+    def queries(n):
+        points, labels, logits = part(n)
+        distances, indices = search.kneighbors(points)
+        return Queries(logits, labels, Neighbors(distances.astype(np.float32), indices))
+
+    return SimpleNamespace(memory=Memory(logits, labels), validation=queries(150), test=queries(200))

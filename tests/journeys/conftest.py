@@ -1,0 +1,94 @@
+"""A real server and a real browser."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FLAGS = ["headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-sync"]
+FLAGS += ["disable-background-networking", "disable-component-update"]
+
+
+def _chromium() -> str | None:
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    return os.environ.get("RESMEM_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """Run an app with a cache of its own, and yield its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with (folder / "log.txt").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}", "--server.headless=true"],
+            cwd=ROOT,
+            env={**os.environ, "RESMEM_CACHE": str(folder / "cache"), "RESMEM_DATA": str(folder / "data")},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1)
+                break
+            except OSError:
+                if process.poll() is not None:
+                    raise
+                time.sleep(0.1)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(10)
+    assert "Traceback" not in (folder / "log.txt").read_text()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("server")) as address:
+        yield address
+
+
+@pytest.fixture
+def untouched_server(tmp_path):
+    """Return the address of an app that nobody has opened yet."""
+    with serving(tmp_path) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def browser():
+    chromium = _chromium()
+    if chromium is None:
+        pytest.skip("NO BROWSER: install Chromium, or name one in RESMEM_CHROMIUM, to run the journeys")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=[f"--{flag}" for flag in FLAGS])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser, server):
+    """Return a fresh visitor's page; at the end nothing may have gone wrong in it."""
+    context = browser.new_context(base_url=server, viewport={"width": 1280, "height": 1000})
+    context.set_default_timeout(60_000)
+    visitor = context.new_page()
+    failures = []
+    visitor.on("pageerror", lambda error: failures.append(str(error)))
+    yield visitor
+    assert visitor.get_by_test_id("stException").count() == 0
+    assert failures == []
+    context.close()

@@ -1,0 +1,142 @@
+"""Every page by Streamlit's own test runner: the app's router with one page as the default."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py") if path.stem != "__init__")
+
+
+def opened(page: str, **query: str) -> AppTest:
+    """Return the app as it looks when this page's address is opened."""
+    at = AppTest.from_string(
+        f"""
+import streamlit as st
+from pages._shared.sidebar import sidebar
+from pages._shared.state import load_settings
+shown = st.navigation([st.Page({str(ROOT / "pages" / f"{page}.py")!r}, default=True)])
+load_settings()
+sidebar()
+shown.run()
+""",
+        default_timeout=60,
+    )
+    for name, value in query.items():
+        at.query_params[name] = value
+    return at.run()
+
+
+def text_of(at: AppTest) -> str:
+    blocks = [
+        *at.title,
+        *at.header,
+        *at.subheader,
+        *at.markdown,
+        *at.caption,
+        *at.info,
+        *at.warning,
+        *at.error,
+        *at.toast,
+    ]
+    return "\n".join(str(block.value) for block in blocks)
+
+
+def test_the_router_opens_on_the_overview():
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+    assert not at.exception
+    assert at.title[0].value == "ResMem Lab"
+    assert {metric.label for metric in at.metric} >= {"Base accuracy", "ResMem accuracy", "Fixed", "Broken"}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_shows_the_default_experiment(page):
+    at = opened(page)
+    assert not at.exception
+    assert not at.error
+    assert at.subheader or at.metric
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ({"k": "0"}, "at least 1"),
+        ({"k": "99999"}, "showing k="),
+        ({"sigma": "-1"}, "above 0"),
+        ({"sigma": "nan"}, "above 0"),
+        ({"temperature": "warm"}, "warm"),
+        ({"dataset": "nowhere"}, "nowhere"),
+        ({"backbone": "resnet9"}, "resnet9"),
+        ({"colour": "red"}, "colour"),
+        ({"dataset": "folder:/no/such/folder"}, "/no/such/folder"),
+        ({"dataset": "arrays:/no/such.npz"}, "/no/such.npz"),
+    ],
+)
+def test_nonsense_in_the_address_is_told_never_raised(page, query, says):
+    at = opened(page, **query)
+    assert not at.exception
+    assert says in text_of(at)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_has_no_weights_is_offered_for_training(page):
+    at = opened(page, seed="41")
+    assert not at.exception
+    assert [button.label for button in at.button if "Train" in button.label] == ["Train and prepare"]
+
+
+def test_the_sliders_move_the_numbers_and_validation_resets_them():
+    at = opened("tune", k="50", temperature="10.0")
+    before = {metric.label: metric.value for metric in at.metric}
+    at.slider[0].set_value(1).run()
+    assert at.query_params["k"] in ("1", ["1"])
+    assert {metric.label: metric.value for metric in at.metric} != before
+    next(button for button in at.button if button.label == "Choose on validation").click().run()
+    assert "k" not in at.query_params
+    assert not at.exception
+
+
+def test_tuning_on_test_is_called_by_its_name():
+    assert "not an evaluation" in text_of(opened("tune"))
+
+
+def test_filters_and_points_in_inspect():
+    at = opened("inspect_points", k="20")
+    first = next(button for button in at.button if button.key.startswith("open-"))
+    first.click().run()
+    assert at.query_params["point"] in (first.key.removeprefix("open-"), [first.key.removeprefix("open-")])
+    assert f"Test point **{first.key.removeprefix('open-')}**" in text_of(at)
+    at.selectbox(key="setting-of_class").set_value("3").run()
+    assert not at.exception
+    at = opened("inspect_points", point="99999")
+    assert "no test point 99999" in text_of(at)
+
+
+def test_an_empty_list_says_what_to_do():
+    at = opened("inspect_points", outcome="broken", of_class="0")
+    assert "Choose another outcome or class" in text_of(at)
+
+
+def test_switching_the_dataset_keeps_the_page_alive(tmp_path):
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 2
+    arrays = {}
+    for part in ("train", "test"):
+        arrays[f"{part}_embeddings"] = labels[:, None] + rng.normal(0, 0.2, (60, 3))
+        arrays[f"{part}_logits"] = rng.normal(size=(60, 2))
+        arrays[f"{part}_labels"] = labels
+    np.savez(tmp_path / "mine.npz", **arrays)
+    at = opened("classes", k="30")
+    at.selectbox(key="dataset-name").set_value("arrays").run()
+    assert not at.exception
+    at.text_input[0].set_value(str(tmp_path / "mine.npz")).run()
+    assert not at.exception
+    assert not at.error
+    assert "optimistic" in text_of(opened("overview", dataset=f"arrays:{tmp_path / 'mine.npz'}"))
+    at.selectbox(key="dataset-name").set_value("digits").run()
+    assert not at.exception
+    at.selectbox(key="setting-backbone").set_value("small-cnn").run()
+    assert "small-cnn on digits is not prepared yet" in text_of(at)

@@ -1,0 +1,169 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from resmem_core import experiment as module
+from resmem_core.errors import Cancelled, DatasetError, InvalidParameterError
+from resmem_core.experiment import ExperimentConfig, NeedsTraining, prepare
+from resmem_core.store import Store
+from resmem_core.types import Params
+
+SMALL = ExperimentConfig(seed=5, limit_train=200, epochs=3)  # nothing that ships fits it
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    store = Store(tmp_path_factory.mktemp("store"))
+    return prepare(SMALL, store=store), store
+
+
+def write_arrays(path: Path, n: int = 60, **changed) -> str:
+    rng = np.random.default_rng(0)
+    labels = np.arange(n) % 3
+    arrays = {}
+    for part in ("train", "test", "validation"):
+        arrays[f"{part}_embeddings"] = (np.eye(3)[labels] + rng.normal(0, 0.2, (n, 3))).astype(np.float32)
+        arrays[f"{part}_logits"] = rng.normal(size=(n, 3)).astype(np.float32)
+        arrays[f"{part}_labels"] = labels
+    np.savez(path, **{**arrays, **changed})
+    return f"arrays:{path}"
+
+
+def test_the_parts_fit_together(small):
+    found, _ = small
+    assert len(found.memory) == 200
+    assert found.validation.logits.shape == (288, 10)
+    assert found.test.neighbors.indices.shape == (359, 200)
+    assert found.k_max == 200
+    assert found.base.origin == "trained here"
+    assert found.normalize is False
+
+
+def test_a_second_time_everything_comes_from_the_store(small, monkeypatch):
+    found, store = small
+    monkeypatch.setattr("resmem_core.training.train", None)
+    monkeypatch.setattr("resmem_core.embedding.embed", None)
+    again = prepare(SMALL, store=store)
+    np.testing.assert_array_equal(again.test.logits, found.test.logits)
+    np.testing.assert_array_equal(again.test.neighbors.indices, found.test.neighbors.indices)
+
+
+def test_the_same_seed_gives_the_same_numbers_from_scratch(small, tmp_path):
+    found, _ = small
+    again = prepare(SMALL, store=Store(tmp_path))
+    np.testing.assert_array_equal(again.test.logits, found.test.logits)
+
+
+@pytest.mark.parametrize("kind", ["weights", "embeddings", "index", "neighbors"])
+def test_a_damaged_artefact_is_made_again(small, kind):
+    found, store = small
+    for entry in store.entries():
+        if entry.kind == kind:
+            file = max(entry.path.iterdir(), key=lambda path: path.stat().st_size)
+            file.write_bytes(file.read_bytes()[:-7])
+    again = prepare(SMALL, store=store)
+    np.testing.assert_array_equal(again.test.neighbors.distances, found.test.neighbors.distances)
+
+
+def test_without_weights_and_leave_to_train_it_says_so(tmp_path):
+    with pytest.raises(NeedsTraining, match=r"linear.*digits.*seed 5"):
+        prepare(SMALL, store=Store(tmp_path), may_train=False)
+
+
+def test_the_default_experiment_comes_with_its_weights(tmp_path):
+    found = prepare(ExperimentConfig(), store=Store(tmp_path), may_train=False)
+    assert found.base.origin == "shipped"
+    assert found.base.facts["base_accuracy"]["test"] == pytest.approx(
+        (found.test.logits.argmax(1) == found.test.labels).mean(), abs=0.006
+    )
+
+
+def test_memory_gains_on_digits_at_the_setting_chosen_on_validation(tmp_path):
+    found = prepare(ExperimentConfig(), store=Store(tmp_path), may_train=False)
+    tuned = found.tune()
+    evaluation = found.evaluate(tuned.params)
+    assert evaluation.delta >= 0.03
+    assert evaluation.delta_ci95[0] > 0
+    assert found.tune() == tuned  # the second time from the store
+
+
+def test_cancelled_training_leaves_no_weights_and_goes_on_later(tmp_path):
+    store = Store(tmp_path)
+
+    def stop_late(step):
+        if step.stage.startswith("Training") and step.done > step.total / 2:
+            raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        prepare(SMALL, store=store, progress=stop_late)
+    assert not [entry for entry in store.entries() if entry.kind == "weights"]
+    begun = []
+    prepare(SMALL, store=store, progress=lambda step: begun.append(step) if step.stage == "Training" else None)
+    assert begun[0].done > 0
+
+
+def test_annoy_reports_its_recall(tmp_path):
+    found = prepare(ExperimentConfig(index="annoy"), store=Store(tmp_path), may_train=False)
+    assert 0.8 < found.recall(10) <= 1
+    assert prepare(ExperimentConfig(), store=Store(tmp_path), may_train=False).recall(10) == 1
+
+
+def test_embeddings_of_ones_own_model_need_no_training(tmp_path):
+    found = prepare(ExperimentConfig(dataset=write_arrays(tmp_path / "mine.npz")), store=Store(tmp_path / "store"))
+    assert found.config.backbone == "precomputed"
+    assert found.base.origin == "given"
+    evaluation = found.evaluate(found.default_params())
+    assert evaluation.accuracy["resmem"] > evaluation.accuracy["base"] + 0.3
+
+
+def test_normalize_changes_the_distances_only(tmp_path):
+    store = Store(tmp_path)
+    plain = prepare(ExperimentConfig(), store=store, may_train=False)
+    scaled = prepare(ExperimentConfig(normalize=True), store=store, may_train=False)
+    assert scaled.test.neighbors.distances.max() <= 2
+    assert plain.test.neighbors.distances.max() > 2
+    np.testing.assert_array_equal(plain.test.logits, scaled.test.logits)
+
+
+def test_k_beyond_what_was_searched_is_refused(small):
+    found, _ = small
+    with pytest.raises(InvalidParameterError, match=r"k=201 .*200"):
+        found.evaluate(Params(201, 1.0))
+
+
+def test_the_explanation_agrees_with_the_evaluation(small):
+    found, _ = small
+    params = found.default_params()
+    predicted = found.evaluate(params).predictions["resmem"]
+    assert [found.explain(row, params).prediction for row in range(40)] == predicted[:40].tolist()
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"dataset": "nowhere"}, "nowhere.*digits"),
+        ({"dataset": "folder"}, "folder:PATH"),
+        ({"backbone": "resnet9"}, "resnet9.*resnet8"),
+        ({"index": "flat"}, "flat.*exact"),
+        ({"seed": -1}, "seed=-1"),
+        ({"epochs": 0}, "epochs=0"),
+        ({"limit_train": 0}, "limit_train=0"),
+        ({"backbone": "precomputed"}, "arrays:PATH"),
+        ({"dataset": "arrays:x.npz", "backbone": "linear"}, "leave the backbone out"),
+    ],
+)
+def test_what_cannot_be_is_refused_at_once(fields, message):
+    with pytest.raises(InvalidParameterError, match=message):
+        ExperimentConfig(**fields)
+
+
+def test_broken_data_is_told_before_anything_is_stored(tmp_path):
+    spec = write_arrays(tmp_path / "bad.npz", test_logits=np.full((60, 3), np.nan))
+    with pytest.raises(DatasetError, match="test_logits"):
+        prepare(ExperimentConfig(dataset=spec), store=Store(tmp_path / "store"))
+    assert not Store(tmp_path / "store").paths()
+
+
+def test_k_max_is_what_the_house_promises():
+    assert module.K_MAX == 256

@@ -1,0 +1,260 @@
+"""Metrics against scikit-learn, scipy, naive loops and sums done by hand."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.stats import binomtest
+from sklearn.metrics import accuracy_score, confusion_matrix, log_loss
+
+from resmem_core import metrics
+from resmem_core.evaluation import accuracy
+from resmem_core.metrics import (
+    ECE_BINS,
+    NLL_FLOOR,
+    OUTCOMES,
+    calibration,
+    confusion,
+    delta_interval,
+    mcnemar_p,
+    outcomes,
+    per_class,
+    recall_at_k,
+    wilson_interval,
+)
+from resmem_core.types import Neighbors
+
+quick = settings(deadline=None, max_examples=50)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def probabilities_of(rng, n, c, spread=2.0):
+    p = np.exp(spread * rng.normal(size=(n, c)))
+    return p / p.sum(axis=1, keepdims=True)
+
+
+class TestOutcomes:
+    def test_each(self):
+        base, resmem = np.array([0, 1, 1, 0], bool), np.array([1, 0, 1, 0], bool)
+        assert outcomes(base, resmem).tolist() == list(OUTCOMES)
+
+    def test_none(self):
+        assert len(outcomes(np.empty(0, bool), np.empty(0, bool))) == 0
+
+    @quick
+    @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1))
+    def test_each_point_has_one(self, pairs):
+        base, resmem = np.array(pairs, bool).T
+        counts = {name: int((outcomes(base, resmem) == name).sum()) for name in OUTCOMES}
+        assert sum(counts.values()) == len(pairs)
+        assert counts["fixed"] - counts["broken"] == resmem.sum() - base.sum()
+
+
+class TestDeltaInterval:
+    @pytest.mark.parametrize(("n", "fixed", "broken"), [(200, 30, 10), (100, 0, 7), (50, 25, 25), (40, 2, 0)])
+    def test_is_the_bootstrap_of_rows(self, rng, n, fixed, broken):
+        gain = np.zeros(n)
+        gain[:fixed], gain[fixed : fixed + broken] = 1, -1
+        resampled = gain[rng.integers(0, n, size=(10_000, n))].mean(axis=1)
+        expected = np.percentile(resampled, [2.5, 97.5])
+        assert delta_interval(fixed, broken, n) == pytest.approx(tuple(expected), abs=1.01 / n)
+
+    @quick
+    @given(st.integers(1, 300).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n), st.integers(0, n))))
+    def test_contains_the_difference_and_is_bounded(self, drawn):
+        n, fixed, broken = drawn[0], drawn[1], min(drawn[2], drawn[0] - drawn[1])
+        low, high = delta_interval(fixed, broken, n, resamples=500)
+        assert -1 <= low <= (fixed - broken) / n + 1e-12
+        assert (fixed - broken) / n - 1e-12 <= high <= 1
+        assert all(type(end) is float for end in (low, high))
+
+    def test_nothing_changed(self):
+        assert delta_interval(0, 0, 100) == (0.0, 0.0)
+        assert delta_interval(0, 0, 0) == (0.0, 0.0)
+
+    def test_same_seed_same_interval(self):
+        assert delta_interval(30, 10, 200, seed=1) == delta_interval(30, 10, 200, seed=1)
+
+    def test_more_points_narrow_it(self):
+        widths = [np.diff(delta_interval(3 * m, m, 20 * m))[0] for m in (1, 4, 16, 64)]
+        assert widths == sorted(widths, reverse=True)
+
+
+class TestMcNemar:
+    def test_by_hand(self):
+        assert mcnemar_p(8, 2) == pytest.approx(2 * (1 + 10 + 45) / 2**10, rel=1e-12)
+
+    @quick
+    @given(st.integers(0, 400), st.integers(0, 400))
+    def test_is_a_binomial_test(self, fixed, broken):
+        p = mcnemar_p(fixed, broken)
+        assert 0 <= p <= 1
+        assert p == pytest.approx(mcnemar_p(broken, fixed), rel=1e-9)
+        if fixed + broken:
+            assert p == pytest.approx(binomtest(fixed, fixed + broken).pvalue, rel=1e-12)
+
+    def test_no_difference(self):
+        assert mcnemar_p(0, 0) == 1.0
+        assert mcnemar_p(7, 7) == pytest.approx(1.0)
+
+
+class TestWilson:
+    def test_formula(self):
+        z, p, n = 1.959963984540054, 0.8, 50
+        center = (p + z * z / (2 * n)) / (1 + z * z / n)
+        half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+        assert wilson_interval(40, 50) == pytest.approx((center - half, center + half), rel=1e-9)
+
+    @pytest.mark.parametrize(("right", "n"), [(0, 10), (10, 10), (1, 1), (0, 0)])
+    def test_ends(self, right, n):
+        low, high = wilson_interval(right, n)
+        assert 0 <= low <= (right / n if n else 0.5) <= high <= 1
+        assert low < high
+
+
+class TestPerClass:
+    def test_against_a_loop(self, rng):
+        labels = rng.integers(0, 3, 100)
+        base, resmem = rng.random((2, 100)) < [[0.5], [0.7]]
+        results = per_class(labels, base, resmem, ("a", "b", "c"))
+        assert [r.name for r in results] == ["a", "b", "c"]
+        for label, result in enumerate(results):
+            rows = [i for i in range(100) if labels[i] == label]
+            assert result.n == len(rows)
+            assert result.base == pytest.approx(sum(base[i] for i in rows) / len(rows))
+            assert result.resmem == pytest.approx(sum(resmem[i] for i in rows) / len(rows))
+            assert result.fixed == sum(resmem[i] and not base[i] for i in rows)
+            assert result.broken == sum(base[i] and not resmem[i] for i in rows)
+            assert result.gain == pytest.approx((result.fixed - result.broken) / result.n)
+            low, high = result.gain_ci95
+            assert low <= result.gain <= high
+        assert sum(r.fixed - r.broken for r in results) == resmem.sum() - base.sum()
+
+    def test_class_without_points_is_left_out(self):
+        right = np.array([True, False])
+        results = per_class(np.array([2, 2]), right, right, ("a", "b", "c"))
+        assert [(r.name, r.n, r.gain) for r in results] == [("c", 2, 0.0)]
+
+
+class TestConfusion:
+    @pytest.mark.filterwarnings("ignore:A single label")
+    @quick
+    @given(st.integers(1, 6), st.data())
+    def test_is_that_of_scikit_learn(self, c, data):
+        pairs = data.draw(st.lists(st.tuples(st.integers(0, c - 1), st.integers(0, c - 1)), min_size=1))
+        labels, predictions = np.array(pairs).T
+        found = confusion(labels, predictions, c)
+        np.testing.assert_array_equal(found, confusion_matrix(labels, predictions, labels=range(c)))
+        assert np.trace(found) / len(pairs) == accuracy(np.eye(c)[predictions], labels)
+        assert np.trace(found) / len(pairs) == accuracy_score(labels, predictions)
+
+    def test_small_types_do_not_overflow(self):
+        labels = np.array([99, 99], np.uint8)
+        assert confusion(labels, labels, 100)[99, 99] == 2
+
+
+def naive_ece(p, labels):
+    total = 0.0
+    for b in range(ECE_BINS):
+        low, high = b / ECE_BINS, (b + 1) / ECE_BINS
+        rows = [i for i in range(len(p)) if low <= p[i].max() < high or (b == ECE_BINS - 1 and p[i].max() == 1)]
+        if rows:
+            right = np.mean([p[i].argmax() == labels[i] for i in rows])
+            total += len(rows) / len(p) * abs(right - np.mean([p[i].max() for i in rows]))
+    return total
+
+
+class TestCalibration:
+    @pytest.mark.parametrize("c", [2, 3, 10])
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    def test_against_others(self, rng, c, dtype):
+        p, labels = probabilities_of(rng, 400, c).astype(dtype), rng.integers(0, c, 400)
+        assert p.min() > NLL_FLOOR
+        found = calibration(p, labels)
+        exact = p.astype(np.float64)
+        exact /= exact.sum(axis=1, keepdims=True)
+        assert found.nll == pytest.approx(log_loss(labels, exact, labels=range(c)), rel=1e-5)
+        assert found.brier == pytest.approx(((exact - np.eye(c)[labels]) ** 2).sum(axis=1).mean(), rel=1e-5)
+        assert found.ece == pytest.approx(naive_ece(p, labels), abs=1e-6)
+        assert all(type(value) is float for value in (found.nll, found.brier, found.ece))
+
+    def test_certain_and_right(self):
+        found = calibration(np.eye(3)[[0, 1, 2]], np.array([0, 1, 2]))
+        assert (found.nll, found.brier, found.ece) == (0, 0, 0)
+
+    def test_certain_and_wrong(self):
+        found = calibration(np.eye(3)[[0, 1, 2]], np.array([1, 2, 0]))
+        assert (found.nll, found.brier, found.ece) == (pytest.approx(-math.log(NLL_FLOOR)), 2, 1)
+
+    def test_floor_is_the_clipping_of_log_loss(self, rng):
+        p = np.where(probabilities_of(rng, 100, 4, 8.0) > 0.01, 1.0, 0.0) * probabilities_of(rng, 100, 4)
+        p /= p.sum(axis=1, keepdims=True)
+        labels = rng.integers(0, 4, 100)
+        assert (p[np.arange(100), labels] == 0).any()
+        expected = -np.log(np.clip(p[np.arange(100), labels], NLL_FLOOR, 1)).mean()
+        assert calibration(p, labels).nll == pytest.approx(expected, rel=1e-12)
+
+    def test_calibrated_by_construction(self, rng):
+        p = probabilities_of(rng, 20_000, 3)
+        labels = (rng.random((20_000, 1)) > p.cumsum(axis=1)[:, :2]).sum(axis=1)
+        assert calibration(p, labels).ece < 0.02
+
+    @quick
+    @given(arrays(np.float64, (12, 3), elements=st.floats(0, 1)), arrays(np.int64, 12, elements=st.integers(0, 2)))
+    def test_bounds(self, p, labels):
+        p = (p + 1e-12) / (p + 1e-12).sum(axis=1, keepdims=True)
+        found = calibration(p, labels)
+        assert 0 <= found.nll <= -math.log(NLL_FLOOR)
+        assert -1e-12 <= found.brier <= 2 + 1e-12
+        assert 0 <= found.ece <= 1
+
+
+def found_at(distances):
+    distances = np.atleast_2d(np.asarray(distances, np.float32))
+    return Neighbors(distances, np.zeros(distances.shape, np.int64))
+
+
+class TestRecall:
+    def test_by_hand(self):
+        exact, found = found_at([[1, 2, 3, 4], [1, 1, 2, 2]]), found_at([[1, 2, 4, 9], [1, 2, 2, 3]])
+        assert recall_at_k(found, exact, 1) == 1
+        assert recall_at_k(found, exact, 2) == 3 / 4
+        assert recall_at_k(found, exact, 4) == (3 + 3) / 8
+
+    def test_ties_count_whichever_was_found(self):
+        exact = Neighbors(np.array([[1, 2]], np.float32), np.array([[5, 6]]))
+        other = Neighbors(np.array([[1, 2]], np.float32), np.array([[5, 7]]))
+        assert recall_at_k(other, exact, 2) == 1
+
+    def test_rounding_is_no_miss(self):
+        assert recall_at_k(found_at([[1, 2 * (1 + 2e-7)]]), found_at([[1, 2]]), 2) == 1
+
+    def test_none_found(self):
+        assert recall_at_k(found_at([[np.inf, np.inf]]), found_at([[1, 2]]), 2) == 0
+
+    @quick
+    @given(st.integers(1, 8), st.integers(0, 2**32 - 1))
+    def test_is_the_share_of_true_neighbours(self, k, seed):
+        rng = np.random.default_rng(seed)
+        d = rng.permutation(40.0 + np.arange(40)).reshape(4, 10)
+        exact = np.argsort(d, axis=1)[:, :8]
+        kept = [np.sort(rng.choice(10, 8, replace=False)) for _ in d]
+        found = np.array([rows[np.argsort(row[rows])] for row, rows in zip(d, kept, strict=True)])
+        expected = np.mean([len({*a[:k]} & {*b[:k]}) / k for a, b in zip(exact, found, strict=True)])
+
+        def neighbors(ids):
+            return Neighbors(np.take_along_axis(d, ids, 1).astype(np.float32), ids)
+
+        assert recall_at_k(neighbors(found), neighbors(exact), k) == pytest.approx(expected)
+
+
+def test_settings_of_the_figures_are_those_described():
+    assert metrics.ECE_BINS == 15
+    assert metrics.NLL_FLOOR == 1e-6
