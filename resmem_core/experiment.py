@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from resmem_core import shipped
-from resmem_core.backbones import BACKBONES, Backbone
+from resmem_core.backbones import BACKBONES
+from resmem_core.base_model import BaseModel, Training, about, given
 from resmem_core.datasets import load_dataset, parse_spec
-from resmem_core.datasets.base import PARTS
-from resmem_core.errors import InvalidParameterError, UnavailableError
+from resmem_core.errors import InvalidParameterError
 from resmem_core.evaluation import Evaluation, choose_lambda, evaluate
 from resmem_core.explain import Explanation, explain
 from resmem_core.indexes import INDEXES, normalized
@@ -22,26 +21,12 @@ from resmem_core.progress import Progress, Step, silent
 from resmem_core.residuals import auto_sigma
 from resmem_core.store import Entry, Store, save_array
 from resmem_core.tuning import Tuned, tune
-from resmem_core.types import (
-    Dataset,
-    Embedded,
-    Examples,
-    Memory,
-    Neighbors,
-    Params,
-    Queries,
-    Recipe,
-    check_k,
-)
+from resmem_core.types import Dataset, Examples, Memory, Neighbors, Params, Queries, check_k
 
 K_MAX = 256
 RECALL_SAMPLE = 500
 PRECOMPUTED = "precomputed"
 VERSION = 1  # of the steps below; raise it when one of them would give other numbers
-
-
-class NeedsTraining(UnavailableError):
-    """There are no weights for this experiment, and the caller asked not to train now."""
 
 
 @dataclass(frozen=True)
@@ -99,33 +84,6 @@ class ExperimentConfig:
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as plain values."""
         return asdict(self)
-
-
-@dataclass(frozen=True, eq=False)
-class BaseModel:
-    """Where the base model came from, and what it says of every part.
-
-    Attributes
-    ----------
-    origin : str
-        "shipped", "trained here" or "given".
-    weights : Path or None
-        The file, where there is one.
-    recipe : Recipe or None
-    facts : mapping
-        What the weights' manifest tells.
-    parts : dict of Embedded
-        By part.
-    identity : str
-        Digest that artefacts made from the embeddings are keyed by.
-    """
-
-    origin: str
-    weights: Path | None
-    recipe: Recipe | None
-    facts: Mapping[str, Any]
-    parts: dict[str, Embedded]
-    identity: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,11 +203,19 @@ def prepare(
         config.dataset, seed=config.seed, limit_train=config.limit_train, progress=progress, store=store
     )
     if config.backbone == PRECOMPUTED:
-        base, normalize = _given(dataset), False
+        base, normalize = given(dataset), False
     else:
         backbone = BACKBONES.get(config.backbone)
-        base = _trained(config, backbone, dataset, store, device, may_train, progress)
-        normalize = backbone.normalize
+        training = Training(
+            dataset,
+            backbone,
+            seed=config.seed,
+            epochs=config.epochs,
+            store=store,
+            device=device,
+            progress=progress,
+        )
+        base, normalize = training.base_model(may_train=may_train), backbone.normalize
     if config.normalize is not None:
         normalize = config.normalize
     neighbors = _searched(config, base, normalize, store, progress)
@@ -271,120 +237,6 @@ def prepare(
         _store=store,
         _neighbors=neighbors,
     )
-
-
-def _examples(dataset: Dataset, part: str) -> Examples:
-    return {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}[part]
-
-
-def _pixels(dataset: Dataset, part: str) -> np.ndarray:
-    images = _examples(dataset, part).images
-    if images is None:
-        raise InvalidParameterError(f"{dataset.name!r} has no images in {part} for a backbone to look at")
-    return images
-
-
-def _given(dataset: Dataset) -> BaseModel:
-    parts = {}
-    for part in PARTS:
-        examples = _examples(dataset, part)
-        assert examples.logits is not None and examples.embeddings is not None  # noqa: PT018 - loaders with has_model
-        parts[part] = Embedded(examples.logits, examples.embeddings)
-    return BaseModel("given", None, None, {}, parts, dataset.fingerprint)
-
-
-def _trained(
-    config: ExperimentConfig,
-    backbone: Backbone,
-    dataset: Dataset,
-    store: Store,
-    device: str,
-    may_train: bool,
-    progress: Progress,
-) -> BaseModel:
-    from resmem_core.embedding import embed, features, logits_of
-    from resmem_core.training import choose_device, load_weights, new_network, save_weights, train
-
-    images = {part: _pixels(dataset, part) for part in PARTS}
-    on = choose_device(device)
-    recipe = backbone.recipe(len(dataset.train))
-    if config.epochs is not None:
-        recipe = replace(recipe, epochs=config.epochs)
-    network = new_network(backbone, images["train"].shape[1:], dataset.n_classes, config.seed)
-    key = {
-        "dataset": dataset.fingerprint,
-        "backbone": backbone.name,
-        "recipe": dict(recipe.as_dict()),
-        "seed": config.seed,
-        "version": VERSION,
-    }
-
-    def trunk_features() -> Entry:
-        def build(directory: Path) -> None:
-            for part in PARTS:
-                told = _about(progress, part)
-                save_array(
-                    directory,
-                    part,
-                    features(network, images[part], device=on, progress=told),
-                )
-
-        feature_key = {"dataset": dataset.fingerprint, "backbone": backbone.name, "version": VERSION}
-        return store.get_or_build("features", feature_key, build, progress)
-
-    found = shipped.find_shipped(dataset, backbone.name, recipe, config.seed)
-    if found is not None:
-        origin, weights, facts = "shipped", found.weights, found.manifest
-    else:
-        if not may_train and store.find("weights", key) is None:
-            raise NeedsTraining(
-                f"there are no weights for {backbone.name} on {config.dataset} (seed {config.seed}) yet"
-            )
-
-        def build(directory: Path) -> Mapping[str, Any]:
-            trained = network.head if backbone.frozen else network
-            inputs = np.array(trunk_features().array("train")) if backbone.frozen else images["train"]
-            work = store.work_folder("weights", key)
-            checkpoint = work / "checkpoint.safetensors"
-            history = train(
-                trained,
-                inputs,
-                dataset.train.labels,
-                recipe,
-                seed=config.seed,
-                device=on,
-                checkpoint=checkpoint,
-                progress=progress,
-            )
-            save_weights(network, directory / shipped.WEIGHTS)
-            checkpoint.unlink(missing_ok=True)
-            return {"losses": [round(loss, 4) for loss in history.losses], "seconds": round(history.seconds, 1)}
-
-        entry = store.get_or_build("weights", key, build, progress)
-        origin, weights, facts = "trained here", entry.path / shipped.WEIGHTS, entry.info
-    load_weights(network, weights)
-
-    def build_embedded(directory: Path) -> None:
-        for part in PARTS:
-            if backbone.frozen:
-                z = np.array(trunk_features().array(part))
-                embedded = Embedded(logits_of(network.head, z, device=on), z)
-            else:
-                embedded = embed(network, _examples(dataset, part).images, device=on, progress=_about(progress, part))
-            save_array(directory, f"{part}_logits", embedded.logits)
-            save_array(directory, f"{part}_embeddings", embedded.embeddings)
-
-    embedded_key = {
-        "dataset": dataset.fingerprint,
-        "backbone": backbone.name,
-        "weights": shipped.digest_file(weights),
-        "version": VERSION,
-    }
-    entry = store.get_or_build("embeddings", embedded_key, build_embedded, progress)
-    parts = {
-        part: Embedded(np.array(entry.array(f"{part}_logits")), entry.array(f"{part}_embeddings")) for part in PARTS
-    }
-    return BaseModel(origin, weights, recipe, facts, parts, entry.path.name)
 
 
 def _searched(config: ExperimentConfig, base: BaseModel, normalize: bool, store: Store, progress: Progress) -> Entry:
@@ -411,7 +263,7 @@ def _searched(config: ExperimentConfig, base: BaseModel, normalize: bool, store:
         entry = store.get_or_build("index", index_key, build_index, progress)
         index = index_type.load(entry.path, vectors("train"))
         for part in ("validation", "test"):
-            _save_neighbors(directory, part, index.search(vectors(part), k_max, progress=_about(progress, part)))
+            _save_neighbors(directory, part, index.search(vectors(part), k_max, progress=about(progress, part)))
         if not index_type.exact:
             queries = vectors("test")
             size = min(RECALL_SAMPLE, len(queries))
@@ -426,8 +278,3 @@ def _searched(config: ExperimentConfig, base: BaseModel, normalize: bool, store:
 def _save_neighbors(directory: Path, name: str, found: Neighbors) -> None:
     save_array(directory, f"{name}_distances", found.distances)
     save_array(directory, f"{name}_indices", found.indices)
-
-
-def _about(progress: Progress, part: str) -> Progress:
-    """Name the split in every report."""
-    return lambda step: progress(replace(step, stage=f"{step.stage} ({part})"))

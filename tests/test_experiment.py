@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from resmem_core import experiment as module
+from resmem_core.base_model import NeedsTraining
 from resmem_core.errors import Cancelled, DatasetError, InvalidParameterError
-from resmem_core.experiment import ExperimentConfig, NeedsTraining, prepare
+from resmem_core.experiment import ExperimentConfig, prepare
 from resmem_core.store import Store
 from resmem_core.types import Params
 

@@ -7,9 +7,10 @@ import streamlit as st
 from pages._shared import cache
 from pages._shared.state import settings
 from resmem_core.backbones import BACKBONES
+from resmem_core.base_model import NeedsTraining
 from resmem_core.datasets import parse_spec
 from resmem_core.errors import InvalidParameterError, ResMemError
-from resmem_core.experiment import PRECOMPUTED, Experiment, ExperimentConfig, NeedsTraining
+from resmem_core.experiment import PRECOMPUTED, Experiment, ExperimentConfig
 from resmem_core.jobs import Job, Status
 from resmem_core.types import Params
 

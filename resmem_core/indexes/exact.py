@@ -26,7 +26,7 @@ class ExactIndex(Index):
     """
 
     name: ClassVar[str] = "exact"
-    summary: ClassVar[str] = "brute force; finds every true neighbour, fastest for batches of queries"
+    summary: ClassVar[str] = "brute force; finds every true neighbour"
     exact: ClassVar[bool] = True
 
     def __init__(self, embeddings: FloatArray) -> None:
