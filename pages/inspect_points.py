@@ -64,10 +64,10 @@ def gallery(rows: np.ndarray) -> None:
         )
     with st.container(horizontal=True, gap="small"):
         for row in map(int, rows[(page - 1) * PER_PAGE : page * PER_PAGE]):
-            with st.container(width=88, gap="small"):
+            with st.container(width=112, gap="small"):
                 image = picture(data.test, row)
                 if image is not None:
-                    st.image(image, width=72, alt=f"test point {row}, a {names[experiment.test.labels[row]]}")
+                    st.image(image, width=96, alt=f"test point {row}, a {names[experiment.test.labels[row]]}")
                 st.button(
                     f"{names[result.predictions['base'][row]]} → {names[result.predictions['resmem'][row]]}",
                     key=f"open-{row}",
@@ -84,15 +84,14 @@ def neighbor_cards(explanation: Explanation, toward: int, against: int) -> None:
     with st.container(horizontal=True, gap="small"):
         for rank in range(min(NEIGHBORS_SHOWN, len(explanation.ids))):
             row, label = int(explanation.ids[rank]), names[explanation.labels[rank]]
-            with st.container(width=132, border=True, gap="small"):
+            with st.container(width=144, border=True, gap="small"):
                 image = picture(data.train, row)
                 if image is not None:
                     st.image(image, width=96, alt=f"training point {row}, a {label}")
                 color, sign = ("green", "for") if moves[rank] >= 0 else ("orange", "against")
                 st.markdown(
-                    f"**{label}**  \ndistance {explanation.distances[rank]:.3g}  \n"
+                    f"**{label}** #{row}  \ndistance {explanation.distances[rank]:.3g}  \n"
                     f"weight {explanation.weights[rank]:.1%}  \n:{color}[{sign} {abs(moves[rank]):.3f}]",
-                    help=f"Training point {row}: {title(data.train, row)}",
                 )
 
 
@@ -106,7 +105,7 @@ def inspected(point: int) -> None:
         if image is not None:
             st.image(image, width=160, alt=f"test point {point}")
         st.markdown(
-            f"Test point **{point}** ({title(data.test, point)})  \nIs **{names[explanation.label]}**  \n"
+            f"Test point **{point}**  \n{title(data.test, point)}  \nIs **{names[explanation.label]}**  \n"
             f"Base says **{names[base]}**  \nResMem says **{names[final]}**  \n"
             f"Outcome: **{LABELS[str(result.outcome[point])]}**"
         )

@@ -60,7 +60,7 @@ def method_accuracies(evaluation: Evaluation) -> Figure:
             hovertemplate=f"{NAMES[method]}: {value:.2%} (95 % interval {low:.2%} to {high:.2%})<extra></extra>",
             showlegend=False,
         )
-    figure.update_xaxes(tickformat=".0%", title="test accuracy")
+    figure.update_xaxes(tickformat=".2~%", title="test accuracy")
     return figure
 
 
@@ -89,7 +89,7 @@ def accuracy_by_k(ks: Sequence[int], curves: Mapping[str, Sequence[float]], base
         annotation={"text": f"k = {k}", "x": math.log10(k)},  # on a log axis, lines take k and texts its logarithm
     )
     figure.update_xaxes(type="log", title="k, neighbours (log scale)", tickvals=[k for k in ks if k in _TICKS])
-    figure.update_yaxes(tickformat=".1%", title="test accuracy")
+    figure.update_yaxes(tickformat=".2~%", title="test accuracy")
     return figure
 
 
@@ -115,7 +115,7 @@ def class_gains(results: Sequence[ClassResult]) -> Figure:
         hovertemplate="%{y}: %{x:+.1%}<br>base %{customdata[0]:.1%}, ResMem %{customdata[1]:.1%}"
         "<br>%{customdata[2]} fixed, %{customdata[3]} broken<extra></extra>",
     )
-    figure.update_xaxes(tickformat="+.0%", title="accuracy gain of ResMem over base (95 % interval)")
+    figure.update_xaxes(tickformat="+.2~%", title="accuracy gain of ResMem over base (95 % interval)")
     figure.update_yaxes(type="category")
     return figure
 

@@ -51,7 +51,7 @@ def sidebar() -> None:
             "Index",
             [index.name for index in INDEXES],
             format_func=lambda name: name if INDEXES.get(name).exact else f"{name} (approximate)",
-            help="How neighbours are searched. Exact search finds all of them; Annoy may miss some: see recall on Tune.",
+            help="How neighbours are searched. Exact search finds all; Annoy may miss some: see recall on Tune.",
             **bound("index", shown.index),
         )
         with st.expander("More"):
