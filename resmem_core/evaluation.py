@@ -166,12 +166,8 @@ def evaluate(
     base = probabilities(queries.logits, params.temperature)
     knn = knn_vote(memory, queries, params)
     scores = score(memory, queries, params)
-    by_method = {
-        "base": base,
-        "knn": knn,
-        "interpolation": interpolation_scores(knn, base, interpolation_weight),
-        "resmem": scores,
-    }
+    interpolated = interpolation_scores(knn, base, interpolation_weight)
+    by_method = dict(zip(METHODS, (base, knn, interpolated, scores), strict=True))
     predictions = {method: values.argmax(axis=1) for method, values in by_method.items()}
     predictions["base"] = queries.logits.argmax(axis=1)  # a very high temperature would round logits to a tie
     right = {method: predicted == labels for method, predicted in predictions.items()}

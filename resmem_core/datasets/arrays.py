@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -70,32 +69,6 @@ class Arrays(DatasetLoader):
             validation=examples.get("validation"),
             notes=tuple(notes),
         )
-
-
-def save_arrays(
-    path: str | os.PathLike[str],
-    *,
-    train: Examples,
-    test: Examples,
-    validation: Examples | None = None,
-    class_names: tuple[str, ...] | None = None,
-) -> None:
-    """Write a file that `arrays:PATH` reads.
-
-    Parameters
-    ----------
-    path : path
-        Of the file; by custom it ends in .npz, which is added if it does not.
-    train, test, validation : Examples
-        With embeddings and logits.
-    class_names : tuple of str, length C, optional
-    """
-    arrays = {} if class_names is None else {"class_names": np.array(class_names, dtype=np.str_)}
-    for part, examples in {"train": train, "validation": validation, "test": test}.items():
-        for name in (*_NEEDED, "images"):
-            if (array := getattr(examples, name, None)) is not None:
-                arrays[f"{part}_{name}"] = array
-    np.savez(path, **arrays)  # type: ignore[arg-type]  # read as a flag named like one of the arrays
 
 
 def _mentions(arrays: Mapping[str, np.ndarray], part: str) -> bool:

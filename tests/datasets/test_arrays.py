@@ -8,10 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from resmem_core.datasets import DATASETS, load_dataset
-from resmem_core.datasets.arrays import save_arrays
 from resmem_core.errors import DatasetError
 from resmem_core.progress import silent
-from resmem_core.types import Examples
 
 ARRAYS = DATASETS.get("arrays")
 
@@ -114,26 +112,6 @@ def test_a_class_that_only_test_has_is_a_note(path, good):
     np.savez(path, **good)
     dataset = load_dataset(f"arrays:{path}")
     assert any("train lacks: '2'" in note for note in dataset.notes)
-
-
-def test_save_arrays_is_read_back(path, good):
-    def examples(name):
-        return Examples(
-            good[f"{name}_labels"],
-            np.full((len(good[f"{name}_labels"]), 1, 2, 2), 7, dtype=np.uint8),
-            good[f"{name}_embeddings"],
-            good[f"{name}_logits"],
-        )
-
-    save_arrays(path, train=examples("train"), test=examples("test"), class_names=("a", "b", "c"))
-    source = ARRAYS.load(str(path), silent)
-    direct = load(path, good)
-    assert source.class_names == ("a", "b", "c")
-    assert np.array_equal(source.train.embeddings, direct.train.embeddings)
-    assert (source.test.images == 7).all()
-
-
-# --- what can be wrong
 
 
 def with_value(key, row, value):
