@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages._shared.sidebar import sidebar
-from pages._shared.state import load_settings
+from pages._shared.state import load_settings, show_notes
 
 ICON = Path(__file__).parent / "pages" / "_shared" / "icon.png"
 
@@ -21,4 +21,5 @@ page = st.navigation(
 load_settings()
 sidebar()
 st.title(page.title if page.url_path else "ResMem Lab")
+show_notes()
 page.run()

@@ -12,8 +12,7 @@ from resmem_core.plots import class_gains, confusion_change
 experiment, params = opened()
 data = experiment.dataset
 result = cache.evaluation(experiment.config, params)
-headline(result)
-st.caption(f"Test split, at k = {params.k}, sigma = {params.sigma:.4g}, temperature = {params.temperature:g}.")
+headline(experiment, result)
 
 st.subheader("Gain by class")
 st.plotly_chart(class_gains(result.per_class))
@@ -25,7 +24,10 @@ st.subheader("What base confuses and memory resolves")
 before = confusion(experiment.test.labels, result.predictions["base"], data.n_classes)
 after = confusion(experiment.test.labels, result.predictions["resmem"], data.n_classes)
 st.plotly_chart(confusion_change(before, after, data.class_names))
-st.caption("Green: fewer confusions with memory. Orange: more. The diagonal, right answers, is left to the bars above.")
+st.caption(
+    "Green: fewer confusions with memory. Orange: more, which can also be one wrong answer in place of another. The "
+    "diagonal, right answers, is left to the bars above."
+)
 
 with st.expander("As a table"):
     st.dataframe(

@@ -55,13 +55,10 @@ def gallery(rows: np.ndarray) -> None:
     page = 1
     if n_pages > 1:
         shown = settings()
-        page = st.number_input(
-            f"Page, of {n_pages}",
-            1,
-            n_pages,
-            key=f"page-{shown.outcome}-{shown.of_class}-{n_pages}",
-            width=140,
-        )
+        of_point = int(np.flatnonzero(rows == point)[0]) // PER_PAGE + 1 if point in rows else 1
+        key = f"page-{shown.outcome}-{shown.of_class}-{n_pages}"
+        page = st.number_input(f"Page (of {n_pages})", 1, n_pages, of_point, key=key, width=140)
+    st.caption("Under each test point: what base says → what ResMem says.")
     with st.container(horizontal=True, gap="small"):
         for row in map(int, rows[(page - 1) * PER_PAGE : page * PER_PAGE]):
             with st.container(width=112, gap="small"):

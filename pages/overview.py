@@ -52,14 +52,14 @@ st.markdown(
     f"{len(data.train):,} training points in memory, {len(data.validation):,} for choosing k, sigma and temperature, "
     f"{len(data.test):,} for testing."
 )
-chosen = cache.tuned(config).params
-result = cache.evaluation(config, chosen)
-headline(result)
-st.plotly_chart(method_accuracies(result))
-st.caption(
-    f"On the test split, at k = {chosen.k}, sigma = {chosen.sigma:.4g}, temperature = {chosen.temperature:g}, which "
-    "were chosen on the validation split. Whiskers: 95 % intervals. McNemar's exact p for fixed against broken: "
-    f"{result.mcnemar_p:.2g}."
-)
 for note in data.notes:
     st.info(note, icon=":material/info:")
+chosen = cache.tuned(config).params
+result = cache.evaluation(config, chosen)
+headline(experiment, result)
+st.plotly_chart(method_accuracies(result))
+st.caption(
+    "This page always reports the setting chosen on the validation split; turn the knobs on Tune. Whiskers: 95 % "
+    f"intervals. McNemar's exact p for fixed against broken: {result.mcnemar_p:.2g}."
+)
+st.markdown("Next: **Tune** turns k, sigma and temperature; **Inspect** opens single test points and their neighbours.")

@@ -9,9 +9,6 @@ from pages._shared.state import bound, change
 from pages._shared.summary import headline
 from resmem_core.plots import accuracy_by_k, method_accuracies
 
-experiment, params = opened()
-config = experiment.config
-
 
 def choices(low: float, high: float, count: int, current: float) -> list[float]:
     """Return a logarithmic scale that contains the current value."""
@@ -24,69 +21,81 @@ def compact(value: float) -> str:
     return f"{value:.3g}"
 
 
-scale = experiment.sigma_scale
-knobs = st.columns(3)
-knobs[0].slider("k, neighbours", 1, experiment.k_max, help="How many memories vote.", **bound("k", params.k))
-knobs[1].select_slider(
-    "sigma, bandwidth of the distance",
-    choices(scale / 30, scale * 30, 69, params.sigma),
-    format_func=compact,
-    help="A neighbour at distance d weighs exp(-d / sigma), so sigma is in the units of the embedding distance. The "
-    f"scale is centred on {scale:.3g}, 0.3 times the median distance from a validation point to its nearest memory. "
-    "Small: only the nearest counts. Large: all k count alike.",
-    **bound("sigma", params.sigma),
-)
-knobs[2].select_slider(
-    "temperature of the base model",
-    choices(0.1, 10, 41, params.temperature),
-    format_func=compact,
-    help="Divides the logits, of query and memory alike. Large: base cancels out, the neighbours' vote stays.",
-    **bound("temperature", params.temperature),
-)
-st.button(
-    "Choose on validation",
-    icon=":material/auto_fix_high:",
-    help="Set all three to the best of a grid on the validation split, which is neither trained on nor in memory.",
-    on_click=lambda: change(k=None, sigma=None, temperature=None),
-)
+@st.fragment
+def instrument() -> None:
+    """Show the knobs and what they do; only this part runs again when one is turned."""
+    experiment, params = opened()
+    config = experiment.config
 
-result = cache.evaluation(config, params)
-headline(result)
-st.warning(
-    "Turning knobs while watching test accuracy is a way to learn, not an evaluation: the best value found like this "
-    "is optimistic. To report a number, choose on validation and look at test once.",
-    icon=":material/visibility:",
-)
-
-left, right = st.columns([3, 2])
-with left:
-    st.subheader("Accuracy against k")
-    ks, curves = cache.curves(config, params.sigma, params.temperature)
-    st.plotly_chart(accuracy_by_k(ks, curves, result.accuracy["base"], params.k))
-with right:
-    st.subheader("Four methods, same neighbours")
-    st.plotly_chart(method_accuracies(result))
-    st.caption(
-        f"Interpolation is lambda · kNN + (1 - lambda) · base with lambda = {result.interpolation_weight:.2f}, "
-        f"chosen on validation. Recall@{params.k} of the {config.index} index: {experiment.recall(params.k):.1%}."
+    scale = experiment.sigma_scale
+    knobs = st.columns(3)
+    knobs[0].slider("k, neighbours", 1, experiment.k_max, help="How many memories vote.", **bound("k", params.k))
+    knobs[1].select_slider(
+        "sigma, bandwidth of the distance",
+        choices(scale / 30, scale * 30, 69, params.sigma),
+        format_func=compact,
+        help="A neighbour at distance d weighs exp(-d / sigma), so sigma is in the units of the embedding distance. "
+        f"The scale is centred on {scale:.3g}, 0.3 times the median distance from a validation point to its nearest "
+        "memory. Small: only the nearest counts. Large: all k count alike.",
+        **bound("sigma", params.sigma),
+    )
+    knobs[2].select_slider(
+        "temperature of the base model",
+        choices(0.1, 10, 41, params.temperature),
+        format_func=compact,
+        help="Divides the logits, of query and memory alike. Large: base cancels out, the neighbours' vote stays.",
+        **bound("temperature", params.temperature),
+    )
+    st.button(
+        "Choose on validation",
+        icon=":material/auto_fix_high:",
+        help="Set all three to the best of a grid on the validation split, which is neither trained on nor in memory.",
+        on_click=lambda: change(k=None, sigma=None, temperature=None),
     )
 
-st.subheader("Probabilities")
-before, after = result.calibration["base"], result.calibration["resmem"]
-with st.container(horizontal=True):
-    for name, text in (
-        ("nll", "Negative log-likelihood, nats; probabilities are raised to at least 1e-6."),
-        ("brier", "Mean squared distance to the one-hot label, 0 to 2."),
-        ("ece", "Expected calibration error in 15 bins."),
-    ):
-        value = getattr(after, name)
-        st.metric(
-            name.upper() if name != "brier" else "Brier",
-            f"{value:.3f}",
-            f"{value - getattr(before, name):+.3f}",
-            delta_color="inverse",
-            help=f"{text} Lower is better. After memory; the change is against base at the same temperature.",
-            border=True,
-            width=150,
+    result = cache.evaluation(config, params)
+    headline(experiment, result)
+    st.warning(
+        "Turning knobs while watching test accuracy is a way to learn, not an evaluation: the best value found like "
+        "this is optimistic. To report a number, choose on validation and look at test once.",
+        icon=":material/visibility:",
+    )
+
+    left, right = st.columns([3, 2])
+    with left:
+        st.subheader("Accuracy against k")
+        ks, curves = cache.curves(config, params.sigma, params.temperature)
+        st.plotly_chart(accuracy_by_k(ks, curves, result.accuracy["base"], params.k))
+    with right:
+        st.subheader("Four methods")
+        st.plotly_chart(method_accuracies(result))
+        st.caption(
+            f"Interpolation is lambda · kNN + (1 - lambda) · base with lambda = {result.interpolation_weight:.2f}, "
+            "chosen on validation. All four use the same neighbours."
         )
-st.caption("ResMem's scores sum to 1 but can leave [0, 1]; for these three they are projected onto the simplex.")
+
+    st.subheader("Probabilities")
+    before, after = result.calibration["base"], result.calibration["resmem"]
+    with st.container(horizontal=True):
+        for name, text in (
+            ("nll", "Negative log-likelihood, nats; probabilities are raised to at least 1e-6."),
+            ("brier", "Mean squared distance to the one-hot label, 0 to 2."),
+            ("ece", "Expected calibration error in 15 bins."),
+        ):
+            value = getattr(after, name)
+            st.metric(
+                name.upper() if name != "brier" else "Brier",
+                f"{value:.3f}",
+                f"{value - getattr(before, name):+.3f}",
+                delta_color="inverse",
+                help=f"{text} Lower is better. After memory; the change is against base at the same temperature.",
+                border=True,
+                width=150,
+            )
+    st.caption(
+        "Lower is better; the change is against base at the same temperature. ResMem's scores sum to 1 but can leave "
+        "[0, 1]; for these three they are projected onto the probability simplex."
+    )
+
+
+instrument()

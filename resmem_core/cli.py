@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 EXPERIMENT = ("dataset", "backbone", "seed", "epochs", "limit_train", "normalize", "index")
 NUMBERS = ("k", "sigma", "temperature")
+KINDS = ("source", "features", "weights", "embeddings", "index", "neighbors", "tuning")
 
 
 class Output(NamedTuple):
@@ -55,8 +56,12 @@ class Bar:
         if step.stage != self._stage:
             self.close()
             self._stage = step.stage
+            if step.total == 0 and step.done == 0:  # nothing to count
+                print(f"{step.stage} ...", file=sys.stderr)
+                return
             self._bar = tqdm(desc=step.stage, total=step.total or None, file=sys.stderr, mininterval=0.2)
-        assert self._bar is not None
+        if self._bar is None:
+            return
         self._bar.set_postfix_str(step.message, refresh=False)
         self._bar.update(step.done - self._bar.n)
 
@@ -152,7 +157,7 @@ def _parser() -> Parser:
     )
     cache = command("cache", _cache, "List, verify or clear what this machine has stored.")
     cache.add_argument("action", choices=("list", "verify", "clear"))
-    cache.add_argument("--kind", help="clear only this kind (weights, embeddings, index, ...)")
+    cache.add_argument("--kind", choices=KINDS, help="clear only this kind")
     return parser
 
 
@@ -170,6 +175,10 @@ def _prepared(args: argparse.Namespace, bar: Bar, *, tuned: bool = False) -> Exp
     from resmem_core.experiment import prepare
     from resmem_core.jobs import Job
 
+    if args.device != "auto":
+        from resmem_core.training import choose_device
+
+        choose_device(args.device)  # a mistake is told even where nothing is left to compute
     with Job(args.config).reporting(bar) as progress:
         experiment = prepare(args.config, device=args.device, progress=progress)
         if tuned:
@@ -321,7 +330,7 @@ def _evaluate(args: argparse.Namespace, bar: Bar) -> Output:
         f"{result['backbone']} on {args.dataset}, seed {args.seed}, {result['index']} index: "
         f"{len(experiment.memory)} in memory, {evaluation.n} test points",
         f"k={params.k} sigma={params.sigma:.4g} temperature={params.temperature:g}"
-        + (" (chosen on validation)" if tuned_on else ""),
+        + (" (chosen on validation)" if tuned_on else " (not tuned: --tune chooses them on validation)"),
         "",
         *(f"  {method:14}{value:8.2%}" for method, value in evaluation.accuracy.items()),
         "",
@@ -384,7 +393,9 @@ def _cache(args: argparse.Namespace, bar: Bar) -> Output:
     rows = [
         {"kind": e.kind, "id": e.path.name, "bytes": e.size, "created": e.created, "key": dict(e.key)} for e in entries
     ]
-    lines = [f"{e.kind:12}{e.size / 1e6:10.1f} MB  {e.created}  {e.path.name}" for e in entries]
+    lines = [
+        f"{e.kind:12}{e.size / 1e6:10.1f} MB  {e.created}  {e.path.name}  {e.key.get('backbone', '')}" for e in entries
+    ]
     total = sum(e.size for e in entries)
     lines.append(f"{len(entries)} entries, {total / 1e6:.1f} MB in {store.root}")
     return Output({"folder": str(store.root), "entries": rows, "bytes": total}, "\n".join(lines))

@@ -121,6 +121,11 @@ def embed_module(
     InvalidParameterError
         If there is no such layer, or it, or the module, gives anything but one tensor with a row per example.
     """
+    if not isinstance(inputs, np.ndarray | Tensor):
+        raise InvalidParameterError(
+            f"inputs is a {type(inputs).__name__}; expected one array or tensor of shape (N, ...): stack the examples "
+            "of a torch Dataset with torch.stack([x for x, _ in dataset])"
+        )
     names = [name for name, _ in module.named_modules() if name]
     if layer not in names:
         close = difflib.get_close_matches(layer, names, n=5, cutoff=0.3) or names[-5:]

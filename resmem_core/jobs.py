@@ -25,7 +25,7 @@ from resmem_core.store import Store, write_json
 
 WRITE_EVERY = 0.3  # seconds
 START_GRACE = 60.0  # seconds until a new process must have taken its lock
-STARTING = "Starting"
+STARTING = "Starting: loading PyTorch"
 LOG, CANCEL = "log.txt", "cancel"
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,66 +30,75 @@ NAMES = {"base": "Base", "knn": "Soft kNN", "interpolation": "Interpolation", "r
 MAX_CLASSES = 12  # bars in one panel
 
 
-def _figure(height: int) -> Figure:
+def _figure(height: int, traces: Sequence[Mapping[str, Any]] = (), **layout: Any) -> Figure:
+    """Return a figure made in one step: plotly checks what it is given anew at every later change."""
     import plotly.graph_objects as go
 
-    figure = go.Figure()
-    figure.update_layout(
-        height=height,
-        margin={"l": 10, "r": 10, "t": 36, "b": 10},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        hoverlabel={"namelength": -1},
-    )
-    return figure
+    common = {
+        "height": height,
+        "margin": {"l": 10, "r": 10, "t": 36, "b": 10},
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        "hoverlabel": {"namelength": -1},
+    }
+    return go.Figure(list(traces), {**common, **layout})
 
 
 def method_accuracies(evaluation: Evaluation) -> Figure:
     """Draw the accuracy of the four methods as points, with Wilson intervals."""
     from resmem_core.metrics import wilson_interval
 
-    figure = _figure(230)
+    traces = []
     for method, value in reversed(evaluation.accuracy.items()):
         low, high = wilson_interval(round(value * evaluation.n), evaluation.n)
-        figure.add_scatter(
-            x=[value],
-            y=[f"{NAMES[method]} <b>{value:.1%}</b>"],
-            mode="markers",
-            marker={"color": COLORS[method], "size": 14},
-            error_x={"array": [high - value], "arrayminus": [value - low], "thickness": 2.5, "width": 6},
-            hovertemplate=f"{NAMES[method]}: {value:.2%} (95 % interval {low:.2%} to {high:.2%})<extra></extra>",
-            showlegend=False,
+        traces.append(
+            {
+                "type": "scatter",
+                "x": [value],
+                "y": [f"{NAMES[method]} <b>{value:.1%}</b>"],
+                "mode": "markers",
+                "marker": {"color": COLORS[method], "size": 14},
+                "error_x": {"array": [high - value], "arrayminus": [value - low], "thickness": 2.5, "width": 6},
+                "hovertemplate": f"{NAMES[method]}: {value:.2%} (95 % interval {low:.2%} to {high:.2%})<extra></extra>",
+                "showlegend": False,
+            }
         )
-    figure.update_xaxes(tickformat=".2~%", title="test accuracy")
-    return figure
+    return _figure(230, traces, xaxis={"tickformat": ".2~%", "title": {"text": "test accuracy"}})
 
 
 def accuracy_by_k(ks: Sequence[int], curves: Mapping[str, Sequence[float]], base: float, k: int) -> Figure:
     """Draw accuracy against k on a log axis, with the base model as a level and the current k marked."""
-    figure = _figure(340)
-    figure.add_scatter(
-        x=[ks[0], ks[-1]],
-        y=[base, base],
-        mode="lines",
-        name=NAMES["base"],
-        line={"color": COLORS["base"], "dash": "dash"},
+    level = {
+        "type": "scatter",
+        "x": [ks[0], ks[-1]],
+        "y": [base, base],
+        "mode": "lines",
+        "name": NAMES["base"],
+        "line": {"color": COLORS["base"], "dash": "dash"},
+    }
+    traces = [
+        {
+            "type": "scatter",
+            "x": list(ks),
+            "y": list(values),
+            "mode": "lines+markers",
+            "name": NAMES[method],
+            "line": {"color": COLORS[method]},
+            "hovertemplate": "k=%{x}: %{y:.2%}",
+        }
+        for method, values in curves.items()
+    ]
+    mark = {"type": "line", "x0": k, "x1": k, "yref": "paper", "y0": 0, "y1": 1}
+    return _figure(
+        340,
+        [level, *traces],
+        xaxis={
+            "type": "log",
+            "title": {"text": f"k, neighbours (log scale); dotted: k = {k}"},
+            "tickvals": [k for k in ks if k in _TICKS],
+        },
+        yaxis={"tickformat": ".2~%", "title": {"text": "test accuracy"}},
+        shapes=[{**mark, "line": {"color": COLORS["resmem"], "dash": "dot"}}],
     )
-    for method, values in curves.items():
-        figure.add_scatter(
-            x=list(ks),
-            y=list(values),
-            mode="lines+markers",
-            name=NAMES[method],
-            line={"color": COLORS[method]},
-            hovertemplate="k=%{x}: %{y:.2%}",
-        )
-    figure.add_vline(
-        x=k,
-        line={"color": COLORS["resmem"], "dash": "dot"},
-        annotation={"text": f"k = {k}", "x": math.log10(k)},  # on a log axis, lines take k and texts its logarithm
-    )
-    figure.update_xaxes(type="log", title="k, neighbours (log scale)", tickvals=[k for k in ks if k in _TICKS])
-    figure.update_yaxes(tickformat=".2~%", title="test accuracy")
-    return figure
 
 
 _TICKS = (1, 2, 5, 10, 20, 50, 100, 200)
@@ -104,7 +112,7 @@ def class_gains(results: Sequence[ClassResult]) -> Figure:
         x=[c.gain for c in ordered],
         y=[f"{c.name} ({c.n})" for c in ordered],
         orientation="h",
-        marker_color=[COLORS["fixed"] if c.gain >= 0 else COLORS["broken"] for c in ordered],
+        marker={"color": [COLORS["fixed"] if c.gain >= 0 else COLORS["broken"] for c in ordered], "opacity": 0.6},
         error_x={
             "array": [c.gain_ci95[1] - c.gain for c in ordered],
             "arrayminus": [c.gain - c.gain_ci95[0] for c in ordered],
@@ -172,7 +180,7 @@ def explanation_bars(explanation: Explanation, class_names: Sequence[str]) -> Fi
             y=names,
             orientation="h",
             marker_color=COLORS[meaning],
-            text=[f"{v:+.2f}" if meaning == "memory" else f"{v:.2f}" for v in values[shown]],
+            text=[_rounded(value, "+" if meaning == "memory" else "") for value in values[shown]],
             textposition="outside",
             cliponaxis=False,
             hovertemplate="%{y}: %{x:.4f}<extra></extra>",
@@ -184,6 +192,10 @@ def explanation_bars(explanation: Explanation, class_names: Sequence[str]) -> Fi
     figure.update_yaxes(type="category", autorange="reversed")
     figure.update_layout(height=max(240, 26 * len(names) + 90), margin={"l": 10, "r": 10, "t": 36, "b": 10})
     return figure
+
+
+def _rounded(value: float, sign: str) -> str:
+    return f"{round(float(value), 2) + 0.0:{sign}.2f}"  # adding 0 turns -0.00 into 0.00
 
 
 def pushes(explanation: Explanation, toward: int, against: int, class_names: Sequence[str]) -> Figure:

@@ -44,8 +44,10 @@ def probe(examples: Examples) -> list[list[int]]:
     rows = np.linspace(0, len(examples) - 1, N_PROBES).round().astype(int)
     looks = []
     for image in examples.images[rows]:
-        bands = [part for band in np.array_split(image, GRID, axis=1) for part in np.array_split(band, GRID, axis=2)]
-        looks.append([round(float(mean)) for block in bands for mean in block.mean(axis=(1, 2))])
+        _, height, width = image.shape
+        bands = np.array_split(image, min(GRID, height), axis=1)
+        blocks = [block for band in bands for block in np.array_split(band, min(GRID, width), axis=2)]
+        looks.append([round(float(mean)) for block in blocks for mean in block.mean(axis=(1, 2))])
     return looks
 
 

@@ -31,13 +31,13 @@ def sidebar() -> None:
         wanted = DATASETS.get(st.session_state["dataset-name"])
         if wanted.argument is not None:
             st.text_input(
-                f"{wanted.name}: {wanted.argument.lower()} on this machine",
+                f"{wanted.argument.capitalize()} on this machine",
                 placeholder="type it and press Enter",
-                help=wanted.summary,
+                help=f"{wanted.name}: {wanted.summary}.",
                 **_typed_argument(wanted.name, argument if wanted.name == loader.name else ""),
             )
             if wanted.name != loader.name:
-                st.caption("Nothing is loaded until a path is given.")
+                st.info(f"Until it is given, the pages show {shown.dataset}.")
         if not loader.has_model:
             st.selectbox(
                 "Backbone",
@@ -83,7 +83,7 @@ def _named(normalize: bool | None) -> str:
 def _dataset_label(name: str) -> str:
     loader = DATASETS.get(name)
     if loader.argument is not None:
-        return f"{name}: {loader.argument.lower()} of your own"
+        return f"{name}: your own data"
     return f"{name} (not downloaded)" if loader.unavailable(None) else name
 
 

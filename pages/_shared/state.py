@@ -23,13 +23,16 @@ FOR_ONE_EXPERIMENT: dict[str, Any] = {
 
 
 def load_settings() -> None:
-    """Read the URL when a session begins, and tell what of it could not be used."""
+    """Read the URL when a session begins."""
     if "settings" not in st.session_state:
-        st.session_state.settings, notes = Settings.from_query(st.query_params.to_dict())
-        st.session_state.notes = notes
-    for note in st.session_state.pop("notes", []):
-        st.toast(note, icon=":material/warning:", duration="long")
+        st.session_state.settings, st.session_state.notes = Settings.from_query(st.query_params.to_dict())
     _write_url()
+
+
+def show_notes() -> None:
+    """Tell what could not be used of the URL, or of the last change, until the next one."""
+    for note in st.session_state.notes:
+        st.warning(note, icon=":material/warning:")
 
 
 def settings() -> Settings:
@@ -45,6 +48,7 @@ def change(**values: Any) -> None:
     """Show something else from now on; illegal values are refused with a note."""
     current = settings()
     changed = replace(current, **values)
+    st.session_state.notes = []
     try:
         experiment_changed = changed.experiment() != current.experiment()
     except ResMemError as error:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from resmem_core.evaluation import Evaluation
+from resmem_core.experiment import Experiment
 
 
-def headline(evaluation: Evaluation) -> None:
-    """Show base against ResMem, the interval, and what memory fixed and broke."""
+def headline(experiment: Experiment, evaluation: Evaluation) -> None:
+    """Show base against ResMem, the interval, what memory fixed and broke, and at which setting."""
     low, high = evaluation.delta_ci95
     with st.container(horizontal=True):
         st.metric("Base accuracy", f"{evaluation.accuracy['base']:.1%}", border=True, width=160, height="stretch")
@@ -37,3 +38,9 @@ def headline(evaluation: Evaluation) -> None:
             width=130,
             height="stretch",
         )
+    params = evaluation.params
+    st.caption(
+        f"{evaluation.n:,} test points, k = {params.k}, sigma = {params.sigma:.4g}, "
+        f"temperature = {params.temperature:g}; "
+        f"recall@{params.k} of the {experiment.config.index} index: {experiment.recall(params.k):.1%}."
+    )

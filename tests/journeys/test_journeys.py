@@ -102,7 +102,7 @@ def test_nonsense_is_answered_in_words(page: Page):
     expect(metric(page, "ResMem accuracy")).to_be_visible()
     page.get_by_role("combobox", name=re.compile("Dataset")).click()
     page.get_by_role("option", name=re.compile("^folder")).click()
-    path = page.get_by_role("textbox", name=re.compile("folder"))
+    path = page.get_by_role("textbox", name="Path on this machine")
     path.fill("/no/such/place")
     path.press("Enter")
     expect(page.get_by_test_id("stAlert").get_by_text(re.compile("/no/such/place"))).to_be_visible()

@@ -16,10 +16,11 @@ def opened(page: str, **query: str) -> AppTest:
         f"""
 import streamlit as st
 from pages._shared.sidebar import sidebar
-from pages._shared.state import load_settings
+from pages._shared.state import load_settings, show_notes
 shown = st.navigation([st.Page({str(ROOT / "pages" / f"{page}.py")!r}, default=True)])
 load_settings()
 sidebar()
+show_notes()
 shown.run()
 """,
         default_timeout=60,
