@@ -65,8 +65,9 @@ def gallery(rows: np.ndarray) -> None:
                 image = picture(data.test, row)
                 if image is not None:
                     st.image(image, width=96, alt=f"test point {row}, a {names[experiment.test.labels[row]]}")
+                said = f"{names[result.predictions['base'][row]]} → {names[result.predictions['resmem'][row]]}"
                 st.button(
-                    f"{names[result.predictions['base'][row]]} → {names[result.predictions['resmem'][row]]}",
+                    said if image is not None else f"#{row}: {said}",
                     key=f"open-{row}",
                     help=f"Test point {row} ({title(data.test, row)}), a {names[experiment.test.labels[row]]}.",
                     type="primary" if row == point else "secondary",

@@ -53,7 +53,7 @@ st.markdown(
     f"{len(data.test):,} for testing."
 )
 for note in data.notes:
-    st.info(note, icon=":material/info:")
+    st.info(f"{note[0].upper()}{note[1:]}.", icon=":material/info:")
 chosen = cache.tuned(config).params
 result = cache.evaluation(config, chosen)
 headline(experiment, result)
