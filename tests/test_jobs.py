@@ -107,7 +107,7 @@ def test_a_job_runs_in_its_own_process_and_leaves_the_experiment_ready(job):
 
 
 def test_a_job_in_its_own_process_can_be_cancelled_and_goes_on(tmp_path):
-    config = ExperimentConfig(seed=7, backbone="resnet14", epochs=100)
+    config = ExperimentConfig(seed=7, backbone="resnet14", epochs=400)
     job = Job(config, Store(tmp_path / "store"))
     job.start()
     assert until(lambda: job.status().stage == "Training" and "epoch 3" in job.status().message)

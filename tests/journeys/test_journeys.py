@@ -63,15 +63,15 @@ def test_an_address_shows_the_same_to_somebody_else(page: Page, browser, server)
 
 
 def test_training_shows_progress_survives_a_reload_and_can_be_cancelled(page: Page):
-    page.goto("/?backbone=resnet14&seed=5&epochs=60")
+    page.goto("/?backbone=resnet14&seed=5&epochs=400")
     page.get_by_role("button", name="Train and prepare").click()
-    expect(page.get_by_text(re.compile("epoch \\d+ of 60"))).to_be_visible()
+    expect(page.get_by_text(re.compile("epoch \\d+ of 400"))).to_be_visible()
     page.reload()
-    expect(page.get_by_text(re.compile("epoch ([3-9]|\\d\\d) of 60"))).to_be_visible()
+    expect(page.get_by_text(re.compile("epoch ([3-9]|\\d\\d+) of 400"))).to_be_visible()
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text(re.compile("last checkpoint is kept"))).to_be_visible()
     page.get_by_role("button", name="Continue").click()
-    expect(page.get_by_text(re.compile("epoch ([2-9]|\\d\\d) of 60"))).to_be_visible()
+    expect(page.get_by_text(re.compile("epoch ([2-9]|\\d\\d+) of 400"))).to_be_visible()
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_role("button", name="Continue")).to_be_visible()
 
@@ -83,9 +83,9 @@ def test_training_to_the_end_opens_the_experiment(page: Page):
 
 
 def test_one_visitor_trains_while_another_goes_on(page: Page, browser, server):
-    page.goto("/?backbone=resnet14&seed=6&epochs=60")
+    page.goto("/?backbone=resnet14&seed=6&epochs=400")
     page.get_by_role("button", name="Train and prepare").click()
-    expect(page.get_by_text(re.compile("epoch \\d+ of 60"))).to_be_visible()
+    expect(page.get_by_text(re.compile("epoch \\d+ of 400"))).to_be_visible()
     other = browser.new_context(base_url=server).new_page()
     other.goto("/tune?k=4")
     expect(metric(other, "ResMem accuracy")).to_be_visible()
