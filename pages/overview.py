@@ -6,7 +6,7 @@ import streamlit as st
 from pages._shared import cache
 from pages._shared.images import picture
 from pages._shared.opening import opened
-from pages._shared.summary import headline
+from pages._shared.summary import headline, sentence
 from resmem_core.experiment import Experiment
 from resmem_core.plots import explanation_bars, method_accuracies
 from resmem_core.types import Params
@@ -53,7 +53,7 @@ st.markdown(
     f"{len(data.test):,} for testing."
 )
 for note in data.notes:
-    st.info(f"{note[0].upper()}{note[1:]}.", icon=":material/info:")
+    st.info(sentence(note), icon=":material/info:")
 chosen = cache.tuned(config).params
 result = cache.evaluation(config, chosen)
 headline(experiment, result)

@@ -7,6 +7,7 @@ from pages._shared import cache
 from pages._shared.opening import opened
 from pages._shared.state import bound, change
 from pages._shared.summary import headline
+from resmem_core.metrics import ECE_BINS, NLL_FLOOR
 from resmem_core.plots import accuracy_by_k, method_accuracies
 
 
@@ -77,18 +78,22 @@ def instrument() -> None:
     st.subheader("Probabilities")
     before, after = result.calibration["base"], result.calibration["resmem"]
     with st.container(horizontal=True):
-        for name, text in (
-            ("nll", "Negative log-likelihood, nats; probabilities are raised to at least 1e-6."),
-            ("brier", "Mean squared distance to the one-hot label, 0 to 2."),
-            ("ece", "Expected calibration error in 15 bins."),
+        for name, base, value, text in (
+            (
+                "NLL",
+                before.nll,
+                after.nll,
+                f"Negative log-likelihood, nats; probabilities below {NLL_FLOOR:g} count as that.",
+            ),
+            ("Brier", before.brier, after.brier, "Mean squared distance to the one-hot label, 0 to 2."),
+            ("ECE", before.ece, after.ece, f"Expected calibration error in {ECE_BINS} bins."),
         ):
-            value = getattr(after, name)
             st.metric(
-                name.upper() if name != "brier" else "Brier",
+                name,
                 f"{value:.3f}",
-                f"{value - getattr(before, name):+.3f}",
+                f"{value - base:+.3f}",
                 delta_color="inverse",
-                help=f"{text} Lower is better. After memory; the change is against base at the same temperature.",
+                help=text,
                 border=True,
                 width=150,
             )

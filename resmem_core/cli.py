@@ -122,25 +122,29 @@ def _parser() -> Parser:
         sub.set_defaults(run=run)
         for option in options:
             field = TABLE[option]
-            name = f"--{option.replace('_', '-')}"
+            flag = f"--{option.replace('_', '-')}"
             if option == "normalize":
-                sub.add_argument(name, action=argparse.BooleanOptionalAction, help=field.metadata["help"])
+                sub.add_argument(flag, action=argparse.BooleanOptionalAction, help=field.metadata["help"])
                 continue
             default = "" if field.default in (None, "") else f" (default: {field.default})"
-            read = _reader(field.metadata["read"])
             sub.add_argument(
-                name,
-                type=read,
+                flag,
+                type=_reader(field.metadata["read"]),
                 default=field.default,
                 required=option == "point",
                 help=field.metadata["help"] + default,
                 metavar=option.split("_")[-1].upper(),
             )
-        if options:
+        if "dataset" in options:
             sub.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+        if "k" in options:
+            sub.add_argument(
+                "--tune", action="store_true", help="choose k, sigma and temperature on the validation split"
+            )
         sub.add_argument("--json", action="store_true", help="print one JSON object")
         return sub
 
+    numbered = (*EXPERIMENT, *NUMBERS)
     listing = command("datasets", _datasets, "List the datasets, and whether they are at hand.")
     listing.add_argument("--download", metavar="NAME", help="fetch one that is not")
     command("backbones", _backbones, "List the backbones, and whether they are at hand.")
@@ -148,13 +152,8 @@ def _parser() -> Parser:
         "--export", metavar="FOLDER", help="also write the weights and their manifest there, to be shared"
     )
     command("tune", _tune, "Choose k, sigma and temperature on the validation split.", EXPERIMENT)
-    command(
-        "evaluate", _evaluate, "Judge base, kNN, interpolation and ResMem on test.", (*EXPERIMENT, *NUMBERS)
-    ).add_argument("--tune", action="store_true", help="choose k, sigma and temperature on the validation split")
-    explaining = command("explain", _explain, "Take one test prediction apart.", (*EXPERIMENT, *NUMBERS, "point"))
-    explaining.add_argument(
-        "--tune", action="store_true", help="choose k, sigma and temperature on the validation split"
-    )
+    command("evaluate", _evaluate, "Judge base, kNN, interpolation and ResMem on test.", numbered)
+    command("explain", _explain, "Take one test prediction apart.", (*numbered, "point"))
     cache = command("cache", _cache, "List, verify or clear what this machine has stored.")
     cache.add_argument("action", choices=("list", "verify", "clear"))
     cache.add_argument("--kind", choices=KINDS, help="clear only this kind")

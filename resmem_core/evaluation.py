@@ -22,8 +22,6 @@ from resmem_core.types import FloatArray, IntArray, Memory, Params, Queries
 
 METHODS = ("base", "knn", "interpolation", "resmem")
 LAMBDAS = np.linspace(0, 1, 21).round(2)
-
-
 SMALL = 30_000_000  # numbers added up, below which a second thread does not pay
 
 

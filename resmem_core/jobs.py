@@ -98,7 +98,7 @@ class Job:
             return True
 
     def status(self) -> Status | None:
-        """Return how the job stands; None if it was never started. A process that died counts as cancelled."""
+        """Return how the job stands; None if it was never started. A process that died counts as failed."""
         try:
             status = Status(**json.loads((self._folder / "status.json").read_text()))
         except (FileNotFoundError, ValueError, TypeError):

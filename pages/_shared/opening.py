@@ -53,26 +53,25 @@ def _params(experiment: Experiment) -> Params:
 def _offer(job: Job, status: Status | None, reason: str | None, *, can_fetch: bool) -> None:
     config = job.config
     st.subheader(f"{config.backbone} on {config.dataset} is not prepared yet")
-    failed = status is not None and status.state == "failed"
-    if status is not None and failed:
-        st.error(f"The last attempt failed: {status.message}", icon=":material/error:")
-    elif status is not None and status.state == "cancelled":
+    state, message = (status.state, status.message) if status is not None else ("", "")
+    if state == "failed":
+        st.error(f"The last attempt failed: {message}", icon=":material/error:")
+    elif state == "cancelled":
         st.info("It was cancelled. The last checkpoint is kept: the next start goes on from there.")
-    if reason is not None and not (failed and can_fetch):
-        (st.info if can_fetch else st.error)(reason, icon=":material/database:")
-        if not can_fetch:
-            return
-    if not failed and config.backbone != PRECOMPUTED and (missing := BACKBONES.get(config.backbone).unavailable()):
-        st.info(missing, icon=":material/download:")
+    if reason is not None and not can_fetch:
+        st.error(reason, icon=":material/database:")
+        return
+    if state != "failed":  # whose message says what is missing
+        model = None if config.backbone == PRECOMPUTED else BACKBONES.get(config.backbone).unavailable()
+        for missing in filter(None, (reason, model)):
+            st.info(missing, icon=":material/download:")
     st.write(
         "Preparing loads the data (and fetches what is not on this machine), trains the base model unless its weights "
         "are here already, embeds every example and finds its neighbours. It runs in the background: you can reload "
         "or leave this page. The result is kept on this machine."
     )
-    labels = {"cancelled": "Continue", "failed": "Try again"}
-    if st.button(
-        labels.get(status.state if status else "", "Train and prepare"), type="primary", icon=":material/play_arrow:"
-    ):
+    label = {"cancelled": "Continue", "failed": "Try again"}.get(state, "Train and prepare")
+    if st.button(label, type="primary", icon=":material/play_arrow:"):
         job.start()
         st.rerun()
 

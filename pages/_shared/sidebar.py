@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from pages._shared.state import bound, change, settings
+from pages._shared.summary import sentence
 from resmem_core.backbones import BACKBONES
 from resmem_core.datasets import DATASETS, parse_spec
 from resmem_core.indexes import INDEXES
@@ -51,7 +52,7 @@ def sidebar() -> None:
             "Index",
             [index.name for index in INDEXES],
             format_func=lambda name: name if INDEXES.get(name).exact else f"{name} (approximate)",
-            help="How neighbours are searched. Exact search finds all; Annoy may miss some: see recall on Tune.",
+            help="How neighbours are searched. Exact finds all; Annoy may miss some: its recall is under the results.",
             **bound("index", shown.index),
         )
         with st.expander("More"):
@@ -72,8 +73,7 @@ def sidebar() -> None:
 
 
 def _help(name: str) -> str:
-    text: str = TABLE[name].metadata["help"]
-    return text[0].upper() + text[1:] + "."
+    return sentence(TABLE[name].metadata["help"])
 
 
 def _named(normalize: bool | None) -> str:

@@ -1,4 +1,4 @@
-"""The line of figures that several pages begin with."""
+"""What several pages say alike: the line of figures they begin with, and how texts of the core are written."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import streamlit as st
 
 from resmem_core.evaluation import Evaluation
 from resmem_core.experiment import Experiment
+
+
+def sentence(text: str) -> str:
+    """Write a note or a help text of the core as a sentence."""
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def headline(experiment: Experiment, evaluation: Evaluation) -> None:
