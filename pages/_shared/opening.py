@@ -23,6 +23,8 @@ def opened() -> tuple[Experiment, Params]:
         status = job.status()
         if status is not None and status.state == "running":
             _watch(config)
+            # Outside the part that runs again every second, where a click could fall between two runs.
+            st.button("Cancel", icon=":material/stop:", key="cancel-job", on_click=job.cancel)
             st.stop()
         loader, argument = parse_spec(config.dataset)
         reason = loader.unavailable(argument)
@@ -87,9 +89,6 @@ def _watch(config: ExperimentConfig) -> None:
     left = f", about {_duration(status.remaining)} left in this stage" if status.remaining is not None else ""
     st.progress(min(1.0, status.fraction), text=f"{status.stage}{detail}{left}")
     st.caption("This goes on if you reload or leave the page. Anyone who opens this experiment sees the same work.")
-    if st.button("Cancel", icon=":material/stop:", key="cancel-job"):
-        job.cancel()
-        st.toast("Cancelling…")
 
 
 def _duration(seconds: float) -> str:
