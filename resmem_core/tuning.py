@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import itertools
 import math
+import time
 from dataclasses import dataclass
+from typing import Any
 
-from resmem_core.evaluation import accuracy, score
-from resmem_core.progress import Progress, silent, tracked
+import numpy as np
+from numpy.typing import NDArray
+
+from resmem_core.progress import Progress, silent
+from resmem_core.sweep import Sweep, sweep
 from resmem_core.types import Memory, Params, Queries
 
-KS = (1, 2, 3, 5, 8, 12, 20, 30, 50, 75, 100, 150, 256)
-SIGMA_FACTORS = (0.2, 0.5, 1.0, 1.5, 2.5, 4.0, 7.0, 12.0, 25.0)
-TEMPERATURES = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
+KS = (1, 2, 3, 4, 5, 7, 9, 12, 15, 20, 25, 30, 40, 50, 65, 80, 100, 130, 160, 200, 256)
+SIGMA_FACTORS = 2.0 ** np.arange(-3, 5.5, 0.5)
+TEMPERATURES = 2.0 ** np.arange(-2, 3.5, 0.5)
+STEPS = 2.0 ** np.arange(-0.375, 0.4, 0.125)  # between a sigma or temperature of the grid and the next
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """The setting chosen, and what it took.
+    """The setting chosen, how sharply, and what it took.
 
     Attributes
     ----------
@@ -26,18 +31,32 @@ class Tuned:
         ResMem's accuracy on the validation split at that setting: optimistic, as it was chosen for it.
     base_accuracy : float
         The base model's on the same split.
+    standard_error : float
+        Of the accuracy: sqrt(a (1 - a) / M) for M validation points.
+    k_range, sigma_range, temperature_range : tuple of 2 numbers
+        How far each can be moved, the other two left where they are, before more than one standard error is lost.
+    flat : float
+        Share of the whole grid that is within one standard error of the chosen setting, 0 to 1.
     n_settings : int
         Settings tried.
+    seconds : float
+        Wall-clock time it took.
     """
 
     params: Params
     accuracy: float
     base_accuracy: float
+    standard_error: float
+    k_range: tuple[int, int]
+    sigma_range: tuple[float, float]
+    temperature_range: tuple[float, float]
+    flat: float
     n_settings: int
+    seconds: float
 
 
 def tune(memory: Memory, validation: Queries, sigma_scale: float, progress: Progress = silent) -> Tuned:
-    """Return the best setting of a coarse grid by accuracy on `validation`.
+    """Return the best setting by accuracy on `validation`: of a full grid, then of a finer one around its winner.
 
     Parameters
     ----------
@@ -47,30 +66,68 @@ def tune(memory: Memory, validation: Queries, sigma_scale: float, progress: Prog
     sigma_scale : float
         The unit of the sigmas tried, a typical distance to the nearest neighbour.
     progress : callable
-        Told how many settings are done; may raise `Cancelled`.
+        Told how many points both grids were judged on; may raise `Cancelled`.
 
     Returns
     -------
     Tuned
         Equal accuracies go to the smaller k, then to the temperature nearest 1, then to the sigma nearest the scale.
     """
+    began = time.perf_counter()
     n_found = validation.neighbors.k
-    ks = [k for k in KS if k < n_found] + [n_found]
-    settings = [
-        Params(k, sigma_scale * factor, temperature)
-        for k, factor, temperature in itertools.product(ks, SIGMA_FACTORS, TEMPERATURES)
-    ]
-
-    def rank(params: Params, reached: float) -> tuple[float, ...]:
-        off_scale = abs(math.log(params.sigma / sigma_scale))
-        return (-reached, params.k, abs(math.log(params.temperature)), off_scale)
-
-    best = min(
-        (
-            (rank(params, accuracy(score(memory, validation, params), validation.labels)), params)
-            for params in tracked(settings, "Choosing on validation", len(settings), progress)
-        ),
-        key=lambda ranked: ranked[0],
+    ks = np.array([k for k in KS if k < n_found] + [n_found])
+    coarse = sweep(
+        memory,
+        validation,
+        ks=ks,
+        sigmas=sigma_scale * SIGMA_FACTORS,
+        temperatures=TEMPERATURES,
+        progress=progress,
     )
-    base = float((validation.logits.argmax(axis=1) == validation.labels).mean())
-    return Tuned(best[1], -best[0][0], base, len(settings))
+    t, s, g = _best(coarse, sigma_scale)
+    winner = coarse.grid.params(t, s, g)
+    fine = sweep(
+        memory,
+        validation,
+        ks=range(ks[max(0, g - 1)], ks[min(g + 1, len(ks) - 1)] + 1),
+        sigmas=winner.sigma * STEPS,
+        temperatures=winner.temperature * STEPS,
+        progress=progress,
+    )
+    best = _best(fine, sigma_scale)
+    params, accuracy = fine.grid.params(*best), float(fine.accuracy[best])
+    error = math.sqrt(accuracy * (1 - accuracy) / len(validation))
+    near = coarse.accuracy >= accuracy - error
+    return Tuned(
+        params=params,
+        accuracy=accuracy,
+        base_accuracy=coarse.base_accuracy,
+        standard_error=error,
+        k_range=_reach(ks, near[t, s], g, params.k),
+        sigma_range=_reach(coarse.grid.sigmas, near[t, :, g], s, params.sigma),
+        temperature_range=_reach(coarse.grid.temperatures, near[:, s, g], t, params.temperature),
+        flat=float(near.mean()),
+        n_settings=coarse.right.size + fine.right.size,
+        seconds=round(time.perf_counter() - began, 3),
+    )
+
+
+def _best(swept: Sweep, sigma_scale: float) -> tuple[int, int, int]:
+    """Return the cell that ranks first."""
+    grid = swept.grid
+    temperatures, sigmas, ks = np.meshgrid(
+        abs(np.log(grid.temperatures)), abs(np.log(grid.sigmas / sigma_scale)), grid.ks, indexing="ij"
+    )
+    ranks = np.lexsort([sigmas.ravel(), temperatures.ravel(), ks.ravel(), -swept.right.ravel()])
+    t, s, g = np.unravel_index(ranks[0], swept.right.shape)
+    return int(t), int(s), int(g)
+
+
+def _reach(values: np.ndarray, near: NDArray[np.bool_], at: int, chosen: Any) -> tuple[Any, Any]:
+    """Return the ends of the run of near cells around cell `at`, and of the value chosen."""
+    low = high = at
+    while low > 0 and near[low - 1]:
+        low -= 1
+    while high < len(values) - 1 and near[high + 1]:
+        high += 1
+    return min(values[low].item(), chosen), max(values[high].item(), chosen)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from functools import partial
 from numbers import Integral
 from pathlib import Path
@@ -11,7 +15,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from resmem_core.errors import InvalidParameterError, StoreError
-from resmem_core.indexes.base import INDEXES, Index
+from resmem_core.indexes.base import INDEXES, Index, as_points
 from resmem_core.indexes.exact import (
     BLOCK,
     ExactIndex,
@@ -19,16 +23,52 @@ from resmem_core.indexes.exact import (
     memory_points,
     nearest_first,
     pair_distances,
-    stacked,
 )
-from resmem_core.progress import Progress
+from resmem_core.metrics import recall_at_k
+from resmem_core.progress import Progress, Step, silent
 from resmem_core.store import digest_arrays, digest_file, write_json
-from resmem_core.types import FloatArray, Neighbors
+from resmem_core.threads import n_workers
+from resmem_core.types import FloatArray, IntArray, Neighbors, check_k, check_positive
 
 FOREST = "index.ann"
 METRIC: Literal["euclidean"] = "euclidean"
 MOST = 2**31 - 1  # Annoy counts in 32 bits
 MANIFEST = "index.json"  # Annoy's own file knows neither dimension nor metric
+N_TREES = 50
+RECALL_TARGET = 0.95
+SAMPLE = 400  # queries that recall is measured on, at most
+MISSING = -1  # the id of a neighbour that was not found
+CENTRES = 256  # queries around which the others are gathered
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a forest was found to recall.
+
+    Attributes
+    ----------
+    recall : float
+        Mean recall@k over the sample of queries, 0 to 1.
+    target : float
+        What `search_k` was chosen for; above `recall` where it could not be reached.
+    k : int
+        Number of neighbours asked for.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a number is outside what is allowed.
+    """
+
+    recall: float
+    target: float
+    k: int
+
+    def __post_init__(self) -> None:
+        check_k(self.k)
+        _check_target(self.target)
+        if not 0 <= self.recall <= 1:
+            raise InvalidParameterError(f"recall={self.recall!r} must be from 0 to 1")
 
 
 class AnnoyForest(Index):
@@ -45,28 +85,54 @@ class AnnoyForest(Index):
         Nodes that one query looks at, n_trees * k unless given; more where that finds fewer than k points.
     forest : AnnoyIndex, optional
         One that is built already.
+    measured : Measured, optional
+        What it is known to recall.
+
+    Attributes
+    ----------
+    measured : Measured or None
+        None if recall was never measured; `calibrated` measures it.
     """
 
     name: ClassVar[str] = "annoy"
     summary: ClassVar[str] = "random projection trees; approximate, for large memories and single queries"
     exact: ClassVar[bool] = False
+    version: ClassVar[int] = 2  # of what `save` writes
 
     def __init__(
         self,
         embeddings: FloatArray,
         *,
         seed: int = 0,
-        n_trees: int = 50,
+        n_trees: int = N_TREES,
         search_k: int | None = None,
         forest: Any = None,
+        measured: Measured | None = None,
     ) -> None:
         self.embeddings = memory_points(embeddings)
         self._options = _checked_options(seed, n_trees, search_k)
         self._forest = self._grown() if forest is None else forest
+        self.measured = measured
+
+    @property
+    def search_k(self) -> int | None:
+        """Nodes that one query looks at; None: n_trees * k."""
+        search_k: int | None = self._options["search_k"]
+        return search_k
+
+    @property
+    def recall(self) -> float | None:
+        """Recall that was measured; None if it never was."""
+        return self.measured.recall if self.measured else None
+
+    @property
+    def recall_target(self) -> float | None:
+        """Recall that `search_k` was chosen for; None if it never was."""
+        return self.measured.target if self.measured else None
 
     @classmethod
     def build(
-        cls, embeddings: FloatArray, *, seed: int = 0, n_trees: int = 50, search_k: int | None = None
+        cls, embeddings: FloatArray, *, seed: int = 0, n_trees: int = N_TREES, search_k: int | None = None
     ) -> AnnoyForest:
         """Grow a forest over `embeddings`, (N, D)."""
         return cls(embeddings, seed=seed, n_trees=n_trees, search_k=search_k)
@@ -86,7 +152,8 @@ class AnnoyForest(Index):
         file = directory / FOREST
         self._forest.save(str(file))
         content = {"bytes": file.stat().st_size, "digest": digest_file(file)}
-        write_json(directory / MANIFEST, _identity(self.embeddings) | self._options | content)
+        measured = {"measured": asdict(self.measured) if self.measured else None}
+        write_json(directory / MANIFEST, _identity(self.embeddings) | self._options | measured | content)
 
     @classmethod
     def load(cls, directory: Path, embeddings: FloatArray) -> AnnoyForest:
@@ -105,6 +172,7 @@ class AnnoyForest(Index):
         try:
             manifest = json.loads((directory / MANIFEST).read_text())
             options = _checked_options(manifest["seed"], manifest["n_trees"], manifest["search_k"])
+            measured = Measured(**manifest["measured"]) if manifest["measured"] is not None else None
             written = {name: manifest[name] for name in identity}
             if file.stat().st_size != manifest["bytes"] or digest_file(file) != manifest["digest"]:
                 raise ValueError(f"{FOREST} is not as it was written")
@@ -118,44 +186,157 @@ class AnnoyForest(Index):
                 )
         forest = AnnoyIndex(embeddings.shape[1], METRIC)
         forest.load(str(file))
-        return cls(embeddings, **options, forest=forest)
+        return cls(embeddings, **options, forest=forest, measured=measured)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without the forest: it grows again, the same, from the seed."""
-        return partial(type(self), **self._options), (self.embeddings,)
+        return partial(type(self), **self._options, measured=self.measured), (self.embeddings,)
+
+    def calibrated(
+        self, queries: FloatArray, k: int, *, recall: float = RECALL_TARGET, progress: Progress = silent
+    ) -> AnnoyForest:
+        """Return this forest with the smallest `search_k`, to within 10 %, that reaches a stated recall.
+
+        Parameters
+        ----------
+        queries : ndarray, shape (M, D)
+            Such as will be asked, none of them in memory; up to `SAMPLE` of them are searched exactly, too.
+        k : int
+            The largest number of neighbours that will be asked for.
+        recall : float
+            Mean share of the true k nearest to be found, above 0 and at most 1.
+        progress : callable
+            Told of every search.
+
+        Returns
+        -------
+        AnnoyForest
+            Its `measured` says what was found. Where even looking at every node is not enough, that is what its
+            `search_k` asks for, and `measured.recall` is what it gave.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is no query, `recall` is out of range, or for what `search` refuses.
+        """
+        _check_target(recall)
+        queries = np.asarray(queries)
+        if len(queries) == 0:
+            raise InvalidParameterError(f"queries of shape {queries.shape} must hold at least one to measure recall on")
+        rows = np.random.default_rng(self._options["seed"]).permutation(len(queries))[:SAMPLE]
+        sample = as_points(queries[rows], "queries")
+        searches = 0
+
+        def report(step: Step) -> None:
+            progress(Step("Choosing search_k", searches, 0, f"for recall {recall:g} at k = {k}"))
+
+        exact = ExactIndex(self.embeddings).search(sample, k, progress=report)
+
+        def recalls(search_k: int) -> FloatArray:
+            nonlocal searches
+            searches += 1
+            found = self._searched(sample, k, search_k, report)
+            return np.array([recall_at_k(_row(found, row), _row(exact, row), k) for row in range(len(sample))])
+
+        # Recall on the sample grows with search_k, so a choice below the true one means that the bound is wrong
+        # there: about 2 % of samples, however many values are tried.
+        search_k = _smallest(
+            lambda search_k: _lower_bound(recalls(search_k)) >= recall,
+            least=k,
+            start=self._options["n_trees"] * k,
+            most=self._n_nodes,
+        )
+        measured = Measured(float(recalls(search_k).mean()), float(recall), int(k))
+        options = self._options | {"search_k": search_k}
+        return type(self)(self.embeddings, **options, forest=self._forest, measured=measured)
+
+    @property
+    def _n_nodes(self) -> int:
+        """Nodes to look at so that every point is found, as far as Annoy can count."""
+        return min(self._options["n_trees"] * len(self.embeddings), MOST)
 
     def _nearest(self, queries: FloatArray, k: int, progress: Progress) -> Neighbors:
-        return stacked(
-            [self._nearest_of_block(queries[rows], k) for rows in blocks(len(queries), min(256, BLOCK // k), progress)],
-            k,
-        )
+        return self._searched(queries, k, self.search_k or self._options["n_trees"] * k, progress)
 
-    def _nearest_of_block(self, queries: FloatArray, k: int) -> Neighbors:
-        ids = np.empty((len(queries), k), dtype=np.int64)
-        short = []  # rows of queries for which even the whole forest gives too few
-        for row, query in enumerate(queries):
-            found = self._ids(query, k)
-            if len(found) == k:
+    def _searched(self, queries: FloatArray, k: int, search_k: int, progress: Progress) -> Neighbors:
+        """Search with all cores: Annoy lets go of the interpreter while it looks."""
+        n_queries = len(queries)
+        distances, ids = np.empty((n_queries, k), np.float32), np.empty((n_queries, k), np.int64)
+        order = _by_place(queries)
+        size = min(64, BLOCK // k, math.ceil(n_queries / n_workers()))
+        parts = [order[rows] for rows in blocks(n_queries, size, silent)]
+
+        def answer(part: IntArray) -> Neighbors:
+            return self._nearest_of_block(queries[part], k, search_k)
+
+        pool = ThreadPoolExecutor(n_workers())
+        try:
+            answers = pool.map(answer, parts) if len(parts) > 1 else map(answer, parts)
+            for rows, found in zip(blocks(n_queries, size, progress), answers, strict=True):
+                distances[order[rows]], ids[order[rows]] = found.distances, found.indices
+        finally:
+            pool.shutdown(cancel_futures=True)  # Cancelled, too, leaves no thread running on
+        if len(short := np.flatnonzero(ids[:, 0] == MISSING)):
+            found = ExactIndex(self.embeddings).search(queries[short], k)
+            distances[short], ids[short] = found.distances, found.indices
+        return Neighbors(distances, ids)
+
+    def _nearest_of_block(self, queries: FloatArray, k: int, search_k: int) -> Neighbors:
+        """Return the neighbours of a few queries; all ids are `MISSING` where even the whole forest gives too few."""
+        ids = np.full((len(queries), k), MISSING, dtype=np.int64)
+        for row, query in enumerate(queries.tolist()):
+            if len(found := self._ids(query, k, search_k)) == k:
                 ids[row] = found
-            else:
-                short.append(row)
-        if short:
-            ids[short] = ExactIndex(self.embeddings).search(queries[short], k).indices
         rows = np.repeat(np.arange(len(queries)), k)
         distances = pair_distances(queries, self.embeddings, rows, ids.ravel())
         return nearest_first(distances.reshape(ids.shape), ids)
 
-    def _ids(self, query: FloatArray, k: int) -> list[int]:
+    def _ids(self, query: list[float], k: int, search_k: int) -> list[int]:
         """Return up to `k` ids, looking at more and more nodes while there are fewer."""
-        n_trees, search_k = self._options["n_trees"], self._options["search_k"]
-        everything = min(n_trees * len(self.embeddings), MOST)
-        effort = min(search_k or n_trees * k, everything)
-        vector = query.tolist()
+        most = self._n_nodes
+        effort = min(search_k, most)
         while True:
-            found: list[int] = self._forest.get_nns_by_vector(vector, k, effort)
-            if len(found) == k or effort == everything:
+            found: list[int] = self._forest.get_nns_by_vector(query, k, effort)
+            if len(found) == k or effort == most:
                 return found
-            effort = min(8 * effort, everything)
+            effort = min(8 * effort, most)
+
+
+def _by_place(queries: FloatArray) -> IntArray:
+    """Return an order in which near queries follow each other: they look at the same nodes, then still in cache."""
+    n_queries = len(queries)
+    if n_queries <= CENTRES:
+        return np.arange(n_queries)
+    centres = ExactIndex(queries[:: n_queries // CENTRES])
+    return np.argsort(centres.search(queries, 1).indices[:, 0])
+
+
+def _row(neighbors: Neighbors, row: int) -> Neighbors:
+    return Neighbors(neighbors.distances[row : row + 1], neighbors.indices[row : row + 1])
+
+
+def _lower_bound(recalls: FloatArray) -> float:
+    """Return what the mean recall over all queries exceeds in 98 % of samples, (M,)."""
+    return float(recalls.mean() - 2 * recalls.std() / math.sqrt(max(1, len(recalls) - 1)))
+
+
+def _smallest(reaches: Callable[[int], bool], *, least: int, start: int, most: int) -> int:
+    """Return the smallest number from `least` to `most` that `reaches`, to within 10 %; `most` if none does."""
+    low, high = min(least, most), min(start, most)
+    while high < most and not reaches(high):
+        low, high = high, min(4 * high, most)
+    while high > max(1.1 * low, low + 1):
+        middle = round(math.sqrt(low * high))
+        if reaches(middle):
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _check_target(recall: float) -> None:
+    if not 0 < check_positive("recall", recall) <= 1:
+        raise InvalidParameterError(f"recall={recall!r} must be above 0 and at most 1")
 
 
 def _checked_options(seed: int, n_trees: int, search_k: int | None) -> dict[str, Any]:

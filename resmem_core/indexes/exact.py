@@ -2,38 +2,57 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from resmem_core.errors import InvalidParameterError
 from resmem_core.indexes.base import INDEXES, Index, as_points
-from resmem_core.progress import Progress, Step
+from resmem_core.progress import Progress, Step, silent
+from resmem_core.threads import in_parallel, one_thread
 from resmem_core.types import FloatArray, IntArray, Neighbors
 
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
 STAGE = "Searching neighbours"
-BLOCK = 2**21  # numbers held at a time by one step of a search: 16 MB as float64
+BLOCK = 2**21  # numbers held at a time by one step of a search
+LARGE = 10**8  # distances, from which the compiled loops are worth being loaded
+SAMPLE = 2048  # memory points, at least, that tell how near a neighbour must be to be among the k nearest
+SMALL = 30_000_000  # multiplications, below which a second thread does not pay
+UNDECIDED = -1  # the id of a neighbour where rounding hides which points are the nearest
+ROWS, COLUMNS = 128, 2048  # of the products that compiled loops look through while they are in cache
 
 
 class ExactIndex(Index):
-    """Brute force, by scikit-learn.
+    """Brute force, by matrix products.
 
-    scikit-learn finds distances as |q|^2 - 2qz + |z|^2, fast, but with a rounding error that drowns the
-    distances between near-duplicates. What that error could have spoiled is computed again as |q - z|:
-    distances that are small beside it, and whole queries whose k-th neighbour it could have hidden.
+    As |q - z|^2 = |q|^2 - 2 (qz - |z|^2 / 2), the nearest points are those of the greatest *closeness* qz - |z|^2 / 2,
+    which matrix products give fast, but with a rounding error that drowns the distances between near-duplicates. So it
+    only picks candidates, all that could be among the k nearest given that error; their distances are computed as
+    |q - z|. Where it cannot tell the candidates, every point is one.
+
+    Parameters
+    ----------
+    embeddings : ndarray of float32, shape (N, D)
+    device : str
+        Where products are computed: a torch device, or "auto", which takes CUDA where there is one, else the CPU.
     """
 
     name: ClassVar[str] = "exact"
     summary: ClassVar[str] = "brute force; finds every true neighbour"
     exact: ClassVar[bool] = True
 
-    def __init__(self, embeddings: FloatArray) -> None:
-        from sklearn.neighbors import NearestNeighbors
-
+    def __init__(self, embeddings: FloatArray, *, device: str = "auto") -> None:
         self.embeddings = memory_points(embeddings)
-        self._searcher = NearestNeighbors(algorithm="brute").fit(self.embeddings)
+        self._device = device
+        self._placed: dict[torch.dtype, _Points] = {}
 
     @classmethod
     def build(cls, embeddings: FloatArray, *, seed: int = 0) -> ExactIndex:
@@ -48,37 +67,150 @@ class ExactIndex(Index):
         """Open what `save` wrote."""
         return cls(embeddings)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle without what is made from the embeddings."""
+        return partial(type(self), device=self._device), (self.embeddings,)
+
     def _nearest(self, queries: FloatArray, k: int, progress: Progress) -> Neighbors:
-        found = [
-            self._nearest_of_block(queries[rows], k) for rows in blocks(len(queries), min(2048, BLOCK // k), progress)
-        ]
-        return stacked(found, k)
+        import torch
 
-    def _nearest_of_block(self, queries: FloatArray, k: int) -> Neighbors:
-        n_memory, dimension = self.embeddings.shape
-        candidates = min(k + 8, n_memory)  # a few more, to see how close the next ones come
-        distances, ids = self._searcher.kneighbors(queries, candidates)
-        distances, ids = distances.astype(np.float64), ids.astype(np.int64)
-        lengths = np.linalg.norm(queries.astype(np.float64), axis=1)
+        from resmem_core.training import choose_device
 
-        def error(distance: FloatArray, length: FloatArray) -> FloatArray:
-            """Bound the rounding error of squared distances: |z| <= |q| + d, and D products are summed."""
-            return (dimension + 2) * np.finfo(np.float64).eps * (2 * length + distance) ** 2
-
-        squared = distances**2  # scikit-learn takes the roots in float32: too large is inf, too small inaccurate
-        sound = (squared > 1e7 * error(distances, lengths[:, None])) & (squared > 1e-37)
-        rows, columns = np.nonzero(~sound)
-        distances[rows, columns] = pair_distances(queries, self.embeddings, rows, ids[rows, columns])
-        found = nearest_first(distances, ids).first(k)
-
-        kth, last = found.distances[:, -1].astype(np.float64), distances[:, -1]
-        hidden = last**2 - 2 * error(kth, lengths) < kth**2 * (1 - 1e-6)  # one not found might be nearer
-        for row in np.flatnonzero(hidden & (kth > 0)) if candidates < n_memory else ():
-            everyone = np.arange(n_memory)
-            direct = pair_distances(queries, self.embeddings, np.full(n_memory, row), everyone)
-            best = nearest_first(direct[None], everyone[None]).first(k)
-            found.distances[row], found.indices[row] = best.distances[0], best.indices[0]
+        device = choose_device(self._device if self._device != "auto" or torch.cuda.is_available() else "cpu")
+        n_distances = len(queries) * len(self.embeddings)
+        if device.type == "cpu" and n_distances >= LARGE:
+            found = self._nearest_compiled(queries, k, progress)
+        else:
+            found = self._nearest_in_torch(queries, k, device, progress)
+        for row in np.flatnonzero(found.indices[:, 0] == UNDECIDED):
+            found.distances[row], found.indices[row] = self._nearest_of_all(queries[row], k)
         return found
+
+    def _points(self, dtype: torch.dtype, device: torch.device) -> _Points:
+        if dtype not in self._placed:
+            self._placed[dtype] = _Points.of(self.embeddings, dtype, device)
+        return self._placed[dtype]
+
+    def _nearest_in_torch(self, queries: FloatArray, k: int, device: torch.device, progress: Progress) -> Neighbors:
+        """Take some more candidates than are asked for, and see whether the last is too far away to matter."""
+        import torch
+
+        n_memory, dimension = self.embeddings.shape
+        points = self._points(torch.float64 if device.type == "cpu" else torch.float32, device)
+        n_candidates = min(k + 8, n_memory)
+
+        def nearest(rows: slice) -> Neighbors:
+            q = points.placed(queries[rows])
+            close, ids = (q @ points.points.T - points.halves).topk(n_candidates)
+            error = points.error(q, close[:, k - 1])
+            decided = (close[:, -1] < close[:, k - 1] - error).cpu().numpy() | (n_candidates == n_memory)
+            candidates = ids.cpu().numpy()
+            of = np.repeat(np.arange(rows.start, rows.stop), n_candidates)
+            distances = pair_distances(queries, self.embeddings, of, candidates.ravel())
+            found = nearest_first(distances.reshape(candidates.shape), candidates).first(k)
+            found.indices[~decided] = UNDECIDED
+            return found
+
+        size = (BLOCK if device.type == "cpu" else 100 * BLOCK) // max(n_memory, k * dimension)
+        with one_thread(queries.size * n_memory < SMALL):
+            return stacked([nearest(rows) for rows in blocks(len(queries), size, progress)], k)
+
+    def _nearest_compiled(self, queries: FloatArray, k: int, progress: Progress) -> Neighbors:
+        """Take as candidates all that are as near as a sample of memory lets expect the k-th to be."""
+        import torch
+
+        from resmem_core.indexes.exact_kernel import collect, measure
+
+        n_memory = len(self.embeddings)
+        points = self._points(torch.float32, torch.device("cpu"))
+        halves = points.halves.numpy()
+        n_sample = min(n_memory, max(SAMPLE, n_memory // 64))
+        sample = torch.from_numpy(np.random.default_rng(0).choice(n_memory, n_sample, replace=False))
+        sample_points, sample_halves = points.points[sample], points.halves[sample]
+        expected = k * n_sample / n_memory  # how many of the k nearest are in the sample
+        rank = min(n_sample, math.ceil(expected + 4 * math.sqrt(expected) + 4)) if n_sample < n_memory else k
+        room = min(n_memory, 3 * rank * n_memory // n_sample) + 1
+
+        def nearest(rows: slice) -> Neighbors:
+            q = points.placed(queries[rows])
+            n = len(q)
+            of_sample = (q @ sample_points.T - sample_halves).numpy()
+            near = np.partition(of_sample, n_sample - rank, axis=1)[:, n_sample - rank]
+            error = points.error(q, torch.from_numpy(near)).numpy()
+            limit = near - error
+            found, ids, count = np.empty((n, room), np.float32), np.empty((n, room), np.int64), np.zeros(n, np.int64)
+            for first in range(0, n_memory, COLUMNS):
+                some = points.points[first : first + COLUMNS]
+                collect(
+                    (q @ some.T).numpy(), halves[first : first + COLUMNS], first, k, error, limit, found, ids, count
+                )
+            keys = np.full((n, room), np.iinfo(np.uint64).max)
+            measure(queries[rows], self.embeddings, k, error, found, ids, count, keys)
+            keys = np.sort(keys[:, : max(k, count.max())], axis=1)[:, :k]
+            distances, indices = (keys >> 32).astype(np.uint32).view(np.float32), (keys & 0xFFFFFFFF).astype(np.int64)
+            indices[count < k] = UNDECIDED
+            return Neighbors(distances, indices)
+
+        with one_thread(True):  # each of the workers
+            answers = in_parallel(nearest, list(blocks(len(queries), ROWS, silent)))
+            return stacked([answer for _, answer in zip(blocks(len(queries), ROWS, progress), answers, strict=True)], k)
+
+    def _nearest_of_all(self, query: FloatArray, k: int) -> tuple[FloatArray, IntArray]:
+        """Compute the distance of every point to one query, (D,)."""
+        everyone = np.arange(len(self.embeddings))
+        distances = pair_distances(query[None], self.embeddings, np.zeros_like(everyone), everyone)
+        found = nearest_first(distances[None], everyone[None]).first(k)
+        return found.distances[0], found.indices[0]
+
+
+@dataclass(frozen=True, eq=False)
+class _Points:
+    """Memory points around their mean and within [-1, 1], where products round least and cannot overflow.
+
+    Attributes
+    ----------
+    center, scale
+        Embeddings are (z - center) / scale here.
+    points : Tensor, shape (N, D)
+    halves : Tensor, shape (N,)
+        |z|^2 / 2.
+    """
+
+    center: FloatArray
+    scale: float
+    points: Tensor
+    halves: Tensor
+
+    @classmethod
+    def of(cls, embeddings: FloatArray, dtype: torch.dtype, device: torch.device) -> _Points:
+        import torch
+
+        center = embeddings.mean(axis=0, dtype=np.float64)
+        scale = float(np.abs(embeddings).max()) or 1.0
+        points = torch.empty(embeddings.shape, dtype=dtype)
+        for start in range(0, len(embeddings), ROWS):
+            rows = slice(start, start + ROWS)
+            points[rows] = torch.from_numpy((embeddings[rows] - center) / scale)
+        return cls(center, scale, points.to(device), (points.square().sum(1) / 2).to(device))
+
+    def placed(self, queries: FloatArray) -> Tensor:
+        """Return queries alike, (B, D)."""
+        import torch
+
+        moved = torch.from_numpy((queries - self.center) / self.scale)
+        return moved.to(self.points.device, self.points.dtype)
+
+    def error(self, queries: Tensor, kth: Tensor) -> Tensor:
+        """Bound by how much the closenesses of two points can be off together, (B, D), (B,) -> (B,).
+
+        Of points as near as the k-th, that is, where |z| <= |q| + d; of D products, whose errors add up at random.
+        """
+        import torch
+
+        lengths = queries.norm(dim=1)
+        distances = (lengths.square() - 2 * kth).clamp(min=0).sqrt()
+        unit = torch.finfo(queries.dtype).eps * (math.sqrt(queries.shape[1]) + 4)
+        return 2 * unit * (2 * lengths + distances).square()
 
 
 def memory_points(embeddings: FloatArray) -> FloatArray:
