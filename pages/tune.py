@@ -54,6 +54,12 @@ def instrument() -> None:
         on_click=lambda: change(k=None, sigma=None, temperature=None),
     )
 
+    tuned = cache.tuned(config)
+    if params == tuned.params:
+        st.caption(
+            f"The best of {tuned.n_settings:,} settings on validation ({tuned.seconds:.1f} s). {tuned.flatness()}"
+        )
+
     result = cache.evaluation(config, params)
     headline(experiment, result)
     st.warning(

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 VERSION = 1  # of the steps below; raise it when one of them would give other numbers
 
 
-class NeedsTraining(UnavailableError):
-    """There are no weights for this experiment, and the caller asked not to train now."""
+class NeedsPreparing(UnavailableError):
+    """Something that takes long is missing, such as weights, and the caller asked not to wait for it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,17 +109,17 @@ class Training:
         self.progress = progress
         self.images = {part: _pixels(dataset, part) for part in PARTS}
 
-    def base_model(self, *, may_train: bool) -> BaseModel:
+    def base_model(self, *, may_wait: bool) -> BaseModel:
         """Return the model, taking weights and embeddings from where they are, or making them.
 
         Raises
         ------
-        NeedsTraining
-            If there are no weights and `may_train` is False.
+        NeedsPreparing
+            If there are no weights and `may_wait` is False.
         """
         from resmem_core.training import load_weights
 
-        origin, weights, facts = self._weights(may_train)
+        origin, weights, facts = self._weights(may_wait)
 
         def build(directory: Path) -> None:
             load_weights(self._network, weights)
@@ -152,14 +152,14 @@ class Training:
 
         return choose_device(self.device)
 
-    def _weights(self, may_train: bool) -> tuple[str, Path, Mapping[str, Any]]:
+    def _weights(self, may_wait: bool) -> tuple[str, Path, Mapping[str, Any]]:
         """Return where the weights come from, their file, and what is known of them."""
         found = shipped.find_shipped(self.dataset, self.backbone.name, self.recipe, self.seed)
         if found is not None:
             return "shipped", found.weights, found.manifest
         key = {**self._identity, "recipe": dict(self.recipe.as_dict()), "seed": self.seed}
-        if not may_train and self.store.find("weights", key) is None:
-            raise NeedsTraining(
+        if not may_wait and self.store.find("weights", key) is None:
+            raise NeedsPreparing(
                 f"there are no weights for {self.backbone.name} on {self.dataset.name} (seed {self.seed}) yet"
             )
         checkpoint = self.store.work_folder("weights", key) / "checkpoint.safetensors"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 EXPERIMENT = ("dataset", "backbone", "seed", "epochs", "limit_train", "normalize", "index")
 NUMBERS = ("k", "sigma", "temperature")
-KINDS = ("source", "features", "weights", "embeddings", "index", "neighbors", "tuning")
+KINDS = ("source", "features", "weights", "embeddings", "choice", "index", "neighbors", "tuning")
 
 
 class Output(NamedTuple):
@@ -207,7 +206,9 @@ def _facts(experiment: Experiment) -> dict[str, Any]:
         "dataset": config.dataset,
         "backbone": config.backbone,
         "seed": config.seed,
-        "index": config.index,
+        "index": experiment.index,
+        "index_reason": experiment.index_reason,
+        "index_facts": dict(experiment.index_facts),
         "normalize": experiment.normalize,
         "weights": experiment.base.origin,
         "n_memory": len(data.train),
@@ -293,7 +294,6 @@ def _train(args: argparse.Namespace, bar: Bar) -> Output:
 
 def _tune(args: argparse.Namespace, bar: Bar) -> Output:
     experiment = _prepared(args, bar)
-    began = time.perf_counter()
     tuned = experiment.tune(bar)
     params = tuned.params
     result = {
@@ -303,13 +303,18 @@ def _tune(args: argparse.Namespace, bar: Bar) -> Output:
         "temperature": params.temperature,
         "tuned_on": "validation",
         "validation_accuracy": {"base": tuned.base_accuracy, "resmem": tuned.accuracy},
-        "n_settings": tuned.n_settings,
-        "seconds": round(time.perf_counter() - began, 3),
+        **{
+            name: value
+            for name, value in tuned.as_dict().items()
+            if name not in ("params", "accuracy", "base_accuracy")
+        },
     }
     text = (
-        f"k={params.k} sigma={params.sigma:.4g} temperature={params.temperature:g}, the best of {tuned.n_settings} on "
-        f"{len(experiment.validation)} validation points: {tuned.base_accuracy:.2%} -> {tuned.accuracy:.2%}\n"
-        "(optimistic, as it was chosen there: `evaluate --tune` judges it on test)"
+        f"k={params.k} sigma={params.sigma:.4g} temperature={params.temperature:.4g}, the best of {tuned.n_settings:,} "
+        f"on {len(experiment.validation):,} validation points in {tuned.seconds:.1f} s: "
+        f"{tuned.base_accuracy:.2%} -> {tuned.accuracy:.2%}\n"
+        "(optimistic, as it was chosen there: `evaluate --tune` judges it on test)\n"
+        f"{tuned.flatness()}"
     )
     return Output(result, text)
 

@@ -2,63 +2,34 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from resmem_core import metrics
-from resmem_core.metrics import Calibration, ClassResult
+from resmem_core.metrics import Calibration, ClassResult, Confidence
 from resmem_core.residuals import (
     interpolation_scores,
     knn_scores,
     neighbor_weights,
     probabilities,
     project_to_simplex,
-    resmem_scores,
+    weighted_rows,
 )
-from resmem_core.threads import one_thread
+from resmem_core.sweep import KNN, sweep
+from resmem_core.threads import in_parallel, n_workers, one_thread
 from resmem_core.types import FloatArray, IntArray, Memory, Params, Queries
 
+T = TypeVar("T")
 METHODS = ("base", "knn", "interpolation", "resmem")
 LAMBDAS = np.linspace(0, 1, 21).round(2)
-SMALL = 30_000_000  # numbers added up, below which a second thread does not pay
-
-
-def score(memory: Memory, queries: Queries, params: Params) -> FloatArray:
-    """Return ResMem's scores of the queries, (M, C)."""
-    near = queries.neighbors.first(params.k)
-    with one_thread(near.indices.size * memory.n_classes < SMALL):
-        return resmem_scores(
-            queries.logits,
-            memory.logits,
-            memory.labels,
-            near.distances,
-            near.indices,
-            sigma=params.sigma,
-            temperature=params.temperature,
-        )
-
-
-def knn_vote(memory: Memory, queries: Queries, params: Params) -> FloatArray:
-    """Return the soft kNN vote of the queries, (M, C)."""
-    near = queries.neighbors.first(params.k)
-    with one_thread(near.indices.size * memory.n_classes < SMALL):
-        weights = neighbor_weights(near.distances, params.sigma)
-        return knn_scores(memory.labels, near.indices, weights, memory.n_classes)
-
-
-def accuracy(scores: FloatArray, labels: IntArray) -> float:
-    """Return the share of rows whose largest score is at the label, (M, C), (M,)."""
-    return float((scores.argmax(axis=1) == labels).mean())
-
-
-def choose_lambda(memory: Memory, validation: Queries, params: Params) -> float:
-    """Return the interpolation weight of `LAMBDAS` with the best accuracy on validation; ties go to the smaller."""
-    knn = knn_vote(memory, validation, params)
-    base = probabilities(validation.logits, params.temperature)
-    reached = [accuracy(interpolation_scores(knn, base, weight), validation.labels) for weight in LAMBDAS]
-    return float(LAMBDAS[int(np.argmax(reached))])
+BLOCK = 2**17  # scores that a thread works on at a time: they stay in its cache
+TABLE = 2**26  # numbers up to which the base probabilities of all of memory are worked out at once
+SMALL = 2**20  # numbers below which a second thread does not pay
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,13 +53,14 @@ class Evaluation:
         Its paired bootstrap interval.
     mcnemar_p : float
         Exact p-value of fixed against broken.
-    per_class : list of ClassResult
     calibration : dict of Calibration
         "base" (at the same temperature) and "resmem" (scores projected onto the simplex).
     predictions : dict of ndarray, each of shape (M,)
         By method.
     outcome : ndarray of str, shape (M,)
         One of `metrics.OUTCOMES` for each point.
+    labels : ndarray of int64, shape (M,)
+    class_names : tuple of str, length C
     """
 
     params: Params
@@ -103,10 +75,17 @@ class Evaluation:
     delta: float
     delta_ci95: tuple[float, float]
     mcnemar_p: float
-    per_class: list[ClassResult]
     calibration: dict[str, Calibration]
     predictions: dict[str, IntArray]
     outcome: np.ndarray
+    labels: IntArray
+    class_names: tuple[str, ...]
+
+    @cached_property
+    def per_class(self) -> list[ClassResult]:
+        """What memory does to each class that occurs."""
+        base_right, resmem_right = (self.predictions[method] == self.labels for method in ("base", "resmem"))
+        return metrics.per_class(self.labels, base_right, resmem_right, self.class_names)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers as plain values, for JSON."""
@@ -160,20 +139,30 @@ def evaluate(
     -------
     Evaluation
     """
-    labels = queries.labels
-    base = probabilities(queries.logits, params.temperature)
-    knn = knn_vote(memory, queries, params)
-    scores = score(memory, queries, params)
-    interpolated = interpolation_scores(knn, base, interpolation_weight)
-    by_method = dict(zip(METHODS, (base, knn, interpolated, scores), strict=True))
-    predictions = {method: values.argmax(axis=1) for method, values in by_method.items()}
-    predictions["base"] = queries.logits.argmax(axis=1)  # a very high temperature would round logits to a tie
-    right = {method: predicted == labels for method, predicted in predictions.items()}
+    table = _memory_probabilities(memory, params.temperature)
+
+    def judge(some: Queries) -> _Judged:
+        base, knn, weights = _base_and_vote(memory, some, params)
+        expected = _expected(memory, table, some.neighbors.first(params.k).indices, weights, params.temperature)
+        scores = (base - expected) + knn  # as in `resmem_scores`
+        # Of base the logits: a very high temperature would round its probabilities to a tie.
+        by_method = (some.logits, knn, interpolation_scores(knn, base, interpolation_weight), scores)
+        return _Judged(
+            np.stack([values.argmax(axis=1) for values in by_method], axis=1),
+            np.stack(Confidence.of(base, some.labels), axis=1),
+            np.stack(Confidence.of(project_to_simplex(scores), some.labels), axis=1),
+        )
+
+    width = memory.n_classes * (params.k if table is None else 1)
+    parts = list(_block_by_block(judge, queries, width))
+    judged = _Judged(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    predictions = dict(zip(METHODS, judged.predictions.T, strict=True))
+    right = {method: predicted == queries.labels for method, predicted in predictions.items()}
     outcome = metrics.outcomes(right["base"], right["resmem"])
     fixed, broken, both_right, both_wrong = (int((outcome == name).sum()) for name in metrics.OUTCOMES)
     return Evaluation(
         params=params,
-        n=len(labels),
+        n=len(queries),
         n_memory=len(memory),
         accuracy={method: float(values.mean()) for method, values in right.items()},
         interpolation_weight=interpolation_weight,
@@ -181,24 +170,76 @@ def evaluate(
         broken=broken,
         both_right=both_right,
         both_wrong=both_wrong,
-        delta=(fixed - broken) / len(labels),
-        delta_ci95=metrics.delta_interval(fixed, broken, len(labels)),
+        delta=(fixed - broken) / len(queries),
+        delta_ci95=metrics.delta_interval(fixed, broken, len(queries)),
         mcnemar_p=metrics.mcnemar_p(fixed, broken),
-        per_class=metrics.per_class(labels, right["base"], right["resmem"], class_names),
         calibration={
-            "base": metrics.calibration(base, labels),
-            "resmem": metrics.calibration(project_to_simplex(scores), labels),
+            "base": Confidence(*judged.base.T).calibration(),
+            "resmem": Confidence(*judged.resmem.T).calibration(),
         },
         predictions=predictions,
         outcome=outcome,
+        labels=queries.labels,
+        class_names=class_names,
     )
 
 
-def accuracy_by_k(memory: Memory, queries: Queries, params: Params, ks: list[int]) -> dict[str, list[float]]:
+def choose_lambda(memory: Memory, validation: Queries, params: Params) -> float:
+    """Return the interpolation weight of `LAMBDAS` with the best accuracy on validation; ties go to the smaller."""
+
+    def right(some: Queries) -> list[int]:
+        base, knn, _ = _base_and_vote(memory, some, params)
+        mixed = (interpolation_scores(knn, base, float(weight)) for weight in LAMBDAS)
+        return [int((scores.argmax(axis=1) == some.labels).sum()) for scores in mixed]
+
+    reached = np.sum(list(_block_by_block(right, validation, memory.n_classes)), axis=0)
+    return float(LAMBDAS[int(np.argmax(reached))])
+
+
+def accuracy_by_k(memory: Memory, queries: Queries, params: Params, ks: Sequence[int]) -> dict[str, list[float]]:
     """Return the accuracy of soft kNN and ResMem at each k of `ks`, the other two numbers as in `params`."""
-    curves: dict[str, list[float]] = {"knn": [], "resmem": []}
-    for k in ks:
-        at = Params(k, params.sigma, params.temperature)
-        curves["knn"].append(accuracy(knn_vote(memory, queries, at), queries.labels))
-        curves["resmem"].append(accuracy(score(memory, queries, at), queries.labels))
-    return curves
+    swept = sweep(memory, queries, ks=ks, sigmas=[params.sigma], temperatures=[KNN, params.temperature])
+    return dict(zip(("knn", "resmem"), swept.accuracy[:, 0].tolist(), strict=True))
+
+
+class _Judged(NamedTuple):
+    """What is kept of B queries: a row of predictions by method, and the fields of `Confidence` by row."""
+
+    predictions: IntArray  # (B, 4)
+    base: FloatArray  # (B, 4)
+    resmem: FloatArray  # (B, 4)
+
+
+def _base_and_vote(memory: Memory, queries: Queries, params: Params) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return p_T and soft kNN's scores, (B, C) each, and the neighbours' weights, (B, k)."""
+    near = queries.neighbors.first(params.k)
+    weights = neighbor_weights(near.distances, params.sigma)
+    vote = knn_scores(memory.labels, near.indices, weights, memory.n_classes)
+    return probabilities(queries.logits, params.temperature), vote, weights
+
+
+def _memory_probabilities(memory: Memory, temperature: float) -> FloatArray | None:
+    """Return p_T of all memory points, (N, C), or None if that is too much to keep at hand."""
+    if memory.logits.size > TABLE:
+        return None
+    with one_thread(memory.logits.size < SMALL):
+        return memory.latest(temperature, lambda: probabilities(memory.logits, temperature))
+
+
+def _expected(
+    memory: Memory, table: FloatArray | None, indices: IntArray, weights: FloatArray, temperature: float
+) -> FloatArray:
+    """Return sum_i w_i p_T(x_i) over the neighbours, (B, k), (B, k) -> (B, C)."""
+    if table is None:
+        table = probabilities(memory.logits[indices.ravel()], temperature)
+        indices = np.arange(indices.size).reshape(indices.shape)
+    return weighted_rows(table, indices, weights)
+
+
+def _block_by_block(judge: Callable[[Queries], T], queries: Queries, width: int) -> Iterator[T]:
+    """Yield what `judge` finds of some queries after the other, from all cores; a query needs `width` numbers."""
+    size = max(1, min(BLOCK // width, math.ceil(len(queries) / n_workers())))
+    with one_thread(True):  # each of the workers
+        yield from in_parallel(
+            lambda start: judge(queries.take(slice(start, start + size))), range(0, len(queries), size)
+        )

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from resmem_core import sweep
 from resmem_core.backbones import BACKBONES
-from resmem_core.base_model import BaseModel, Training, about, given
+from resmem_core.base_model import BaseModel, NeedsPreparing, Training, about, given
 from resmem_core.datasets import load_dataset, parse_spec
 from resmem_core.errors import InvalidParameterError
 from resmem_core.evaluation import Evaluation, choose_lambda, evaluate
 from resmem_core.explain import Explanation, explain
-from resmem_core.indexes import INDEXES, normalized
+from resmem_core.indexes import AUTO, INDEXES, auto, exact, normalized
 from resmem_core.metrics import recall_at_k
 from resmem_core.progress import Progress, Step, silent
 from resmem_core.residuals import auto_sigma
@@ -26,7 +27,7 @@ from resmem_core.types import Dataset, Examples, Memory, Neighbors, Params, Quer
 K_MAX = 256
 RECALL_SAMPLE = 500
 PRECOMPUTED = "precomputed"
-VERSION = 1  # of the steps below; raise it when one of them would give other numbers
+VERSION = 2  # of the steps below; raise it when one of them would give other numbers
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class ExperimentConfig:
     seed : int
         Of the split, of the initial weights and of the order of training.
     index : str
-        A name.
+        A name, or "auto": the one that answers soonest, by measurement.
     epochs : int or None
         None: as the backbone's recipe says.
     limit_train : int or None
@@ -73,7 +74,8 @@ class ExperimentConfig:
             )
         if self.backbone != PRECOMPUTED:
             BACKBONES.get(self.backbone)
-        INDEXES.get(self.index)
+        if self.index != AUTO:
+            INDEXES.get(self.index)
         for name in ("epochs", "limit_train"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -103,6 +105,12 @@ class Experiment:
         `auto_sigma` of the distances from validation points to memory.
     normalize : bool
         Whether distances are between embeddings of length 1.
+    index : str
+        Name of the index that found the neighbours.
+    index_reason : str or None
+        Why it was chosen, where that was left to measurement.
+    index_facts : mapping
+        How it is set: see `Index.facts`.
     """
 
     config: ExperimentConfig
@@ -113,6 +121,9 @@ class Experiment:
     test: Queries
     sigma_scale: float
     normalize: bool
+    index: str
+    index_reason: str | None
+    index_facts: Mapping[str, Any]
     _store: Store
     _neighbors: Entry
 
@@ -144,11 +155,10 @@ class Experiment:
         """Return the setting chosen on the validation split; computed once and kept in the store."""
 
         def build(directory: Path) -> Mapping[str, Any]:
-            found = tune(self.memory, self.validation, self.sigma_scale, progress)
-            return asdict(found)
+            return tune(self.memory, self.validation, self.sigma_scale, progress).as_dict()
 
-        entry = self._store.get_or_build("tuning", {"neighbors": self._neighbors.path.name, "version": VERSION}, build)
-        return Tuned(**{**entry.info, "params": Params(**entry.info["params"])})
+        entry = self._store.get_or_build("tuning", _tuning_key(self._neighbors), build)
+        return Tuned.from_dict(entry.info)
 
     def evaluate(self, params: Params) -> Evaluation:
         """Judge the four methods on the test split; the interpolation's lambda is chosen on validation."""
@@ -162,7 +172,7 @@ class Experiment:
 
     def recall(self, k: int) -> float:
         """Return the index's recall@k, against exact search on a sample of `RECALL_SAMPLE` test points."""
-        if INDEXES.get(self.config.index).exact:
+        if INDEXES.get(self.index).exact:
             return 1.0
         rows = self._neighbors.array("sample_rows")
         exact = Neighbors(self._neighbors.array("sample_distances"), self._neighbors.array("sample_indices"))
@@ -174,7 +184,7 @@ def prepare(
     *,
     store: Store | None = None,
     device: str = "auto",
-    may_train: bool = True,
+    may_wait: bool = True,
     progress: Progress = silent,
 ) -> Experiment:
     """Load, train, embed, index and search, taking from the store whatever is there already.
@@ -186,15 +196,15 @@ def prepare(
         This machine's unless given.
     device : str
         "auto", or a torch device.
-    may_train : bool
-        Whether to train where there are no weights.
+    may_wait : bool
+        Whether to do what takes long: train, and search and tune where there is much to search.
     progress : callable
         Told of every stage; may raise `Cancelled`, after which the next call goes on from the last checkpoint.
 
     Raises
     ------
-    NeedsTraining
-        If there are no weights and `may_train` is False.
+    NeedsPreparing
+        If something that takes long is missing and `may_wait` is False.
     ResMemError
         If data or weights cannot be had.
     """
@@ -215,10 +225,14 @@ def prepare(
             device=device,
             progress=progress,
         )
-        base, normalize = training.base_model(may_train=may_train), backbone.normalize
+        base, normalize = training.base_model(may_wait=may_wait), backbone.normalize
     if config.normalize is not None:
         normalize = config.normalize
-    neighbors = _searched(config, base, normalize, store, progress)
+    search = _Search(config, base, normalize, store, progress)
+    if not may_wait:
+        search.check_quick(dataset.n_classes)
+    index, reason = search.index()
+    neighbors = search.neighbors(index)
 
     def queries(part: str, examples: Examples) -> Queries:
         found = Neighbors(np.array(neighbors.array(f"{part}_distances")), np.array(neighbors.array(f"{part}_indices")))
@@ -234,45 +248,116 @@ def prepare(
         test=queries("test", dataset.test),
         sigma_scale=auto_sigma(validation.neighbors.distances[:, 0]),
         normalize=normalize,
+        index=index,
+        index_reason=reason,
+        index_facts=neighbors.info,
         _store=store,
         _neighbors=neighbors,
     )
 
 
-def _searched(config: ExperimentConfig, base: BaseModel, normalize: bool, store: Store, progress: Progress) -> Entry:
-    n_memory = len(base.parts["train"])
-    k_max = min(K_MAX, n_memory)
-    index_type = INDEXES.get(config.index)
-    index_key = {
-        "embeddings": base.identity,
-        "normalize": normalize,
-        "index": index_type.name,
-        "seed": config.seed,
-        "version": VERSION,
-    }
+class _Search:
+    """From embeddings to neighbours: chooses, builds and calibrates the index, and asks it."""
 
-    def vectors(part: str) -> np.ndarray:
-        embeddings = np.array(base.parts[part].embeddings)
-        return normalized(embeddings) if normalize else embeddings
+    def __init__(
+        self, config: ExperimentConfig, base: BaseModel, normalize: bool, store: Store, progress: Progress
+    ) -> None:
+        self.config = config
+        self.base = base
+        self.normalize = normalize
+        self.store = store
+        self.progress = progress
+        self.k_max = min(K_MAX, len(base.parts["train"]))
 
-    def build_index(directory: Path) -> None:
-        progress(Step(f"Building the {index_type.name} index", 0, 0))
-        index_type.build(vectors("train"), seed=config.seed).save(directory)
+    @property
+    def _key(self) -> dict[str, Any]:
+        """What the neighbours depend on, whichever index finds them."""
+        return {
+            "embeddings": self.base.identity,
+            "normalize": self.normalize,
+            "k_max": self.k_max,
+            "seed": self.config.seed,
+            "version": VERSION,
+        }
 
-    def build(directory: Path) -> None:
-        entry = store.get_or_build("index", index_key, build_index, progress)
-        index = index_type.load(entry.path, vectors("train"))
-        for part in ("validation", "test"):
-            _save_neighbors(directory, part, index.search(vectors(part), k_max, progress=about(progress, part)))
-        if not index_type.exact:
-            queries = vectors("test")
-            size = min(RECALL_SAMPLE, len(queries))
-            rows = np.sort(np.random.default_rng(0).choice(len(queries), size, replace=False))
-            exact = INDEXES.get("exact").build(vectors("train"))
-            _save_neighbors(directory, "sample", exact.search(queries[rows], k_max))
-            save_array(directory, "sample_rows", rows)
+    def _key_with(self, index: str) -> dict[str, Any]:
+        kind = INDEXES.get(index)
+        return {**self._key, "index": index, "index_version": kind.version}
 
-    return store.get_or_build("neighbors", {**index_key, "k_max": k_max}, build, progress)
+    def check_quick(self, n_classes: int) -> None:
+        """Refuse where what is missing would take long.
+
+        Raises
+        ------
+        NeedsPreparing
+            If neighbours or the tuned setting are missing, and there is much to search.
+        """
+        name = self.config.index
+        if name == AUTO:
+            chosen = self.store.find("choice", self._key)
+            name = chosen.info["name"] if chosen is not None else ""
+        found = self.store.find("neighbors", self._key_with(name)) if name else None
+        tuned = found is not None and self.store.find("tuning", _tuning_key(found)) is not None
+        to_search = self._n_queries * len(self.base.parts["train"])
+        to_sweep = len(self.base.parts["validation"]) * self.k_max * n_classes
+        if (found is None and to_search >= exact.LARGE) or (not tuned and to_sweep >= sweep.LARGE):
+            raise NeedsPreparing(
+                f"the neighbours of {self.config.dataset!r}, or the setting chosen with them, are not there yet"
+            )
+
+    def index(self) -> tuple[str, str | None]:
+        """Return the name of the index, and why it was chosen if it was."""
+        if self.config.index != AUTO:
+            return self.config.index, None
+
+        def build(directory: Path) -> Mapping[str, Any]:
+            train, some = self._vectors("train"), self._vectors("validation")
+            seed, progress = self.config.seed, self.progress
+            return asdict(auto.choose(train, some, self._n_queries, self.k_max, seed=seed, progress=progress))
+
+        info = self.store.get_or_build("choice", self._key, build, self.progress).info
+        return info["name"], info["reason"]
+
+    def neighbors(self, name: str) -> Entry:
+        """Return the neighbours of validation and test points that the index finds, and those of a sample."""
+        kind = INDEXES.get(name)
+        key = self._key_with(name)
+
+        def build_index(directory: Path) -> Mapping[str, Any]:
+            self.progress(Step(f"Building the {name} index", 0, 0))
+            index = kind.build(self._vectors("train"), seed=self.config.seed)
+            index = index.calibrated(self._vectors("validation"), self.k_max, progress=self.progress)
+            index.save(directory)
+            return index.facts
+
+        def build(directory: Path) -> Mapping[str, Any]:
+            entry = self.store.get_or_build("index", key, build_index, self.progress)
+            index = kind.load(entry.path, self._vectors("train"))
+            for part in ("validation", "test"):
+                found = index.search(self._vectors(part), self.k_max, progress=about(self.progress, part))
+                _save_neighbors(directory, part, found)
+            if not kind.exact:
+                queries = self._vectors("test")
+                size = min(RECALL_SAMPLE, len(queries))
+                rows = np.sort(np.random.default_rng(0).choice(len(queries), size, replace=False))
+                truth = exact.ExactIndex(self._vectors("train")).search(queries[rows], self.k_max)
+                _save_neighbors(directory, "sample", truth)
+                save_array(directory, "sample_rows", rows)
+            return index.facts
+
+        return self.store.get_or_build("neighbors", key, build, self.progress)
+
+    @property
+    def _n_queries(self) -> int:
+        return len(self.base.parts["validation"]) + len(self.base.parts["test"])
+
+    def _vectors(self, part: str) -> np.ndarray:
+        embeddings = np.array(self.base.parts[part].embeddings)
+        return normalized(embeddings) if self.normalize else embeddings
+
+
+def _tuning_key(neighbors: Entry) -> dict[str, Any]:
+    return {"neighbors": neighbors.path.name, "version": VERSION}
 
 
 def _save_neighbors(directory: Path, name: str, found: Neighbors) -> None:

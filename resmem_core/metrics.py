@@ -6,7 +6,7 @@ Shapes: M points, C classes, K neighbours.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,17 +120,46 @@ class Calibration:
     ece: float
 
 
+class Confidence(NamedTuple):
+    """What calibration needs to know of M predicted distributions.
+
+    Attributes
+    ----------
+    own : ndarray, shape (M,)
+        Probability of the label.
+    squares : ndarray, shape (M,)
+        Sum of the squared probabilities.
+    largest : ndarray, shape (M,)
+        Probability of the predicted class.
+    right : ndarray of bool, shape (M,)
+        Whether that is the label.
+    """
+
+    own: FloatArray
+    squares: FloatArray
+    largest: FloatArray
+    right: BoolArray
+
+    @classmethod
+    def of(cls, probabilities: FloatArray, labels: IntArray) -> Confidence:
+        """Look at probabilities of shape (M, C) and labels of shape (M,)."""
+        rows = np.arange(len(labels))
+        predicted = probabilities.argmax(axis=1)
+        squares = np.einsum("mc,mc->m", probabilities, probabilities)
+        return cls(probabilities[rows, labels], squares, probabilities[rows, predicted], predicted == labels)
+
+    def calibration(self) -> Calibration:
+        """Return how well the distributions match the labels."""
+        nll = float(-np.log(np.maximum(self.own, NLL_FLOOR)).mean(dtype=np.float64))
+        brier = float((self.squares - 2 * self.own + 1).mean(dtype=np.float64))
+        bins = np.minimum((self.largest * ECE_BINS).astype(int), ECE_BINS - 1)
+        gaps = np.bincount(bins, weights=self.right - self.largest.astype(float), minlength=ECE_BINS)
+        return Calibration(nll, brier, float(np.abs(gaps).sum() / len(self.own)))
+
+
 def calibration(probabilities: FloatArray, labels: IntArray) -> Calibration:
     """Judge probabilities of shape (M, C) against labels of shape (M,)."""
-    rows = np.arange(len(labels))
-    true = probabilities[rows, labels]
-    nll = float(-np.log(np.maximum(true, NLL_FLOOR)).mean())
-    brier = float(((probabilities**2).sum(axis=1) - 2 * true + 1).mean())
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
-    bins = np.minimum((confidence * ECE_BINS).astype(int), ECE_BINS - 1)
-    gaps = np.bincount(bins, weights=right - confidence.astype(float), minlength=ECE_BINS)
-    return Calibration(nll, brier, float(np.abs(gaps).sum() / len(labels)))
+    return Confidence.of(probabilities, labels).calibration()
 
 
 def recall_at_k(found: Neighbors, exact: Neighbors, k: int) -> float:

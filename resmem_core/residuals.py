@@ -167,16 +167,21 @@ def interpolation_scores(knn: ArrayT, base: ArrayT, weight: float) -> ArrayT:
 def project_to_simplex(scores: ArrayT) -> ArrayT:
     """Return the nearest probability vector to each row in Euclidean distance, (M, C) -> (M, C).
 
-    The sort-based algorithm of Duchi et al. (ICML 2008).
+    The projection is max(s - threshold, 0). Michelot's algorithm (JOTA 1986) finds the threshold: that of all entries
+    first, then of those above it, until none falls out any more.
     """
     s = _floating(scores)
-    s = s - s.amax(-1, keepdim=True)  # a shift does not move the projection, and no entry is too large
-    ordered = s.sort(dim=-1, descending=True).values
-    excess = ordered.cumsum(-1) - 1
-    ranks = excess.new_ones(excess.shape[-1]).cumsum(0)
-    support = (ordered - excess / ranks > 0).sum(-1, keepdim=True).clamp(min=1)  # its size; 0 only from NaN
-    threshold = excess.gather(-1, support - 1) / support
-    return _like(scores, (s - threshold).clamp(min=0))
+    # A shift does not move the projection, and what is 1 below the largest is cut off whatever the others are.
+    s = (s - s.amax(-1, keepdim=True)).clamp(min=-1)
+    n_classes = s.shape[-1]
+    threshold, kept = (s.sum(-1, keepdim=True) - 1) / n_classes, s.new_tensor(n_classes)
+    for _ in range(n_classes):
+        projected = (s - threshold).relu()
+        count = projected.sign().sum(-1, keepdim=True)
+        if bool((count >= kept).all()):
+            break
+        threshold, kept = threshold + (projected.sum(-1, keepdim=True) - 1) / count, count
+    return _like(scores, projected)
 
 
 def _check_shapes(query_logits: Any, memory_logits: Any, labels: Any, distances: Any, indices: Any) -> None:

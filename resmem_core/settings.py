@@ -72,7 +72,7 @@ class Settings:
     dataset: str = setting("digits", str, "dataset; one that takes an argument has it after a colon (folder:PATH)")
     backbone: str = setting("", str, "base model; default: linear, or what the dataset brings")
     seed: int = setting(0, whole(0), "seed of the split and of the training")
-    index: str = setting("exact", str, "nearest-neighbour index")
+    index: str = setting("exact", str, "nearest-neighbour index: exact, annoy, or auto, whichever is sooner done")
     epochs: int | None = setting(None, whole(1), "passes over the training split; default: the backbone's recipe")
     limit_train: int | None = setting(None, whole(1), "train on, and remember, only so many examples")
     normalize: bool | None = setting(None, flag, "scale embeddings to length 1; default: as the backbone says")

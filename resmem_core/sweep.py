@@ -1,15 +1,16 @@
 """The whole grid of k, sigma and temperature, from neighbours that were searched once.
 
 The sums over the neighbours grow from one k to the next (S_k = S_{k-1} + w_k r_k, W_k = W_{k-1} + w_k,
-s_k = p_T + S_k / W_k), so all k share one pass, and every row that is gathered serves all sigmas. Large splits are judged
-on the CPU by loops that Numba compiles (`sweep_kernel`), all else in torch.
+s_k = p_T + S_k / W_k), so all k share one pass, and every row that is gathered serves all sigmas. Large splits are
+judged on the CPU by loops that Numba compiles (`sweep_kernel`), all else in torch.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
@@ -143,7 +144,7 @@ class _Task(NamedTuple):
     calibration: bool
 
 
-_Engine: TypeAlias = Callable[[_Task], Iterator[tuple[int, _Tally]]]
+_Tallies: TypeAlias = Generator[tuple[int, _Tally], None, None]
 
 
 def sweep(
@@ -154,7 +155,7 @@ def sweep(
     sigmas: Iterable[float],
     temperatures: Iterable[float],
     calibration: bool = False,
-    device: str = "cpu",
+    device: str = "auto",
     budget: int = BUDGET,
     progress: Progress = silent,
 ) -> Sweep:
@@ -177,7 +178,7 @@ def sweep(
         Whether to work out NLL and Brier score as well: they need the scores of every setting, where accuracy can
         often tell from one k how the next ones will end.
     device : str
-        "cpu", "auto" or another torch device.
+        A torch device, or "auto": CUDA where there is one, else the CPU.
     budget : int
         Bytes of working memory beside inputs and result. One query at a time is the least that it can ask for.
     progress : callable
@@ -186,26 +187,29 @@ def sweep(
     Raises
     ------
     InvalidParameterError
-        If a part of the grid is empty or out of range, there are no queries, or no such device.
+        If a part of the grid is empty or out of range, there are no queries, or no such device; if shapes disagree,
+        a label or index is out of range, or a logit or distance is not finite.
     """
-    from resmem_core.training import choose_device
+    from resmem_core.training import cuda_or_cpu
 
     grid = Grid.of(ks, sigmas, temperatures)
     queries = Queries(queries.logits, queries.labels, queries.neighbors.first(int(grid.ks[-1])))
-    if len(queries) == 0:
-        raise InvalidParameterError("there are no queries to judge; give one at least")
-    where = choose_device(device)
+    _check(memory, queries)
+    where = cuda_or_cpu(device)
     task = _Task(memory, queries, queries.logits.argmax(axis=1) == queries.labels, grid, calibration)
     large = queries.neighbors.indices.size * memory.n_classes >= LARGE
-    engine: _Engine = _compiled if large and where.type == "cpu" else partial(_in_torch, device=where, budget=budget)
+    engine: Callable[[_Task], _Tallies] = partial(_in_torch, device=where, budget=budget)
+    if large and where.type == "cpu":
+        engine = _compiled
 
     total, done = _Tally.zeros(grid.shape), 0
     progress(Step("Sweeping the grid", 0, len(queries)))
-    for judged, tally in engine(task):
-        for sums, more in zip(total, tally, strict=True):
-            np.add(sums, more, out=sums)
-        done += judged
-        progress(Step("Sweeping the grid", done, len(queries)))
+    with closing(engine(task)) as tallies:  # Cancelled, too, ends what they have begun
+        for judged, tally in tallies:
+            for sums, more in zip(total, tally, strict=True):
+                np.add(sums, more, out=sums)
+            done += judged
+            progress(Step("Sweeping the grid", done, len(queries)))
     return Sweep(
         grid,
         len(queries),
@@ -217,7 +221,31 @@ def sweep(
     )
 
 
-def _compiled(task: _Task) -> Iterator[tuple[int, _Tally]]:
+def _check(memory: Memory, queries: Queries) -> None:
+    """Refuse what compiled loops, which look at no bounds, would take for something else."""
+    if len(queries) == 0:
+        raise InvalidParameterError("there are no queries to judge; give one at least")
+    arrays = (memory.logits, memory.labels, queries.logits, queries.labels, queries.neighbors.indices)
+    n, y, q, m, i = (np.shape(array) for array in arrays)
+    if not (len(n) == len(q) == 2 and y == n[:1] and q == (*m, n[1]) and i[:1] == m and 0 not in n):
+        raise InvalidParameterError(
+            "expected memory's logits (N, C) and labels (N,), and queries' logits (M, C), labels (M,) and neighbours "
+            f"(M, K), but got {n}, {y}, {q}, {m}, {i}"
+        )
+    finite = float(np.finfo(np.float32).max)
+    for name, array, low, high in (
+        ("logits of memory", memory.logits, -finite, finite),
+        ("logits of the queries", queries.logits, -finite, finite),
+        ("distances", queries.neighbors.distances, 0, finite),
+        ("labels of memory", memory.labels, 0, n[1] - 1),
+        ("labels of the queries", queries.labels, 0, n[1] - 1),
+        ("indices", queries.neighbors.indices, 0, n[0] - 1),
+    ):
+        if not (low <= array.min() and array.max() <= high):  # which is how NaN is refused, too
+            raise InvalidParameterError(f"{name} from {array.min()} to {array.max()} must lie between {low} and {high}")
+
+
+def _compiled(task: _Task) -> _Tallies:
     from resmem_core.sweep_kernel import sweep_queries
 
     memory, queries, grid = task.memory, task.queries, task.grid
@@ -252,23 +280,23 @@ def _compiled(task: _Task) -> Iterator[tuple[int, _Tally]]:
     return in_parallel(judge, _blocks(len(queries), COMPILED_BLOCK))
 
 
-def _in_torch(task: _Task, *, device: torch.device, budget: int) -> Iterator[tuple[int, _Tally]]:
+def _in_torch(task: _Task, *, device: torch.device, budget: int) -> _Tallies:
     import torch
 
     memory, queries, grid = task.memory, task.queries, task.grid
     n_classes, (_, n_sigmas, _) = memory.n_classes, grid.shape
     a_query = 4 * n_classes * (3 * queries.neighbors.k + 8 * n_sigmas)  # bytes
-    logits, labels = torch.from_numpy(np.asarray(memory.logits)), torch.from_numpy(np.asarray(memory.labels))
+    logits, labels = _tensor(memory.logits, np.float32), _tensor(memory.labels, np.int64)
     if device.type == "cuda" and logits.nbytes < torch.cuda.mem_get_info(device)[0] // 2:
         logits = logits.to(device)  # else the rows travel block by block
     with one_thread(device.type == "cpu"), torch.inference_mode():
         for rows in _blocks(len(queries), max(1, budget // a_query)):
-            ids = torch.from_numpy(np.ascontiguousarray(queries.neighbors.indices[rows]))
+            ids = _tensor(queries.neighbors.indices[rows], np.int64)
             block = _Block(
-                logits=torch.from_numpy(np.ascontiguousarray(queries.logits[rows])).to(device),
-                labels=torch.from_numpy(np.ascontiguousarray(queries.labels[rows], np.int64)).to(device),
+                logits=_tensor(queries.logits[rows], np.float32).to(device),
+                labels=_tensor(queries.labels[rows], np.int64).to(device),
                 base_right=torch.from_numpy(task.base_right[rows]).to(device),
-                distances=torch.from_numpy(np.ascontiguousarray(queries.neighbors.distances[rows])).to(device),
+                distances=_tensor(queries.neighbors.distances[rows], np.float32).to(device),
                 memory_logits=logits[ids.to(logits.device)].to(device),
                 memory_labels=labels[ids].to(device),
             )
@@ -327,6 +355,14 @@ def _base(logits: Tensor, temperature: float) -> Tensor:
     if temperature == KNN:
         return logits.new_full(logits.shape, 1 / logits.shape[-1])
     return probabilities(logits, temperature)
+
+
+def _tensor(array: np.ndarray, dtype: type[np.generic]) -> Tensor:
+    """See an array as a tensor, without a copy where that is possible."""
+    import torch
+
+    array = np.ascontiguousarray(array, dtype)
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
 def _blocks(n: int, size: int) -> list[slice]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
@@ -19,10 +19,11 @@ def n_workers() -> int:
     return os.cpu_count() or 1
 
 
-def in_parallel(work: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+def in_parallel(work: Callable[[T], R], items: Sequence[T]) -> Generator[R, None, None]:
     """Yield work(item) for each item, in their order, from all cores: for work that lets go of the interpreter.
 
-    Left early, it drops what has not begun, and waits for what has.
+    Closed early, it drops what has not begun, and waits for what has. Use it within `contextlib.closing`: a traceback
+    keeps a generator that is merely left, and its threads, alive.
     """
     if len(items) < 2:
         yield from map(work, items)

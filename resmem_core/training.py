@@ -55,6 +55,19 @@ def choose_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
+def cuda_or_cpu(name: str = "auto") -> torch.device:
+    """Return the device called `name`; "auto" takes CUDA if it is there, else the CPU, never MPS.
+
+    For work that needs double precision, which MPS does not have.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is no device of that name on this machine.
+    """
+    return torch.device("cpu") if name == "auto" and not torch.cuda.is_available() else choose_device(name)
+
+
 def new_network(backbone: Backbone, image_shape: ImageShape, n_classes: int, seed: int) -> Network:
     """Return a network whose initial weights depend on `seed` alone.
 

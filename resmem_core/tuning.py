@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ class Tuned:
     base_accuracy : float
         The base model's on the same split.
     standard_error : float
-        Of the accuracy: sqrt(a (1 - a) / M) for M validation points.
+        Of the accuracy.
     k_range, sigma_range, temperature_range : tuple of 2 numbers
         How far each can be moved, the other two left where they are, before more than one standard error is lost.
     flat : float
@@ -54,6 +55,27 @@ class Tuned:
     n_settings: int
     seconds: float
 
+    def flatness(self) -> str:
+        """Say in words how sharply the setting was chosen."""
+        ranges = zip(
+            ("k", "sigma", "temperature"), (self.k_range, self.sigma_range, self.temperature_range), strict=True
+        )
+        near = ", ".join(f"{name} from {low:.3g} to {high:.3g}" for name, (low, high) in ranges)
+        return (
+            f"Within one standard error ({100 * self.standard_error:.1f} points) of it: {near}, each alone; "
+            f"{self.flat:.0%} of the grid."
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as plain values, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Tuned:
+        """Return what `as_dict` gave, after its way through JSON."""
+        ranges = {name: tuple(values[name]) for name in ("k_range", "sigma_range", "temperature_range")}
+        return cls(**{**values, **ranges, "params": Params(**values["params"])})
+
 
 def tune(memory: Memory, validation: Queries, sigma_scale: float, progress: Progress = silent) -> Tuned:
     """Return the best setting by accuracy on `validation`: of a full grid, then of a finer one around its winner.
@@ -74,15 +96,14 @@ def tune(memory: Memory, validation: Queries, sigma_scale: float, progress: Prog
         Equal accuracies go to the smaller k, then to the temperature nearest 1, then to the sigma nearest the scale.
     """
     began = time.perf_counter()
-    n_found = validation.neighbors.k
-    ks = np.array([k for k in KS if k < n_found] + [n_found])
+    ks = ks_to_try(validation.neighbors.k)
     coarse = sweep(
         memory,
         validation,
         ks=ks,
         sigmas=sigma_scale * SIGMA_FACTORS,
         temperatures=TEMPERATURES,
-        progress=progress,
+        progress=_called("Choosing on validation", progress),
     )
     t, s, g = _best(coarse, sigma_scale)
     winner = coarse.grid.params(t, s, g)
@@ -92,24 +113,34 @@ def tune(memory: Memory, validation: Queries, sigma_scale: float, progress: Prog
         ks=range(ks[max(0, g - 1)], ks[min(g + 1, len(ks) - 1)] + 1),
         sigmas=winner.sigma * STEPS,
         temperatures=winner.temperature * STEPS,
-        progress=progress,
+        progress=_called("Choosing more finely", progress),
     )
     best = _best(fine, sigma_scale)
     params, accuracy = fine.grid.params(*best), float(fine.accuracy[best])
-    error = math.sqrt(accuracy * (1 - accuracy) / len(validation))
+    likely = (fine.right[best] + 2) / (len(validation) + 4)  # after Agresti and Coull: all right is not certain
+    error = math.sqrt(likely * (1 - likely) / len(validation))
     near = coarse.accuracy >= accuracy - error
     return Tuned(
         params=params,
         accuracy=accuracy,
         base_accuracy=coarse.base_accuracy,
         standard_error=error,
-        k_range=_reach(ks, near[t, s], g, params.k),
+        k_range=_reach(coarse.grid.ks, near[t, s], g, params.k),
         sigma_range=_reach(coarse.grid.sigmas, near[t, :, g], s, params.sigma),
         temperature_range=_reach(coarse.grid.temperatures, near[:, s, g], t, params.temperature),
         flat=float(near.mean()),
         n_settings=coarse.right.size + fine.right.size,
         seconds=round(time.perf_counter() - began, 3),
     )
+
+
+def _called(stage: str, progress: Progress) -> Progress:
+    return lambda step: progress(replace(step, stage=stage))
+
+
+def ks_to_try(k_max: int) -> list[int]:
+    """Return the values of `KS` below `k_max`, and `k_max`."""
+    return [k for k in KS if k < k_max] + [k_max]
 
 
 def _best(swept: Sweep, sigma_scale: float) -> tuple[int, int, int]:

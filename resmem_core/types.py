@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
@@ -265,6 +265,7 @@ class Memory:
 
     logits: FloatArray
     labels: IntArray
+    _latest: dict[float, FloatArray] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -273,6 +274,15 @@ class Memory:
     def n_classes(self) -> int:
         """Number of classes, C."""
         return int(self.logits.shape[1])
+
+    def latest(self, temperature: float, work_out: Callable[[], FloatArray]) -> FloatArray:
+        """Return the base probabilities p_T, (N, C), worked out anew only where the temperature has changed."""
+        found = self._latest.get(temperature)
+        if found is None:
+            found = work_out()
+            self._latest.clear()
+            self._latest[temperature] = found
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -295,7 +305,7 @@ class Queries:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, rows: IntArray) -> Queries:
+    def take(self, rows: IntArray | slice) -> Queries:
         """Return the queries at `rows`, in that order."""
         found = Neighbors(self.neighbors.distances[rows], self.neighbors.indices[rows])
         return Queries(self.logits[rows], self.labels[rows], found)

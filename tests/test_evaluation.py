@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resmem_core.errors import InvalidParameterError
-from resmem_core.evaluation import LAMBDAS, METHODS, accuracy, accuracy_by_k, choose_lambda, evaluate
+from resmem_core.evaluation import LAMBDAS, METHODS, accuracy_by_k, choose_lambda, evaluate
 from resmem_core.metrics import NLL_FLOOR
 from resmem_core.types import Memory, Neighbors, Params, Queries
 
@@ -189,8 +189,3 @@ class TestAccuracyByK:
                 for k in ks
             ]
             assert values == at
-
-
-def test_accuracy_by_hand():
-    scores = np.array([[0.1, 0.9], [0.6, 0.4], [0.5, 0.5]])
-    assert accuracy(scores, np.array([1, 1, 0])) == pytest.approx(2 / 3)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from resmem_core import experiment as module
-from resmem_core.base_model import NeedsTraining
+from resmem_core.base_model import NeedsPreparing
 from resmem_core.errors import Cancelled, DatasetError, InvalidParameterError
 from resmem_core.experiment import ExperimentConfig, prepare
 from resmem_core.store import Store
@@ -68,12 +68,12 @@ def test_a_damaged_artefact_is_made_again(small, kind):
 
 
 def test_without_weights_and_leave_to_train_it_says_so(tmp_path):
-    with pytest.raises(NeedsTraining, match=r"linear.*digits.*seed 5"):
-        prepare(SMALL, store=Store(tmp_path), may_train=False)
+    with pytest.raises(NeedsPreparing, match=r"linear.*digits.*seed 5"):
+        prepare(SMALL, store=Store(tmp_path), may_wait=False)
 
 
 def test_the_default_experiment_comes_with_its_weights(tmp_path):
-    found = prepare(ExperimentConfig(), store=Store(tmp_path), may_train=False)
+    found = prepare(ExperimentConfig(), store=Store(tmp_path), may_wait=False)
     assert found.base.origin == "shipped"
     assert found.base.facts["base_accuracy"]["test"] == pytest.approx(
         (found.test.logits.argmax(1) == found.test.labels).mean(), abs=0.006
@@ -81,7 +81,7 @@ def test_the_default_experiment_comes_with_its_weights(tmp_path):
 
 
 def test_memory_gains_on_digits_at_the_setting_chosen_on_validation(tmp_path):
-    found = prepare(ExperimentConfig(), store=Store(tmp_path), may_train=False)
+    found = prepare(ExperimentConfig(), store=Store(tmp_path), may_wait=False)
     tuned = found.tune()
     evaluation = found.evaluate(tuned.params)
     assert evaluation.delta >= 0.03
@@ -105,9 +105,9 @@ def test_cancelled_training_leaves_no_weights_and_goes_on_later(tmp_path):
 
 
 def test_annoy_reports_its_recall(tmp_path):
-    found = prepare(ExperimentConfig(index="annoy"), store=Store(tmp_path), may_train=False)
+    found = prepare(ExperimentConfig(index="annoy"), store=Store(tmp_path), may_wait=False)
     assert 0.8 < found.recall(10) <= 1
-    assert prepare(ExperimentConfig(), store=Store(tmp_path), may_train=False).recall(10) == 1
+    assert prepare(ExperimentConfig(), store=Store(tmp_path), may_wait=False).recall(10) == 1
 
 
 def test_embeddings_of_ones_own_model_need_no_training(tmp_path):
@@ -120,8 +120,8 @@ def test_embeddings_of_ones_own_model_need_no_training(tmp_path):
 
 def test_normalize_changes_the_distances_only(tmp_path):
     store = Store(tmp_path)
-    plain = prepare(ExperimentConfig(), store=store, may_train=False)
-    scaled = prepare(ExperimentConfig(normalize=True), store=store, may_train=False)
+    plain = prepare(ExperimentConfig(), store=store, may_wait=False)
+    scaled = prepare(ExperimentConfig(normalize=True), store=store, may_wait=False)
     assert scaled.test.neighbors.distances.max() <= 2
     assert plain.test.neighbors.distances.max() > 2
     np.testing.assert_array_equal(plain.test.logits, scaled.test.logits)

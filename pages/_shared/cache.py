@@ -6,16 +6,14 @@ import streamlit as st
 
 from resmem_core.evaluation import Evaluation, accuracy_by_k
 from resmem_core.experiment import Experiment, ExperimentConfig, prepare
-from resmem_core.tuning import Tuned
+from resmem_core.tuning import Tuned, ks_to_try
 from resmem_core.types import Params
-
-CURVE_KS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 256)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Opening the experiment…")
 def open_experiment(config: ExperimentConfig) -> Experiment:
     """Return the experiment without training anything."""
-    return prepare(config, may_train=False)
+    return prepare(config, may_wait=False)
 
 
 @st.cache_data(max_entries=64, show_spinner="Choosing k, sigma and temperature on validation…")
@@ -34,5 +32,5 @@ def evaluation(config: ExperimentConfig, params: Params) -> Evaluation:
 def curves(config: ExperimentConfig, sigma: float, temperature: float) -> tuple[list[int], dict[str, list[float]]]:
     """Return accuracy against k at this sigma and temperature."""
     experiment = open_experiment(config)
-    ks = [k for k in CURVE_KS if k < experiment.k_max] + [experiment.k_max]
+    ks = ks_to_try(experiment.k_max)
     return ks, accuracy_by_k(experiment.memory, experiment.test, Params(1, sigma, temperature), ks)

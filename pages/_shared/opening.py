@@ -7,7 +7,7 @@ import streamlit as st
 from pages._shared import cache
 from pages._shared.state import settings
 from resmem_core.backbones import BACKBONES
-from resmem_core.base_model import NeedsTraining
+from resmem_core.base_model import NeedsPreparing
 from resmem_core.datasets import parse_spec
 from resmem_core.errors import InvalidParameterError, ResMemError
 from resmem_core.experiment import PRECOMPUTED, Experiment, ExperimentConfig
@@ -32,7 +32,7 @@ def opened() -> tuple[Experiment, Params]:
         if at_hand and (reason is None or not loader.argument):
             experiment = cache.open_experiment(config)
             return experiment, _params(experiment)
-    except NeedsTraining:
+    except NeedsPreparing:
         reason = None
     except ResMemError as error:
         st.error(str(error), icon=":material/error:")

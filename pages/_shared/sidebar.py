@@ -10,7 +10,7 @@ from pages._shared.state import bound, change, settings
 from pages._shared.summary import sentence
 from resmem_core.backbones import BACKBONES
 from resmem_core.datasets import DATASETS, parse_spec
-from resmem_core.indexes import INDEXES
+from resmem_core.indexes import AUTO, INDEXES
 from resmem_core.settings import TABLE
 
 NORMALIZE = {"as the backbone says": None, "yes": True, "no": False}
@@ -50,9 +50,10 @@ def sidebar() -> None:
         st.number_input("Seed", min_value=0, step=1, help=_help("seed"), **bound("seed", shown.seed))
         st.selectbox(
             "Index",
-            [index.name for index in INDEXES],
-            format_func=lambda name: name if INDEXES.get(name).exact else f"{name} (approximate)",
-            help="How neighbours are searched. Exact finds all; Annoy may miss some: its recall is under the results.",
+            [*(index.name for index in INDEXES), AUTO],
+            format_func=_index_label,
+            help="How neighbours are searched. Exact finds all; Annoy is set to find 95 % of them, and its recall is "
+            "under the results. Auto takes what is sooner done on this machine.",
             **bound("index", shown.index),
         )
         with st.expander("More"):
@@ -85,6 +86,12 @@ def _dataset_label(name: str) -> str:
     if loader.argument is not None:
         return f"{name}: your own data"
     return f"{name} (not downloaded)" if loader.unavailable(None) else name
+
+
+def _index_label(name: str) -> str:
+    if name == AUTO:
+        return "auto (by measurement)"
+    return name if INDEXES.get(name).exact else f"{name} (approximate)"
 
 
 def _backbone_label(name: str) -> str:

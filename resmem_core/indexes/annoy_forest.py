@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from numbers import Integral
@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from resmem_core.errors import InvalidParameterError, StoreError
-from resmem_core.indexes.base import INDEXES, Index, as_points
+from resmem_core.indexes.base import INDEXES, RECALL_TARGET, Index, as_points
 from resmem_core.indexes.exact import (
     BLOCK,
     ExactIndex,
@@ -27,7 +27,7 @@ from resmem_core.indexes.exact import (
 from resmem_core.metrics import recall_at_k
 from resmem_core.progress import Progress, Step, silent
 from resmem_core.store import digest_arrays, digest_file, write_json
-from resmem_core.threads import n_workers
+from resmem_core.threads import in_parallel, n_workers
 from resmem_core.types import FloatArray, IntArray, Neighbors, check_k, check_positive
 
 FOREST = "index.ann"
@@ -35,7 +35,6 @@ METRIC: Literal["euclidean"] = "euclidean"
 MOST = 2**31 - 1  # Annoy counts in 32 bits
 MANIFEST = "index.json"  # Annoy's own file knows neither dimension nor metric
 N_TREES = 50
-RECALL_TARGET = 0.95
 SAMPLE = 400  # queries that recall is measured on, at most
 MISSING = -1  # the id of a neighbour that was not found
 CENTRES = 256  # queries around which the others are gathered
@@ -119,6 +118,11 @@ class AnnoyForest(Index):
         """Nodes that one query looks at; None: n_trees * k."""
         search_k: int | None = self._options["search_k"]
         return search_k
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The number of trees, what a query looks at, and what that was found to recall."""
+        return {**self._options, "measured": asdict(self.measured) if self.measured else None}
 
     @property
     def recall(self) -> float | None:
@@ -269,13 +273,9 @@ class AnnoyForest(Index):
         def answer(part: IntArray) -> Neighbors:
             return self._nearest_of_block(queries[part], k, search_k)
 
-        pool = ThreadPoolExecutor(n_workers())
-        try:
-            answers = pool.map(answer, parts) if len(parts) > 1 else map(answer, parts)
+        with closing(in_parallel(answer, parts)) as answers:  # Cancelled, too, leaves no thread running on
             for rows, found in zip(blocks(n_queries, size, progress), answers, strict=True):
                 distances[order[rows]], ids[order[rows]] = found.distances, found.indices
-        finally:
-            pool.shutdown(cancel_futures=True)  # Cancelled, too, leaves no thread running on
         if len(short := np.flatnonzero(ids[:, 0] == MISSING)):
             found = ExactIndex(self.embeddings).search(queries[short], k)
             distances[short], ids[short] = found.distances, found.indices

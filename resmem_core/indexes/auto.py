@@ -18,7 +18,6 @@ from resmem_core.progress import Progress, Step, silent
 from resmem_core.types import FloatArray, check_k
 
 T = TypeVar("T")
-AUTO = "auto"
 ENOUGH = 10.0  # seconds of exact search below which nothing faster is looked for
 QUERIES = 256  # that are timed
 POINTS = 20_000  # that a forest is grown over to time it

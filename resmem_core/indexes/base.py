@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from resmem_core.errors import InvalidParameterError
 from resmem_core.progress import Progress, silent
 from resmem_core.registry import Registry
 from resmem_core.types import FloatArray, IntArray, Neighbors, check_k
+
+AUTO = "auto"  # stands for the index that `auto.choose` chooses
+RECALL_TARGET = 0.95
 
 
 def normalized(embeddings: FloatArray) -> FloatArray:
@@ -55,11 +58,14 @@ class Index(ABC):
         One line for listings.
     exact : bool
         Whether every true neighbour is found.
+    version : int
+        Of what `save` writes; raised when that changes.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     exact: ClassVar[bool]
+    version: ClassVar[int] = 1
 
     embeddings: FloatArray
 
@@ -82,6 +88,29 @@ class Index(ABC):
         StoreError
             If what is there does not belong to `embeddings`, or is damaged.
         """
+
+    def calibrated(
+        self, queries: FloatArray, k: int, *, recall: float = RECALL_TARGET, progress: Progress = silent
+    ) -> Self:
+        """Return an index over the same points that finds at least a share `recall` of the true k nearest.
+
+        Parameters
+        ----------
+        queries : ndarray, shape (M, D)
+            Such as will be asked, none of them in memory.
+        k : int
+            The largest number of neighbours that will be asked for.
+        recall : float
+            Mean share to be found, above 0 and at most 1.
+        progress : callable
+            Told of the searches that this takes.
+        """
+        return self
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What its results should be shown with, as plain values for JSON."""
+        return {}
 
     @abstractmethod
     def _nearest(self, queries: FloatArray, k: int, progress: Progress) -> Neighbors:

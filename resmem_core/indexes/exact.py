@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -72,11 +73,10 @@ class ExactIndex(Index):
         return partial(type(self), device=self._device), (self.embeddings,)
 
     def _nearest(self, queries: FloatArray, k: int, progress: Progress) -> Neighbors:
-        import torch
 
-        from resmem_core.training import choose_device
+        from resmem_core.training import cuda_or_cpu
 
-        device = choose_device(self._device if self._device != "auto" or torch.cuda.is_available() else "cpu")
+        device = cuda_or_cpu(self._device)
         n_distances = len(queries) * len(self.embeddings)
         if device.type == "cpu" and n_distances >= LARGE:
             found = self._nearest_compiled(queries, k, progress)
@@ -151,8 +151,8 @@ class ExactIndex(Index):
             indices[count < k] = UNDECIDED
             return Neighbors(distances, indices)
 
-        with one_thread(True):  # each of the workers
-            answers = in_parallel(nearest, list(blocks(len(queries), ROWS, silent)))
+        parts = list(blocks(len(queries), ROWS, silent))
+        with one_thread(True), closing(in_parallel(nearest, parts)) as answers:  # one for each of the workers
             return stacked([answer for _, answer in zip(blocks(len(queries), ROWS, progress), answers, strict=True)], k)
 
     def _nearest_of_all(self, query: FloatArray, k: int) -> tuple[FloatArray, IntArray]:

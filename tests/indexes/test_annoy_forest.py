@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 
+from resmem_core import threads
 from resmem_core.errors import Cancelled, InvalidParameterError, StoreError
 from resmem_core.indexes import annoy_forest
 from resmem_core.indexes.annoy_forest import AnnoyForest, Measured
@@ -153,7 +154,8 @@ class Fake:
 
 
 def workers(monkeypatch, n):
-    monkeypatch.setattr(annoy_forest, "n_workers", lambda: n)
+    for module in annoy_forest, threads:
+        monkeypatch.setattr(module, "n_workers", lambda: n)
 
 
 def test_queries_are_searched_at_the_same_time(memory, monkeypatch):
@@ -164,10 +166,10 @@ def test_queries_are_searched_at_the_same_time(memory, monkeypatch):
 
 
 def test_one_query_starts_no_thread(memory):
-    threads = []
-    index = AnnoyForest(memory, forest=Fake(lambda: threads.append(threading.current_thread())))
+    seen = []
+    index = AnnoyForest(memory, forest=Fake(lambda: seen.append(threading.current_thread())))
     index.search(memory[:1], 3)
-    assert threads == [threading.current_thread()]
+    assert seen == [threading.current_thread()]
 
 
 def test_neither_threads_nor_order_nor_blocks_show(memory, monkeypatch):
@@ -192,10 +194,10 @@ def test_near_queries_follow_each_other():
 
 def test_progress_comes_from_the_calling_thread(memory, monkeypatch):
     workers(monkeypatch, 4)
-    threads = []
-    AnnoyForest.build(memory, n_trees=1).search(memory, 2, progress=lambda step: threads.append(threading.get_ident()))
-    assert set(threads) == {threading.get_ident()}
-    assert len(threads) == 6  # at the start and after each of five blocks
+    seen = []
+    AnnoyForest.build(memory, n_trees=1).search(memory, 2, progress=lambda step: seen.append(threading.get_ident()))
+    assert set(seen) == {threading.get_ident()}
+    assert len(seen) == 6  # at the start and after each of five blocks
 
 
 def test_cancelling_stops_all_threads(memory, monkeypatch):
@@ -212,8 +214,9 @@ def test_cancelling_stops_all_threads(memory, monkeypatch):
 
     before = set(threading.enumerate())
     queries = np.zeros((3000, 8))
-    with pytest.raises(Cancelled, match="enough"):
+    with pytest.raises(Cancelled, match="enough") as raised:  # its traceback keeps what the search left open
         AnnoyForest(memory, forest=Fake(look)).search(queries, 3, progress=cancel)
+    assert raised.tb is not None
     assert set(threading.enumerate()) <= before
     assert 0 < len(calls) < 1500  # the first blocks, of 64 queries each
 
