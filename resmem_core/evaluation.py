@@ -187,13 +187,33 @@ def evaluate(
 def choose_lambda(memory: Memory, validation: Queries, params: Params) -> float:
     """Return the interpolation weight of `LAMBDAS` with the best accuracy on validation; ties go to the smaller."""
 
-    def right(some: Queries) -> list[int]:
+    def right(some: Queries) -> IntArray:
         base, knn, _ = _base_and_vote(memory, some, params)
-        mixed = (interpolation_scores(knn, base, float(weight)) for weight in LAMBDAS)
-        return [int((scores.argmax(axis=1) == some.labels).sum()) for scores in mixed]
+        low, high = _winning_weights(knn, base, some.labels)
+        return ((low <= LAMBDAS[:, None]) & (LAMBDAS[:, None] <= high)).sum(axis=1)
 
     reached = np.sum(list(_block_by_block(right, validation, memory.n_classes)), axis=0)
     return float(LAMBDAS[int(np.argmax(reached))])
+
+
+def _winning_weights(knn: FloatArray, base: FloatArray, labels: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Return from which to which lambda the label's interpolated score is the largest, (B,) and (B,).
+
+    The label's lead over another class is linear in lambda, so each class allows an interval; they are intersected.
+    Where it never wins, the lower end is infinite. Of equal scores the first class wins, as in argmax.
+    """
+    rows = np.arange(len(labels))
+    of_base = base[rows, labels, None] - base  # the leads at 0
+    of_knn = knn[rows, labels, None] - knn  # and at 1
+    slope = of_knn - of_base
+    first = np.arange(base.shape[1]) < labels[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        even = -of_base / slope  # where the lead is 0
+    tie = np.float32(1e-6) * first  # is lost to a class that comes first
+    low = np.where(slope > 0, even + tie, 0).max(axis=1)
+    high = np.where(slope < 0, even - tie, 1).min(axis=1)
+    never = (slope == 0) & (of_base < tie)
+    return np.where(never.any(axis=1), np.inf, low), high
 
 
 def accuracy_by_k(memory: Memory, queries: Queries, params: Params, ks: Sequence[int]) -> dict[str, list[float]]:

@@ -167,21 +167,25 @@ def interpolation_scores(knn: ArrayT, base: ArrayT, weight: float) -> ArrayT:
 def project_to_simplex(scores: ArrayT) -> ArrayT:
     """Return the nearest probability vector to each row in Euclidean distance, (M, C) -> (M, C).
 
-    The projection is max(s - threshold, 0). Michelot's algorithm (JOTA 1986) finds the threshold: that of all entries
-    first, then of those above it, until none falls out any more.
+    It is max(s - threshold, 0), where the threshold is the largest of (s_1 + ... + s_k - 1) / k over the k largest
+    entries, for every k (after Duchi et al., ICML 2008).
     """
-    s = _floating(scores)
     # A shift does not move the projection, and what is 1 below the largest is cut off whatever the others are.
+    s = _floating(scores)
     s = (s - s.amax(-1, keepdim=True)).clamp(min=-1)
-    n_classes = s.shape[-1]
-    threshold, kept = (s.sum(-1, keepdim=True) - 1) / n_classes, s.new_tensor(n_classes)
-    for _ in range(n_classes):
-        projected = (s - threshold).relu()
-        count = projected.sign().sum(-1, keepdim=True)
-        if bool((count >= kept).all()):
-            break
-        threshold, kept = threshold + (projected.sum(-1, keepdim=True) - 1) / count, count
-    return _like(scores, projected)
+    ordered = _descending(s)
+    ranks = ordered.new_ones(ordered.shape[-1]).cumsum(0)
+    threshold = ((ordered.cumsum(-1) - 1) / ranks).amax(-1, keepdim=True)
+    return _like(scores, (s - threshold).clamp(min=0))
+
+
+def _descending(x: Tensor) -> Tensor:
+    """Return the rows sorted; on the CPU NumPy is the faster by far, but no gradient goes through it."""
+    import torch
+
+    if x.requires_grad or x.device.type != "cpu":
+        return x.sort(dim=-1, descending=True).values
+    return torch.from_numpy(np.sort(x.numpy(), axis=-1)).flip(-1)
 
 
 def _check_shapes(query_logits: Any, memory_logits: Any, labels: Any, distances: Any, indices: Any) -> None:

@@ -144,17 +144,6 @@ def test_every_cell_is_what_its_setting_alone_gives(name, calibrated, problem, k
         assert found.nll is found.brier is None
 
 
-@settings(deadline=None, max_examples=50)
-@given(problem=problems(), sigma=SIGMAS, temperature=TEMPERATURES | st.just(KNN))
-def test_the_engines_agree(problem, sigma, temperature):
-    _, queries = problem
-    grid = {"ks": range(1, queries.neighbors.k + 1), "sigmas": [sigma], "temperatures": [temperature]}
-    one, other = (by(name, *problem, **grid, calibration=True) for name in ENGINES)
-    assert one.base_right == other.base_right
-    np.testing.assert_allclose(one.brier, other.brier, atol=2e-5)
-    np.testing.assert_allclose(one.nll, other.nll, atol=1e-3 if (one.nll < 5).all() else np.log(1 / NLL_FLOOR))
-
-
 def running_leads(memory, queries, sigma, temperature):
     """Return the label's lead at every k, in float64, by running sums, (M, K)."""
     from scipy.special import softmax
@@ -168,19 +157,30 @@ def running_leads(memory, queries, sigma, temperature):
     return np.stack([leads(scores[:, k], queries.labels) for k in range(near.k)], axis=1)
 
 
+@settings(deadline=None, max_examples=50)
+@given(problem=problems(), sigma=SIGMAS, temperature=TEMPERATURES | st.just(KNN))
+def test_the_engines_agree(problem, sigma, temperature):
+    near_ties = (abs(running_leads(*problem, sigma, temperature)) <= NEAR).sum(axis=0)
+    grid = {"ks": range(1, len(near_ties) + 1), "sigmas": [sigma], "temperatures": [temperature]}
+    one, other = (by(name, *problem, **grid, calibration=True) for name in ENGINES)
+    assert one.base_right == other.base_right
+    assert (abs(one.right - other.right)[0, 0] <= near_ties).all()
+    assert (abs(one.fixed - other.fixed)[0, 0] <= near_ties).all()
+    np.testing.assert_allclose(one.brier, other.brier, atol=2e-5)
+
+
 def contested(rng, n_classes, spread):
-    """Return data where the lead goes back and forth: the label of a query and one rival share most neighbours."""
-    memory, queries = data(rng, n_classes, 24, 120, 400, scale=10 ** rng.uniform(-1, 1.2), spread=spread)
-    rivals = (queries.labels + rng.integers(1, n_classes, len(queries))) % n_classes
-    rows = np.arange(len(queries))
-    queries.logits[rows, rivals] = queries.logits[rows, queries.labels] + rng.normal(scale=0.1, size=len(queries))
-    of_class = [np.flatnonzero(memory.labels == c) for c in range(n_classes)]
-    for row, (label, rival) in enumerate(zip(queries.labels, rivals, strict=True)):
-        pool = np.concatenate([rng.permutation(of_class[label])[:8], rng.permutation(of_class[rival])[:8]])
-        pool = pool if len(pool) and rng.random() < 0.8 else np.arange(len(memory))
-        share = rng.random()  # sometimes all of one class come before the other
-        order = rng.choice(pool, queries.neighbors.k)
-        queries.neighbors.indices[row] = order if share < 0.5 else np.sort(order)
+    """Return data where the lead goes back and forth: a query's label and one rival share most of its neighbours."""
+    memory, queries = data(rng, n_classes, 24, 120, 400, scale=10 ** rng.uniform(-1, 1), spread=spread)
+    rows, labels = np.arange(len(queries)), queries.labels
+    rivals = (labels + rng.integers(1, n_classes, len(queries))) % n_classes
+    queries.logits[rows, rivals] = queries.logits[rows, labels] + 0.1 * rng.normal(size=len(queries))
+    for row in rows:
+        pool = np.flatnonzero(np.isin(memory.labels, (labels[row], rivals[row])) | (rng.random(len(memory)) < 0.01))
+        drawn = rng.choice(pool, queries.neighbors.k)
+        if row % 3 == 0:  # long runs of one class: what was safe for long is lost in the end
+            drawn = drawn[np.argsort(memory.labels[drawn], kind="stable")]
+        queries.neighbors.indices[row] = drawn
     return memory, queries
 
 
@@ -190,7 +190,8 @@ def test_what_is_concluded_is_what_is_computed(engine, spread, seed):
     """Where accuracy alone is asked for, the compiled loops skip every k that cannot change the winner."""
     rng = np.random.default_rng(seed)
     memory, queries = contested(rng, int(rng.choice(N_CLASSES)), spread)
-    sigma, temperature = 10 ** rng.uniform(-2, 1), 10 ** rng.uniform(-0.5, 0.5)
+    sigma = float(queries.neighbors.distances.mean() * 10 ** rng.uniform(-0.7, 0.7))
+    temperature = float(10 ** rng.uniform(-0.5, 0.5))
     lead = running_leads(memory, queries, sigma, temperature)
     assert (np.diff(lead > 0, axis=1) != 0).sum() >= 5  # winners change, or there would be nothing to get wrong
     ks = np.arange(1, queries.neighbors.k + 1)
@@ -205,7 +206,10 @@ def test_what_is_concluded_is_what_is_computed(engine, spread, seed):
 def whole_numbers(rng, n_classes, n_queries=12, n_neighbors=60, n_memory=100):
     """Return data whose probabilities and weights are 0 or 1, and their scores times k, (M, K, C): no rounding."""
     one_hot = np.eye(n_classes, dtype=np.float32)
-    base, memory_base = (rng.integers(0, min(n_classes, 4), n) for n in (n_queries, n_memory))
+    usual = rng.integers(0, min(n_classes, 4))  # what the base model nearly always says, so that memory decides
+    base, memory_base = (
+        np.where(rng.random(n) < 0.9, usual, rng.integers(0, min(n_classes, 4), n)) for n in (n_queries, n_memory)
+    )
     memory = Memory(1000 * one_hot[memory_base], rng.integers(0, min(n_classes, 4), n_memory))
     near = draw_neighbors(rng, n_queries, n_neighbors, n_memory, "none")
     queries = Queries(1000 * one_hot[base], rng.integers(0, min(n_classes, 5), n_queries), near)
@@ -241,7 +245,7 @@ def test_equal_votes_go_to_the_first_class(engine, n_classes, temperature):
 
 
 def test_every_k_is_what_it_is_alone(engine):
-    memory, queries = data(np.random.default_rng(0), 10, 30, 40, spread="powers", scale=2)
+    memory, queries = data(np.random.default_rng(0), 10, 60, 40, scale=2)
     options = {"sigmas": [0.1, 1], "temperatures": [0.5, KNN], "calibration": True}
     together = sweep(memory, queries, ks=range(1, 41), **options)
     assert len(np.unique(together.right)) > 5
