@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from resmem_core.errors import InvalidParameterError
-from resmem_core.indexes import INDEXES, Index, normalized
+from resmem_core.indexes import AUTO, INDEXES, Index, auto, normalized
 from resmem_core.residuals import auto_sigma, project_to_simplex, resmem_scores, resmem_values
 from resmem_core.types import FloatArray, IntArray, check_positive
 
@@ -51,7 +51,7 @@ class _ResMem(BaseEstimator):
         self.normalize = normalize
         self.random_state = random_state
 
-    def _check_parameters(self) -> type[Index]:
+    def _check_parameters(self) -> None:
         _check_whole("n_neighbors", self.n_neighbors)
         if isinstance(self.sigma, str):
             if self.sigma != "auto":
@@ -61,15 +61,20 @@ class _ResMem(BaseEstimator):
         check_positive("temperature", self.temperature)
         if not (self.embed is None or callable(self.embed) or _is_transformer(self.embed)):
             raise InvalidParameterError(f"embed={self.embed!r} must be None, a callable or a transformer")
-        return INDEXES.get(self.index)
+        if self.index != AUTO:
+            INDEXES.get(self.index)
 
-    def _memorize(self, X: FloatArray, y: Any, index: type[Index], seed: int) -> None:
+    def _memorize(self, X: FloatArray, y: Any, seed: int) -> None:
         """Embed and index the training points, (N, n_features)."""
         self.embed_ = clone(self.embed).fit(X, y) if _is_transformer(self.embed) else self.embed
         embeddings = self._raw_embeddings(X)
         self._center = embeddings.mean(axis=0)
-        self.index_ = index.build(self._centered(embeddings), seed=seed)
+        points = self._centered(embeddings)
         self.n_neighbors_ = min(int(self.n_neighbors), len(X))
+        name = self.index
+        if name == AUTO:  # for as many queries as there are memory points
+            name = auto.choose(points, points, len(points), self.n_neighbors_, seed=seed).name
+        self.index_ = INDEXES.get(name).build(points, seed=seed)
         if self.n_neighbors_ < self.n_neighbors:
             warnings.warn(
                 f"n_neighbors={self.n_neighbors} exceeds the {len(X)} training points; using all {len(X)}",
@@ -171,7 +176,8 @@ class ResMemClassifier(ClassifierMixin, _ResMem):
     temperature : float
         Divides the logits, never the distances.
     index : str
-        Name of a nearest-neighbour index, such as "exact" or "annoy".
+        Name of a nearest-neighbour index, such as "exact" or "annoy"; "auto" takes the one that would answer as
+        many queries as there are training points soonest, by measurement.
     embed : callable or transformer, optional
         Where distances are taken: X -> Z, (M, n_features) -> (M, D). A transformer is cloned and fitted.
         None: X itself.
@@ -223,7 +229,7 @@ class ResMemClassifier(ClassifierMixin, _ResMem):
         InvalidParameterError
             If a parameter is not what the class says; the message quotes it.
         """
-        index = self._check_parameters()
+        self._check_parameters()
         X, y = validate_data(self, X, y)
         check_classification_targets(y)
         seed = _seed(self.random_state)
@@ -232,7 +238,7 @@ class ResMemClassifier(ClassifierMixin, _ResMem):
         base = LogisticRegression(max_iter=1000, random_state=seed) if base is None else clone(base)
         self.base_estimator_ = base.fit(X, y)
         self.memory_logits_ = self._logits(X)
-        self._memorize(X, y, index, seed)
+        self._memorize(X, y, seed)
         return self
 
     def _logits(self, X: FloatArray) -> FloatArray:
@@ -337,7 +343,7 @@ class ResMemRegressor(RegressorMixin, _ResMem):
         InvalidParameterError
             If a parameter is not what the class says; the message quotes it.
         """
-        index = self._check_parameters()
+        self._check_parameters()
         X, y = validate_data(self, X, y, multi_output=True, y_numeric=True)
         seed = _seed(self.random_state)
         base = self.base_estimator
@@ -345,7 +351,7 @@ class ResMemRegressor(RegressorMixin, _ResMem):
         self.base_estimator_ = base.fit(X, y)
         self._output_shape = y.shape[1:]
         self.memory_residuals_ = y.reshape(len(X), -1) - self._base_values(X)
-        self._memorize(X, y, index, seed)
+        self._memorize(X, y, seed)
         return self
 
     def _base_values(self, X: FloatArray) -> FloatArray:

@@ -52,7 +52,7 @@ def test_better_than_a_weak_base_on_digits(digits):
     assert model.score(X_test, y_test) > base + 0.4
 
 
-@pytest.mark.parametrize("index", ["exact", "annoy"])
+@pytest.mark.parametrize("index", ["exact", "annoy", "auto"])
 def test_one_neighbour_memorises_every_label(digits, index):
     X, _, y, _ = digits
     noisy = np.random.default_rng(0).permutation(y)

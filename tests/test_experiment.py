@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,42 @@ def test_annoy_reports_its_recall(tmp_path):
     found = prepare(ExperimentConfig(index="annoy"), store=Store(tmp_path), may_wait=False)
     assert 0.8 < found.recall(10) <= 1
     assert prepare(ExperimentConfig(), store=Store(tmp_path), may_wait=False).recall(10) == 1
+
+
+def test_annoy_is_set_to_find_what_it_promises(tmp_path):
+    found = prepare(ExperimentConfig(index="annoy"), store=Store(tmp_path), may_wait=False)
+    measured = found.index_facts["measured"]
+    assert measured["recall"] >= measured["target"] == 0.95
+    assert found.recall(found.k_max) > 0.93  # on other points than it was set on
+
+
+def test_auto_says_what_it_chose_and_keeps_to_it(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    found = prepare(ExperimentConfig(index="auto"), store=store, may_wait=False)
+    assert found.index == "exact"
+    assert "below the 10 s" in found.index_reason
+    monkeypatch.setattr("resmem_core.indexes.auto.choose", None)
+    assert prepare(ExperimentConfig(index="auto"), store=store).index_reason == found.index_reason
+    assert prepare(ExperimentConfig(), store=store).index_reason is None
+    assert len([entry for entry in store.entries() if entry.kind == "neighbors"]) == 1  # that of "exact"
+
+
+@pytest.mark.parametrize("large", ["resmem_core.indexes.exact.LARGE", "resmem_core.sweep.LARGE"])
+def test_much_work_is_left_to_a_job(tmp_path, monkeypatch, large):
+    store, config = Store(tmp_path), ExperimentConfig(seed=5, limit_train=200, epochs=1)
+    prepare(config, store=store)
+    for entry in store.entries():
+        if entry.kind in ("neighbors", "tuning"):
+            shutil.rmtree(entry.path)
+    prepare(config, store=Store(tmp_path), may_wait=False)
+    for entry in store.entries():
+        if entry.kind in ("neighbors", "tuning"):
+            shutil.rmtree(entry.path)
+    monkeypatch.setattr(large, 1)
+    with pytest.raises(NeedsPreparing, match="not there yet"):
+        prepare(config, store=store, may_wait=False)
+    prepare(config, store=store).tune()
+    prepare(config, store=store, may_wait=False)
 
 
 def test_embeddings_of_ones_own_model_need_no_training(tmp_path):

@@ -203,6 +203,16 @@ def test_what_is_concluded_is_what_is_computed(engine, spread, seed):
             assert (right <= (lead > -NEAR).sum(axis=0)[some - 1]).all()
 
 
+def test_the_exponentials_are_as_good_as_float32():
+    from resmem_core.sweep_kernel import _exponentials
+
+    x = -np.linspace(0, 100, 20_001, dtype=np.float32)
+    found = np.empty_like(x)
+    _exponentials(x, np.float32(1), found)
+    expected = np.where(x > -60, np.exp2(x.astype(float)), 0)  # what vanishes beside 1 is 0
+    np.testing.assert_allclose(found, expected, rtol=4e-7)
+
+
 def whole_numbers(rng, n_classes, n_queries=12, n_neighbors=60, n_memory=100):
     """Return data whose probabilities and weights are 0 or 1, and their scores times k, (M, K, C): no rounding."""
     one_hot = np.eye(n_classes, dtype=np.float32)

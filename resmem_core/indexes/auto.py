@@ -88,7 +88,7 @@ def choose(
     asked = f"for {n_queries:,} {'query' if n_queries == 1 else 'queries'}"
 
     progress(Step("Choosing an index", 0, 2, "timing exact search"))
-    a_query = _seconds_a_query(ExactIndex(embeddings), sample, k)
+    a_query = _seconds_a_query(ExactIndex(embeddings, expected_queries=n_queries), sample, k)
     exact = n_queries * a_query
     if exact < ENOUGH:
         reason = f"exact: {_about(exact)} {asked}, below the {ENOUGH:.0f} s from which Annoy is tried"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 STAGE = "Searching neighbours"
 BLOCK = 2**21  # numbers held at a time by one step of a search
-LARGE = 10**8  # distances, from which the compiled loops are worth being loaded
+LARGE = 3 * 10**7  # distances, from which the compiled loops are worth being loaded
 SAMPLE = 2048  # memory points, at least, that tell how near a neighbour must be to be among the k nearest
 SMALL = 30_000_000  # multiplications, below which a second thread does not pay
 UNDECIDED = -1  # the id of a neighbour where rounding hides which points are the nearest
@@ -44,15 +44,18 @@ class ExactIndex(Index):
     embeddings : ndarray of float32, shape (N, D)
     device : str
         Where products are computed: a torch device, or "auto", which takes CUDA where there is one, else the CPU.
+    expected_queries : int
+        How many there will be in all, if more than are asked at a time: for many, compiled loops are loaded.
     """
 
     name: ClassVar[str] = "exact"
     summary: ClassVar[str] = "brute force; finds every true neighbour"
     exact: ClassVar[bool] = True
 
-    def __init__(self, embeddings: FloatArray, *, device: str = "auto") -> None:
+    def __init__(self, embeddings: FloatArray, *, device: str = "auto", expected_queries: int = 0) -> None:
         self.embeddings = memory_points(embeddings)
         self._device = device
+        self._expected_queries = expected_queries
         self._placed: dict[torch.dtype, _Points] = {}
 
     @classmethod
@@ -70,14 +73,15 @@ class ExactIndex(Index):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without what is made from the embeddings."""
-        return partial(type(self), device=self._device), (self.embeddings,)
+        made = partial(type(self), device=self._device, expected_queries=self._expected_queries)
+        return made, (self.embeddings,)
 
     def _nearest(self, queries: FloatArray, k: int, progress: Progress) -> Neighbors:
 
         from resmem_core.training import cuda_or_cpu
 
         device = cuda_or_cpu(self._device)
-        n_distances = len(queries) * len(self.embeddings)
+        n_distances = max(len(queries), self._expected_queries) * len(self.embeddings)
         if device.type == "cpu" and n_distances >= LARGE:
             found = self._nearest_compiled(queries, k, progress)
         else:
@@ -137,7 +141,7 @@ class ExactIndex(Index):
             of_sample = (q @ sample_points.T - sample_halves).numpy()
             near = np.partition(of_sample, n_sample - rank, axis=1)[:, n_sample - rank]
             error = points.error(q, torch.from_numpy(near)).numpy()
-            limit = near - error
+            limit = near - 2 * error
             found, ids, count = np.empty((n, room), np.float32), np.empty((n, room), np.int64), np.zeros(n, np.int64)
             for first in range(0, n_memory, COLUMNS):
                 some = points.points[first : first + COLUMNS]
@@ -145,10 +149,10 @@ class ExactIndex(Index):
                     (q @ some.T).numpy(), halves[first : first + COLUMNS], first, k, error, limit, found, ids, count
                 )
             keys = np.full((n, room), np.iinfo(np.uint64).max)
-            measure(queries[rows], self.embeddings, k, error, found, ids, count, keys)
+            measure(queries[rows], self.embeddings, k, error, limit, found, ids, count, keys)
             keys = np.sort(keys[:, : max(k, count.max())], axis=1)[:, :k]
             distances, indices = (keys >> 32).astype(np.uint32).view(np.float32), (keys & 0xFFFFFFFF).astype(np.int64)
-            indices[count < k] = UNDECIDED
+            indices[(count < k) | ~np.isfinite(error)] = UNDECIDED
             return Neighbors(distances, indices)
 
         parts = list(blocks(len(queries), ROWS, silent))
@@ -203,14 +207,17 @@ class _Points:
     def error(self, queries: Tensor, kth: Tensor) -> Tensor:
         """Bound by how much the closenesses of two points can be off together, (B, D), (B,) -> (B,).
 
-        Of points as near as the k-th, that is, where |z| <= |q| + d; of D products, whose errors add up at random.
+        Of points as near as the k-th, that is, where |z| <= |q| + d; of D products, whose errors add up at random, and
+        which may be too small to be held at all. Distances that are equal in float32 count as equal.
         """
         import torch
 
         lengths = queries.norm(dim=1)
         distances = (lengths.square() - 2 * kth).clamp(min=0).sqrt()
-        unit = torch.finfo(queries.dtype).eps * (math.sqrt(queries.shape[1]) + 4)
-        return 2 * unit * (2 * lengths + distances).square()
+        dimension, precision = queries.shape[1], torch.finfo(queries.dtype)
+        unit = precision.eps * (math.sqrt(dimension) + 4)
+        rounding = 2 * unit * (2 * lengths + distances).square() + dimension * precision.tiny
+        return rounding + torch.finfo(torch.float32).eps * distances.square()
 
 
 def memory_points(embeddings: FloatArray) -> FloatArray:

@@ -113,7 +113,7 @@ def collect(
 
 @numba.njit(
     void(
-        *[_read_only(float32, 2), _read_only(float32, 2), int64, _read_only(float32, 1)],
+        *[_read_only(float32, 2), _read_only(float32, 2), int64, _read_only(float32, 1), _read_only(float32, 1)],
         *[float32[:, ::1], int64[:, ::1], int64[::1], uint64[:, ::1]],
     ),
     nogil=True,
@@ -124,9 +124,10 @@ def measure(
     memory,  # (N, D)
     k,
     error,  # (B,)
+    limit,  # (B,), the least closeness of a candidate
     found,  # (B, R)
     ids,  # (B, R)
-    count,  # (B,), lowered to the candidates that are left
+    count,  # (B,), lowered to the candidates that are left: none, where points below the limit may be as near
     keys,  # (B, R), set for these: the bits of the distance, then the id, so that they sort by both
 ):
     """Compute the distances, as |q - z| in float64, of each query's k nearest candidates and of what may be as near."""
@@ -136,7 +137,8 @@ def measure(
         if n < k:
             continue
         work[:n] = found[row, :n]
-        n = _cut(found[row], ids[row], n, _largest(work, n, k) - error[row])
+        least = _largest(work, n, k) - error[row]
+        n = _cut(found[row], ids[row], n, least) if least >= limit[row] else 0
         for j in range(n):
             work[j] = _distance(queries[row], memory[ids[row, j]])
         bits = work.view(np.uint32)

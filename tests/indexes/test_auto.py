@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from resmem_core.errors import Cancelled, InvalidParameterError
-from resmem_core.indexes import INDEXES, auto
-from resmem_core.indexes.auto import AUTO, Choice, choose
+from resmem_core.indexes import AUTO, INDEXES, auto
+from resmem_core.indexes.auto import Choice, choose
 
 
 def points(n, seed=0):
