@@ -27,7 +27,7 @@ from resmem_core.types import FloatArray, IntArray, Memory, Params, Queries
 T = TypeVar("T")
 METHODS = ("base", "knn", "interpolation", "resmem")
 LAMBDAS = np.linspace(0, 1, 21).round(2)
-BLOCK = 2**17  # scores that a thread works on at a time: they stay in its cache
+BLOCK = 2**18  # scores that a thread works on at a time: they stay in its cache
 TABLE = 2**26  # numbers up to which the base probabilities of all of memory are worked out at once
 SMALL = 2**20  # numbers below which a second thread does not pay
 
@@ -139,22 +139,23 @@ def evaluate(
     -------
     Evaluation
     """
-    table = _memory_probabilities(memory, params.temperature)
+    table = _probabilities(memory, params.temperature)
 
-    def judge(some: Queries) -> _Judged:
-        base, knn, weights = _base_and_vote(memory, some, params)
+    def judge(some: Queries, base: FloatArray) -> _Judged:
+        knn, weights = _vote(memory, some, params)
         expected = _expected(memory, table, some.neighbors.first(params.k).indices, weights, params.temperature)
         scores = (base - expected) + knn  # as in `resmem_scores`
         # Of base the logits: a very high temperature would round its probabilities to a tie.
         by_method = (some.logits, knn, interpolation_scores(knn, base, interpolation_weight), scores)
+        predictions = [values.argmax(axis=1) for values in by_method]
         return _Judged(
-            np.stack([values.argmax(axis=1) for values in by_method], axis=1),
+            np.stack(predictions, axis=1),
             np.stack(Confidence.of(base, some.labels), axis=1),
-            np.stack(Confidence.of(project_to_simplex(scores), some.labels), axis=1),
+            np.stack(Confidence.of(project_to_simplex(scores), some.labels, predictions[-1]), axis=1),
         )
 
     width = memory.n_classes * (params.k if table is None else 1)
-    parts = list(_block_by_block(judge, queries, width))
+    parts = list(_block_by_block(judge, queries, params.temperature, width))
     judged = _Judged(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
     predictions = dict(zip(METHODS, judged.predictions.T, strict=True))
     right = {method: predicted == queries.labels for method, predicted in predictions.items()}
@@ -187,12 +188,12 @@ def evaluate(
 def choose_lambda(memory: Memory, validation: Queries, params: Params) -> float:
     """Return the interpolation weight of `LAMBDAS` with the best accuracy on validation; ties go to the smaller."""
 
-    def right(some: Queries) -> IntArray:
-        base, knn, _ = _base_and_vote(memory, some, params)
+    def right(some: Queries, base: FloatArray) -> IntArray:
+        knn, _ = _vote(memory, some, params)
         low, high = _winning_weights(knn, base, some.labels)
         return ((low <= LAMBDAS[:, None]) & (LAMBDAS[:, None] <= high)).sum(axis=1)
 
-    reached = np.sum(list(_block_by_block(right, validation, memory.n_classes)), axis=0)
+    reached = np.sum(list(_block_by_block(right, validation, params.temperature, memory.n_classes)), axis=0)
     return float(LAMBDAS[int(np.argmax(reached))])
 
 
@@ -230,20 +231,19 @@ class _Judged(NamedTuple):
     resmem: FloatArray  # (B, 4)
 
 
-def _base_and_vote(memory: Memory, queries: Queries, params: Params) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return p_T and soft kNN's scores, (B, C) each, and the neighbours' weights, (B, k)."""
+def _vote(memory: Memory, queries: Queries, params: Params) -> tuple[FloatArray, FloatArray]:
+    """Return soft kNN's scores, (B, C), and the neighbours' weights, (B, k)."""
     near = queries.neighbors.first(params.k)
     weights = neighbor_weights(near.distances, params.sigma)
-    vote = knn_scores(memory.labels, near.indices, weights, memory.n_classes)
-    return probabilities(queries.logits, params.temperature), vote, weights
+    return knn_scores(memory.labels, near.indices, weights, memory.n_classes), weights
 
 
-def _memory_probabilities(memory: Memory, temperature: float) -> FloatArray | None:
-    """Return p_T of all memory points, (N, C), or None if that is too much to keep at hand."""
-    if memory.logits.size > TABLE:
+def _probabilities(of: Memory | Queries, temperature: float) -> FloatArray | None:
+    """Return p_T of all points, (N, C), or None if that is too much to keep at hand."""
+    if of.logits.size > TABLE:
         return None
-    with one_thread(memory.logits.size < SMALL):
-        return memory.latest(temperature, lambda: probabilities(memory.logits, temperature))
+    with one_thread(of.logits.size < SMALL):
+        return of.latest.at(temperature, lambda: probabilities(of.logits, temperature))
 
 
 def _expected(
@@ -256,10 +256,20 @@ def _expected(
     return weighted_rows(table, indices, weights)
 
 
-def _block_by_block(judge: Callable[[Queries], T], queries: Queries, width: int) -> Iterator[T]:
-    """Yield what `judge` finds of some queries after the other, from all cores; a query needs `width` numbers."""
+def _block_by_block(
+    judge: Callable[[Queries, FloatArray], T], queries: Queries, temperature: float, width: int
+) -> Iterator[T]:
+    """Yield what `judge` finds of some queries and their p_T after the other, from all cores.
+
+    A query needs `width` numbers.
+    """
     size = max(1, min(BLOCK // width, math.ceil(len(queries) / n_workers())))
+    table = _probabilities(queries, temperature)
+
+    def of_block(start: int) -> T:
+        rows = slice(start, start + size)
+        some = queries.take(rows)
+        return judge(some, probabilities(some.logits, temperature) if table is None else table[rows])
+
     with one_thread(True):  # each of the workers
-        yield from in_parallel(
-            lambda start: judge(queries.take(slice(start, start + size))), range(0, len(queries), size)
-        )
+        yield from in_parallel(of_block, range(0, len(queries), size))

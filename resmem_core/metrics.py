@@ -141,10 +141,10 @@ class Confidence(NamedTuple):
     right: BoolArray
 
     @classmethod
-    def of(cls, probabilities: FloatArray, labels: IntArray) -> Confidence:
-        """Look at probabilities of shape (M, C) and labels of shape (M,)."""
+    def of(cls, probabilities: FloatArray, labels: IntArray, predicted: IntArray | None = None) -> Confidence:
+        """Look at probabilities of shape (M, C), and at labels and, where they are known, predictions of shape (M,)."""
         rows = np.arange(len(labels))
-        predicted = probabilities.argmax(axis=1)
+        predicted = probabilities.argmax(axis=1) if predicted is None else predicted
         squares = np.einsum("mc,mc->m", probabilities, probabilities)
         return cls(probabilities[rows, labels], squares, probabilities[rows, predicted], predicted == labels)
 

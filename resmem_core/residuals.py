@@ -68,7 +68,8 @@ def auto_sigma(nearest_distances: np.ndarray) -> float:
 def knn_scores(labels: ArrayT, indices: ArrayT, weights: ArrayT, n_classes: int) -> ArrayT:
     """Return the soft k-nearest-neighbour vote sum_i w_i e_{y_i}, (N,), (M, K), (M, K) -> (M, C)."""
     w = _tensor(weights)
-    voted = _ids("labels", labels, n_classes)[_ids("indices", indices, len(labels))]  # (M, K)
+    ids = _ids("indices", indices, len(labels))
+    voted = _ids("labels", labels, n_classes).index_select(0, ids.reshape(-1)).view(ids.shape)
     vote = w.new_zeros(len(w), n_classes).scatter_add(1, voted, w)
     return _like(weights, vote)
 

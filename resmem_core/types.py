@@ -252,6 +252,20 @@ class History:
     seconds: float = 0.0
 
 
+class Latest:
+    """What was last worked out of some logits, kept for as long as the temperature stays."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[float, FloatArray] | None = None
+
+    def at(self, temperature: float, work_out: Callable[[], FloatArray]) -> FloatArray:
+        """Return what `work_out` gives at this temperature."""
+        kept = self._kept
+        if kept is None or kept[0] != temperature:
+            self._kept = kept = (temperature, work_out())
+        return kept[1]
+
+
 @dataclass(frozen=True, eq=False)
 class Memory:
     """The training points as memory holds them.
@@ -265,7 +279,7 @@ class Memory:
 
     logits: FloatArray
     labels: IntArray
-    _latest: dict[float, FloatArray] = field(default_factory=dict, repr=False)
+    latest: Latest = field(default_factory=Latest, repr=False)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -274,15 +288,6 @@ class Memory:
     def n_classes(self) -> int:
         """Number of classes, C."""
         return int(self.logits.shape[1])
-
-    def latest(self, temperature: float, work_out: Callable[[], FloatArray]) -> FloatArray:
-        """Return the base probabilities p_T, (N, C), worked out anew only where the temperature has changed."""
-        found = self._latest.get(temperature)
-        if found is None:
-            found = work_out()
-            self._latest.clear()
-            self._latest[temperature] = found
-        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -301,6 +306,7 @@ class Queries:
     logits: FloatArray
     labels: IntArray
     neighbors: Neighbors
+    latest: Latest = field(default_factory=Latest, repr=False)
 
     def __len__(self) -> int:
         return len(self.labels)
