@@ -63,17 +63,15 @@ class Rivals:
                 (self.embedding_bag(base, residuals, sigma, k) == self.query_labels).sum().item()
 
     def numpy_loop(self, temperatures: Sequence[float], sigmas: Sequence[float], n_queries: int) -> None:
-        """Judge a grid on the first queries, a few hundred at a time so that the gathered rows fit in memory."""
+        """Judge a grid on the first queries."""
         distances, indices, labels = (a.numpy() for a in (self.distances, self.indices, self.query_labels))
         for temperature in temperatures:
             base, residuals = (table.numpy() for table in self.at(temperature))
             for sigma, k in itertools.product(sigmas, KS):
-                for start in range(0, n_queries, 500):
-                    rows = slice(start, min(start + 500, n_queries))
-                    weights = np.exp(-(distances[rows, :k] - distances[rows, :1]) / sigma)
-                    weights /= weights.sum(axis=1, keepdims=True)
-                    memory = np.einsum("mk,mkc->mc", weights, residuals[indices[rows, :k]])
-                    ((base[rows] + memory).argmax(axis=1) == labels[rows]).sum()
+                weights = np.exp(-(distances[:n_queries, :k] - distances[:n_queries, :1]) / sigma)
+                weights /= weights.sum(axis=1, keepdims=True)
+                memory = np.einsum("mk,mkc->mc", weights, residuals[indices[:n_queries, :k]])
+                ((base[:n_queries] + memory).argmax(axis=1) == labels[:n_queries]).sum()
 
 
 def main() -> None:

@@ -333,7 +333,7 @@ def _evaluate(args: argparse.Namespace, bar: Bar) -> Output:
     lines = [
         f"{result['backbone']} on {args.dataset}, seed {args.seed}, {result['index']} index: "
         f"{len(experiment.memory)} in memory, {evaluation.n} test points",
-        f"k={params.k} sigma={params.sigma:.4g} temperature={params.temperature:g}"
+        f"k={params.k} sigma={params.sigma:.4g} temperature={params.temperature:.4g}"
         + (" (chosen on validation)" if tuned_on else " (not tuned: --tune chooses them on validation)"),
         "",
         *(f"  {method:14}{value:8.2%}" for method, value in evaluation.accuracy.items()),

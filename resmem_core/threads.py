@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -35,14 +36,30 @@ def in_parallel(work: Callable[[T], R], items: Sequence[T]) -> Generator[R, None
         pool.shutdown(cancel_futures=True)
 
 
+_count = threading.Lock()
+_inside, _usual = 0, 1  # callers of `one_thread`, and how many threads torch takes outside it
+
+
 @contextmanager
 def one_thread(when: bool) -> Iterator[None]:
-    """Take small steps on one thread: waiting for others costs more than they save, most on a busy machine."""
+    """Take small steps on one thread: waiting for others costs more than they save, most on a busy machine.
+
+    torch keeps that number for each thread and one for threads to come, which callers that overlap must not leave at 1.
+    """
     import torch
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1 if when else threads)
+    global _inside, _usual
+    if not when:
+        yield
+        return
+    with _count:
+        if _inside == 0 and (now := torch.get_num_threads()) > 1:  # 1 may be what a new thread found meanwhile
+            _usual = now
+        _inside += 1
+    torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(threads)
+        with _count:
+            _inside -= 1
+        torch.set_num_threads(_usual)

@@ -44,6 +44,28 @@ def test_threads_are_given_back_by_what_fails():
     assert torch.get_num_threads() == 3
 
 
+@pytest.mark.usefixtures("three_threads")
+def test_callers_that_overlap_do_not_leave_it_at_1():
+    began, go_on = threading.Event(), threading.Event()
+
+    def late():
+        with one_thread(True):
+            began.set()
+            assert go_on.wait(10)
+
+    other = threading.Thread(target=late)
+    with one_thread(True):
+        other.start()
+        assert began.wait(10)
+    go_on.set()
+    other.join()
+    found = []
+    newcomer = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
+    newcomer.start()
+    newcomer.join()
+    assert found == [3]
+
+
 @pytest.fixture
 def two_workers(monkeypatch):
     monkeypatch.setattr(threads, "n_workers", lambda: 2)

@@ -46,7 +46,7 @@ def headline(experiment: Experiment, evaluation: Evaluation) -> None:
     params = evaluation.params
     st.caption(
         f"{evaluation.n:,} test points, k = {params.k}, sigma = {params.sigma:.4g}, "
-        f"temperature = {params.temperature:g}; "
+        f"temperature = {params.temperature:.4g}; "
         f"recall@{params.k} of the {experiment.index} index: {experiment.recall(params.k):.1%}."
         + (f" Chosen by measurement, {experiment.index_reason}." if experiment.index_reason else "")
     )

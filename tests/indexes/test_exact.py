@@ -141,6 +141,13 @@ def test_queries_far_outside_memory(scale, magnitude):
     assert_agrees(memory, magnitude * directions, 300)
 
 
+def test_products_that_are_no_number():
+    """Infinity, as float32 sees the query here, times 0, as it sees the first point."""
+    memory = np.zeros((9, 2))
+    memory[:, 0] = [0, 1e-25, -1e-25, 2e-25, -2e-25, 3e-25, -3e-25, 4e-25, -4e-25]
+    assert_agrees(memory, np.array([[1e30, 0]]), 8)
+
+
 def test_distances_that_only_float64_tells_apart_go_by_id():
     memory = np.random.default_rng(0).normal(scale=1e-7, size=(300, 1)).astype(np.float32)
     found = search(memory, np.float32([[100]]), 5)
@@ -191,10 +198,9 @@ def sample_rank(k, n_memory, n_sample):
     return math.ceil(expected + 4 * math.sqrt(expected) + 4)
 
 
-@compiled
-def test_usual_memories_leave_nothing_undecided(undecided):
-    rng = np.random.default_rng(0)
-    memory = clusters(rng, 5000, 8)
+@pytest.mark.parametrize("n", [500, 5000])
+def test_usual_memories_leave_nothing_undecided(undecided, n):
+    memory = clusters(np.random.default_rng(0), n, 8)
     assert_agrees(memory, memory[:50] + 0.01, 30)
     assert undecided == []
 
@@ -211,7 +217,7 @@ def test_a_sample_too_near_leaves_it_to_brute_force(monkeypatch, undecided):
 
 
 @compiled
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(30))
 def test_neighbors_at_the_very_limit_of_the_sample(monkeypatch, seed):
     """Rounding decides which of the nearest reach the limit, so that reaching it is not enough."""
     sample, others = sampled(monkeypatch, 1000, 20)
@@ -224,7 +230,7 @@ def test_neighbors_at_the_very_limit_of_the_sample(monkeypatch, seed):
     placed = points.placed(query)
     error = points.error(placed, placed.square().sum(1) / 2).item()
     for limit in error, 2 * error:
-        lengths = math.sqrt(2 * limit) * points.scale * (1 + 0.02 * rng.normal(size=(60, 1)))
+        lengths = math.sqrt(2 * limit) * points.scale * (1 + 0.005 * rng.normal(size=(60, 1)))
         memory[near] = query + lengths * direction / np.linalg.norm(direction, axis=1, keepdims=True)
         assert_agrees(memory, query, 30)
 
