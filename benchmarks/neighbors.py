@@ -16,7 +16,7 @@ from annoy import AnnoyIndex
 from benchmarks.common import K_MAX, Points, Row, arguments, make_points, report, seconds, side_by_side
 from resmem_core.indexes.annoy_forest import FOREST, AnnoyForest
 from resmem_core.indexes.auto import choose
-from resmem_core.indexes.exact import ExactIndex, pair_distances
+from resmem_core.indexes.exact import ExactIndex, distances_to
 from resmem_core.metrics import recall_at_k
 from resmem_core.types import FloatArray, IntArray, Neighbors
 
@@ -52,10 +52,10 @@ def by_topk(points: Points) -> None:
 
 def agreement(points: Points, ids: IntArray) -> float:
     """Return the share of neighbours that float64 brute force ranks alike, or at the same distance to 1e-6."""
-    everyone = np.arange(len(points.memory))
+    everyone = np.arange(len(points.memory))[None]
     alike = []
     for row in range(CHECKED):
-        distances = pair_distances(points.queries, points.memory, np.full(len(everyone), row), everyone)
+        distances = distances_to(points.queries[row : row + 1], points.memory, everyone)[0]
         nearest = np.sort(distances)[:K_MAX]
         alike.append(np.isclose(distances[ids[row]], nearest, rtol=1e-6, atol=0).mean())
     return float(np.mean(alike))

@@ -139,20 +139,16 @@ def evaluate(
     -------
     Evaluation
     """
-    table = _probabilities(memory, params.temperature)
+    table = _memory_probabilities(memory, params.temperature)
 
-    def judge(some: Queries, base: FloatArray) -> _Judged:
+    def judge(some: Queries, base: _Base) -> _Judged:
         knn, weights = _vote(memory, some, params)
         expected = _expected(memory, table, some.neighbors.first(params.k).indices, weights, params.temperature)
-        scores = (base - expected) + knn  # as in `resmem_scores`
-        # Of base the logits: a very high temperature would round its probabilities to a tie.
-        by_method = (some.logits, knn, interpolation_scores(knn, base, interpolation_weight), scores)
-        predictions = [values.argmax(axis=1) for values in by_method]
-        return _Judged(
-            np.stack(predictions, axis=1),
-            np.stack(Confidence.of(base, some.labels), axis=1),
-            np.stack(Confidence.of(project_to_simplex(scores), some.labels, predictions[-1]), axis=1),
-        )
+        scores = (base.probabilities - expected) + knn  # as in `resmem_scores`
+        by_method = (knn, interpolation_scores(knn, base.probabilities, interpolation_weight), scores)
+        predictions = [base.predictions, *(values.argmax(axis=1) for values in by_method)]
+        confidence = Confidence.of(project_to_simplex(scores), some.labels, predictions[-1])
+        return _Judged(np.stack(predictions, axis=1), base.confidence, np.stack(confidence, axis=1))
 
     width = memory.n_classes * (params.k if table is None else 1)
     parts = list(_block_by_block(judge, queries, params.temperature, width))
@@ -188,9 +184,9 @@ def evaluate(
 def choose_lambda(memory: Memory, validation: Queries, params: Params) -> float:
     """Return the interpolation weight of `LAMBDAS` with the best accuracy on validation; ties go to the smaller."""
 
-    def right(some: Queries, base: FloatArray) -> IntArray:
+    def right(some: Queries, base: _Base) -> IntArray:
         knn, _ = _vote(memory, some, params)
-        low, high = _winning_weights(knn, base, some.labels)
+        low, high = _winning_weights(knn, base.probabilities, some.labels)
         return ((low <= LAMBDAS[:, None]) & (LAMBDAS[:, None] <= high)).sum(axis=1)
 
     reached = np.sum(list(_block_by_block(right, validation, params.temperature, memory.n_classes)), axis=0)
@@ -201,20 +197,18 @@ def _winning_weights(knn: FloatArray, base: FloatArray, labels: IntArray) -> tup
     """Return from which to which lambda the label's interpolated score is the largest, (B,) and (B,).
 
     The label's lead over another class is linear in lambda, so each class allows an interval; they are intersected.
-    Where it never wins, the lower end is infinite. Of equal scores the first class wins, as in argmax.
+    Where it never wins, the lower end is the higher. Of equal scores the first class wins, as in argmax.
     """
     rows = np.arange(len(labels))
-    of_base = base[rows, labels, None] - base  # the leads at 0
-    of_knn = knn[rows, labels, None] - knn  # and at 1
-    slope = of_knn - of_base
-    first = np.arange(base.shape[1]) < labels[:, None]
+    tie = np.float32(1e-6) * (np.arange(base.shape[1]) < labels[:, None])
+    of_base = base[rows, labels, None] - base - tie  # the leads at 0
+    slope = knn[rows, labels, None] - knn - tie - of_base
     with np.errstate(divide="ignore", invalid="ignore"):
-        even = -of_base / slope  # where the lead is 0
-    tie = np.float32(1e-6) * first  # is lost to a class that comes first
-    low = np.where(slope > 0, even + tie, 0).max(axis=1)
-    high = np.where(slope < 0, even - tie, 1).min(axis=1)
-    never = (slope == 0) & (of_base < tie)
-    return np.where(never.any(axis=1), np.inf, low), high
+        even = -of_base / slope  # where the lead is 0; infinite for one that never changes
+    even[np.isnan(even)] = 0  # the label itself, and what it is always even with
+    low = np.where(slope >= 0, even, 0).max(axis=1)
+    high = np.where(slope < 0, even, 1).min(axis=1)
+    return low, high
 
 
 def accuracy_by_k(memory: Memory, queries: Queries, params: Params, ks: Sequence[int]) -> dict[str, list[float]]:
@@ -231,6 +225,24 @@ class _Judged(NamedTuple):
     resmem: FloatArray  # (B, 4)
 
 
+class _Base(NamedTuple):
+    """What the base model alone says of B queries: it stays when k or sigma is turned."""
+
+    probabilities: FloatArray  # (B, C)
+    predictions: IntArray  # (B,)
+    confidence: FloatArray  # (B, 4)
+
+    @classmethod
+    def of(cls, queries: Queries, temperature: float) -> _Base:
+        p = probabilities(queries.logits, temperature)
+        # Predictions from the logits: a very high temperature would round probabilities to a tie.
+        confidence: FloatArray = np.stack(Confidence.of(p, queries.labels), axis=1)
+        return cls(p, queries.logits.argmax(axis=1), confidence)
+
+    def take(self, rows: slice) -> _Base:
+        return _Base(self.probabilities[rows], self.predictions[rows], self.confidence[rows])
+
+
 def _vote(memory: Memory, queries: Queries, params: Params) -> tuple[FloatArray, FloatArray]:
     """Return soft kNN's scores, (B, C), and the neighbours' weights, (B, k)."""
     near = queries.neighbors.first(params.k)
@@ -238,12 +250,12 @@ def _vote(memory: Memory, queries: Queries, params: Params) -> tuple[FloatArray,
     return knn_scores(memory.labels, near.indices, weights, memory.n_classes), weights
 
 
-def _probabilities(of: Memory | Queries, temperature: float) -> FloatArray | None:
-    """Return p_T of all points, (N, C), or None if that is too much to keep at hand."""
-    if of.logits.size > TABLE:
+def _memory_probabilities(memory: Memory, temperature: float) -> FloatArray | None:
+    """Return p_T of all memory points, (N, C), or None if that is too much to keep at hand."""
+    if memory.logits.size > TABLE:
         return None
-    with one_thread(of.logits.size < SMALL):
-        return of.latest.at(temperature, lambda: probabilities(of.logits, temperature))
+    with one_thread(memory.logits.size < SMALL):
+        return memory.latest.at(temperature, lambda: probabilities(memory.logits, temperature))
 
 
 def _expected(
@@ -257,19 +269,18 @@ def _expected(
 
 
 def _block_by_block(
-    judge: Callable[[Queries, FloatArray], T], queries: Queries, temperature: float, width: int
+    judge: Callable[[Queries, _Base], T], queries: Queries, temperature: float, width: int
 ) -> Iterator[T]:
-    """Yield what `judge` finds of some queries and their p_T after the other, from all cores.
-
-    A query needs `width` numbers.
-    """
+    """Yield what `judge` finds of some queries after the other, from all cores; a query needs `width` numbers."""
     size = max(1, min(BLOCK // width, math.ceil(len(queries) / n_workers())))
-    table = _probabilities(queries, temperature)
 
     def of_block(start: int) -> T:
         rows = slice(start, start + size)
         some = queries.take(rows)
-        return judge(some, probabilities(some.logits, temperature) if table is None else table[rows])
+        return judge(some, base.take(rows) if base is not None else _Base.of(some, temperature))
 
+    with one_thread(queries.logits.size < SMALL):
+        kept = queries.logits.size <= TABLE
+        base = queries.latest.at(temperature, lambda: _Base.of(queries, temperature)) if kept else None
     with one_thread(True):  # each of the workers
         yield from in_parallel(of_block, range(0, len(queries), size))

@@ -29,7 +29,7 @@ def outcomes(base_right: BoolArray, resmem_right: BoolArray) -> NDArray[np.str_]
     )
 
 
-def delta_interval(fixed: int, broken: int, n: int, *, seed: int = 0, resamples: int = 10_000) -> tuple[float, float]:
+def delta_interval(fixed: int, broken: int, n: int, *, seed: int = 0, resamples: int = 5_000) -> tuple[float, float]:
     """Return the paired bootstrap 95 % interval of (fixed - broken) / n.
 
     Resampling the n points with replacement draws the two counts from a multinomial, so that is what is drawn.

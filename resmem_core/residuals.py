@@ -173,11 +173,11 @@ def project_to_simplex(scores: ArrayT) -> ArrayT:
     """
     # A shift does not move the projection, and what is 1 below the largest is cut off whatever the others are.
     s = _floating(scores)
-    s = (s - s.amax(-1, keepdim=True)).clamp(min=-1)
+    s = (s - s.amax(-1, keepdim=True)).clamp_(min=-1)
     ordered = _descending(s)
     ranks = ordered.new_ones(ordered.shape[-1]).cumsum(0)
-    threshold = ((ordered.cumsum(-1) - 1) / ranks).amax(-1, keepdim=True)
-    return _like(scores, (s - threshold).clamp(min=0))
+    threshold = ordered.cumsum_(-1).sub_(1).div_(ranks).amax(-1, keepdim=True)
+    return _like(scores, (s - threshold).clamp_(min=0))
 
 
 def _descending(x: Tensor) -> Tensor:

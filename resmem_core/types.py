@@ -6,13 +6,14 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resmem_core.errors import DatasetError, InvalidParameterError
 
+T = TypeVar("T")
 FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.integer[Any]]
 
@@ -256,14 +257,15 @@ class Latest:
     """What was last worked out of some logits, kept for as long as the temperature stays."""
 
     def __init__(self) -> None:
-        self._kept: tuple[float, FloatArray] | None = None
+        self._kept: tuple[float, Any] | None = None
 
-    def at(self, temperature: float, work_out: Callable[[], FloatArray]) -> FloatArray:
+    def at(self, temperature: float, work_out: Callable[[], T]) -> T:
         """Return what `work_out` gives at this temperature."""
         kept = self._kept
         if kept is None or kept[0] != temperature:
             self._kept = kept = (temperature, work_out())
-        return kept[1]
+        result: T = kept[1]
+        return result
 
 
 @dataclass(frozen=True, eq=False)

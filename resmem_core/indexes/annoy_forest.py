@@ -20,15 +20,15 @@ from resmem_core.indexes.exact import (
     BLOCK,
     ExactIndex,
     blocks,
+    distances_to,
     memory_points,
     nearest_first,
-    pair_distances,
 )
 from resmem_core.metrics import recall_at_k
 from resmem_core.progress import Progress, Step, silent
 from resmem_core.store import digest_arrays, digest_file, write_json
 from resmem_core.threads import in_parallel, n_workers
-from resmem_core.types import FloatArray, IntArray, Neighbors, check_k, check_positive
+from resmem_core.types import FloatArray, Neighbors, check_k, check_positive
 
 FOREST = "index.ann"
 METRIC: Literal["euclidean"] = "euclidean"
@@ -37,7 +37,6 @@ MANIFEST = "index.json"  # Annoy's own file knows neither dimension nor metric
 N_TREES = 50
 SAMPLE = 400  # queries that recall is measured on, at most
 MISSING = -1  # the id of a neighbour that was not found
-CENTRES = 256  # queries around which the others are gathered
 
 
 @dataclass(frozen=True)
@@ -266,16 +265,15 @@ class AnnoyForest(Index):
         """Search with all cores: Annoy lets go of the interpreter while it looks."""
         n_queries = len(queries)
         distances, ids = np.empty((n_queries, k), np.float32), np.empty((n_queries, k), np.int64)
-        order = _by_place(queries)
         size = min(64, BLOCK // k, math.ceil(n_queries / n_workers()))
-        parts = [order[rows] for rows in blocks(n_queries, size, silent)]
 
-        def answer(part: IntArray) -> Neighbors:
-            return self._nearest_of_block(queries[part], k, search_k)
+        def answer(rows: slice) -> Neighbors:
+            return self._nearest_of_block(queries[rows], k, search_k)
 
+        parts = list(blocks(n_queries, size, silent))
         with closing(in_parallel(answer, parts)) as answers:  # Cancelled, too, leaves no thread running on
             for rows, found in zip(blocks(n_queries, size, progress), answers, strict=True):
-                distances[order[rows]], ids[order[rows]] = found.distances, found.indices
+                distances[rows], ids[rows] = found.distances, found.indices
         if len(short := np.flatnonzero(ids[:, 0] == MISSING)):
             found = ExactIndex(self.embeddings).search(queries[short], k)
             distances[short], ids[short] = found.distances, found.indices
@@ -283,32 +281,16 @@ class AnnoyForest(Index):
 
     def _nearest_of_block(self, queries: FloatArray, k: int, search_k: int) -> Neighbors:
         """Return the neighbours of a few queries; all ids are `MISSING` where even the whole forest gives too few."""
-        ids = np.full((len(queries), k), MISSING, dtype=np.int64)
-        for row, query in enumerate(queries.tolist()):
-            if len(found := self._ids(query, k, search_k)) == k:
-                ids[row] = found
-        rows = np.repeat(np.arange(len(queries)), k)
-        distances = pair_distances(queries, self.embeddings, rows, ids.ravel())
-        return nearest_first(distances.reshape(ids.shape), ids)
-
-    def _ids(self, query: list[float], k: int, search_k: int) -> list[int]:
-        """Return up to `k` ids, looking at more and more nodes while there are fewer."""
         most = self._n_nodes
-        effort = min(search_k, most)
-        while True:
-            found: list[int] = self._forest.get_nns_by_vector(query, k, effort)
-            if len(found) == k or effort == most:
-                return found
-            effort = min(8 * effort, most)
-
-
-def _by_place(queries: FloatArray) -> IntArray:
-    """Return an order in which near queries follow each other: they look at the same nodes, then still in cache."""
-    n_queries = len(queries)
-    if n_queries <= CENTRES:
-        return np.arange(n_queries)
-    centres = ExactIndex(queries[:: n_queries // CENTRES])
-    return np.argsort(centres.search(queries, 1).indices[:, 0])
+        found: list[int] = []
+        for query in queries.tolist():  # here the interpreter is held up: as little as can be
+            near, effort = self._forest.get_nns_by_vector(query, k, min(search_k, most)), search_k
+            while len(near) < k and effort < most:
+                effort = min(8 * effort, most)
+                near = self._forest.get_nns_by_vector(query, k, effort)
+            found += near if len(near) == k else [MISSING] * k
+        ids = np.fromiter(found, np.int64, len(found)).reshape(-1, k)
+        return nearest_first(distances_to(queries, self.embeddings, ids), ids)
 
 
 def _row(neighbors: Neighbors, row: int) -> Neighbors:

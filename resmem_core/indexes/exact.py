@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from contextlib import closing
@@ -109,9 +110,8 @@ class ExactIndex(Index):
             error = points.error(q, close[:, k - 1])
             decided = (close[:, -1] < close[:, k - 1] - error).cpu().numpy() | (n_candidates == n_memory)
             candidates = ids.cpu().numpy()
-            of = np.repeat(np.arange(rows.start, rows.stop), n_candidates)
-            distances = pair_distances(queries, self.embeddings, of, candidates.ravel())
-            found = nearest_first(distances.reshape(candidates.shape), candidates).first(k)
+            distances = distances_to(queries[rows], self.embeddings, candidates)
+            found = nearest_first(distances, candidates).first(k)
             found.indices[~decided] = UNDECIDED
             return found
 
@@ -161,9 +161,8 @@ class ExactIndex(Index):
 
     def _nearest_of_all(self, query: FloatArray, k: int) -> tuple[FloatArray, IntArray]:
         """Compute the distance of every point to one query, (D,)."""
-        everyone = np.arange(len(self.embeddings))
-        distances = pair_distances(query[None], self.embeddings, np.zeros_like(everyone), everyone)
-        found = nearest_first(distances[None], everyone[None]).first(k)
+        everyone = np.arange(len(self.embeddings))[None]
+        found = nearest_first(distances_to(query[None], self.embeddings, everyone), everyone).first(k)
         return found.distances[0], found.indices[0]
 
 
@@ -238,14 +237,15 @@ def blocks(n_queries: int, size: int, progress: Progress) -> Iterator[slice]:
         progress(Step(STAGE, stop, n_queries))
 
 
-def pair_distances(queries: FloatArray, memory: FloatArray, rows: IntArray, ids: IntArray) -> FloatArray:
-    """Return |queries[rows] - memory[ids]| by direct difference, (M, D), (N, D), (P,), (P,) -> (P,)."""
-    distances = np.empty(len(rows))
-    step = max(1, BLOCK // memory.shape[1])
-    for start in range(0, len(rows), step):
-        part = slice(start, start + step)
-        difference = queries[rows[part]].astype(np.float64) - memory[ids[part]]
-        distances[part] = np.sqrt(np.einsum("pd,pd->p", difference, difference))
+def distances_to(queries: FloatArray, memory: FloatArray, ids: IntArray) -> FloatArray:
+    """Return each query's distances to some memory points as |q - z| in float64, (M, D), (N, D), (M, K) -> (M, K)."""
+    distances = np.empty(ids.shape)
+    across = max(1, BLOCK // memory.shape[1])
+    down = max(1, across // ids.shape[1])
+    for row, column in itertools.product(range(0, ids.shape[0], down), range(0, ids.shape[1], across)):
+        part = slice(row, row + down), slice(column, column + across)
+        difference = np.subtract(memory[ids[part]], queries[part[0], None], dtype=np.float64)
+        distances[part] = np.sqrt(np.einsum("mkd,mkd->mk", difference, difference))
     return distances
 
 

@@ -45,9 +45,8 @@ def search(memory, queries, k):
 
 def truth(memory, queries, k):
     """Return the answer of float64 brute force; what is equal in float32 goes by id."""
-    pairs = np.indices((len(queries), len(memory))).reshape(2, -1)
-    distances = exact.pair_distances(queries, memory, *pairs).reshape(len(queries), -1)
-    return exact.nearest_first(distances, np.broadcast_to(np.arange(len(memory)), distances.shape)).first(k)
+    everyone = np.broadcast_to(np.arange(len(memory)), (len(queries), len(memory)))
+    return exact.nearest_first(exact.distances_to(queries, memory, everyone), everyone).first(k)
 
 
 def assert_agrees(memory, queries, k):
@@ -160,8 +159,7 @@ def test_products_alone_would_be_wrong(dtype):
     memory = two_places(np.random.default_rng(0), 200, 4).astype(np.float32)
     points = ExactIndex(memory)._points(dtype, torch.device("cpu"))
     ids = (points.placed(memory) @ points.points.T - points.halves).topk(5).indices.numpy()
-    rows = np.repeat(np.arange(200), 5)
-    distances = exact.pair_distances(memory, memory, rows, ids.ravel()).reshape(200, 5)
+    distances = exact.distances_to(memory, memory, ids)
     assert (distances.max(axis=1) > 1.01 * truth(memory, memory, 5).distances[:, -1]).any()
 
 
