@@ -22,34 +22,24 @@ def generator_of(seed: int, epoch: int) -> torch.Generator:
     return torch.Generator().manual_seed(int(mixed >> np.uint64(1)))
 
 
-def source_pixels(size: int, shifts: Tensor, mirrored: Tensor | None = None) -> Tensor:
-    """Return which of `size` pixels is seen at each place of a shifted, perhaps mirrored axis.
-
-    What a shift brings in from outside are reflections of what is inside (the border pixel is not repeated).
-
-    Parameters
-    ----------
-    size : int
-        Length of the axis, in pixels.
-    shifts : Tensor of int, shape (B,)
-        Less than `size` either way.
-    mirrored : Tensor of bool, shape (B,), optional
-
-    Returns
-    -------
-    Tensor of int, shape (B, size)
-    """
-    pixels = (torch.arange(size) + shifts[:, None]).abs()
-    pixels = size - 1 - (size - 1 - pixels).abs()
-    return pixels if mirrored is None else torch.where(mirrored[:, None], pixels.flip(1), pixels)
-
-
 def as_floats(images: Tensor) -> Tensor:
     """Return uint8 images (B, height, width, channels) as floats in [0, 1], (B, channels, height, width).
 
     The memory stays in the order it was: "channels last", in which convolutions are quickest.
     """
     return images.permute(0, 3, 1, 2).float().div_(255)
+
+
+def _most(size: int) -> int:
+    """Return by how many of `size` pixels a crop moves the image at most."""
+    return max(1, size // CROP)
+
+
+def _reflected(images: Tensor, axis: int, beyond: int) -> Tensor:
+    """Return the images with so many reflected pixels beyond both borders."""
+    size = images.shape[axis]
+    before, after = images.narrow(axis, 1, beyond), images.narrow(axis, size - 1 - beyond, beyond)
+    return torch.cat([before.flip(axis), images, after.flip(axis)], axis)
 
 
 @dataclass(frozen=True)
@@ -83,48 +73,57 @@ class Batches:
     def epoch(self, recipe: Recipe, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield every example once, in random order, in batches whose sizes differ by one at most."""
         order = torch.randperm(len(self), generator=generator)
-        device = self.inputs.device
+        images = self.inputs.dtype == torch.uint8
+        windows = self._windows() if images and recipe.crop else None
         for rows in order.tensor_split(math.ceil(len(self) / recipe.batch_size)):
-            here = rows.to(device)
-            if self.inputs.dtype != torch.uint8:
-                x = self.inputs[here]
-            elif recipe.crop or recipe.flip:
-                down, across = self._augmentation(len(rows), recipe, generator)
-                x = as_floats(self.inputs[here[:, None, None], down.to(device), across.to(device)])
-            else:
-                x = as_floats(self.inputs[here])
-            yield x, self.labels[here]
+            here = rows.to(self.inputs.device)
+            x = self.inputs[here] if windows is None else self._cropped(windows, here, generator)
+            if images and recipe.flip:
+                mirrored = (torch.rand(len(rows), generator=generator) < 0.5).to(x.device)
+                x[mirrored] = x[mirrored].flip(2)
+            yield as_floats(x) if images else x, self.labels[here]
 
-    def _augmentation(self, n: int, recipe: Recipe, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return rows (n, height, 1) and columns (n, 1, width) of the pixels that are seen."""
+    def _windows(self) -> Tensor:
+        """Return every row of every image at each place across that a crop can have, without a copy of each.
+
+        Shape: (N, height + 2 down, 2 across + 1, width * channels), for crops by up to so many pixels. What a crop
+        brings in from outside are reflections of what is inside (the border pixel is not repeated).
+        """
+        _, height, width, channels = self.inputs.shape
+        down, across = _most(height), _most(width)
+        padded = _reflected(_reflected(self.inputs, 1, down), 2, across)
+        return padded.flatten(2).unfold(2, width * channels, channels)
+
+    def _cropped(self, windows: Tensor, here: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the images `here`, each cropped at random: whole rows are copied, not pixels."""
         _, height, width, _ = self.inputs.shape
-
-        def shifts(size: int) -> Tensor:
-            if not recipe.crop:
-                return torch.zeros(n, dtype=torch.int64)
-            most = max(1, size // CROP)
-            return torch.randint(-most, most + 1, (n,), generator=generator)
-
-        down, across = shifts(height), shifts(width)
-        mirrored = torch.rand(n, generator=generator) < 0.5 if recipe.flip else None
-        return source_pixels(height, down)[:, :, None], source_pixels(width, across, mirrored)[:, None, :]
+        down, across = (
+            torch.randint(2 * _most(size) + 1, (len(here),), generator=generator).to(here.device)
+            for size in (height, width)
+        )
+        rows = down[:, None] + torch.arange(height, device=here.device)
+        return windows[here[:, None], rows, across[:, None]].unflatten(2, (width, -1))
 
     def fit_standardize(self, network: nn.Module) -> None:
         """Set every `Standardize` in the network to the mean and deviation of these inputs."""
         layers = [module for module in network.modules() if isinstance(module, Standardize)]
         if not layers:
             return
-        channels = self.inputs.shape[-1]
-        total, squares, n = torch.zeros(channels).double(), torch.zeros(channels).double(), 0
-        for chunk in self.inputs.split(4096):
-            x = chunk.reshape(-1, channels).double()
-            total += x.sum(0)
-            squares += (x * x).sum(0)
-            n += len(x)
+        mean, square = self._moments()
         unit = 255.0 if self.inputs.dtype == torch.uint8 else 1.0
-        mean = total / n
-        std = (squares / n - mean**2).clamp(min=0).sqrt()
+        std = (square - mean**2).clamp(min=0).sqrt()
         std = torch.where(std > 1e-6 * unit, std, unit)  # what never changes has nothing to be divided by
         for layer in layers:
             layer.mean.copy_((mean / unit).view_as(layer.mean))
             layer.std.copy_((std / unit).view_as(layer.std))
+
+    def _moments(self) -> tuple[Tensor, Tensor]:
+        """Return the mean of each channel or feature, and of its square, in float64."""
+        if self.inputs.dtype == torch.uint8:  # counting values is quicker than adding them up
+            channels = [self.inputs[..., channel].flatten() for channel in range(self.inputs.shape[-1])]
+            shares = torch.stack([channel.bincount(minlength=256) for channel in channels]).double()
+            shares /= channels[0].numel()
+            values = torch.arange(256).double()
+            return shares @ values, shares @ values.square()
+        x = self.inputs.double()
+        return x.mean(0), x.square().mean(0)

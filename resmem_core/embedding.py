@@ -73,8 +73,8 @@ def features(
     rows = []
     with _evaluating(network):
         for batch in _batches(images, batch_size, progress):
-            channels_last = np.array(batch.transpose(0, 2, 3, 1), order="C")
-            z = network.trunk(as_floats(torch.from_numpy(channels_last).to(device)))
+            pixels = torch.from_numpy(np.ascontiguousarray(batch)).permute(0, 2, 3, 1)
+            z = network.trunk(as_floats(pixels.contiguous().to(device)))
             rows.append(z.float().cpu())
     return torch.cat(rows).numpy()
 

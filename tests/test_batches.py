@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resmem_core.batches import Batches, generator_of, source_pixels
+from resmem_core.batches import Batches, generator_of
 from resmem_core.network import Standardize
 from resmem_core.types import Recipe
 
@@ -64,14 +64,12 @@ def test_crop_shifts_by_a_sixteenth_of_the_side_at_most(images):
     assert {down for down, _ in shifts} == set(range(3))
 
 
-@settings(deadline=None)
-@given(size=st.integers(2, 40), data=st.data())
-def test_source_pixels_are_a_reflected_shift(size, data):
-    shift = data.draw(st.integers(-(size // 2), size // 2))
-    expected = np.pad(np.arange(size), size // 2, mode="reflect")[size // 2 + shift :][:size]
-    plain, mirrored = source_pixels(size, torch.tensor([shift, shift]), torch.tensor([False, True])).numpy()
-    np.testing.assert_array_equal(plain, expected)
-    np.testing.assert_array_equal(mirrored, expected[::-1])
+def test_crop_and_flip_together(images):
+    seen, labels, _ = epoch_of(images, crop=True, flip=True)
+    padded = np.pad(images, [(0, 0), (0, 0), (1, 1), (1, 1)], mode="reflect")
+    for image, label in zip(seen, labels, strict=True):
+        crops = [padded[label, :, i : i + 16, j : j + 24] for i in range(3) for j in range(3)]
+        assert sum(np.array_equal(image, crop) or np.array_equal(image, crop[:, :, ::-1]) for crop in crops) == 1
 
 
 def test_randomness_depends_on_seed_and_epoch_alone(images):

@@ -172,15 +172,24 @@ def test_one_query_starts_no_thread(memory):
     assert seen == [threading.current_thread()]
 
 
-def test_neither_threads_nor_blocks_show(memory, monkeypatch):
+def test_neither_threads_nor_order_nor_blocks_show(memory, monkeypatch):
     index = AnnoyForest.build(memory, n_trees=3, search_k=20)
-    queries = np.random.default_rng(1).normal(size=(700, 8)).astype(np.float32)
+    queries = np.random.default_rng(1).normal(size=(700, 8)).astype(np.float32)  # enough to be ordered
     workers(monkeypatch, 3)
     together = index.search(queries, 10)
     for row in range(0, 700, 50):
         alone = index.search(queries[row : row + 1], 10)
         np.testing.assert_array_equal(together.indices[row], alone.indices[0])
         np.testing.assert_array_equal(together.distances[row], alone.distances[0])
+
+
+def test_near_queries_follow_each_other():
+    rng = np.random.default_rng(0)
+    cluster = rng.integers(0, 5, 600)
+    order = annoy_forest._by_place((100 * cluster[:, None] + rng.normal(size=(600, 3))).astype(np.float32))
+    np.testing.assert_array_equal(np.sort(order), np.arange(600))
+    changes = np.count_nonzero(np.diff(cluster[order]))
+    assert changes < np.count_nonzero(np.diff(cluster)) / 2
 
 
 def test_progress_comes_from_the_calling_thread(memory, monkeypatch):
