@@ -20,7 +20,7 @@ from resmem_core.training import new_network, train
 from resmem_core.types import Recipe
 
 N_IMAGES, N_CLASSES = 5_000, 10
-BATCH, EPOCHS = 128, 3
+BATCH, EPOCHS = 128, 2
 
 
 def fresh(seed: int) -> Network:

@@ -142,8 +142,8 @@ def evaluate(
     table = _memory_probabilities(memory, params.temperature)
 
     def judge(some: Queries, base: _Base) -> _Judged:
-        knn, weights = _vote(memory, some, params)
-        expected = _expected(memory, table, some.neighbors.first(params.k).indices, weights, params.temperature)
+        knn, indices, weights = _vote(memory, some, params)
+        expected = _expected(memory, table, indices, weights, params.temperature)
         scores = (base.probabilities - expected) + knn  # as in `resmem_scores`
         by_method = (knn, interpolation_scores(knn, base.probabilities, interpolation_weight), scores)
         predictions = [base.predictions, *(values.argmax(axis=1) for values in by_method)]
@@ -185,9 +185,12 @@ def choose_lambda(memory: Memory, validation: Queries, params: Params) -> float:
     """Return the interpolation weight of `LAMBDAS` with the best accuracy on validation; ties go to the smaller."""
 
     def right(some: Queries, base: _Base) -> IntArray:
-        knn, _ = _vote(memory, some, params)
-        low, high = _winning_weights(knn, base.probabilities, some.labels)
-        return ((low <= LAMBDAS[:, None]) & (LAMBDAS[:, None] <= high)).sum(axis=1)
+        knn, *_ = _vote(memory, some, params)
+        winner = knn.argmax(axis=1)
+        differ = winner != base.predictions  # where both name a class, so does every mixture of them
+        low, high = _winning_weights(knn[differ], base.probabilities[differ], some.labels[differ])
+        mixed = ((low <= LAMBDAS[:, None]) & (LAMBDAS[:, None] <= high)).sum(axis=1)
+        return mixed + ((winner == some.labels) & ~differ).sum()
 
     reached = np.sum(list(_block_by_block(right, validation, params.temperature, memory.n_classes)), axis=0)
     return float(LAMBDAS[int(np.argmax(reached))])
@@ -243,11 +246,11 @@ class _Base(NamedTuple):
         return _Base(self.probabilities[rows], self.predictions[rows], self.confidence[rows])
 
 
-def _vote(memory: Memory, queries: Queries, params: Params) -> tuple[FloatArray, FloatArray]:
-    """Return soft kNN's scores, (B, C), and the neighbours' weights, (B, k)."""
+def _vote(memory: Memory, queries: Queries, params: Params) -> tuple[FloatArray, IntArray, FloatArray]:
+    """Return soft kNN's scores, (B, C), and the neighbours' ids and weights, (B, k) each."""
     near = queries.neighbors.first(params.k)
-    weights = neighbor_weights(near.distances, params.sigma)
-    return knn_scores(memory.labels, near.indices, weights, memory.n_classes), weights
+    indices, weights = np.ascontiguousarray(near.indices), neighbor_weights(near.distances, params.sigma)
+    return knn_scores(memory.labels, indices, weights, memory.n_classes), indices, weights
 
 
 def _memory_probabilities(memory: Memory, temperature: float) -> FloatArray | None:
