@@ -73,7 +73,7 @@ def features(
     rows = []
     with _evaluating(network):
         for batch in _batches(images, batch_size, progress):
-            pixels = torch.from_numpy(np.ascontiguousarray(batch)).permute(0, 2, 3, 1)
+            pixels = torch.from_numpy(np.array(batch)).permute(0, 2, 3, 1)
             z = network.trunk(as_floats(pixels.contiguous().to(device)))
             rows.append(z.float().cpu())
     return torch.cat(rows).numpy()

@@ -25,7 +25,7 @@ def photographs(tmp_path_factory):
 @pytest.mark.timeout(900)
 def test_the_shipped_resnet8_gains_from_memory_on_cifar10(photographs, tmp_path):
     config = ExperimentConfig(dataset=f"folder:{photographs}", backbone="resnet8")
-    found = prepare(config, store=Store(tmp_path), may_wait=False)
+    found = prepare(config, store=Store(tmp_path))
     assert found.base.origin == "shipped"
     assert [len(part) for part in (found.memory, found.validation, found.test)] == [45_000, 5_000, 10_000]
     evaluation = found.evaluate(found.tune().params)
