@@ -20,7 +20,6 @@ from resmem_core.residuals import auto_sigma
 from resmem_core.types import FloatArray, IntArray, Memory, Queries
 
 K_MAX = 256
-KS = (1, 2, 3, 4, 5, 7, 9, 12, 15, 20, 25, 30, 40, 50, 65, 80, 100, 130, 160, 200, 256)
 TEMPERATURES = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6)
 SIGMA_FACTORS = tuple(float(factor) for factor in np.geomspace(0.3, 12, 10).round(2))
 RESULTS = Path(__file__).parent / "results"

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from benchmarks.common import K_MAX, KS, SIGMA_FACTORS, TEMPERATURES, Row, arguments, make_points, report, searched
+from benchmarks.common import K_MAX, SIGMA_FACTORS, TEMPERATURES, Row, arguments, make_points, report, searched
 from resmem_core.evaluation import evaluate
 from resmem_core.indexes.exact import ExactIndex
 from resmem_core.sweep import sweep
+from resmem_core.tuning import KS
 from resmem_core.types import Params
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")

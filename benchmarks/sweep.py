@@ -16,7 +16,6 @@ from torch.nn.functional import embedding_bag
 
 from benchmarks.common import (
     K_MAX,
-    KS,
     SIGMA_FACTORS,
     TEMPERATURES,
     Row,
@@ -29,6 +28,7 @@ from benchmarks.common import (
 )
 from resmem_core.evaluation import choose_lambda, evaluate
 from resmem_core.sweep import sweep
+from resmem_core.tuning import KS
 from resmem_core.types import Memory, Params, Queries
 
 VALIDATION = 5_000  # points on which the Tune page chooses the weight of the interpolation

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
-
-T = TypeVar("T")
+from typing import TypeAlias
 
 
 @dataclass(frozen=True)
@@ -34,11 +32,3 @@ Progress: TypeAlias = Callable[[Step], None]
 
 def silent(step: Step) -> None:
     """Ignore the report."""
-
-
-def tracked(items: Iterable[T], stage: str, total: int, progress: Progress) -> Iterator[T]:
-    """Yield `items`, reporting before the first and after each."""
-    progress(Step(stage, 0, total))
-    for done, item in enumerate(items, start=1):
-        yield item
-        progress(Step(stage, done, total))

@@ -57,10 +57,8 @@ class Tuned:
 
     def flatness(self) -> str:
         """Say in words how sharply the setting was chosen."""
-        ranges = zip(
-            ("k", "sigma", "temperature"), (self.k_range, self.sigma_range, self.temperature_range), strict=True
-        )
-        near = ", ".join(f"{name} from {low:.3g} to {high:.3g}" for name, (low, high) in ranges)
+        ranges = {"k": self.k_range, "sigma": self.sigma_range, "temperature": self.temperature_range}
+        near = ", ".join(f"{name} from {low:.3g} to {high:.3g}" for name, (low, high) in ranges.items())
         return (
             f"Within one standard error ({100 * self.standard_error:.1f} points) of it: {near}, each alone; "
             f"{self.flat:.0%} of the grid."

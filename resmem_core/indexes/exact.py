@@ -78,7 +78,6 @@ class ExactIndex(Index):
         return made, (self.embeddings,)
 
     def _nearest(self, queries: FloatArray, k: int, progress: Progress) -> Neighbors:
-
         from resmem_core.training import cuda_or_cpu
 
         device = cuda_or_cpu(self._device)
