@@ -7,7 +7,7 @@ from pages._shared import cache
 from pages._shared.opening import opened
 from pages._shared.summary import headline
 from resmem_core.metrics import confusion
-from resmem_core.plots import class_gains, confusion_change
+from resmem_core.plots.classes import class_gains, confusion_change
 
 experiment, params = opened()
 data = experiment.dataset

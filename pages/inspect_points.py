@@ -10,7 +10,7 @@ from pages._shared.opening import opened
 from pages._shared.state import bound, change, settings
 from resmem_core.explain import Explanation
 from resmem_core.metrics import OUTCOMES
-from resmem_core.plots import explanation_bars, pushes
+from resmem_core.plots.explanation import explanation_bars, pushes
 
 PER_PAGE = 18
 ALL = "all classes"

@@ -8,7 +8,8 @@ from pages._shared.images import picture
 from pages._shared.opening import opened
 from pages._shared.summary import headline, sentence
 from resmem_core.experiment import Experiment
-from resmem_core.plots import explanation_bars, method_accuracies
+from resmem_core.plots.accuracy import method_accuracies
+from resmem_core.plots.explanation import explanation_bars
 from resmem_core.types import Params
 
 st.markdown(

@@ -8,7 +8,7 @@ from pages._shared.opening import opened
 from pages._shared.state import bound, change
 from pages._shared.summary import headline
 from resmem_core.metrics import ECE_BINS, NLL_FLOOR
-from resmem_core.plots import accuracy_by_k, method_accuracies
+from resmem_core.plots.accuracy import accuracy_by_k, method_accuracies
 
 
 def choices(low: float, high: float, count: int, current: float) -> list[float]:

@@ -1,0 +1,66 @@
+"""Gains class by class, and confusions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from resmem_core.metrics import ClassResult
+from resmem_core.plots.common import COLORS, WHISKERS, figure
+from resmem_core.types import IntArray
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+
+def class_gains(results: Sequence[ClassResult]) -> Figure:
+    """Draw each class's gain, largest first, with its paired bootstrap interval and count."""
+    ordered = sorted(results, key=lambda c: c.gain)
+    fig = figure(max(240, 26 * len(ordered) + 90))
+    fig.add_bar(
+        x=[c.gain for c in ordered],
+        y=[f"{c.name} ({c.n})" for c in ordered],
+        orientation="h",
+        marker={"color": [COLORS["fixed"] if c.gain >= 0 else COLORS["broken"] for c in ordered], "opacity": 0.6},
+        error_x={
+            "array": [c.gain_ci95[1] - c.gain for c in ordered],
+            "arrayminus": [c.gain - c.gain_ci95[0] for c in ordered],
+            "thickness": 1.5,
+            "color": WHISKERS,
+        },
+        customdata=[[c.base, c.resmem, c.fixed, c.broken] for c in ordered],
+        hovertemplate="%{y}: %{x:+.1%}<br>base %{customdata[0]:.1%}, ResMem %{customdata[1]:.1%}"
+        "<br>%{customdata[2]} fixed, %{customdata[3]} broken<extra></extra>",
+    )
+    fig.update_xaxes(tickformat="+.2~%", title="accuracy gain of ResMem over base (95 % interval)")
+    fig.update_yaxes(type="category")
+    return fig
+
+
+def confusion_change(before: IntArray, after: IntArray, class_names: Sequence[str]) -> Figure:
+    """Draw by how many test points each cell of the confusion matrix changed, (C, C), (C, C)."""
+    change = after - before
+    errors = change.astype(float)
+    np.fill_diagonal(errors, np.nan)  # the diagonal is what the gain bars show; it would drown the rest
+    limit = max(1.0, float(np.nanmax(np.abs(errors)))) if len(errors) > 1 else 1.0
+    names = list(class_names)
+    fig = figure(min(900, max(380, 24 * len(names) + 140)))
+    fig.add_heatmap(
+        z=errors,
+        x=names,
+        y=names,
+        zmin=-limit,
+        zmax=limit,
+        colorscale=[[0, COLORS["fixed"]], [0.5, "rgba(128,128,128,0.08)"], [1, COLORS["broken"]]],
+        customdata=np.dstack([before, after]),
+        hovertemplate="%{y} taken for %{x}: %{customdata[0]} before, %{customdata[1]} after (%{z:+d})<extra></extra>",
+        xgap=1,
+        ygap=1,
+        colorbar={"title": "points", "thickness": 12},
+        hoverongaps=False,
+    )
+    fig.update_xaxes(title="predicted class", type="category", showgrid=False)
+    fig.update_yaxes(title="true class", type="category", autorange="reversed", showgrid=False)
+    return fig

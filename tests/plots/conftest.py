@@ -1,0 +1,79 @@
+"""Figures as a browser gets them, and experiments of several sizes to draw."""
+
+import base64
+import json
+import math
+
+import numpy as np
+import pytest
+
+from resmem_core.evaluation import evaluate
+from resmem_core.explain import explain
+from resmem_core.metrics import confusion
+from resmem_core.types import Memory, Neighbors, Params, Queries
+
+CASES = [(2, 1), (2, 30), (10, 5), (100, 1), (100, 30)]
+
+
+class Case:
+    """A random experiment with C classes that are called "0", "1", ..., seen with k neighbours."""
+
+    def __init__(self, n_classes, k):
+        rng = np.random.default_rng(n_classes)
+        self.names, self.k = tuple(map(str, range(n_classes))), k
+        self.memory = Memory(rng.normal(size=(200, n_classes)).astype(np.float32), rng.integers(0, n_classes, 200))
+        labels = rng.integers(0, n_classes, 150)
+        logits = (2 * np.eye(n_classes)[labels] + rng.normal(size=(150, n_classes))).astype(np.float32)
+        found = Neighbors(np.sort(rng.random((150, 30)), axis=1).astype(np.float32), rng.integers(0, 200, (150, 30)))
+        self.queries = Queries(logits, labels, found)
+        self.params = Params(k, 0.3)
+        self.result = evaluate(self.memory, self.queries, self.params, self.names, interpolation_weight=0.4)
+        self.explanation = explain(self.memory, self.queries, 7, self.params)
+
+    def confusion(self, method):
+        return confusion(self.queries.labels, self.result.predictions[method], len(self.names))
+
+
+@pytest.fixture(scope="package", params=CASES, ids=lambda case: f"C={case[0]},k={case[1]}")
+def case(request):
+    return Case(*request.param)
+
+
+def plain(figure):
+    """Return the figure as a browser gets it, with its arrays unpacked."""
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is no JSON")
+
+    def unpack(found):
+        if "bdata" not in found:
+            return found
+        array = np.frombuffer(base64.b64decode(found["bdata"]), found["dtype"])
+        shape = [int(n) for n in str(found["shape"]).split(",")] if "shape" in found else -1
+        return array.reshape(shape).tolist()
+
+    return json.loads(figure.to_json(), parse_constant=refuse, object_hook=unpack)
+
+
+def numbers(value):
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return [number for inner in value for number in numbers(inner)]
+    return [value] if isinstance(value, float) else []
+
+
+@pytest.fixture
+def assert_drawable():
+    """Return a check of a figure that hands it back as a browser gets it."""
+    return _drawable
+
+
+def _drawable(figure):
+    found = plain(figure)
+    assert found["data"]
+    assert all(
+        math.isfinite(number) for trace in found["data"] for number in numbers(trace) if trace["type"] != "heatmap"
+    )
+    assert 100 <= found["layout"]["height"] <= 3000
+    return found
