@@ -39,8 +39,8 @@ class Evaluation:
     Attributes
     ----------
     params : Params
-    n, n_memory : int
-        Points judged, points in memory.
+    n : int
+        Points judged.
     accuracy : dict
         By method, one of `METHODS`.
     interpolation_weight : float
@@ -53,8 +53,8 @@ class Evaluation:
         Its paired bootstrap interval.
     mcnemar_p : float
         Exact p-value of fixed against broken.
-    calibration : dict of Calibration
-        "base" (at the same temperature) and "resmem" (scores projected onto the simplex).
+    confidence : dict of Confidence
+        "base" (at the same temperature) and "resmem" (scores projected onto the simplex), by point.
     predictions : dict of ndarray, each of shape (M,)
         By method.
     outcome : ndarray of str, shape (M,)
@@ -65,7 +65,6 @@ class Evaluation:
 
     params: Params
     n: int
-    n_memory: int
     accuracy: dict[str, float]
     interpolation_weight: float
     fixed: int
@@ -75,7 +74,7 @@ class Evaluation:
     delta: float
     delta_ci95: tuple[float, float]
     mcnemar_p: float
-    calibration: dict[str, Calibration]
+    confidence: dict[str, Confidence]
     predictions: dict[str, IntArray]
     outcome: np.ndarray
     labels: IntArray
@@ -86,6 +85,11 @@ class Evaluation:
         """What memory does to each class that occurs."""
         base_right, resmem_right = (self.predictions[method] == self.labels for method in ("base", "resmem"))
         return metrics.per_class(self.labels, base_right, resmem_right, self.class_names)
+
+    @cached_property
+    def calibration(self) -> dict[str, Calibration]:
+        """How well the probabilities of base and ResMem match the labels."""
+        return {method: of.calibration() for method, of in self.confidence.items()}
 
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers as plain values, for JSON."""
@@ -160,7 +164,6 @@ def evaluate(
     return Evaluation(
         params=params,
         n=len(queries),
-        n_memory=len(memory),
         accuracy={method: float(values.mean()) for method, values in right.items()},
         interpolation_weight=interpolation_weight,
         fixed=fixed,
@@ -170,15 +173,17 @@ def evaluate(
         delta=(fixed - broken) / len(queries),
         delta_ci95=metrics.delta_interval(fixed, broken, len(queries)),
         mcnemar_p=metrics.mcnemar_p(fixed, broken),
-        calibration={
-            "base": Confidence(*judged.base.T).calibration(),
-            "resmem": Confidence(*judged.resmem.T).calibration(),
-        },
+        confidence={"base": _confidence(judged.base), "resmem": _confidence(judged.resmem)},
         predictions=predictions,
         outcome=outcome,
         labels=queries.labels,
         class_names=class_names,
     )
+
+
+def _confidence(rows: FloatArray) -> Confidence:
+    own, squares, largest, right = np.ascontiguousarray(rows.T)
+    return Confidence(own, squares, largest, right.astype(bool))
 
 
 def choose_lambda(memory: Memory, validation: Queries, params: Params) -> float:

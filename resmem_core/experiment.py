@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from resmem_core import sweep
 from resmem_core.backbones import BACKBONES
 from resmem_core.base_model import BaseModel, NeedsPreparing, Training, about, given
 from resmem_core.datasets import load_dataset, parse_spec
+from resmem_core.edits import Edits, check_reference, edited_memory, edited_queries
 from resmem_core.errors import InvalidParameterError
 from resmem_core.evaluation import Evaluation, choose_lambda, evaluate
 from resmem_core.explain import Explanation, explain
@@ -22,7 +23,7 @@ from resmem_core.progress import Progress, Step, silent
 from resmem_core.residuals import auto_sigma
 from resmem_core.store import Entry, Store, save_array
 from resmem_core.tuning import Tuned, tune
-from resmem_core.types import Dataset, Examples, Memory, Neighbors, Params, Queries, check_k
+from resmem_core.types import Dataset, Examples, FloatArray, IntArray, Memory, Neighbors, Params, Queries, check_k
 
 K_MAX = 256
 RECALL_SAMPLE = 500
@@ -50,6 +51,8 @@ class ExperimentConfig:
         Train on, and remember, only so many examples.
     normalize : bool or None
         Scale embeddings to length 1. None: as the backbone says.
+    edits : str
+        Reference of the edits made to memory (`Edits.save`). Empty: memory as it came.
     """
 
     dataset: str = "digits"
@@ -59,6 +62,7 @@ class ExperimentConfig:
     epochs: int | None = None
     limit_train: int | None = None
     normalize: bool | None = None
+    edits: str = ""
 
     def __post_init__(self) -> None:
         loader, _ = parse_spec(self.dataset)
@@ -80,6 +84,7 @@ class ExperimentConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InvalidParameterError(f"{name}={value} must be at least 1")
+        check_reference(self.edits)
         if not 0 <= self.seed < 2**31:
             raise InvalidParameterError(f"seed={self.seed} must lie between 0 and {2**31 - 1}")
 
@@ -111,6 +116,10 @@ class Experiment:
         Why it was chosen, where that was left to measurement.
     index_facts : mapping
         How it is set: see `Index.facts`.
+    edits : Edits
+        What was changed in memory by hand.
+    original : Experiment
+        The experiment with memory as it came; itself, where nothing was changed.
     """
 
     config: ExperimentConfig
@@ -126,11 +135,94 @@ class Experiment:
     index_facts: Mapping[str, Any]
     _store: Store
     _neighbors: Entry
+    edits: Edits = field(default_factory=Edits)
+    _original: Experiment | None = None
+
+    @property
+    def original(self) -> Experiment:
+        """The experiment with memory as it came."""
+        return self._original or self
 
     @property
     def k_max(self) -> int:
         """The largest k there are neighbours for."""
         return self.test.neighbors.k
+
+    @property
+    def n_memory(self) -> int:
+        """How many points memory holds."""
+        return len(self.memory) - len(self.edits.forgotten)
+
+    def embeddings(self, part: str) -> FloatArray:
+        """Return the embeddings of a part between which distances are measured, (N, D)."""
+        return _vectors(self.base, part, self.normalize)
+
+    def edited(self, edits: Edits) -> Experiment:
+        """Return the experiment with these edits, in place of any it has; nothing is trained or chosen anew.
+
+        Points that lose a neighbour are searched anew, exactly; row numbers stay those of the training split.
+
+        Raises
+        ------
+        InvalidParameterError
+            If a row or class does not exist, or nothing would be left in memory.
+        """
+        original = self.original
+        edits.check(self.dataset)
+        if not len(edits):
+            return original
+
+        def queries(part: str) -> Queries:
+            def search(rows: IntArray, remaining: IntArray, k: int) -> Neighbors:
+                index = exact.ExactIndex(original.embeddings("train")[remaining])
+                return index.search(original.embeddings(part)[rows], k)
+
+            return edited_queries(getattr(original, part), edits, len(original.memory), search)
+
+        return replace(
+            original,
+            config=replace(original.config, edits=edits.reference(self.dataset)),
+            memory=edited_memory(original.memory, edits),
+            validation=queries("validation"),
+            test=queries("test"),
+            edits=edits,
+            _original=original,
+        )
+
+    def save_edits(self) -> str:
+        """Keep the edits on this machine and return the reference that `ExperimentConfig` takes."""
+        return self.edits.save(self._store, self.dataset)
+
+    def keep(
+        self,
+        kind: str,
+        key: Mapping[str, Any],
+        build: Callable[[Path], Mapping[str, Any] | None],
+        *,
+        quick: bool,
+        may_wait: bool = True,
+        progress: Progress = silent,
+    ) -> Entry:
+        """Return what was made of this experiment from the store, making it first where it is missing.
+
+        Parameters
+        ----------
+        kind, key, build, progress
+            As in `Store.get_or_build`; neighbours and edits are added to the key.
+        quick : bool
+            Whether it is made while a user waits.
+        may_wait : bool
+            Whether to make what is not.
+
+        Raises
+        ------
+        NeedsPreparing
+            If it is missing, takes long, and `may_wait` is False.
+        """
+        full = {**_key_of(self._neighbors), **({"edits": self.config.edits} if self.config.edits else {}), **key}
+        if not (quick or may_wait) and self._store.find(kind, full) is None:
+            raise NeedsPreparing(f"the {kind} of {self.config.dataset!r} is not there yet")
+        return self._store.get_or_build(kind, full, build, progress)
 
     def default_params(self) -> Params:
         """Return a sensible setting that nothing was tuned for."""
@@ -157,7 +249,7 @@ class Experiment:
         def build(directory: Path) -> Mapping[str, Any]:
             return tune(self.memory, self.validation, self.sigma_scale, progress).as_dict()
 
-        entry = self._store.get_or_build("tuning", _tuning_key(self._neighbors), build)
+        entry = self.keep("tuning", {}, build, quick=True)
         return Tuned.from_dict(entry.info)
 
     def evaluate(self, params: Params) -> Evaluation:
@@ -176,7 +268,7 @@ class Experiment:
             return 1.0
         rows = self._neighbors.array("sample_rows")
         exact = Neighbors(self._neighbors.array("sample_distances"), self._neighbors.array("sample_indices"))
-        return recall_at_k(self.test.take(rows).neighbors, exact, k)
+        return recall_at_k(self.original.test.take(rows).neighbors, exact, k)
 
 
 def prepare(
@@ -209,6 +301,9 @@ def prepare(
         If data or weights cannot be had.
     """
     store = store if store is not None else Store()
+    if config.edits:
+        came = prepare(replace(config, edits=""), store=store, device=device, may_wait=may_wait, progress=progress)
+        return came.edited(Edits.load(store, config.edits, came.dataset))
     dataset = load_dataset(
         config.dataset, seed=config.seed, limit_train=config.limit_train, progress=progress, store=store
     )
@@ -297,7 +392,7 @@ class _Search:
             chosen = self.store.find("choice", self._key)
             name = chosen.info["name"] if chosen is not None else ""
         found = self.store.find("neighbors", self._key_with(name)) if name else None
-        tuned = found is not None and self.store.find("tuning", _tuning_key(found)) is not None
+        tuned = found is not None and self.store.find("tuning", _key_of(found)) is not None
         to_search = self._n_queries * len(self.base.parts["train"])
         to_sweep = len(self.base.parts["validation"]) * self.k_max * n_classes
         if (found is None and to_search >= exact.LARGE) or (not tuned and to_sweep >= sweep.LARGE):
@@ -352,11 +447,15 @@ class _Search:
         return len(self.base.parts["validation"]) + len(self.base.parts["test"])
 
     def _vectors(self, part: str) -> np.ndarray:
-        embeddings = np.array(self.base.parts[part].embeddings)
-        return normalized(embeddings) if self.normalize else embeddings
+        return _vectors(self.base, part, self.normalize)
 
 
-def _tuning_key(neighbors: Entry) -> dict[str, Any]:
+def _vectors(base: BaseModel, part: str, normalize: bool) -> np.ndarray:
+    embeddings = np.array(base.parts[part].embeddings)
+    return normalized(embeddings) if normalize else embeddings
+
+
+def _key_of(neighbors: Entry) -> dict[str, Any]:
     return {"neighbors": neighbors.path.name, "version": VERSION}
 
 

@@ -95,6 +95,31 @@ class Explanation:
         }
 
 
+def without_each(memory: Memory, queries: Queries, point: int, params: Params) -> tuple[IntArray, FloatArray]:
+    """Return what would be predicted if memory had forgotten one neighbour or the other.
+
+    The next nearest point takes its place, where it is known.
+
+    Returns
+    -------
+    predictions : ndarray of int, shape (k,)
+        The class predicted without that neighbour.
+    scores : ndarray, shape (k, C)
+        The scores without it.
+    """
+    k = min(params.k + 1, queries.neighbors.k)
+    near = explain(memory, queries, point, Params(k, params.sigma, params.temperature))
+    rest = k - 1
+    if rest == 0:  # nothing but this neighbour is known
+        scores = np.repeat(near.base[None], params.k, axis=0)
+    else:
+        others = np.array([np.delete(np.arange(k), i) for i in range(params.k)])[:, : params.k]  # (k, k or k - 1)
+        weights = neighbor_weights(near.distances[others], params.sigma)
+        table = residuals(memory.logits[near.ids].astype(np.float64), near.labels, params.temperature)
+        scores = near.base + np.einsum("ij,ijc->ic", weights, table[others])
+    return scores.argmax(axis=1), scores
+
+
 def explain(memory: Memory, queries: Queries, point: int, params: Params) -> Explanation:
     """Take apart the prediction of row `point` of `queries`.
 

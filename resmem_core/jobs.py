@@ -1,6 +1,6 @@
-"""Preparing an experiment in a process of its own, watched and cancelled through a file.
+"""Long work in a process of its own, watched and cancelled through a file.
 
-Whoever prepares an experiment, from the command line or from the page, keeps a small status file up to date and holds
+Whoever does it, from the command line or from the page, keeps a small status file up to date and holds
 a lock. So any page sees the work of any process, a reload loses nothing, and the server stays free for others.
 """
 
@@ -67,22 +67,36 @@ class Status:
 
 
 class Job:
-    """The preparation of one experiment.
+    """A command at work on one experiment, such as its preparation.
 
     Parameters
     ----------
     config : ExperimentConfig
+    command : str
+        Of the command line; what it finds is kept in the store.
+    options : tuple of str
+        Those of its own ("--method=tsne").
     store : Store, optional
         This machine's unless given.
     """
 
-    def __init__(self, config: ExperimentConfig, store: Store | None = None) -> None:
+    def __init__(
+        self,
+        config: ExperimentConfig,
+        command: str = "train",
+        options: tuple[str, ...] = (),
+        *,
+        store: Store | None = None,
+    ) -> None:
         self.config = config
+        self.command = command
+        self.options = options
         self.store = store if store is not None else Store()
 
     @property
     def _folder(self) -> Path:
-        return self.store.work_folder("job", self.config.as_dict())
+        key = {"command": self.command, "options": list(self.options), **self.config.as_dict()}
+        return self.store.work_folder("job", key)
 
     def _lock(self) -> FileLock:
         return FileLock(self._folder / "running.lock")
@@ -123,7 +137,7 @@ class Job:
         self._write(Status("running", STARTING))
         with (self._folder / LOG).open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "resmem_core", "train", *command_options(self.config)],
+                [sys.executable, "-m", "resmem_core", self.command, *command_options(self.config), *self.options],
                 env={
                     **os.environ,
                     "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any
 
+from resmem_core.edits import check_reference
 from resmem_core.errors import InvalidParameterError, ResMemError
 from resmem_core.experiment import ExperimentConfig
 from resmem_core.metrics import OUTCOMES
@@ -76,12 +77,16 @@ class Settings:
     epochs: int | None = setting(None, whole(1), "passes over the training split; default: the backbone's recipe")
     limit_train: int | None = setting(None, whole(1), "train on, and remember, only so many examples")
     normalize: bool | None = setting(None, flag, "scale embeddings to length 1; default: as the backbone says")
+    edits: str = setting("", check_reference, "reference of the edits made to memory; default: as it came")
     k: int | None = setting(None, whole(1), "number of neighbours")
     sigma: float | None = setting(None, positive, "bandwidth, in units of the embedding distance")
     temperature: float | None = setting(None, positive, "divides the base model's logits")
     point: int | None = setting(None, whole(0), "row of the test split")
     outcome: str = setting("fixed", one_of(OUTCOMES), "which test points are listed")
-    of_class: str | None = setting(None, str, "list only test points of this class")
+    of_class: str | None = setting(None, str, "list only points of this class")
+    train_point: int | None = setting(None, whole(0), "row of the training split")
+    shown: int = setting(12, whole(1), "neighbours shown")
+    other: str | None = setting(None, str, "what is compared with: the query of its address")
 
     def experiment(self) -> ExperimentConfig:
         """Return the part that says which experiment it is.

@@ -63,10 +63,17 @@ def digest_key(key: Mapping[str, Any]) -> str:
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as JSON, whole or not at all."""
+    write_whole(path, json.dumps(value, indent=1, allow_nan=False).encode())
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name beside it and rename it: a reader sees all of it or none."""
     draft = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
     try:
-        draft.write_text(json.dumps(value, indent=1, allow_nan=False))
+        draft.write_bytes(content)
         draft.replace(path)
+    except OSError as error:  # of the draft, whose name says nothing to a user
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         draft.unlink(missing_ok=True)
 
@@ -138,6 +145,24 @@ class Store:
         with self._writing(path):
             path.mkdir(parents=True, exist_ok=True)
         return path
+
+    def own_path(self, name: str) -> Path:
+        """Return where things lie that people made and nothing can rebuild; `clear` leaves them."""
+        return self.root / "own" / name
+
+    @contextmanager
+    def own_folder(self, name: str) -> Iterator[Path]:
+        """Yield the folder at `own_path`, to be written in.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be written; so does what goes wrong with writing in it.
+        """
+        path = self.own_path(name)
+        with self._writing(path):
+            path.mkdir(parents=True, exist_ok=True)
+            yield path
 
     def find(self, kind: str, key: Mapping[str, Any]) -> Entry | None:
         """Return the entry if it is there and whole; a damaged one is as good as absent."""

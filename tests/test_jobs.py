@@ -24,7 +24,7 @@ def until(condition, seconds=90.0):
 
 @pytest.fixture
 def job(tmp_path):
-    return Job(CONFIG, Store(tmp_path / "store"))
+    return Job(CONFIG, store=Store(tmp_path / "store"))
 
 
 def test_reports_reach_the_file_and_the_caller(job):
@@ -69,7 +69,7 @@ def test_a_second_process_at_the_same_job_leaves_the_reports_alone(job):
     with job.reporting(silent) as first:
         first(Step("Training", 1, 2))
         told = []
-        with Job(CONFIG, job.store).reporting(told.append) as second:
+        with Job(CONFIG, store=job.store).reporting(told.append) as second:
             second(Step("Waiting", 0, 0))
         assert told
         assert job.status().stage == "Training"
@@ -108,7 +108,7 @@ def test_a_job_runs_in_its_own_process_and_leaves_the_experiment_ready(job):
 
 def test_a_job_in_its_own_process_can_be_cancelled_and_goes_on(tmp_path):
     config = ExperimentConfig(seed=7, backbone="resnet14", epochs=400)
-    job = Job(config, Store(tmp_path / "store"))
+    job = Job(config, store=Store(tmp_path / "store"))
     job.start()
     assert until(lambda: job.status().stage == "Training" and "epoch 3" in job.status().message)
     job.cancel()

@@ -490,12 +490,12 @@ class TestJson:
         assert (tmp_path / "a.json").read_text() == "1"
 
     def test_a_full_disk_leaves_no_draft(self, tmp_path, monkeypatch):
-        def write_text(path, text):
-            path.write_bytes(text[:1].encode())
+        def write_bytes(path, content):
+            path.write_text(content[:1].decode())
             raise NO_SPACE
 
-        monkeypatch.setattr(Path, "write_text", write_text)
-        with pytest.raises(OSError, match="No space"):
+        monkeypatch.setattr(Path, "write_bytes", write_bytes)
+        with pytest.raises(OSError, match=r"No space.*/a\.json"):
             write_json(tmp_path / "a.json", [1, 2])
         assert list(tmp_path.iterdir()) == []
 

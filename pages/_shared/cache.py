@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
+from resmem_core.edits import Edits
 from resmem_core.evaluation import Evaluation, accuracy_by_k
 from resmem_core.experiment import Experiment, ExperimentConfig, prepare
+from resmem_core.store import Store
 from resmem_core.tuning import Tuned, ks_to_try
 from resmem_core.types import Params
 
 
-@st.cache_resource(max_entries=4, show_spinner="Opening the experiment…")
+@st.cache_resource(max_entries=6, show_spinner="Opening the experiment…")
 def open_experiment(config: ExperimentConfig) -> Experiment:
-    """Return the experiment without training anything."""
-    return prepare(config, may_wait=False)
+    """Return the experiment without training anything; memory edits are made on the one that is open already."""
+    if not config.edits:
+        return prepare(config, may_wait=False)
+    original = open_experiment(replace(config, edits=""))
+    return original.edited(Edits.load(Store(), config.edits, original.dataset))
 
 
 @st.cache_data(max_entries=64, show_spinner="Choosing k, sigma and temperature on validation…")
 def tuned(config: ExperimentConfig) -> Tuned:
-    """Return the setting chosen on validation."""
-    return open_experiment(config).tune()
+    """Return the setting chosen on validation, with memory as it came: what edits change is then theirs alone."""
+    return open_experiment(replace(config, edits="")).tune()
 
 
-@st.cache_data(max_entries=512, show_spinner=False)
+@st.cache_data(max_entries=128, show_spinner=False)
 def evaluation(config: ExperimentConfig, params: Params) -> Evaluation:
     """Return the four methods judged on test."""
     return open_experiment(config).evaluate(params)

@@ -14,10 +14,12 @@ from resmem_core.errors import ResMemError
 from resmem_core.settings import Settings
 
 FOR_ONE_EXPERIMENT: dict[str, Any] = {
+    "edits": "",
     "k": None,
     "sigma": None,
     "temperature": None,
     "point": None,
+    "train_point": None,
     "of_class": None,
 }
 
@@ -50,11 +52,11 @@ def change(**values: Any) -> None:
     changed = replace(current, **values)
     st.session_state.notes = []
     try:
-        experiment_changed = changed.experiment() != current.experiment()
+        now, before = (replace(shown.experiment(), edits="") for shown in (changed, current))
     except ResMemError as error:
         st.session_state.notes = [str(error)]
         return
-    if experiment_changed:
+    if now != before:
         changed = replace(changed, **{name: values.get(name, none) for name, none in FOR_ONE_EXPERIMENT.items()})
     st.session_state.settings = changed
     _write_url()

@@ -1,0 +1,138 @@
+"""What a command is, and what several of them share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+from resmem_core.progress import Progress
+from resmem_core.registry import Registry
+
+if TYPE_CHECKING:
+    from resmem_core.experiment import Experiment
+    from resmem_core.types import Params
+
+EXPERIMENT = ("dataset", "backbone", "seed", "epochs", "limit_train", "normalize", "index", "edits")
+NUMBERS = ("k", "sigma", "temperature")
+
+
+class Output(NamedTuple):
+    """What a command found: plain values for `--json`, text for people, and the exit status."""
+
+    data: dict[str, Any]
+    text: str
+    status: int = 0
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with status 2."""
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def _none(parser: Parser) -> None:
+    """Add nothing."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command of the command line.
+
+    Attributes
+    ----------
+    name, summary : str
+        What users type, and one line for listings.
+    run : callable
+        From the arguments and a progress callback to what was found.
+    options : tuple of str
+        The fields of `Settings` that it takes. With `EXPERIMENT` among them, `args.config` is the experiment they name;
+        with `NUMBERS`, there is `--tune` as well.
+    arguments : callable
+        Adds what is the command's own.
+    """
+
+    name: str
+    summary: str
+    run: Callable[[argparse.Namespace, Progress], Output]
+    options: tuple[str, ...] = ()
+    arguments: Callable[[Parser], None] = _none
+
+
+COMMANDS: Registry[Command] = Registry("command", "resmem_core.commands")
+
+
+@contextmanager
+def reporting(args: argparse.Namespace, progress: Progress, options: Sequence[str] = ()) -> Iterator[Progress]:
+    """Yield a progress callback whose reports pages see as those of the job with this command and these `options`."""
+    from resmem_core.jobs import Job
+
+    with Job(args.config, args.command, tuple(options)).reporting(progress) as told:
+        yield told
+
+
+def prepared(args: argparse.Namespace, progress: Progress, *, tuned: bool = False) -> Experiment:
+    """Return the experiment that the arguments name, doing first whatever is missing; pages see it as its job."""
+    from resmem_core.experiment import prepare
+    from resmem_core.jobs import Job
+
+    if args.device != "auto":
+        from resmem_core.training import choose_device
+
+        choose_device(args.device)  # a mistake is told even where nothing is left to compute
+    with Job(args.config).reporting(progress) as told:
+        experiment = prepare(args.config, device=args.device, progress=told)
+        if tuned:
+            experiment.tune(told)
+        return experiment
+
+
+def given_numbers(args: argparse.Namespace) -> dict[str, Any]:
+    """Return those of k, sigma and temperature that were given."""
+    return {name: getattr(args, name) for name in NUMBERS if getattr(args, name) is not None}
+
+
+def params_of(args: argparse.Namespace, experiment: Experiment, progress: Progress) -> tuple[Params, str | None]:
+    """Return the setting asked for, and the split it was tuned on."""
+    from resmem_core.types import Params
+
+    if args.tune:
+        return experiment.tune(progress).params, "validation"
+    default = experiment.default_params()
+    values = {**{name: getattr(default, name) for name in NUMBERS}, **given_numbers(args)}
+    return experiment.check(Params(**values)), None
+
+
+def facts(experiment: Experiment) -> dict[str, Any]:
+    """Return what every result is shown with, as plain values."""
+    config, data = experiment.config, experiment.dataset
+    return {
+        "dataset": config.dataset,
+        "backbone": config.backbone,
+        "seed": config.seed,
+        "index": experiment.index,
+        "index_reason": experiment.index_reason,
+        "index_facts": dict(experiment.index_facts),
+        "normalize": experiment.normalize,
+        "edits": experiment.edits.as_dict(),
+        "weights": experiment.base.origin,
+        "n_memory": experiment.n_memory,
+        "n_validation": len(data.validation),
+        "n_test": len(data.test),
+        "notes": list(data.notes),
+    }
+
+
+def listing(rows: list[dict[str, Any]]) -> str:
+    """Return the text of what is registered: names, summaries, and what is missing."""
+    width = max(len(row["name"]) for row in rows) + 2
+    lines = []
+    for row in rows:
+        lines.append(f"{row['name']:{width}}{row['summary']}")
+        if row["unavailable"]:
+            lines.append(f"{'':{width}}({row['unavailable']})")
+    return "\n".join(lines)
