@@ -17,14 +17,25 @@ page = st.navigation(
         ],
         "Setting": [
             st.Page("pages/tune.py", title="Tune", icon=":material/tune:"),
+            st.Page("pages/grid.py", title="Grid", icon=":material/grid_on:"),
+            st.Page("pages/index_lab.py", title="Index lab", icon=":material/speed:"),
         ],
         "Gain": [
             st.Page("pages/classes.py", title="Classes", icon=":material/category:"),
+            st.Page("pages/compare.py", title="Compare", icon=":material/compare_arrows:"),
+            st.Page("pages/gain.py", title="Where it gains", icon=":material/insights:"),
+            st.Page("pages/reliability.py", title="Reliability", icon=":material/balance:"),
         ],
         "Points": [
+            st.Page("pages/map.py", title="Map", icon=":material/scatter_plot:"),
             st.Page("pages/inspect_points.py", title="Inspect", icon=":material/search:", url_path="inspect"),
+            st.Page("pages/memory.py", title="Memory", icon=":material/psychology:"),
         ],
-        "Experiments": [],
+        "Experiments": [
+            st.Page("pages/experiments.py", title="Experiments", icon=":material/history:"),
+            st.Page("pages/your_data.py", title="Your data", icon=":material/upload_file:"),
+            st.Page("pages/export.py", title="Export", icon=":material/download:"),
+        ],
     }
 )
 load_settings()

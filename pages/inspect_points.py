@@ -1,28 +1,33 @@
 """Single test points: what base said, what memory added, and which training points are responsible."""
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
-from pages._shared import cache
+from pages._shared import cache, editing, neighbors
+from pages._shared.figures import show
 from pages._shared.images import picture, title
 from pages._shared.opening import opened
+from pages._shared.share import share
 from pages._shared.state import bound, change, settings
-from resmem_core.explain import Explanation
+from resmem_core.lookup import find_rows
 from resmem_core.metrics import OUTCOMES
 from resmem_core.plots.explanation import explanation_bars, pushes
+from resmem_core.types import IntArray
 
 PER_PAGE = 18
 ALL = "all classes"
-NEIGHBORS_SHOWN = 12
 LABELS = {"fixed": "Fixed", "broken": "Broken", "both right": "Both right", "both wrong": "Still wrong"}
 
+st.caption(
+    "One test point taken apart: the base model's probabilities, what the nearest memories add, and what would be said "
+    "without each of them."
+)
 experiment, params = opened()
 data, names = experiment.dataset, experiment.dataset.class_names
 result = cache.evaluation(experiment.config, params)
 
 
-def listed() -> np.ndarray:
+def listed() -> IntArray:
     """Show the filters and return the rows they leave."""
     shown = settings()
     counts = {name: int((result.outcome == name).sum()) for name in OUTCOMES}
@@ -37,6 +42,7 @@ def listed() -> np.ndarray:
     right.selectbox(
         "True class",
         [ALL, *names],
+        help="List only test points of this class.",
         **bound(
             "of_class",
             shown.of_class if shown.of_class in names else ALL,
@@ -49,15 +55,16 @@ def listed() -> np.ndarray:
     return np.flatnonzero(wanted)
 
 
-def gallery(rows: np.ndarray) -> None:
+def gallery(rows: IntArray) -> None:
     """Show a page of test points to click on."""
     n_pages = -(-len(rows) // PER_PAGE)
     page = 1
     if n_pages > 1:
         shown = settings()
         of_point = int(np.flatnonzero(rows == point)[0]) // PER_PAGE + 1 if point in rows else 1
-        key = f"page-{shown.outcome}-{shown.of_class}-{n_pages}"
-        page = st.number_input(f"Page (of {n_pages})", 1, n_pages, of_point, key=key, width=140)
+        key = f"page-{shown.outcome}-{shown.of_class}-{n_pages}-{of_point}"
+        text = f"{PER_PAGE} test points a page."
+        page = st.number_input(f"Page (of {n_pages})", 1, n_pages, of_point, key=key, width=140, help=text)
     st.caption("Under each test point: what base says → what ResMem says.")
     with st.container(horizontal=True, gap="small"):
         for row in map(int, rows[(page - 1) * PER_PAGE : page * PER_PAGE]):
@@ -76,21 +83,57 @@ def gallery(rows: np.ndarray) -> None:
                 )
 
 
-def neighbor_cards(explanation: Explanation, toward: int, against: int) -> None:
-    """Show the nearest memories with their share in the decision."""
-    moves = explanation.push(toward, against)
-    with st.container(horizontal=True, gap="small"):
-        for rank in range(min(NEIGHBORS_SHOWN, len(explanation.ids))):
-            row, label = int(explanation.ids[rank]), names[explanation.labels[rank]]
-            with st.container(width=144, border=True, gap="small"):
-                image = picture(data.train, row)
-                if image is not None:
-                    st.image(image, width=96, alt=f"training point {row}, a {label}")
-                color, sign = ("green", "for") if moves[rank] >= 0 else ("orange", "against")
-                st.markdown(
-                    f"**{label}** #{row}  \ndistance {explanation.distances[rank]:.3g}  \n"
-                    f"weight {explanation.weights[rank]:.1%}  \n:{color}[{sign} {abs(moves[rank]):.3f}]",
-                )
+def search() -> None:
+    """Open the test point whose number or name was typed."""
+    found = find_rows(data.test, st.session_state["find-point"])
+    if len(found):
+        change(point=int(found[0]))
+    typed = st.session_state["find-point"].strip()
+    if typed and len(found) != 1:
+        said = f"{len(found)} names hold it; the first is shown" if len(found) else "no number or name is like that"
+        st.session_state.notes = [f"{typed!r}: {said} (test points have the numbers 0 to {len(experiment.test) - 1})"]
+
+
+def stepping(rows: IntArray) -> None:
+    """Show how to get to the point before, to the next, and to any other."""
+    at = int(np.searchsorted(rows, point)) if point is not None else 0
+    following = int(np.searchsorted(rows, point, side="right")) if point is not None else 0
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.button(
+            "Previous",
+            icon=":material/chevron_left:",
+            shortcut="P",
+            disabled=at == 0,
+            on_click=change,
+            kwargs={"point": int(rows[at - 1])} if at else None,
+            help="The test point before this one in the list above.",
+        )
+        st.button(
+            "Next",
+            icon=":material/chevron_right:",
+            shortcut="N",
+            disabled=following >= len(rows),
+            on_click=change,
+            kwargs={"point": int(rows[following])} if following < len(rows) else None,
+            help="The next test point of the list above.",
+        )
+        st.text_input(
+            "Find a test point",
+            placeholder="number or name",
+            key="find-point",
+            on_change=search,
+            width=220,
+            help="By its row in the test split, or by a part of its name, such as a file's.",
+        )
+        if params.k > 1:
+            st.slider(
+                "Neighbours shown",
+                1,
+                params.k,
+                width=240,
+                help="How many of the k memories that vote are shown as cards; the table has all.",
+                **bound("shown", min(settings().shown, params.k)),
+            )
 
 
 def inspected(point: int) -> None:
@@ -107,29 +150,33 @@ def inspected(point: int) -> None:
             f"Base says **{names[base]}**  \nResMem says **{names[final]}**  \n"
             f"Outcome: **{LABELS[str(result.outcome[point])]}**"
         )
-    right.plotly_chart(explanation_bars(explanation, names))
+    with right:
+        show(
+            explanation_bars(explanation, names),
+            f"point-{point}",
+            f"Bars by class of test point {point}: base probabilities, what memory adds, and final scores",
+        )
 
     runner_up = int(np.argsort(explanation.scores)[::-1][1])
     against = base if base != final else runner_up
+    moves = explanation.push(final, against)
+    other = neighbors.without(experiment, explanation, params)
+    flips = int((other != final).sum())
     st.subheader(f"Who pushes for {names[final]} over {names[against]}")
-    neighbor_cards(explanation, final, against)
-    if len(explanation.ids) > NEIGHBORS_SHOWN:
-        st.caption(f"The nearest {NEIGHBORS_SHOWN} of k = {len(explanation.ids)}. All of them:")
-    st.plotly_chart(pushes(explanation, final, against, names))
+    st.caption(
+        f"Without any one of these {len(moves)} memories, the next nearest taking its place, the answer "
+        + (f"would flip for {flips} of them." if flips else "would stay the same.")
+    )
+    neighbors.cards(experiment, explanation, other, moves, settings().shown)
+    if len(explanation.ids) > settings().shown:
+        st.caption(f"The nearest {settings().shown} of k = {len(explanation.ids)}. All of them:")
+    show(
+        pushes(explanation, final, against, names),
+        f"pushes-{point}",
+        f"Bars of how far each neighbour moves {names[final]} ahead of {names[against]}, nearest first",
+    )
     with st.expander("All neighbours as a table"):
-        st.dataframe(
-            pd.DataFrame(
-                {
-                    "training point": explanation.ids,
-                    "name": [title(data.train, int(row)) for row in explanation.ids],
-                    "label": [names[label] for label in explanation.labels],
-                    "distance": explanation.distances,
-                    "weight": explanation.weights,
-                    **{f"adds to {names[c]}": explanation.contributions[:, c] for c in (final, against)},
-                }
-            ),
-            hide_index=True,
-        )
+        neighbors.table(experiment, explanation, other, [final, against])
 
 
 rows = listed()
@@ -141,7 +188,10 @@ if len(rows):
 else:
     st.info("No test point is like that at this setting. Choose another outcome or class, or turn the knobs on Tune.")
 st.divider()
+stepping(rows)
+editing.effect_line(experiment, params)
 if point is not None and point >= len(experiment.test):
     st.warning(f"There is no test point {point}: the test split has rows 0 to {len(experiment.test) - 1}.")
 elif point is not None:
     inspected(point)
+    share("explain", params, f"--point={point}")

@@ -4,8 +4,10 @@ import numpy as np
 import streamlit as st
 
 from pages._shared import cache
+from pages._shared.figures import show
 from pages._shared.images import picture
 from pages._shared.opening import opened
+from pages._shared.share import share
 from pages._shared.summary import headline, sentence
 from resmem_core.experiment import Experiment
 from resmem_core.plots.accuracy import method_accuracies
@@ -35,7 +37,12 @@ def example(experiment: Experiment, params: Params) -> None:
     if image is not None:
         left.image(image, width=128)
     left.caption(f"Test point {point}: a **{names[explanation.label]}**; {story}.")
-    right.plotly_chart(explanation_bars(explanation, names))
+    with right:
+        show(
+            explanation_bars(explanation, names),
+            f"point-{point}",
+            f"Bars by class of test point {point}: base probabilities, what memory adds, and final scores",
+        )
 
 
 experiment, params = opened()
@@ -58,9 +65,10 @@ for note in data.notes:
 chosen = cache.tuned(config).params
 result = cache.evaluation(config, chosen)
 headline(experiment, result)
-st.plotly_chart(method_accuracies(result))
+show(method_accuracies(result), "methods", "Test accuracy of the four methods with 95 % intervals")
 st.caption(
     "This page always reports the setting chosen on the validation split; turn the knobs on Tune. Whiskers: 95 % "
     f"intervals. McNemar's exact p for fixed against broken: {result.mcnemar_p:.2g}."
 )
 st.markdown("Next: **Tune** turns k, sigma and temperature; **Inspect** opens single test points and their neighbours.")
+share("evaluate", chosen)

@@ -4,7 +4,9 @@ import numpy as np
 import streamlit as st
 
 from pages._shared import cache
+from pages._shared.figures import show
 from pages._shared.opening import opened
+from pages._shared.share import share
 from pages._shared.state import bound, change
 from pages._shared.summary import headline
 from resmem_core.metrics import ECE_BINS, NLL_FLOOR
@@ -72,10 +74,14 @@ def instrument() -> None:
     with left:
         st.subheader("Accuracy against k")
         ks, curves = cache.curves(config, params.sigma, params.temperature)
-        st.plotly_chart(accuracy_by_k(ks, curves, result.accuracy["base"], params.k))
+        show(
+            accuracy_by_k(ks, curves, result.accuracy["base"], params.k),
+            "accuracy-by-k",
+            "Lines of test accuracy against k for soft kNN and ResMem, with base as a level",
+        )
     with right:
         st.subheader("Four methods")
-        st.plotly_chart(method_accuracies(result))
+        show(method_accuracies(result), "methods", "Test accuracy of the four methods with 95 % intervals")
         st.caption(
             f"Interpolation is lambda · kNN + (1 - lambda) · base with lambda = {result.interpolation_weight:.2f}, "
             "chosen on validation. All four use the same neighbours."
@@ -107,6 +113,7 @@ def instrument() -> None:
         "Lower is better; the change is against base at the same temperature. ResMem's scores sum to 1 but can leave "
         "[0, 1]; for these three they are projected onto the probability simplex."
     )
+    share("evaluate", params)
 
 
 instrument()

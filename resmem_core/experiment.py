@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,19 @@ class ExperimentConfig:
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as plain values."""
         return asdict(self)
+
+    def options(self) -> list[str]:
+        """Return what differs from the defaults as options of the command line."""
+        options = []
+        for f in fields(self):
+            value, option = getattr(self, f.name), f.name.replace("_", "-")
+            if value in (f.default, PRECOMPUTED):
+                continue
+            if isinstance(value, bool):
+                options.append(f"--{'' if value else 'no-'}{option}")
+            else:
+                options.append(f"--{option}={value}")
+        return options
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,7 +257,12 @@ class Experiment:
         return params
 
     def tune(self, progress: Progress = silent) -> Tuned:
-        """Return the setting chosen on the validation split; computed once and kept in the store."""
+        """Return the setting chosen on the validation split; computed once and kept in the store.
+
+        It is chosen with memory as it came: what edits change at that setting is then theirs alone.
+        """
+        if self._original is not None:
+            return self._original.tune(progress)
 
         def build(directory: Path) -> Mapping[str, Any]:
             return tune(self.memory, self.validation, self.sigma_scale, progress).as_dict()
@@ -308,7 +326,7 @@ def prepare(
         config.dataset, seed=config.seed, limit_train=config.limit_train, progress=progress, store=store
     )
     if config.backbone == PRECOMPUTED:
-        base, normalize = given(dataset), False
+        base, normalize = given(dataset, store, may_wait=may_wait, progress=progress), False
     else:
         backbone = BACKBONES.get(config.backbone)
         training = Training(

@@ -19,7 +19,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from resmem_core.errors import Cancelled, ResMemError
-from resmem_core.experiment import PRECOMPUTED, ExperimentConfig
+from resmem_core.experiment import ExperimentConfig
 from resmem_core.progress import Progress, Step
 from resmem_core.store import Store, write_json
 
@@ -137,7 +137,7 @@ class Job:
         self._write(Status("running", STARTING))
         with (self._folder / LOG).open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "resmem_core", self.command, *command_options(self.config), *self.options],
+                [sys.executable, "-m", "resmem_core", self.command, *self.config.options(), *self.options],
                 env={
                     **os.environ,
                     "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]),
@@ -199,15 +199,3 @@ class Job:
             self._write(Status("running", step.stage, step.message, step.done, step.total, now - began))
 
         return report
-
-
-def command_options(config: ExperimentConfig) -> list[str]:
-    """Return the command-line options that name this experiment."""
-    options = []
-    for name, value in config.as_dict().items():
-        option = name.replace("_", "-")
-        if name == "normalize" and value is not None:
-            options.append(f"--{'' if value else 'no-'}{option}")
-        elif value is not None and value != PRECOMPUTED:
-            options.append(f"--{option}={value}")
-    return options

@@ -10,11 +10,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any
 
+from resmem_core.datasets.base import PARTS
 from resmem_core.edits import check_reference
 from resmem_core.errors import InvalidParameterError, ResMemError
 from resmem_core.experiment import ExperimentConfig
+from resmem_core.grid import SPLITS
+from resmem_core.influence import RANKINGS
 from resmem_core.metrics import OUTCOMES
-from resmem_core.types import check_positive
+from resmem_core.near_duplicates import FRACTION
+from resmem_core.projection import COLORINGS, METHODS
+from resmem_core.region import Region
+from resmem_core.slices import AXES
+from resmem_core.types import Params, check_positive
 
 
 def whole(least: int) -> Callable[[str], int]:
@@ -40,6 +47,17 @@ def positive(text: str) -> float:
         raise InvalidParameterError(f"{text!r} is not a finite number above 0") from None
 
 
+def fraction(text: str) -> float:
+    """Read a number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value <= 1:
+        raise InvalidParameterError(f"{text!r} is not a number from 0 to 1")
+    return value
+
+
 def flag(text: str) -> bool:
     """Read a yes or a no."""
     if text.lower() not in ("true", "false"):
@@ -56,6 +74,23 @@ def one_of(names: tuple[str, ...]) -> Callable[[str], str]:
         return text
 
     return read
+
+
+def some_of(names: tuple[str, ...]) -> Callable[[str], str]:
+    """Return a reader of one or more of the given names, with commas between them."""
+
+    def read(text: str) -> str:
+        asked = text.split(",")
+        if not set(asked) <= set(names):
+            raise InvalidParameterError(f"{text!r} must hold one or more, with commas, of: {', '.join(names)}")
+        return ",".join(name for name in names if name in asked)
+
+    return read
+
+
+def area(text: str) -> str:
+    """Read an area of the map."""
+    return str(Region.parse(text))
 
 
 def setting(default: Any, read: Callable[[str], Any], text: str) -> Any:
@@ -85,8 +120,26 @@ class Settings:
     outcome: str = setting("fixed", one_of(OUTCOMES), "which test points are listed")
     of_class: str | None = setting(None, str, "list only points of this class")
     train_point: int | None = setting(None, whole(0), "row of the training split")
+    rank_by: str = setting("net", one_of(RANKINGS), "what training points are ranked by")
+    lowest: bool = setting(False, flag, "lowest rank first")
     shown: int = setting(12, whole(1), "neighbours shown")
+    compare: str = setting("pair", one_of(("pair", "seeds")), "compare two settings, or several seeds")
     other: str | None = setting(None, str, "what is compared with: the query of its address")
+    by: str = setting("distance", one_of(tuple(AXES)), "what the gain is sliced by: distance, confidence or class-size")
+    near: float = setting(
+        FRACTION, fraction, "near-duplicates: how near, as a fraction of the median distance to the nearest memory"
+    )
+    pairs: int = setting(1, whole(1), "page of near-duplicates")
+    projection: str = setting("pca", one_of(tuple(METHODS)), "how the map is made: pca, or tsne")
+    color: str = setting("class", one_of(tuple(COLORINGS)), "what the map's points are coloured by")
+    parts: str = setting("train,test", some_of(PARTS), "splits on the map, with commas between them")
+    region: str | None = setting(None, area, "area of the map that is listed: corners like 0_0,1_2")
+    view: str | None = setting(None, area, "part of the map that is seen: two opposite corners")
+    grid_split: str = setting("validation", one_of(SPLITS), "split of the grid's map: validation or test")
+    all_temperatures: bool = setting(False, flag, "a map for each temperature of the grid")
+    figure: str = setting("accuracy", str, "figure shown for export")
+    runs_of: str | None = setting(None, str, "list only experiments on this dataset")
+    runs_with: str | None = setting(None, str, "list only experiments with this backbone")
 
     def experiment(self) -> ExperimentConfig:
         """Return the part that says which experiment it is.
@@ -97,6 +150,10 @@ class Settings:
             If its fields do not go together, or a name is unknown.
         """
         return ExperimentConfig(**{f.name: getattr(self, f.name) for f in fields(ExperimentConfig)})
+
+    def params(self, chosen: Params) -> Params:
+        """Return k, sigma and temperature, with those of `chosen` where they are left to the data."""
+        return Params(self.k or chosen.k, self.sigma or chosen.sigma, self.temperature or chosen.temperature)
 
     def to_query(self) -> dict[str, str]:
         """Return what differs from the defaults, as text: a URL's query parameters."""

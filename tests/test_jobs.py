@@ -6,7 +6,7 @@ import pytest
 from resmem_core.cli import main
 from resmem_core.errors import Cancelled, StoreError
 from resmem_core.experiment import ExperimentConfig
-from resmem_core.jobs import Job, Status, command_options
+from resmem_core.jobs import Job, Status
 from resmem_core.progress import Step, silent
 from resmem_core.store import Store
 
@@ -133,5 +133,5 @@ def test_the_options_name_the_same_experiment(config, monkeypatch):
     seen = []
     monkeypatch.setattr("resmem_core.experiment.prepare", lambda config, **rest: seen.append(config) or 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        main(["train", *command_options(config)])
+        main(["train", *config.options()])
     assert seen == [config]

@@ -4,11 +4,28 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 import streamlit as st
 
+from pages._shared.images import data_url
+from resmem_core.comparison import Comparison, same_points
 from resmem_core.edits import Edits
 from resmem_core.evaluation import Evaluation, accuracy_by_k
 from resmem_core.experiment import Experiment, ExperimentConfig, prepare
+from resmem_core.grid import Grids, grid_of
+from resmem_core.index_lab import Lab, lab_of
+from resmem_core.influence import Influence, influence, memory_table
+from resmem_core.metrics import calibration_change_intervals
+from resmem_core.near_duplicates import NearDuplicates
+from resmem_core.near_duplicates import near_duplicates as find_near_duplicates
+from resmem_core.projection import Projection, project
+from resmem_core.report import report_figures as figures_of
+from resmem_core.seeds import SeedResult, judge
+from resmem_core.shapley import shapley_of
+from resmem_core.slices import Slice
+from resmem_core.slices import slices as slices_of
+from resmem_core.standalone import Shown
 from resmem_core.store import Store
 from resmem_core.tuning import Tuned, ks_to_try
 from resmem_core.types import Params
@@ -25,8 +42,8 @@ def open_experiment(config: ExperimentConfig) -> Experiment:
 
 @st.cache_data(max_entries=64, show_spinner="Choosing k, sigma and temperature on validation…")
 def tuned(config: ExperimentConfig) -> Tuned:
-    """Return the setting chosen on validation, with memory as it came: what edits change is then theirs alone."""
-    return open_experiment(replace(config, edits="")).tune()
+    """Return the setting chosen on validation."""
+    return open_experiment(config).tune()
 
 
 @st.cache_data(max_entries=128, show_spinner=False)
@@ -41,3 +58,92 @@ def curves(config: ExperimentConfig, sigma: float, temperature: float) -> tuple[
     experiment = open_experiment(config)
     ks = ks_to_try(experiment.k_max)
     return ks, accuracy_by_k(experiment.memory, experiment.test, Params(1, sigma, temperature), ks)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def influence_of(config: ExperimentConfig, params: Params) -> Influence:
+    """Return what each memory point did to the test split."""
+    experiment = open_experiment(config)
+    return influence(experiment.memory, experiment.test, params, evaluation(config, params).predictions)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Working out Shapley values…")
+def shapley(config: ExperimentConfig, k: int) -> np.ndarray:
+    """Return each training point's Shapley value in the vote of the k nearest, without working long for it."""
+    return shapley_of(open_experiment(config), k, may_wait=False)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def memories(config: ExperimentConfig, params: Params, with_shapley: bool) -> pd.DataFrame:
+    """Return the table of training points."""
+    values = shapley(config, params.k) if with_shapley else None
+    return memory_table(open_experiment(config), influence_of(config, params), values)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def thumbnails(config: ExperimentConfig, part: str, rows: tuple[int, ...]) -> list[str | None]:
+    """Return small pictures as data URLs; None where there is nothing to look at."""
+    examples = getattr(open_experiment(config).dataset, part)
+    return [data_url(examples, row) for row in rows]
+
+
+@st.cache_resource(max_entries=4, show_spinner="Projecting…")
+def projection(config: ExperimentConfig, method: str) -> Projection:
+    """Return the map of the experiment, without working long for it."""
+    return project(open_experiment(config), method, may_wait=False)
+
+
+@st.cache_data(max_entries=32, show_spinner="Comparing…")
+def comparison(a: ExperimentConfig, a_params: Params, b: ExperimentConfig, b_params: Params) -> Comparison | None:
+    """Return B against A on test; None where their test points differ."""
+    if not same_points(open_experiment(a).dataset.test, open_experiment(b).dataset.test):
+        return None
+    return Comparison.of(evaluation(a, a_params), evaluation(b, b_params))
+
+
+@st.cache_data(max_entries=256, show_spinner="Opening the seeds…")
+def seed_result(config: ExperimentConfig) -> SeedResult:
+    """Return what one seed gives; the experiment itself is not kept open."""
+    return judge(prepare(config, may_wait=False))
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def slices(config: ExperimentConfig, params: Params, by: str) -> list[Slice]:
+    """Return the gain within slices of the test points."""
+    experiment = open_experiment(config)
+    forgotten = experiment.edits.forgotten
+    return slices_of(experiment.memory, experiment.test, evaluation(config, params), by, forgotten=forgotten)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def near_duplicates(config: ExperimentConfig, params: Params, fraction: float) -> NearDuplicates:
+    """Return the test points with a memory within this fraction of the median distance to the nearest."""
+    experiment = open_experiment(config)
+    memory, test, data = experiment.memory, experiment.test, experiment.dataset
+    result = evaluation(config, params)
+    return find_near_duplicates(memory, test, result, fraction=fraction, train=data.train, test=data.test)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def calibration_intervals(config: ExperimentConfig, params: Params) -> dict[str, tuple[float, float]]:
+    """Return intervals of what memory changes in NLL, Brier score and ECE."""
+    confidence = evaluation(config, params).confidence
+    return calibration_change_intervals(confidence["base"], confidence["resmem"])
+
+
+@st.cache_resource(max_entries=8, show_spinner="Judging the grid…")
+def grids(config: ExperimentConfig) -> Grids:
+    """Return every setting of the grid on validation and test, without working long for it."""
+    return grid_of(open_experiment(config), may_wait=False)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def lab(config: ExperimentConfig, params: Params) -> Lab:
+    """Return what the indexes cost and find, without measuring."""
+    return lab_of(open_experiment(config), params, may_wait=False)
+
+
+@st.cache_resource(max_entries=16, show_spinner="Drawing…")
+def report_figures(config: ExperimentConfig, params: Params, with_grid: bool) -> list[Shown]:
+    """Return the figures of the experiment's report; `with_grid`: whether the grid, one more of them, is there now."""
+    return figures_of(open_experiment(config), evaluation(config, params))

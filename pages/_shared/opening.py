@@ -15,12 +15,18 @@ from resmem_core.datasets import parse_spec
 from resmem_core.errors import InvalidParameterError, ResMemError
 from resmem_core.experiment import PRECOMPUTED, Experiment, ExperimentConfig
 from resmem_core.jobs import Job
+from resmem_core.settings import Settings
 from resmem_core.types import Params
 
 
 def opened() -> tuple[Experiment, Params]:
     """Return the experiment shown and its k, sigma and temperature; where it is not ready, stop with what to do."""
-    config = settings().experiment()
+    return opened_as(settings())
+
+
+def opened_as(shown: Settings) -> tuple[Experiment, Params]:
+    """Return the experiment of these settings, as `opened` does that of the page's own."""
+    config = shown.experiment()
     job = Job(replace(config, edits=""))
     title = f"{config.backbone} on {config.dataset}"
     try:
@@ -32,7 +38,7 @@ def opened() -> tuple[Experiment, Params]:
         at_hand = loader.embedded or loader.has_model or (status is not None and status.state == "done")
         if at_hand and (reason is None or not loader.argument):
             experiment = _open(config)
-            return experiment, _params(experiment)
+            return experiment, _params(experiment, shown)
     except NeedsPreparing:
         reason = None
     except ResMemError as error:
@@ -64,10 +70,9 @@ def _open(config: ExperimentConfig) -> Experiment:
         return original
 
 
-def _params(experiment: Experiment) -> Params:
+def _params(experiment: Experiment, shown: Settings) -> Params:
     chosen = cache.tuned(experiment.config).params
-    asked = settings()
-    params = Params(asked.k or chosen.k, asked.sigma or chosen.sigma, asked.temperature or chosen.temperature)
+    params = shown.params(chosen)
     try:
         return experiment.check(params)
     except InvalidParameterError as error:

@@ -21,6 +21,8 @@ FOR_ONE_EXPERIMENT: dict[str, Any] = {
     "point": None,
     "train_point": None,
     "of_class": None,
+    "region": None,
+    "view": None,
 }
 
 
@@ -58,6 +60,8 @@ def change(**values: Any) -> None:
         return
     if now != before:
         changed = replace(changed, **{name: values.get(name, none) for name, none in FOR_ONE_EXPERIMENT.items()})
+    if changed.dataset != current.dataset:
+        st.session_state.pop("dataset-name", None)  # what the sidebar was about to choose
     st.session_state.settings = changed
     _write_url()
 

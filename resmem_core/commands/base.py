@@ -12,7 +12,7 @@ from resmem_core.progress import Progress
 from resmem_core.registry import Registry
 
 if TYPE_CHECKING:
-    from resmem_core.experiment import Experiment
+    from resmem_core.experiment import Experiment, ExperimentConfig
     from resmem_core.types import Params
 
 EXPERIMENT = ("dataset", "backbone", "seed", "epochs", "limit_train", "normalize", "index", "edits")
@@ -75,8 +75,11 @@ def reporting(args: argparse.Namespace, progress: Progress, options: Sequence[st
         yield told
 
 
-def prepared(args: argparse.Namespace, progress: Progress, *, tuned: bool = False) -> Experiment:
-    """Return the experiment that the arguments name, doing first whatever is missing; pages see it as its job."""
+def prepared(
+    args: argparse.Namespace, progress: Progress, *, config: ExperimentConfig | None = None, tuned: bool = False
+) -> Experiment:
+    """Return an experiment (that of the arguments), doing first what is missing; pages see it as its job."""
+    config = args.config if config is None else config
     from resmem_core.experiment import prepare
     from resmem_core.jobs import Job
 
@@ -84,8 +87,8 @@ def prepared(args: argparse.Namespace, progress: Progress, *, tuned: bool = Fals
         from resmem_core.training import choose_device
 
         choose_device(args.device)  # a mistake is told even where nothing is left to compute
-    with Job(args.config).reporting(progress) as told:
-        experiment = prepare(args.config, device=args.device, progress=told)
+    with Job(config).reporting(progress) as told:
+        experiment = prepare(config, device=args.device, progress=told)
         if tuned:
             experiment.tune(told)
         return experiment

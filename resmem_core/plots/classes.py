@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from resmem_core.metrics import ClassResult
+from resmem_core.metrics import GroupResult
 from resmem_core.plots.common import COLORS, WHISKERS, figure
 from resmem_core.types import IntArray
 
@@ -15,9 +15,13 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 
-def class_gains(results: Sequence[ClassResult]) -> Figure:
+def class_gains(results: Sequence[GroupResult], before: str = "base", after: str = "ResMem") -> Figure:
     """Draw each class's gain, largest first, with its paired bootstrap interval and count."""
-    ordered = sorted(results, key=lambda c: c.gain)
+    return gain_bars(sorted(results, key=lambda c: c.gain), before, after)
+
+
+def gain_bars(ordered: Sequence[GroupResult], before: str = "base", after: str = "ResMem") -> Figure:
+    """Draw the gain of groups of points, the last at the top, with paired bootstrap intervals and counts."""
     fig = figure(max(240, 26 * len(ordered) + 90))
     fig.add_bar(
         x=[c.gain for c in ordered],
@@ -31,10 +35,10 @@ def class_gains(results: Sequence[ClassResult]) -> Figure:
             "color": WHISKERS,
         },
         customdata=[[c.base, c.resmem, c.fixed, c.broken] for c in ordered],
-        hovertemplate="%{y}: %{x:+.1%}<br>base %{customdata[0]:.1%}, ResMem %{customdata[1]:.1%}"
+        hovertemplate=f"%{{y}}: %{{x:+.1%}}<br>{before} %{{customdata[0]:.1%}}, {after} %{{customdata[1]:.1%}}"
         "<br>%{customdata[2]} fixed, %{customdata[3]} broken<extra></extra>",
     )
-    fig.update_xaxes(tickformat="+.2~%", title="accuracy gain of ResMem over base (95 % interval)")
+    fig.update_xaxes(tickformat="+.2~%", title=f"accuracy gain of {after} over {before} (95 % interval)")
     fig.update_yaxes(type="category")
     return fig
 

@@ -10,41 +10,6 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py") if path.stem != "__init__")
 
 
-def opened(page: str, **query: str) -> AppTest:
-    """Return the app as it looks when this page's address is opened."""
-    at = AppTest.from_string(
-        f"""
-import streamlit as st
-from pages._shared.sidebar import sidebar
-from pages._shared.state import load_settings, show_notes
-shown = st.navigation([st.Page({str(ROOT / "pages" / f"{page}.py")!r}, default=True)])
-load_settings()
-sidebar()
-show_notes()
-shown.run()
-""",
-        default_timeout=60,
-    )
-    for name, value in query.items():
-        at.query_params[name] = value
-    return at.run()
-
-
-def text_of(at: AppTest) -> str:
-    blocks = [
-        *at.title,
-        *at.header,
-        *at.subheader,
-        *at.markdown,
-        *at.caption,
-        *at.info,
-        *at.warning,
-        *at.error,
-        *at.toast,
-    ]
-    return "\n".join(str(block.value) for block in blocks)
-
-
 def test_the_router_opens_on_the_overview():
     at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
     assert not at.exception
@@ -53,7 +18,7 @@ def test_the_router_opens_on_the_overview():
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_shows_the_default_experiment(page):
+def test_a_page_shows_the_default_experiment(opened, page):
     at = opened(page)
     assert not at.exception
     assert not at.error
@@ -76,20 +41,20 @@ def test_a_page_shows_the_default_experiment(page):
         ({"dataset": "arrays:/no/such.npz"}, "/no/such.npz"),
     ],
 )
-def test_nonsense_in_the_address_is_told_never_raised(page, query, says):
+def test_nonsense_in_the_address_is_told_never_raised(opened, text_of, page, query, says):
     at = opened(page, **query)
     assert not at.exception
     assert says in text_of(at)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_what_has_no_weights_is_offered_for_training(page):
+def test_what_has_no_weights_is_offered_for_training(opened, page):
     at = opened(page, seed="41")
     assert not at.exception
     assert [button.label for button in at.button if "Train" in button.label] == ["Train and prepare"]
 
 
-def test_the_sliders_move_the_numbers_and_validation_resets_them():
+def test_the_sliders_move_the_numbers_and_validation_resets_them(opened):
     at = opened("tune", k="50", temperature="10.0")
     before = {metric.label: metric.value for metric in at.metric}
     at.slider[0].set_value(1).run()
@@ -100,11 +65,11 @@ def test_the_sliders_move_the_numbers_and_validation_resets_them():
     assert not at.exception
 
 
-def test_tuning_on_test_is_called_by_its_name():
+def test_tuning_on_test_is_called_by_its_name(opened, text_of):
     assert "not an evaluation" in text_of(opened("tune"))
 
 
-def test_filters_and_points_in_inspect():
+def test_filters_and_points_in_inspect(opened, text_of):
     at = opened("inspect_points", k="20")
     first = next(button for button in at.button if button.key.startswith("open-"))
     first.click().run()
@@ -116,12 +81,12 @@ def test_filters_and_points_in_inspect():
     assert "no test point 99999" in text_of(at)
 
 
-def test_an_empty_list_says_what_to_do():
+def test_an_empty_list_says_what_to_do(opened, text_of):
     at = opened("inspect_points", outcome="broken", of_class="0")
     assert "Choose another outcome or class" in text_of(at)
 
 
-def test_switching_the_dataset_keeps_the_page_alive(tmp_path):
+def test_switching_the_dataset_keeps_the_page_alive(opened, text_of, tmp_path):
     rng = np.random.default_rng(0)
     labels = np.arange(60) % 2
     arrays = {}

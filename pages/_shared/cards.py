@@ -1,0 +1,37 @@
+"""Examples side by side, each with a button that opens it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from pages._shared.images import picture, title
+from resmem_core.types import Examples
+
+
+def cards(examples: Examples, rows: Sequence[int], texts: Sequence[str], key: str, of: str) -> int | None:
+    """Show examples and return the row of the one whose button was just pressed.
+
+    Parameters
+    ----------
+    examples : Examples
+    rows : sequence of int
+        Which ones.
+    texts : sequence of str
+        What their buttons say.
+    key : str
+        Unique on the page.
+    of : str
+        What an example is called ("test point").
+    """
+    opened = None
+    with st.container(horizontal=True, gap="small"):
+        for row, text in zip(rows, texts, strict=True):
+            with st.container(width=112, gap="small"):
+                image = picture(examples, row)
+                if image is not None:
+                    st.image(image, width=96, alt=f"{of} {row}")
+                if st.button(text, key=f"{key}-{row}", help=f"Open {of} {row} ({title(examples, row)})."):
+                    opened = row
+    return opened

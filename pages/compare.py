@@ -1,0 +1,230 @@
+"""Two settings or two experiments side by side, or one experiment under several seeds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import pandas as pd
+import streamlit as st
+
+from pages._shared import cache
+from pages._shared.background import prepared
+from pages._shared.figures import show
+from pages._shared.images import picture
+from pages._shared.links import to_test_point
+from pages._shared.opening import opened, opened_as
+from pages._shared.share import share
+from pages._shared.state import bound, change, settings
+from resmem_core.backbones import BACKBONES
+from resmem_core.comparison import Comparison
+from resmem_core.evaluation import Evaluation
+from resmem_core.experiment import PRECOMPUTED, Experiment
+from resmem_core.indexes import INDEXES
+from resmem_core.jobs import Job
+from resmem_core.metrics import wilson_interval
+from resmem_core.plots.classes import class_gains
+from resmem_core.plots.seeds import seed_accuracies
+from resmem_core.seeds import over_seeds, spread
+from resmem_core.settings import Settings
+
+SHOWN = 12
+SEEDS = 5
+KINDS = {"pair": "Two settings or experiments", "seeds": "Several seeds"}
+
+
+def other_settings() -> Settings:
+    """Return B's settings: those kept in the address, or A's own to begin with."""
+    shown = settings()
+    if shown.other is None:
+        return replace(shown, other=None)
+    other, notes = Settings.from_query(dict(parse_qsl(shown.other)))
+    for note in notes:
+        st.warning(f"B: {note}", icon=":material/warning:")
+    return other
+
+
+def change_other(b: Settings, **values: Any) -> None:
+    """Compare with something else from now on."""
+    change(other=urlencode(replace(b, other=None, compare="pair", **values).to_query()))
+
+
+def knob(b: Settings, name: str, value: Any) -> dict[str, Any]:
+    """Tie a widget to the field `name` of B."""
+    key = f"other-{name}"
+    st.session_state[key] = value
+    return {"key": key, "on_change": lambda: change_other(b, **{name: st.session_state[key]})}
+
+
+def choose_other(b: Settings) -> None:
+    """Show B's controls; what is empty is as chosen on validation."""
+    config = b.experiment()
+    auto = "as chosen"
+    with st.container(border=True):
+        st.markdown(
+            f"**B** is compared with **A**, what the other pages show. B is on **{config.dataset}**; an empty field "
+            "stands for what validation chooses."
+        )
+        with st.container(horizontal=True):
+            if config.backbone != PRECOMPUTED:
+                st.selectbox("Backbone of B", [item.name for item in BACKBONES], width=170, help="The base model of B.",
+                             **knob(b, "backbone", config.backbone))  # fmt: skip
+            st.number_input("Seed of B", min_value=0, step=1, width=130, help="Of B's split and training.",
+                            **knob(b, "seed", b.seed))  # fmt: skip
+            st.selectbox("Index of B", [index.name for index in INDEXES], width=130, help="How B finds neighbours.",
+                         **knob(b, "index", b.index if b.index in INDEXES.names() else "exact"))  # fmt: skip
+            st.number_input("k of B", min_value=1, step=1, placeholder=auto, width=190, help="Neighbours of B.",
+                            **knob(b, "k", b.k))  # fmt: skip
+            st.number_input("sigma of B", min_value=1e-9, step=0.01, format="%.4g", placeholder=auto, width=190,
+                            help="Bandwidth of B, in units of its embedding distance.",
+                            **knob(b, "sigma", b.sigma))  # fmt: skip
+            st.number_input("temperature of B", min_value=1e-9, step=0.1, format="%.4g", placeholder=auto, width=190,
+                            help="Divides the logits of B.", **knob(b, "temperature", b.temperature))  # fmt: skip
+        with st.container(horizontal=True):
+            st.button(
+                "Take A's setting as B",
+                icon=":material/content_copy:",
+                on_click=lambda: change_other(settings()),
+                help="Keep what is shown now as B; then change A on the other pages.",
+            )
+            st.button(
+                "Swap A and B",
+                icon=":material/swap_horiz:",
+                on_click=lambda: swap(b),
+                help="Show B on all pages, and compare it with what was A.",
+            )
+
+
+def swap(b: Settings) -> None:
+    """Make B what the pages show, and A what is compared with."""
+    a = settings()
+    change(**{name: getattr(b, name) for name in ("dataset", "backbone", "seed", "index", "epochs", "limit_train")})
+    change(**{name: getattr(b, name) for name in ("normalize", "edits", "k", "sigma", "temperature")})
+    change_other(a)
+
+
+def numbers(results: dict[str, tuple[Experiment, Evaluation]]) -> None:
+    """Show the figures of A and B in a table."""
+
+    def column(experiment: Experiment, result: Evaluation) -> dict[str, str]:
+        config, params = experiment.config, result.params
+        low, high = wilson_interval(round(result.accuracy["resmem"] * result.n), result.n)
+        gain = [100 * value for value in (result.delta, *result.delta_ci95)]
+        before, after = result.calibration["base"], result.calibration["resmem"]
+        return {
+            "experiment": f"{config.backbone} on {config.dataset}, seed {config.seed}, {experiment.index} index",
+            "k, sigma, temperature": f"{params.k}, {params.sigma:.4g}, {params.temperature:.4g}",
+            "memory edits": str(len(experiment.edits)),
+            "base accuracy": f"{result.accuracy['base']:.2%}",
+            "ResMem accuracy (95 %)": f"{result.accuracy['resmem']:.2%} ({low:.2%} to {high:.2%})",
+            "gain, points (95 %)": f"{gain[0]:+.2f} ({gain[1]:+.2f} to {gain[2]:+.2f})",
+            "fixed, broken": f"{result.fixed}, {result.broken} of {result.n:,}",
+            "NLL, base → ResMem": f"{before.nll:.3f} → {after.nll:.3f}",
+            "Brier": f"{before.brier:.3f} → {after.brier:.3f}",
+            "ECE": f"{before.ece:.3f} → {after.ece:.3f}",
+        }
+
+    st.table(pd.DataFrame({name: column(*found) for name, found in results.items()}))
+
+
+def winners(experiment: Experiment, comparison: Comparison) -> None:
+    """Show the points that only one of the two gets right."""
+    names = experiment.dataset.class_names
+    for title, rows in (("Only A is right", comparison.only_a), ("Only B is right", comparison.only_b)):
+        st.subheader(f"{title}: {len(rows):,}")
+        if not len(rows):
+            st.caption("No test point.")
+        with st.container(horizontal=True, gap="small"):
+            for row in map(int, rows[:SHOWN]):
+                with st.container(width=104, gap="small"):
+                    image = picture(experiment.dataset.test, row)
+                    label = names[comparison.labels[row]]
+                    if image is not None:
+                        st.image(image, width=96, alt=f"test point {row}, a {label}")
+                    if st.button(f"#{row}: {label}", key=f"open-{row}", help=f"Open test point {row} in Inspect."):
+                        to_test_point(row)
+        if len(rows) > SHOWN:
+            st.caption(f"The first {SHOWN}. All: {', '.join(map(str, rows[:200]))}{' …' if len(rows) > 200 else ''}")
+
+
+def pair() -> None:
+    """Compare A and B."""
+    b = other_settings()
+    choose_other(b)
+    a_experiment, a_params = opened()
+    b_experiment, b_params = opened_as(b)
+    results = {
+        "A": (a_experiment, cache.evaluation(a_experiment.config, a_params)),
+        "B": (b_experiment, cache.evaluation(b_experiment.config, b_params)),
+    }
+    numbers(results)
+    comparison = cache.comparison(a_experiment.config, a_params, b_experiment.config, b_params)
+    if comparison is None:
+        st.info("A and B are tested on other points: only these figures can be compared, not point by point.")
+        return
+    low, high = (100 * value for value in comparison.delta_ci95)
+    st.markdown(
+        f"**B - A: {100 * comparison.delta:+.2f} points** ({low:+.2f} to {high:+.2f}, paired bootstrap 95 % interval "
+        f"over {len(comparison.labels):,} test points; McNemar's exact p = {comparison.mcnemar_p:.2g})."
+    )
+    if not len(comparison.only_a) and not len(comparison.only_b):
+        st.info("A and B are right on the same test points. Change B above, or A on the other pages.")
+        return
+    winners(a_experiment, comparison)
+    st.subheader("By class")
+    show(
+        class_gains(comparison.per_class, "A", "B"),
+        "compare-classes",
+        "Bars of the accuracy gain of B over A in each class, with intervals",
+    )
+    share("compare", a_params, f"--with={urlencode(replace(b, other=None, compare='pair').to_query())}")
+
+
+def seeds() -> None:
+    """Show the current experiment under several seeds."""
+    opened()  # the one that is shown must be ready before its siblings are asked for
+    config = replace(settings().experiment(), edits="", seed=0)
+    results = prepared(
+        lambda: over_seeds(config, range(SEEDS), cache.seed_result),
+        Job(config, "seeds", (f"--count={SEEDS}",)),
+        f"{config.backbone} on {config.dataset} under seeds 0 to {SEEDS - 1}",
+        f"Each of the {SEEDS} seeds has a split and a training of its own; those that are not there yet are trained.",
+        "Train and prepare",
+    )
+    found = spread(results)
+    gain = found["delta"]
+    st.markdown(
+        f"Over {len(results)} seeds ResMem gains **{100 * gain['mean']:+.2f} points** on average "
+        f"(standard deviation {100 * gain['sd']:.2f}, {100 * gain['min']:+.2f} to {100 * gain['max']:+.2f}). Each seed "
+        "is tuned on its own validation split and judged on test once."
+    )
+    show(seed_accuracies(results), "seeds", "Base and ResMem accuracy under each seed, and their means")
+    st.dataframe(
+        pd.DataFrame(
+            [
+                {"seed": r.seed, "base": r.base, "ResMem": r.resmem, "gain": r.delta, "gain, low": r.delta_ci95[0],
+                 "gain, high": r.delta_ci95[1], "k": r.k, "sigma": r.sigma, "temperature": r.temperature}
+                for r in results
+            ]
+        ),
+        hide_index=True,
+        column_config={
+            name: st.column_config.NumberColumn(format="percent")
+            for name in ("base", "ResMem", "gain", "gain, low", "gain, high")
+        },
+    )  # fmt: skip
+
+
+st.caption("Who is right where the other is wrong, whether that is more than chance, and how much a seed matters.")
+st.segmented_control(
+    "Compare",
+    list(KINDS),
+    format_func=KINDS.__getitem__,
+    help="Two settings or experiments point by point, or one experiment under several seeds.",
+    **bound("compare", settings().compare, lambda picked: picked or settings().compare),
+)
+if settings().compare == "pair":
+    pair()
+else:
+    seeds()

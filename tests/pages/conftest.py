@@ -1,0 +1,55 @@
+"""Pages by Streamlit's own test runner: the app's router with one page as the default."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def opened():
+    """Return a function from a page's file name and query to the app as it looks when that address is opened."""
+    return _opened
+
+
+@pytest.fixture
+def text_of():
+    """Return a function from an app to all it says."""
+    return _text_of
+
+
+def _opened(page: str, **query: str) -> AppTest:
+    """Return the app as it looks when this page's address is opened."""
+    at = AppTest.from_string(
+        f"""
+import streamlit as st
+from pages._shared.sidebar import sidebar
+from pages._shared.state import load_settings, show_notes
+shown = st.navigation([st.Page({str(ROOT / "pages" / f"{page}.py")!r}, default=True)])
+load_settings()
+sidebar()
+show_notes()
+shown.run()
+""",
+        default_timeout=60,
+    )
+    for name, value in query.items():
+        at.query_params[name] = value
+    return at.run()
+
+
+def _text_of(at: AppTest) -> str:
+    blocks = [
+        *at.title,
+        *at.header,
+        *at.subheader,
+        *at.markdown,
+        *at.caption,
+        *at.info,
+        *at.warning,
+        *at.error,
+        *at.toast,
+    ]
+    return "\n".join(str(block.value) for block in blocks)
