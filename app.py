@@ -31,12 +31,13 @@ page = st.navigation(
             st.Page("pages/inspect_points.py", title="Inspect", icon=":material/search:", url_path="inspect"),
             st.Page("pages/memory.py", title="Memory", icon=":material/psychology:"),
         ],
-        "Experiments": [
+        "Workspace": [
             st.Page("pages/experiments.py", title="Experiments", icon=":material/history:"),
             st.Page("pages/your_data.py", title="Your data", icon=":material/upload_file:"),
             st.Page("pages/export.py", title="Export", icon=":material/download:"),
         ],
-    }
+    },
+    expanded=True,
 )
 load_settings()
 sidebar()

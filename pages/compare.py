@@ -216,13 +216,14 @@ def seeds() -> None:
     )  # fmt: skip
 
 
+shown = settings()
 st.caption("Who is right where the other is wrong, whether that is more than chance, and how much a seed matters.")
 st.segmented_control(
     "Compare",
     list(KINDS),
     format_func=KINDS.__getitem__,
     help="Two settings or experiments point by point, or one experiment under several seeds.",
-    **bound("compare", settings().compare, lambda picked: picked or settings().compare),
+    **bound("compare", shown.compare, lambda picked: picked or shown.compare),
 )
 if settings().compare == "pair":
     pair()

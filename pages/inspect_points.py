@@ -18,11 +18,11 @@ PER_PAGE = 18
 ALL = "all classes"
 LABELS = {"fixed": "Fixed", "broken": "Broken", "both right": "Both right", "both wrong": "Still wrong"}
 
+experiment, params = opened()
 st.caption(
     "One test point taken apart: the base model's probabilities, what the nearest memories add, and what would be said "
     "without each of them."
 )
-experiment, params = opened()
 data, names = experiment.dataset, experiment.dataset.class_names
 result = cache.evaluation(experiment.config, params)
 

@@ -5,8 +5,8 @@ Shapes: M points, C classes, K neighbours.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +38,7 @@ def delta_interval(fixed: int, broken: int, n: int, *, seed: int = 0, resamples:
         return (0.0, 0.0)
     rng = np.random.default_rng(seed)
     counts = rng.multinomial(n, [fixed / n, broken / n, (n - fixed - broken) / n], size=resamples)
-    low, high = np.percentile((counts[:, 0] - counts[:, 1]) / n, [2.5, 97.5])
-    return (float(low), float(high))
+    return _middle_95((counts[:, 0] - counts[:, 1]) / n)
 
 
 def mcnemar_p(fixed: int, broken: int) -> float:
@@ -61,8 +60,8 @@ def wilson_interval(right: int, n: int) -> tuple[float, float]:
 
 
 @dataclass(frozen=True)
-class ClassResult:
-    """Accuracy within one class, before and after; `gain_ci95` is a paired bootstrap interval."""
+class GroupResult:
+    """Accuracy within a group of points, before and after; `gain_ci95` is a paired bootstrap interval."""
 
     name: str
     n: int
@@ -77,6 +76,22 @@ class ClassResult:
         """ResMem's accuracy less that of the base model."""
         return self.resmem - self.base
 
+    @classmethod
+    def of(cls, name: str, base_right: BoolArray, resmem_right: BoolArray, *, seed: int = 0, **more: Any) -> Self:
+        """Judge a group of at least one point, (M,), (M,); `more` are the fields that a child adds."""
+        n, base, resmem = len(base_right), float(base_right.mean()), float(resmem_right.mean())
+        fixed, broken = int((~base_right & resmem_right).sum()), int((base_right & ~resmem_right).sum())
+        interval = delta_interval(fixed, broken, n, seed=seed)
+        return cls(name, n, base, resmem, fixed, broken, interval, **more)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields and the gain as plain values, for JSON."""
+        return {**asdict(self), "gain": self.gain, "gain_ci95": list(self.gain_ci95)}
+
+
+class ClassResult(GroupResult):
+    """Accuracy within one class."""
+
 
 def per_class(
     labels: IntArray, base_right: BoolArray, resmem_right: BoolArray, class_names: tuple[str, ...]
@@ -85,13 +100,8 @@ def per_class(
     results = []
     for label, name in enumerate(class_names):
         of_class = labels == label
-        n = int(of_class.sum())
-        if n == 0:
-            continue
-        base, resmem = base_right[of_class], resmem_right[of_class]
-        fixed, broken = int((~base & resmem).sum()), int((base & ~resmem).sum())
-        interval = delta_interval(fixed, broken, n, seed=label)
-        results.append(ClassResult(name, n, float(base.mean()), float(resmem.mean()), fixed, broken, interval))
+        if of_class.any():
+            results.append(ClassResult.of(name, base_right[of_class], resmem_right[of_class], seed=label))
     return results
 
 
@@ -148,18 +158,108 @@ class Confidence(NamedTuple):
         squares = np.einsum("mc,mc->m", probabilities, probabilities)
         return cls(probabilities[rows, labels], squares, probabilities[rows, predicted], predicted == labels)
 
+    @property
+    def nll(self) -> FloatArray:
+        """Negative log-likelihood of each point in nats, (M,)."""
+        return -np.log(np.maximum(self.own, NLL_FLOOR))
+
+    @property
+    def brier(self) -> FloatArray:
+        """Squared distance between each point's probabilities and its one-hot label, (M,)."""
+        return self.squares - 2 * self.own + 1
+
+    @property
+    def gap(self) -> FloatArray:
+        """By how much being right (1) or wrong (0) differs from the confidence of each point, (M,)."""
+        return self.right - self.largest.astype(float)
+
+    def bins(self, count: int = ECE_BINS) -> IntArray:
+        """Return the bin of equal width that each point's confidence lies in, (M,), 0 to `count` - 1."""
+        return np.minimum((self.largest * count).astype(int), count - 1)
+
     def calibration(self) -> Calibration:
         """Return how well the distributions match the labels."""
-        nll = float(-np.log(np.maximum(self.own, NLL_FLOOR)).mean(dtype=np.float64))
-        brier = float((self.squares - 2 * self.own + 1).mean(dtype=np.float64))
-        bins = np.minimum((self.largest * ECE_BINS).astype(int), ECE_BINS - 1)
-        gaps = np.bincount(bins, weights=self.right - self.largest.astype(float), minlength=ECE_BINS)
+        nll, brier = (float(values.mean(dtype=np.float64)) for values in (self.nll, self.brier))
+        gaps = np.bincount(self.bins(), weights=self.gap)
         return Calibration(nll, brier, float(np.abs(gaps).sum() / len(self.own)))
 
 
 def calibration(probabilities: FloatArray, labels: IntArray) -> Calibration:
     """Judge probabilities of shape (M, C) against labels of shape (M,)."""
     return Confidence.of(probabilities, labels).calibration()
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """The points whose confidence lies in one bin of a reliability diagram.
+
+    Attributes
+    ----------
+    low, high : float
+        Ends of the bin; a confidence of exactly `high` lies in the next bin, except in the last.
+    n : int
+        Points, at least 1.
+    confidence : float
+        Their mean confidence.
+    accuracy : float
+        Share of them that are right.
+    accuracy_ci95 : tuple of float
+        Its Wilson interval.
+    """
+
+    low: float
+    high: float
+    n: int
+    confidence: float
+    accuracy: float
+    accuracy_ci95: tuple[float, float]
+
+
+def reliability(confidence: Confidence, bins: int = ECE_BINS) -> list[ReliabilityBin]:
+    """Return the bins of equal width that hold points, by rising confidence.
+
+    They are those of the expected calibration error, which is the mean of |accuracy - confidence| over the bins, each
+    weighted by its points.
+    """
+    of_bin = confidence.bins(bins)
+    results = []
+    for i in np.unique(of_bin).tolist():
+        within = of_bin == i
+        n, right = int(within.sum()), int(confidence.right[within].sum())
+        sure = float(confidence.largest[within].mean(dtype=np.float64))
+        results.append(ReliabilityBin(i / bins, (i + 1) / bins, n, sure, right / n, wilson_interval(right, n)))
+    return results
+
+
+def calibration_change_intervals(
+    before: Confidence, after: Confidence, *, seed: int = 0, resamples: int = 1_000
+) -> dict[str, tuple[float, float]]:
+    """Return paired bootstrap 95 % intervals of after - before for "nll", "brier" and "ece".
+
+    Both judge the same M points; each resample draws M of them with replacement.
+    """
+    n, rng = len(before.own), np.random.default_rng(seed)
+    # Each figure is a function of sums over the points, so a resample is a product with its counts.
+    columns = [after.nll - before.nll, after.brier - before.brier]
+    for confidence in (before, after):
+        by_bin = np.zeros((n, ECE_BINS))
+        by_bin[np.arange(n), confidence.bins()] = confidence.gap
+        columns.extend(by_bin.T)
+    table = np.stack(columns, axis=1)  # (M, 2 + 2 bins)
+
+    def resampled(times: int) -> FloatArray:
+        counts = np.stack([np.bincount(rng.integers(0, n, n), minlength=n) for _ in range(times)])
+        return counts.astype(float) @ table / n
+
+    sums = np.concatenate([resampled(min(50, resamples - done)) for done in range(0, resamples, 50)])
+    ece_before, ece_after = (np.abs(gaps).sum(axis=1) for gaps in np.split(sums[:, 2:], 2, axis=1))
+    drawn = {"nll": sums[:, 0], "brier": sums[:, 1], "ece": ece_after - ece_before}
+    return {name: _middle_95(values) for name, values in drawn.items()}
+
+
+def _middle_95(values: FloatArray) -> tuple[float, float]:
+    low, high = np.percentile(values, [2.5, 97.5])
+    return (float(low), float(high))
 
 
 def recall_at_k(found: Neighbors, exact: Neighbors, k: int) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resmem_core.progress import Progress, silent
-from resmem_core.sweep import Sweep, sweep
+from resmem_core.sweep import Grid, Sweep, sweep
 from resmem_core.types import Memory, Params, Queries
 
 KS = (1, 2, 3, 4, 5, 7, 9, 12, 15, 20, 25, 30, 40, 50, 65, 80, 100, 130, 160, 200, 256)
@@ -94,16 +94,9 @@ def tune(memory: Memory, validation: Queries, sigma_scale: float, progress: Prog
         Equal accuracies go to the smaller k, then to the temperature nearest 1, then to the sigma nearest the scale.
     """
     began = time.perf_counter()
-    ks = ks_to_try(validation.neighbors.k)
-    coarse = sweep(
-        memory,
-        validation,
-        ks=ks,
-        sigmas=sigma_scale * SIGMA_FACTORS,
-        temperatures=TEMPERATURES,
-        progress=_called("Choosing on validation", progress),
-    )
-    t, s, g = _best(coarse, sigma_scale)
+    coarse = coarse_sweep(memory, validation, sigma_scale, _called("Choosing on validation", progress))
+    ks = coarse.grid.ks.tolist()
+    t, s, g = best_cell(coarse, sigma_scale)
     winner = coarse.grid.params(t, s, g)
     fine = sweep(
         memory,
@@ -113,10 +106,9 @@ def tune(memory: Memory, validation: Queries, sigma_scale: float, progress: Prog
         temperatures=winner.temperature * STEPS,
         progress=_called("Choosing more finely", progress),
     )
-    best = _best(fine, sigma_scale)
+    best = best_cell(fine, sigma_scale)
     params, accuracy = fine.grid.params(*best), float(fine.accuracy[best])
-    likely = (fine.right[best] + 2) / (len(validation) + 4)  # after Agresti and Coull: all right is not certain
-    error = math.sqrt(likely * (1 - likely) / len(validation))
+    error = standard_error(int(fine.right[best]), len(validation))
     near = coarse.accuracy >= accuracy - error
     return Tuned(
         params=params,
@@ -136,13 +128,30 @@ def _called(stage: str, progress: Progress) -> Progress:
     return lambda step: progress(replace(step, stage=stage))
 
 
+def coarse_grid(k_max: int, sigma_scale: float) -> Grid:
+    """Return the settings that `tune` begins with: k up to `k_max`, sigma around the scale, temperature around 1."""
+    return Grid.of(ks_to_try(k_max), sigma_scale * SIGMA_FACTORS, TEMPERATURES)
+
+
+def coarse_sweep(memory: Memory, queries: Queries, sigma_scale: float, progress: Progress = silent) -> Sweep:
+    """Judge the whole of the grid that `tune` begins with."""
+    grid = coarse_grid(queries.neighbors.k, sigma_scale)
+    return sweep(memory, queries, ks=grid.ks, sigmas=grid.sigmas, temperatures=grid.temperatures, progress=progress)
+
+
+def standard_error(right: int, n: int) -> float:
+    """Return the standard error of an accuracy, after Agresti and Coull: that of all right is not 0."""
+    likely = (right + 2) / (n + 4)
+    return math.sqrt(likely * (1 - likely) / n)
+
+
 def ks_to_try(k_max: int) -> list[int]:
     """Return the values of `KS` below `k_max`, and `k_max`."""
     return [k for k in KS if k < k_max] + [k_max]
 
 
-def _best(swept: Sweep, sigma_scale: float) -> tuple[int, int, int]:
-    """Return the cell that ranks first."""
+def best_cell(swept: Sweep, sigma_scale: float) -> tuple[int, int, int]:
+    """Return the cell (temperature, sigma, k) of the most right answers; ties as in `tune`."""
     grid = swept.grid
     temperatures, sigmas, ks = np.meshgrid(
         abs(np.log(grid.temperatures)), abs(np.log(grid.sigmas / sigma_scale)), grid.ks, indexing="ij"

@@ -15,13 +15,17 @@ from resmem_core.metrics import (
     ECE_BINS,
     NLL_FLOOR,
     OUTCOMES,
+    Confidence,
+    GroupResult,
     calibration,
+    calibration_change_intervals,
     confusion,
     delta_interval,
     mcnemar_p,
     outcomes,
     per_class,
     recall_at_k,
+    reliability,
     wilson_interval,
 )
 from resmem_core.types import Neighbors
@@ -213,6 +217,84 @@ class TestCalibration:
         assert 0 <= found.nll <= -math.log(NLL_FLOOR)
         assert -1e-12 <= found.brier <= 2 + 1e-12
         assert 0 <= found.ece <= 1
+
+
+def seen(rng, n, c=4, spread=2.0):
+    return Confidence.of(probabilities_of(rng, n, c, spread), rng.integers(0, c, n))
+
+
+class TestReliability:
+    @quick
+    @given(st.integers(1, 200), st.integers(1, 30), st.integers(0, 2**32 - 1))
+    def test_against_a_loop(self, n, bins, seed):
+        confidence = seen(np.random.default_rng(seed), n)
+        found = iter(reliability(confidence, bins))
+        for i in range(bins):
+            rows = [p for p in range(n) if min(int(confidence.largest[p] * bins), bins - 1) == i]
+            if not rows:
+                continue
+            b = next(found)
+            assert (b.low, b.high, b.n) == (pytest.approx(i / bins), pytest.approx((i + 1) / bins), len(rows))
+            assert b.confidence == pytest.approx(confidence.largest[rows].mean())
+            assert b.accuracy == pytest.approx(confidence.right[rows].mean())
+            assert b.accuracy_ci95 == wilson_interval(int(confidence.right[rows].sum()), len(rows))
+        assert next(found, None) is None
+
+    @quick
+    @given(st.integers(1, 300), st.sampled_from([np.float32, np.float64]), st.integers(0, 2**32 - 1))
+    def test_its_gaps_are_the_ece(self, n, kind, seed):
+        rng = np.random.default_rng(seed)
+        confidence = Confidence.of(probabilities_of(rng, n, 3).astype(kind), rng.integers(0, 3, n))
+        gaps = [b.n / n * abs(b.accuracy - b.confidence) for b in reliability(confidence)]
+        assert sum(gaps) == pytest.approx(confidence.calibration().ece, abs=1e-9)
+
+    def test_ends(self):
+        certain = Confidence.of(np.eye(2)[[0, 1]], np.array([0, 0]))
+        (last,) = reliability(certain, 10)
+        assert (last.low, last.high, last.n, last.confidence, last.accuracy) == (0.9, 1, 2, 1, 0.5)
+
+
+class TestCalibrationChangeIntervals:
+    def test_is_the_bootstrap_of_rows(self, rng):
+        p = probabilities_of(rng, 300, 3)
+        q = (p + 0.3 * probabilities_of(rng, 300, 3)) / 1.3
+        labels = rng.integers(0, 3, 300)
+        drawn = {"nll": [], "brier": [], "ece": []}
+        for _ in range(800):
+            rows = rng.integers(0, 300, 300)
+            before, after = calibration(p[rows], labels[rows]), calibration(q[rows], labels[rows])
+            for name, values in drawn.items():
+                values.append(getattr(after, name) - getattr(before, name))
+        found = calibration_change_intervals(Confidence.of(p, labels), Confidence.of(q, labels), resamples=2_000)
+        for name, values in drawn.items():
+            low, high = np.percentile(values, [2.5, 97.5])
+            assert found[name] == pytest.approx((low, high), abs=0.15 * (high - low))
+
+    def test_no_change_is_certain(self, rng):
+        same = seen(rng, 50)
+        for interval in calibration_change_intervals(same, same, resamples=20).values():
+            assert interval == (0, 0)
+
+    def test_same_seed_same_interval(self, rng):
+        a, b = seen(rng, 60), seen(rng, 60)
+        first, again = (calibration_change_intervals(a, b, resamples=70) for _ in range(2))
+        assert first == again
+        assert all(type(end) is float for interval in first.values() for end in interval)
+        other = calibration_change_intervals(b, a, resamples=70)
+        for name, (low, high) in first.items():
+            assert other[name] == pytest.approx((-high, -low))
+
+
+class TestGroupResult:
+    @quick
+    @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=40))
+    def test_against_counts(self, pairs):
+        base, resmem = np.array(pairs, bool).T
+        group = GroupResult.of("some", base, resmem, seed=3)
+        fixed, broken = sum(not b and r for b, r in pairs), sum(b and not r for b, r in pairs)
+        assert (group.name, group.n, group.fixed, group.broken) == ("some", len(pairs), fixed, broken)
+        assert group.gain == pytest.approx((fixed - broken) / len(pairs))
+        assert group.gain_ci95 == delta_interval(fixed, broken, len(pairs), seed=3)
 
 
 def found_at(distances):

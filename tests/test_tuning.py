@@ -255,6 +255,7 @@ def test_an_experiment_chooses_without_test(experiment_arrays, tmp_path, monkeyp
         "validation": experiment_arrays.validation,
         "sigma_scale": SCALE,
         "_store": Store(tmp_path),
+        "config": SimpleNamespace(edits=""),
         "_neighbors": SimpleNamespace(path=Path("neighbors/0")),
     }
     experiment = Experiment(**dict.fromkeys(field.name for field in fields(Experiment)) | given)

@@ -67,6 +67,7 @@ def shown_effect(experiment: Experiment, params: Params) -> None:
             f"{after:.2%}",
             f"{100 * done.delta:+.2f} points ({100 * low:+.2f} to {100 * high:+.2f})",
             delta_color="normal" if done.delta else "off",
+            delta_arrow="auto" if done.delta else "off",
             help="In brackets: the 95 % interval of the change, by paired bootstrap over the test points.",
             border=True,
             width=270,
@@ -76,7 +77,7 @@ def shown_effect(experiment: Experiment, params: Params) -> None:
             ("Newly right", done.only_b, "Test points that are right only with the edits."),
             ("Newly wrong", done.only_a, "Test points that are right only with memory as it came."),
         ):
-            st.metric(label, len(rows), help=text, border=True, width=130, height="stretch")
+            st.metric(label, len(rows), help=text, border=True, width=150, height="stretch")
     st.caption(
         f"k = {params.k}, sigma = {params.sigma:.4g} and temperature = {params.temperature:.4g} stay as they were with "
         f"memory as it came, and nothing is trained anew: the change is the edits' alone. McNemar's exact p for newly "

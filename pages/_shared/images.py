@@ -1,22 +1,5 @@
-"""Pictures of examples, enlarged without blur."""
+"""Pictures of examples, and what they are called."""
 
-from __future__ import annotations
+from resmem_core.pictures import data_url, picture, title
 
-import numpy as np
-
-from resmem_core.types import Examples
-
-
-def picture(examples: Examples, row: int, side: int = 96) -> np.ndarray | None:
-    """Return the example's image as (height, width, 3) of about `side` pixels, or None where there is none."""
-    if examples.images is None:
-        return None
-    image = np.asarray(examples.images[row]).transpose(1, 2, 0)
-    image = np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
-    factor = max(1, round(side / max(image.shape[:2])))
-    return image.repeat(factor, axis=0).repeat(factor, axis=1)
-
-
-def title(examples: Examples, row: int) -> str:
-    """Return what the example is called."""
-    return str(examples.names[row]) if examples.names is not None else str(row)
+__all__ = ["data_url", "picture", "title"]

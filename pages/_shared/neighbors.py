@@ -24,7 +24,7 @@ def cards(experiment: Experiment, explanation: Explanation, other: IntArray, mov
     with st.container(horizontal=True, gap="small"):
         for rank in range(min(n, len(explanation.ids))):
             row, label = int(explanation.ids[rank]), names[explanation.labels[rank]]
-            with st.container(width=196, border=True, gap="small"):
+            with st.container(width=152, border=True, gap="small"):
                 image = picture(data.train, row)
                 if image is not None:
                     st.image(image, width=96, alt=f"training point {row}, a {label}")
@@ -37,13 +37,13 @@ def cards(experiment: Experiment, explanation: Explanation, other: IntArray, mov
                 )
                 with st.container(horizontal=True, gap="small"):
                     if st.button(
-                        "Open",
+                        f"Open #{row}",
                         key=f"memory-{row}",
                         help=f"Open training point {row} ({title(data.train, row)}) in Memory.",
                     ):
                         to_train_point(row)
                     st.button(
-                        "Forget",
+                        f"Forget #{row}",
                         key=f"forget-{row}",
                         on_click=editing.forget,
                         args=(experiment, [row]),

@@ -25,12 +25,14 @@ def sidebar() -> None:
             "Dataset",
             [item.name for item in DATASETS],
             format_func=_dataset_label,
-            help="`folder:` reads images from train/ and test/ folders; `arrays:` reads embeddings and logits of your "
-            "own model from an .npz file.",
+            help="`folder:` reads images from train/ and test/ folders; `arrays:` and `table:` read embeddings and "
+            "logits of your own model from an .npz, .csv or .parquet file; `upload:` is what you upload on Your data.",
             **_picked_dataset(st.session_state.get("dataset-name", loader.name)),
         )
         wanted = DATASETS.get(st.session_state["dataset-name"])
-        if wanted.argument is not None:
+        if wanted.private:
+            st.info("Files are uploaded and opened on the page **Your data**.", icon=":material/upload_file:")
+        elif wanted.argument is not None:
             st.text_input(
                 f"{wanted.argument.capitalize()} on this machine",
                 placeholder="type it and press Enter",

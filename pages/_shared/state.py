@@ -21,6 +21,7 @@ FOR_ONE_EXPERIMENT: dict[str, Any] = {
     "point": None,
     "train_point": None,
     "of_class": None,
+    "pairs": 1,
     "region": None,
     "view": None,
 }

@@ -2,15 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import streamlit as st
 
 from resmem_core.evaluation import Evaluation
 from resmem_core.experiment import Experiment
+from resmem_core.metrics import GroupResult
+from resmem_core.tables import group_table
 
 
 def sentence(text: str) -> str:
     """Write a note or a help text of the core as a sentence."""
     return f"{text[0].upper()}{text[1:]}."
+
+
+def gain_in_words(group: GroupResult) -> str:
+    """Say what memory gains a group of points, with the interval."""
+    low, high = group.gain_ci95
+    return f"{100 * group.gain:+.1f} points (95 % interval {100 * low:+.1f} to {100 * high:+.1f})"
+
+
+def gain_table(kind: str, groups: Sequence[GroupResult], more: Sequence[Mapping[str, Any]] = ()) -> None:
+    """Show groups of points with all their numbers.
+
+    Parameters
+    ----------
+    kind : str
+        What a group is called ("class").
+    groups : sequence of GroupResult
+    more : sequence of mapping
+        Further columns, a mapping a group.
+    """
+    shares = {"base": "base", "resmem": "ResMem", "gain": "gain", "gain_low": "gain, low", "gain_high": "gain, high"}
+    st.dataframe(
+        group_table(kind, groups, more),
+        hide_index=True,
+        column_config={
+            "n": "test points",
+            **{name: st.column_config.NumberColumn(label, format="percent") for name, label in shares.items()},
+        },
+    )
 
 
 def headline(experiment: Experiment, evaluation: Evaluation) -> None:

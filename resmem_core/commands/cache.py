@@ -7,7 +7,10 @@ import argparse
 from resmem_core.commands.base import COMMANDS, Command, Output, Parser
 from resmem_core.progress import Progress
 
-KINDS = ("source", "features", "weights", "embeddings", "choice", "index", "neighbors", "tuning")
+KINDS = (
+    *("source", "features", "weights", "embeddings", "probe", "choice", "index", "neighbors", "tuning"),
+    *("grid", "lab", "projection", "shapley"),
+)
 
 
 def run(args: argparse.Namespace, progress: Progress) -> Output:

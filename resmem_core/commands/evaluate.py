@@ -9,9 +9,12 @@ from resmem_core.progress import Progress
 
 
 def run(args: argparse.Namespace, progress: Progress) -> Output:
+    from resmem_core.runs import Runs
+
     experiment = prepared(args, progress)
     params, tuned_on = params_of(args, experiment, progress)
     evaluation = experiment.evaluate(params)
+    Runs().record(experiment, params, evaluation, tuned=tuned_on is not None)
     result = {
         **facts(experiment),
         "tuned_on": tuned_on,

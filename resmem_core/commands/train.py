@@ -12,8 +12,11 @@ from resmem_core.progress import Progress
 
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core import shipped
+    from resmem_core.runs import Runs
 
     experiment = prepared(args, progress, tuned=True)  # so that the dashboard opens it at once
+    chosen = experiment.tune(progress).params
+    Runs().record(experiment, chosen, experiment.evaluate(chosen), tuned=True)
     base = experiment.base
     accuracy = {
         part: float((queries.logits.argmax(axis=1) == queries.labels).mean())

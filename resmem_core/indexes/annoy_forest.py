@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -97,6 +97,8 @@ class AnnoyForest(Index):
     summary: ClassVar[str] = "random projection trees; approximate, for large memories and single queries"
     exact: ClassVar[bool] = False
     version: ClassVar[int] = 2  # of what `save` writes
+    build_options: ClassVar[Sequence[Mapping[str, Any]]] = tuple({"n_trees": n} for n in (10, 25, N_TREES, 100))
+    efforts: ClassVar[Sequence[int]] = (5, 20, 80, 320)
 
     def __init__(
         self,
@@ -253,6 +255,10 @@ class AnnoyForest(Index):
         measured = Measured(float(recalls(search_k).mean()), float(recall), int(k))
         options = self._options | {"search_k": search_k}
         return type(self)(self.embeddings, **options, forest=self._forest, measured=measured)
+
+    def with_effort(self, effort: int, k: int) -> AnnoyForest:
+        """Return this forest with `effort` nodes to look at for each of `k` neighbours."""
+        return type(self)(self.embeddings, **self._options | {"search_k": effort * k}, forest=self._forest)
 
     @property
     def _n_nodes(self) -> int:

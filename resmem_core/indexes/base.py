@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -60,12 +61,18 @@ class Index(ABC):
         Whether every true neighbour is found.
     version : int
         Of what `save` writes; raised when that changes.
+    build_options : sequence of mapping
+        What `build` may be told besides the seed; the index lab compares them.
+    efforts : sequence of int
+        What `with_effort` may be told; the index lab compares these, too, for each of `build_options`.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     exact: ClassVar[bool]
     version: ClassVar[int] = 1
+    build_options: ClassVar[Sequence[Mapping[str, Any]]] = ()
+    efforts: ClassVar[Sequence[int]] = ()
 
     embeddings: FloatArray
 
@@ -105,6 +112,10 @@ class Index(ABC):
         progress : callable
             Told of the searches that this takes.
         """
+        return self
+
+    def with_effort(self, effort: int, k: int) -> Self:
+        """Return an index over the same points that looks at `effort` places for each of `k` neighbours."""
         return self
 
     @property

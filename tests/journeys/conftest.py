@@ -81,14 +81,33 @@ def browser():
 
 
 @pytest.fixture
-def page(browser, server):
-    """Return a fresh visitor's page; at the end nothing may have gone wrong in it."""
-    context = browser.new_context(base_url=server, viewport={"width": 1280, "height": 1000})
-    context.set_default_timeout(60_000)
-    visitor = context.new_page()
-    failures = []
-    visitor.on("pageerror", lambda error: failures.append(str(error)))
-    yield visitor
-    assert visitor.get_by_test_id("stException").count() == 0
+def visit(browser, server):
+    """Return a function that opens a fresh visitor's page; at the end nothing may have gone wrong in any of them."""
+    opened, failures = [], []
+
+    def fresh(**options):
+        context = browser.new_context(base_url=server, **{"viewport": {"width": 1280, "height": 1000}, **options})
+        context.set_default_timeout(60_000)
+        visitor = context.new_page()
+        visitor.on("pageerror", lambda error: failures.append(str(error)))
+        visitor.on("console", lambda told: failures.append(f"{told.text} {told.location}") if _is_ours(told) else None)
+        opened.append(visitor)
+        return visitor
+
+    yield fresh
+    exceptions = [text for visitor in opened for text in visitor.get_by_test_id("stException").all_inner_texts()]
+    for visitor in opened:
+        visitor.context.close()
+    assert exceptions == []
     assert failures == []
-    context.close()
+
+
+def _is_ours(told) -> bool:
+    """Tell whether a console message is an error; Streamlit looks for its own address by asking wrong ones first."""
+    return told.type == "error" and "/_stcore/" not in told.location.get("url", "")
+
+
+@pytest.fixture
+def page(visit):
+    """Return a fresh visitor's page."""
+    return visit()

@@ -1,0 +1,146 @@
+"""What was judged on this machine, to be reopened and compared."""
+
+from urllib.parse import urlencode
+
+import pandas as pd
+import streamlit as st
+
+from pages._shared.links import to_page
+from pages._shared.state import bound, change, settings
+from pages._shared.summary import sentence
+from pages._shared.visitor import visitor
+from resmem_core.datasets import parse_spec
+from resmem_core.errors import ResMemError
+from resmem_core.runs import Run, Runs
+from resmem_core.settings import Settings
+from resmem_core.uploads import Uploads
+
+ALL = "all"
+PERCENT, POINTS = ("base", "ResMem"), ("gain, points", "from", "to")
+
+
+def filtered(runs: tuple[Run, ...], names: dict[str, str]) -> list[Run]:
+    """Show the filters and return the runs they leave."""
+    left, right = st.columns(2)
+    for column, setting, field, label in (
+        (left, "runs_of", "dataset", "Only this dataset"),
+        (right, "runs_with", "backbone", "Only this backbone"),
+    ):
+        choices = sorted({getattr(run, field) for run in runs})
+        wanted = getattr(shown, setting)
+        column.selectbox(
+            label,
+            [ALL, *choices],
+            format_func=lambda choice: names.get(choice, choice),
+            help=f"Leave out experiments with another {field}.",
+            **bound(setting, wanted if wanted in choices else ALL, lambda choice: None if choice == ALL else choice),
+        )
+        if wanted in choices:
+            runs = tuple(run for run in runs if getattr(run, field) == wanted)
+    return list(runs)
+
+
+def table(runs: list[Run], names: dict[str, str]) -> Run | None:
+    """Show the runs and return the one that is selected."""
+    rows = [
+        {
+            "recorded (UTC)": pd.Timestamp(run.recorded), "dataset": names.get(run.dataset, run.dataset),
+            "backbone": run.backbone, "seed": run.seed, "base": run.base, "ResMem": run.resmem,
+            "gain, points": 100 * run.delta, "from": 100 * run.delta_low, "to": 100 * run.delta_high,
+            "fixed": run.fixed, "broken": run.broken,
+            "k": run.k, "sigma": run.sigma, "temperature": run.temperature,
+            "chosen on": "validation" if run.tuned else "by hand", "memory": run.n_memory, "test points": run.n_test,
+            "edited": bool(run.edits), "index": run.index, "weights": run.weights, "NLL": run.nll_resmem,
+            "Brier": run.brier_resmem, "ECE": run.ece_resmem,
+        }
+        for run in runs
+    ]  # fmt: skip
+    event = st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        key="runs",
+        alt="Experiments judged on this machine, one a row",
+        column_config={
+            "recorded (UTC)": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
+            **{name: st.column_config.NumberColumn(format="percent") for name in PERCENT},
+            **{name: st.column_config.NumberColumn(format="%+.2f") for name in POINTS},
+            **{
+                name: st.column_config.NumberColumn(format="%.4g")
+                for name in ("sigma", "temperature", "NLL", "Brier", "ECE")
+            },
+        },
+    )
+    selected = event["selection"]["rows"]
+    return runs[selected[0]] if selected and selected[0] < len(runs) else None
+
+
+def chosen(run: Run, names: dict[str, str]) -> None:
+    """Show what can be done with one run."""
+    low, high = run.delta_low, run.delta_high
+    st.markdown(
+        f"**{run.backbone}** on **{names.get(run.dataset, run.dataset)}**, seed {run.seed}, k = {run.k}, sigma = "
+        f"{run.sigma:.4g}, temperature = {run.temperature:.4g} "
+        f"({'chosen on validation' if run.tuned else 'set by hand'}): base {run.base:.1%}, ResMem {run.resmem:.1%}, "
+        f"gain {100 * run.delta:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f}) on {run.n_test:,} test points."
+    )
+    loader, argument = parse_spec(run.dataset)
+    gone = loader.unavailable(argument)
+    if gone:
+        st.info(f"It cannot be opened now: {gone}", icon=":material/database_off:")
+    with st.container(horizontal=True):
+        if st.button(
+            "Open", icon=":material/open_in_new:", type="primary", disabled=bool(gone), help="Show it on every page."
+        ):
+            change(**run.setting)
+            to_page("pages/tune.py")
+        if st.button(
+            "Compare with the current one",
+            icon=":material/compare_arrows:",
+            disabled=bool(gone),
+            help="Put it beside what the pages show now.",
+        ):
+            change(other=urlencode(Settings(**run.setting).to_query()))
+            to_page("pages/compare.py")
+        if st.button(
+            "Remove from the list",
+            icon=":material/delete:",
+            help="Forget these numbers. Weights and data stay; judging it again lists it again.",
+        ):
+            Runs().delete(run.id)
+            st.rerun()
+
+
+shown = settings()
+st.caption(
+    "Every experiment that anyone judged on this machine, the latest first, with its results on the test split. "
+    "Click a heading to sort, and the box before a row to reopen it or to compare it with what is shown now."
+)
+runs = Runs()
+uploads = {upload.dataset: upload.name for upload in Uploads(visitor()).list()}
+try:
+    listed = runs.list(private=uploads)
+    for path in runs.set_aside():
+        st.warning(
+            f"The list was found damaged and set aside as `{path.name}` in `{path.parent}`; a new one was begun. "
+            "Delete that file if it is of no use.",
+            icon=":material/warning:",
+        )
+    if listed:
+        st.caption(
+            "Gain: accuracy of ResMem less that of base, with its 95 % interval. NLL (nats), Brier and ECE are "
+            "ResMem's. Numbers set by hand while looking at test are optimistic."
+        )
+        run = table(filtered(listed, uploads), uploads)
+        if run is not None:
+            chosen(run, uploads)
+        else:
+            st.info("Select a row to open it, or to compare it with the current experiment.")
+    else:
+        st.info(
+            "Nothing was judged on this machine yet. Open **Overview**, or run "
+            "`python -m resmem_core evaluate --tune`: the result is then listed here."
+        )
+except ResMemError as error:
+    st.error(sentence(str(error)), icon=":material/error:")

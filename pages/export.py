@@ -1,0 +1,156 @@
+"""Take away what the pages show: the report, tables and figures."""
+
+from collections.abc import Callable
+from functools import partial
+
+import pandas as pd
+import streamlit as st
+
+from pages._shared import cache
+from pages._shared.opening import opened
+from pages._shared.share import share
+from pages._shared.state import bound, settings
+from resmem_core.base_model import NeedsPreparing
+from resmem_core.datasets import parse_spec
+from resmem_core.report import report_html
+from resmem_core.standalone import figure_html
+from resmem_core.tables import class_table, example_table, table_bytes
+
+FORMAT_NAMES = {".csv": "CSV", ".parquet": "Parquet"}
+MIME = {".csv": "text/csv", ".parquet": "application/vnd.apache.parquet"}
+BUTTONS = 80  # pixels beneath a figure
+
+experiment, params = opened()
+st.caption(
+    "The numbers and figures of this experiment at the current setting, to take away. A file is made when you click, "
+    "and what it holds is what the pages show."
+)
+config = experiment.config
+result, tuned = cache.evaluation(config, params), cache.tuned(config)
+stem = f"resmem-{parse_spec(config.dataset)[0].name}-{config.backbone}-seed{config.seed}"
+
+
+def save(label: str, name: str, mime: str, make: Callable[[], str | bytes], about: str, icon: str = "table") -> None:
+    """Show a button that makes a file when it is clicked, and not before."""
+    st.download_button(
+        label,
+        make,
+        f"{stem}-{name}",
+        mime,
+        key=f"save-{name}",
+        help=about,
+        on_click="ignore",
+        icon=f":material/{icon}:",
+    )
+
+
+def report() -> None:
+    """Offer the report, and the command that writes it."""
+    st.subheader("Report")
+    st.markdown(
+        "One HTML file with settings, results with their intervals, figures, classes, and some fixed and broken points "
+        "with their nearest memories. It opens without this app and without a network."
+    )
+    if params != tuned.params:
+        st.warning(
+            "k, sigma and temperature are not those chosen on validation, and the report says so: numbers that were "
+            "picked while looking at test are optimistic.",
+            icon=":material/visibility:",
+        )
+    save(
+        "Report (HTML)",
+        "report.html",
+        "text/html",
+        lambda: report_html(experiment, result, tuned=tuned),
+        "About 5 MB, most of it the library that draws the figures.",
+        "description",
+    )
+    share("report", params, "--output=report.html")
+
+
+def file_of(make: Callable[[], pd.DataFrame], extension: str) -> bytes:
+    """Return the content of the table's file."""
+    return table_bytes(make(), extension)
+
+
+def grid_table() -> pd.DataFrame | None:
+    """Return every setting of the grid, or None where it was not worked out yet."""
+    try:
+        return cache.grids(config).table()
+    except NeedsPreparing:
+        return None
+
+
+def tables() -> None:
+    """Offer every table as CSV and as Parquet."""
+    st.subheader("Tables")
+    offered: dict[str, tuple[str, Callable[[], pd.DataFrame]]] = {
+        "examples": (
+            f"**Test examples**: {result.n:,} rows with the true class, each method's prediction, the outcome, "
+            "confidences, and the nearest memory.",
+            lambda: example_table(experiment, result),
+        ),
+        "classes": (
+            f"**Classes**: {len(result.per_class):,} rows with accuracy before and after, the gain with its interval, "
+            "fixed and broken.",
+            lambda: class_table(result),
+        ),
+    }
+    if grid is not None:
+        offered["grid"] = (
+            f"**Grid**: {len(grid):,} rows, one a setting of k, sigma and temperature, with accuracy, fixed and broken "
+            "on validation and test.",
+            lambda: grid,
+        )
+    for name, (text, make) in offered.items():
+        st.markdown(text)
+        with st.container(horizontal=True):
+            for extension in FORMAT_NAMES:
+                save(
+                    FORMAT_NAMES[extension],
+                    f"{name}{extension}",
+                    MIME[extension],
+                    partial(file_of, make, extension),
+                    f"The table of {name} as {FORMAT_NAMES[extension]}.",
+                )
+    if grid is None:
+        st.info("The grid was not worked out yet: open Grid to start it, and it can be saved here.")
+    st.caption(
+        "In CSV, an apostrophe stands before text that a spreadsheet would take for a formula (it begins with =, +, -, "
+        "@ or a space), and before text that begins with an apostrophe: drop one to have it as it was. Parquet holds "
+        "every value as it is."
+    )
+
+
+@st.fragment
+def figures() -> None:
+    """Show one figure with buttons that save it."""
+    st.subheader("Figures")
+    by_name = {shown.name: shown for shown in cache.report_figures(config, params, grid is not None)}
+    picked = settings().figure if settings().figure in by_name else next(iter(by_name))
+    st.selectbox(
+        "Figure",
+        list(by_name),
+        format_func=lambda name: by_name[name].title,
+        help="Those of the report. Beneath it are buttons that save it as it is seen, zoom included, on white.",
+        **bound("figure", picked),
+    )
+    shown = by_name[picked]
+    scheme = st.context.theme.type or ""
+    st.iframe(
+        figure_html(shown.figure, shown.name, shown.alt, scheme=scheme), height=shown.height + BUTTONS, alt=shown.alt
+    )
+    save(
+        "HTML",
+        f"{shown.name}.html",
+        "text/html",
+        lambda: figure_html(shown.figure, shown.name, shown.alt),
+        "The figure as a page of its own that opens without a network, to be zoomed and pointed at.",
+        "show_chart",
+    )
+
+
+grid = grid_table()
+report()
+tables()
+figures()

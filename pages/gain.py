@@ -1,0 +1,155 @@
+"""Where the gain comes from: slices of the test points, and near-duplicates between test and memory."""
+
+import pandas as pd
+import streamlit as st
+
+from pages._shared import cache
+from pages._shared.figures import show
+from pages._shared.images import title
+from pages._shared.opening import opened
+from pages._shared.pairs import pair_cards
+from pages._shared.state import bound, settings
+from pages._shared.summary import gain_in_words, gain_table, headline
+from resmem_core.near_duplicates import NearDuplicates
+from resmem_core.plots.slices import slice_gains
+from resmem_core.slices import AXES, BINS, LEVEL, MAX_CLASSES, strongest
+
+PER_PAGE = 12
+CUTS = {
+    "distance": f"Cut at quantiles into {BINS} slices. The distance is Euclidean, between embeddings"
+    "{scaled}; equal distances are never split over two slices.",
+    "confidence": "The base model's largest probability at this temperature, cut at quantiles into "
+    f"{BINS} slices; equal values are never split over two.",
+    "class-size": "How many points of the true class memory holds, smallest class first: one slice a class up to "
+    f"{MAX_CLASSES} classes, beyond that classes of like size share a slice.",
+}
+
+experiment, params = opened()
+data, names = experiment.dataset, experiment.dataset.class_names
+
+
+def sliced() -> None:
+    """Show the gain within slices, and say which one stands out."""
+    by = settings().by
+    st.segmented_control(
+        "Slice by",
+        list(AXES),
+        format_func=lambda axis: axis.replace("-", " ").capitalize(),
+        help="Distance: to the nearest memory, in embedding space. Confidence: the base model's largest probability. "
+        "Class size: points of the true class in memory.",
+        **bound("by", by, lambda picked: picked or by),
+    )
+    found = cache.slices(experiment.config, params, by)
+    best = strongest(found)
+    if found[0].low == found[-1].high:
+        st.info(f"The {AXES[by]} is {found[0].low:,g} for every test point: it explains no difference in the gain.")
+    if best is None:
+        st.markdown(f"No slice stands out from chance (exact McNemar test, {LEVEL:g} shared by {len(found)} slices).")
+    else:
+        what = "class" if by == "class-size" and len(names) <= MAX_CLASSES else AXES[by]
+        st.markdown(
+            f"Memory helps most at **{what} {best.name}**: **{gain_in_words(best)}**, {best.fixed} of {best.n:,} test "
+            f"points fixed and {best.broken} broken. Being the largest of {len(found)} slices, it flatters itself a "
+            f"little; that it is not chance alone is tested (exact McNemar test, {LEVEL:g} shared by the slices)."
+        )
+    show(slice_gains(found, AXES[by]), f"gain-by-{by}", f"Gain of ResMem over base by {AXES[by]}, as bars.")
+    scaled = " of length 1" if experiment.normalize else ""
+    st.caption(
+        f"{CUTS[by].format(scaled=scaled)} In brackets: test points. Whiskers: paired bootstrap 95 % interval; none "
+        "where memory changed no answer."
+    )
+    with st.expander("As a table"):
+        gain_table("slice", found, [{"from": s.low, "to": s.high} for s in found])
+
+
+def verdict(near: NearDuplicates) -> str:
+    """Say how much of the gain goes with near-duplicates."""
+    if near.among is None:
+        return "No test point is that near to a memory: at this threshold nothing points to leakage."
+    if near.without is None:
+        return "Every test point counts as a near-duplicate: choose a smaller threshold."
+    net, of_all = near.among.fixed - near.among.broken, near.everything.fixed - near.everything.broken
+    return (
+        f"Near-duplicates make up **{len(near) / near.everything.n:.1%}** of the test points and **{net}** of the "
+        f"{of_all} right answers that memory gains (fixed less broken). Without them the gain is "
+        f"**{gain_in_words(near.without)}**, with all test points {gain_in_words(near.everything)}."
+    )
+
+
+def paged(near: NearDuplicates) -> range:
+    """Return the pairs of the page shown."""
+    n_pages = -(-len(near) // PER_PAGE)
+    page = min(settings().pairs, n_pages)
+    if n_pages > 1:
+        st.number_input(
+            f"Page (of {n_pages})", 1, n_pages, help="Nearest pairs first.", width=140, **bound("pairs", page)
+        )
+    return range((page - 1) * PER_PAGE, min(page * PER_PAGE, len(near)))
+
+
+def pair_table(near: NearDuplicates) -> None:
+    """Show all pairs."""
+    pairs = pd.DataFrame(near.as_dict(names)["pairs"])
+    pairs.insert(1, "name", [title(data.test, row) for row in pairs["point"]])
+    pairs.insert(3, "memory_name", [title(data.train, row) for row in pairs["memory"]])
+    if near.pixel_difference is None:
+        pairs = pairs.drop(columns="pixel_difference")
+    labels = {
+        "point": "test point",
+        "memory": "training point",
+        "memory_name": "its name",
+        "label": "class",
+        "memory_label": "class in memory",
+        "exact": "exact copy",
+        "pixel_difference": "pixels differ by (of 255)",
+    }
+    st.dataframe(pairs, hide_index=True, column_config=labels)
+
+
+def duplicates() -> None:
+    """Show which test points have nearly themselves in memory, and the gain without them."""
+    st.subheader("Memory or leakage?")
+    st.caption(
+        "A test point that also lies in the training data is answered by looking it up. These are the test points "
+        "whose nearest memory is suspiciously near, and the gain without them."
+    )
+    st.slider(
+        "Near: at most this fraction of the median distance to the nearest memory",
+        0.0,
+        1.0,
+        step=0.05,
+        help="A rule of thumb: where embeddings fill 5 dimensions evenly, 2 % of the test points come within half the "
+        "median distance by chance, in 10 dimensions 0.07 %. At 0 only exact copies count.",
+        **bound("near", settings().near),
+    )
+    near = cache.near_duplicates(experiment.config, params, settings().near)
+    with st.container(horizontal=True):
+        for name, value, text in (
+            ("Near-duplicates", len(near), f"Within {near.threshold:.3g}; the median distance is {near.typical:.3g}."),
+            ("Exact copies", int(near.exact.sum()), "Identical embeddings, or identical pixels."),
+            ("Of the same class", int(near.same_label.sum()), "Pairs whose two points have the same label."),
+        ):
+            st.metric(name, f"{value:,}", help=text, border=True, width=170)
+    st.markdown(verdict(near))
+    if near.among is None:
+        return
+    groups = [near.everything, near.among, *([near.without] if near.without else [])]
+    show(slice_gains(groups, ""), "gain-near-duplicates", "Gain with, among and without near-duplicates, as bars.")
+    pair_cards(near, paged(near), data)
+    st.caption(
+        "Left the test point, right its nearest memory. Pixels: mean absolute difference in grey levels, near 0 for "
+        "true copies. Near embeddings with unlike pixels are what the base model holds to be alike, not leakage."
+        if data.test.images is not None
+        else "Each test point with its nearest memory. There are no images to compare."
+    )
+    with st.expander("All pairs as a table"):
+        pair_table(near)
+
+
+st.caption(
+    "Each bar is the accuracy that ResMem gains over base among test points that are alike in one respect. Further "
+    "down: how much of it goes with test points that have a near-duplicate in memory."
+)
+headline(experiment, cache.evaluation(experiment.config, params))
+sliced()
+duplicates()

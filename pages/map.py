@@ -1,0 +1,186 @@
+"""Training and test points in two dimensions; a selected point, its neighbours, and areas marked by hand."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import streamlit as st
+
+from pages._shared import cache, zoom
+from pages._shared.background import prepared
+from pages._shared.figures import show
+from pages._shared.map_details import existing, map_area, selected_points
+from pages._shared.opening import opened
+from pages._shared.state import bound, change, settings
+from resmem_core.datasets.base import PARTS
+from resmem_core.jobs import Job
+from resmem_core.plots.map import MAX_LINKS, embedding_map, most_drawn
+from resmem_core.projection import COLORINGS, METHODS
+from resmem_core.region import Region
+
+KEY = "map"
+PART_NAMES = {"train": "Training", "validation": "Validation", "test": "Test"}
+
+experiment, params = opened()
+st.caption(
+    "Every point is an example, placed by its embedding: training points small and faint, test points large. Click a "
+    "test point to see its nearest memories; mark an area with the lasso or box tool above the map to list what lies "
+    "in it; drag to zoom in, double-click to zoom out."
+)
+config = experiment.config
+result = cache.evaluation(config, params)
+residual = cache.influence_of(config, params).residual
+labels = {
+    "train": experiment.memory.labels,
+    "validation": experiment.validation.labels,
+    "test": experiment.test.labels,
+}
+shown = settings()
+point = existing("test", shown.point, len(experiment.test))
+train_point = existing("training", shown.train_point, len(experiment.memory))
+
+
+def controls() -> None:
+    """Show what can be chosen."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.session_state["map-projection"] = shown.projection
+        st.segmented_control(
+            "Projection",
+            list(METHODS),
+            format_func=METHODS.__getitem__,
+            help="PCA is linear and here at once: the two directions in which training points vary most. t-SNE takes "
+            "minutes and keeps near neighbours near; sizes of clusters and gaps between them mean little.",
+            key="map-projection",
+            on_change=lambda: change(
+                projection=st.session_state["map-projection"] or shown.projection, region=None, view=None
+            ),
+        )
+        st.segmented_control(
+            "Colour by",
+            list(COLORINGS),
+            format_func=COLORINGS.__getitem__,
+            help="Class: up to ten have a colour each, of more the nine largest. Outcome: what memory did to each test "
+            "point. Residual size: 1 - probability that the base model gives a training point's own label, 0 to 1.",
+            **bound("color", shown.color, lambda picked: picked or shown.color),
+        )
+        st.pills(
+            "Show",
+            PARTS,
+            selection_mode="multi",
+            format_func=PART_NAMES.__getitem__,
+            help="The splits on the map. Validation points are neither in memory nor judged.",
+            **bound("parts", shown.parts.split(","), lambda picked: ",".join(picked) or shown.parts),
+        )
+        st.number_input(
+            "Test point",
+            0,
+            len(experiment.test) - 1,
+            placeholder="none",
+            help="Row of the test split; the same as a click on the map.",
+            width=140,
+            **bound("point", point),
+        )
+
+
+def figure(rows: Mapping[str, np.ndarray], region: Region | None) -> None:
+    """Draw the map and say what is left out of it."""
+    webgl = zoom.watch(KEY, lambda view: change(view=view and str(Region.of_path(view[:2], view[2:]))))
+    rest = (config, params, shown.projection, shown.color, shown.parts, region, point, train_point, webgl)
+    view = zoom.steady(KEY, shown.view, *rest)
+    drawn = embedding_map(
+        projection,
+        rows,
+        labels,
+        experiment.dataset.class_names,
+        coloring=shown.color,
+        outcome=result.outcome,
+        residual=residual,
+        selected=experiment.explain(point, params) if point is not None else None,
+        marked=train_point,
+        region=region,
+        view=Region.parse(view) if view else None,
+        webgl=webgl,
+    )
+    st.session_state["map-traces"] = [trace.meta for trace in drawn.data]
+    n = sum(map(len, rows.values()))
+    alt = f"{METHODS[shown.projection]} map of {n:,} points coloured by {COLORINGS[shown.color].lower()}"
+    show(drawn, "map", alt, key=KEY, on_select=select, selection_mode=("points", "box", "lasso"))
+    notes = []
+    if projection.sampled:
+        notes.append("t-SNE places a random sample of {n_placed:,} of {n:,} points.".format(**projection.facts))
+    if (most := most_drawn(n, webgl=webgl)) < n:
+        reason = "" if webgl else ", as this browser has no WebGL"
+        notes.append(f"Grey: the density of {n:,} points, on a log scale; over it a random sample of {most:,}{reason}.")
+    if experiment.edits.forgotten:
+        notes.append(f"{len(experiment.edits.forgotten):,} forgotten training points are left out.")
+    if shown.projection == "tsne":
+        notes.append(
+            "Perplexity {perplexity:g}, seed {seed}, KL divergence {kl_divergence:.2f} nats.".format(**projection.facts)
+        )
+    if notes:
+        st.caption(" ".join(notes))
+
+
+def zooming(region: Region | None) -> None:
+    """Show buttons for those who do not zoom by hand."""
+    targets = [region.outline if region is not None else np.empty((0, 2))]
+    if point is not None:
+        near = experiment.explain(point, params).ids[:MAX_LINKS]
+        targets.append(np.vstack([projection.points["test"][point], projection.points["train"][near]]))
+    corners = np.concatenate(targets)
+    with st.container(horizontal=True):
+        st.button(
+            "Zoom to what is selected",
+            icon=":material/center_focus_strong:",
+            disabled=not np.isfinite(corners).any(),
+            on_click=lambda: zoom_to(Region.around(corners)),
+            help="The test point with its nearest memories, and the area that is marked.",
+        )
+        st.button(
+            "Whole map",
+            icon=":material/zoom_out_map:",
+            disabled=shown.view is None,
+            on_click=lambda: zoom_to(None),
+            help="Zoom out to all points.",
+        )
+
+
+def zoom_to(view: Region | None) -> None:
+    """Zoom to a part of the map, or out to all of it."""
+    change(view=view and str(view))
+    zoom.redraw(KEY)
+
+
+def select() -> None:
+    """Take over what was clicked on, or the area that was marked."""
+    chosen = st.session_state[KEY].selection
+    paths = [path for path in (*chosen.lasso, *chosen.box) if len(path["x"]) > 1]
+    if paths:
+        change(region=str(Region.of_path(paths[-1]["x"], paths[-1]["y"])))
+    elif chosen.points:
+        clicked = chosen.points[-1]
+        part = st.session_state["map-traces"][clicked["curve_number"]]
+        if part in ("train", "test"):
+            change(**{"point" if part == "test" else "train_point": int(clicked["customdata"])})
+
+
+controls()
+job = Job(experiment.original.config, "map", (f"--method={shown.projection}",))
+projection = prepared(
+    lambda: cache.projection(experiment.original.config, shown.projection),
+    job,
+    f"{METHODS[shown.projection]} map",
+    "t-SNE searches the neighbours of all points and moves the points around for 750 steps: seconds for a thousand "
+    "points, minutes for many thousands.",
+)
+placed = {part: np.flatnonzero(~np.isnan(projection.points[part][:, 0])) for part in shown.parts.split(",")}
+if "train" in placed:
+    placed["train"] = np.setdiff1d(placed["train"], experiment.edits.forgotten)
+area = Region.parse(shown.region) if shown.region else None
+figure(placed, area)
+zooming(area)
+st.subheader("What is selected")
+selected_points(experiment, params, result, residual, projection, point, train_point)
+if area is not None:
+    map_area(experiment, result, residual, area.rows_inside(projection.points, placed))
+elif point is None and train_point is None:
+    st.info("Nothing yet: click a point, type its row above, or mark an area.", icon=":material/ads_click:")

@@ -1,0 +1,245 @@
+"""The grid of k, sigma and temperature as a map, and what validation says of test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from resmem_core.grid import Grids
+from resmem_core.plots.common import COLORS, WHISKERS, figure
+from resmem_core.types import Params
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+COLUMNS = 3  # of small multiples
+INK, PAPER = "#1A1A1A", "#FFFFFF"  # of marks, each with a rim of the other: seen on any colour
+BEST = {"symbol": "star", "size": 16, "color": PAPER, "line": {"color": INK, "width": 1.5}}
+CURRENT = {"symbol": "circle", "size": 12, "color": INK, "line": {"color": PAPER, "width": 2}}
+
+
+def grid_map(grids: Grids, split: str, params: Params, temperatures: Sequence[int]) -> Figure:
+    """Draw accuracy over k and sigma, in one panel for each number of a temperature.
+
+    Better than base is blue and worse is orange, as far as the best gain either way. Every cell has an unseen mark that
+    can be clicked; the cell's number in the grid is the first of its `customdata`.
+    """
+    swept, compact = grids.on(split), len(temperatures) > 1
+    gain = swept.accuracy - swept.base_accuracy
+    reach = float(gain.max()) if gain.max() > 0 else max(float(-gain.min()), 0.01)
+    traces: list[dict[str, Any]] = []
+    layout: dict[str, Any] = {"annotations": []}
+    for panel, t in enumerate(temperatures):
+        suffix = str(panel + 1) if panel else ""
+        axes = {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"}
+        layout |= _axes(grids, suffix, panel, len(temperatures))
+        layout["annotations"].append(_heading(f"temperature {grids.grid.temperatures[t]:.3g}", suffix))
+        drawn = [
+            {"type": "heatmap", "z": gain[t], "coloraxis": "coloraxis", "hoverinfo": "skip", "xgap": 1, "ygap": 1},
+            {**_near(grids, split, t, compact), "showlegend": not compact or t == grids.best[0]},
+            _cells(grids, split, t, compact),
+            *_marks(grids, params, t, compact),
+        ]
+        traces += [axes | trace for trace in drawn]
+    return figure(
+        200 * -(-len(temperatures) // COLUMNS) + 190 if compact else 520,
+        traces,
+        coloraxis={
+            "cmin": -reach,
+            "cmax": reach,
+            "colorscale": [[0, COLORS["broken"]], [0.5, "rgba(128,128,128,0.12)"], [1, COLORS["resmem"]]],
+            "colorbar": {
+                "orientation": "h",
+                "y": 0,
+                "yanchor": "top",
+                "ypad": 60,
+                "thickness": 12,
+                "title": {"text": f"{split} accuracy", "side": "bottom"},
+                "tickvals": [-reach, 0, reach],
+                "ticktext": [
+                    f"{swept.base_accuracy - reach:.1%}" + (" or less" if gain.min() < -reach else ""),
+                    f"{swept.base_accuracy:.1%}, base",
+                    f"{swept.base_accuracy + reach:.1%}",
+                ],
+            },
+        },
+        legend={"orientation": "h", "y": 1.03 if compact else 1.06, "yanchor": "bottom", "x": 0},
+        clickmode="event+select",
+        hovermode="closest",
+        uirevision="grid",
+        **layout,
+    )
+
+
+def _axes(grids: Grids, suffix: str, panel: int, n_panels: int) -> dict[str, Any]:
+    """Return the axes of a panel: each cell is as large as the next, for the steps of all three numbers are ratios."""
+    grid, columns = grids.grid, min(COLUMNS, n_panels)
+    rows = -(-n_panels // columns)
+    row, column = divmod(panel, columns)
+    every = 2 if n_panels == 1 else 4
+    left, top, gap = column / columns, 1 - row / rows, 0.0 if n_panels == 1 else 0.04
+
+    def ticks(texts: list[str]) -> dict[str, Any]:
+        return {
+            "range": [-0.5, len(texts) - 0.5],
+            "tickvals": list(range(0, len(texts), every)),
+            "ticktext": texts[::every],
+            "showgrid": False,
+        }
+
+    last_of_column = panel + columns >= n_panels
+    return {
+        f"xaxis{suffix}": {
+            "domain": [left + gap * (column > 0), left + 1 / columns],
+            "anchor": f"y{suffix}",
+            "title": {"text": "k, neighbours" if last_of_column else ""},
+            "zeroline": False,
+            **ticks([str(k) for k in grid.ks]),
+        },
+        f"yaxis{suffix}": {
+            "domain": [top - 1 / rows + (0.06 if rows > 1 else 0), top - (0.04 if rows > 1 else 0)],
+            "anchor": f"x{suffix}",
+            "title": {"text": "sigma, bandwidth" if column == 0 else ""},
+            "zeroline": False,
+            "showticklabels": column == 0,
+            **ticks([f"{sigma:.2g}" for sigma in grid.sigmas]),
+        },
+    }
+
+
+def _heading(text: str, suffix: str) -> dict[str, Any]:
+    return {
+        "text": text,
+        "xref": f"x{suffix} domain",
+        "yref": f"y{suffix} domain",
+        "x": 1,
+        "y": 1,
+        "xanchor": "right",
+        "yanchor": "bottom",
+        "showarrow": False,
+    }
+
+
+def _near(grids: Grids, split: str, t: int, compact: bool) -> dict[str, Any]:
+    """Dot the cells that are hardly worse than the best on validation."""
+    s, g = np.nonzero(grids.near(split)[t])
+    return {
+        "type": "scatter",
+        "x": g,
+        "y": s,
+        "mode": "markers",
+        "marker": {"color": PAPER, "size": 3 if compact else 5, "line": {"color": INK, "width": 0.5}},
+        "name": "within one standard error of the optimum",
+        "legendgroup": "near",
+        "hoverinfo": "skip",
+    }
+
+
+def _cells(grids: Grids, split: str, t: int, compact: bool) -> dict[str, Any]:
+    """Return unseen marks of all cells, to be pointed at."""
+    swept, grid = grids.on(split), grids.grid
+    _, n_sigmas, n_ks = grid.shape
+    s, g = np.divmod(np.arange(n_sigmas * n_ks), n_ks)
+    told = np.stack(
+        [
+            t * len(s) + np.arange(len(s)),
+            grid.ks[g],
+            np.array([float(f"{sigma:.4g}") for sigma in grid.sigmas])[s],  # a long number is long to send
+            swept.accuracy[t].ravel().round(5),
+            swept.fixed[t].ravel(),
+            swept.broken[t].ravel(),
+            100 * (swept.accuracy[t].ravel() - swept.base_accuracy).round(5),
+        ],
+        axis=1,
+    )
+    unseen = {"marker": {"opacity": 0}}
+    return {
+        "type": "scatter",
+        "x": g,
+        "y": s,
+        "mode": "markers",
+        "marker": {"symbol": "square", "size": 6 if compact else 18, "color": WHISKERS, "opacity": 0},
+        "selected": unseen,
+        "unselected": unseen,
+        "customdata": told.tolist(),
+        "hovertemplate": f"k = %{{customdata[1]}}, sigma = %{{customdata[2]:.3g}}, temperature = "
+        f"{grid.temperatures[t]:.3g}<br>{split} accuracy %{{customdata[3]:.2%}} (%{{customdata[6]:+.2f}} points), "
+        "%{customdata[4]} fixed, %{customdata[5]} broken<extra></extra>",
+        "showlegend": False,
+    }
+
+
+def _marks(grids: Grids, params: Params, t: int, compact: bool) -> Iterator[dict[str, Any]]:
+    """Yield the validation optimum and the current setting, fainter where they are of another temperature."""
+    grid = grids.grid
+    best_t, best_s, best_g = grids.best
+    own_t, *_ = grids.nearest(params)
+    x, y = (
+        float(np.interp(np.log(value), np.log(values), np.arange(len(values))))
+        for value, values in ((params.k, grid.ks), (params.sigma, grid.sigmas))
+    )
+    for name, mark, of, at in (
+        ("validation optimum", BEST, best_t, (best_g, best_s)),
+        ("current setting", CURRENT, own_t, (x, y)),
+    ):
+        if compact and of != t:
+            continue
+        yield {
+            "type": "scatter",
+            "x": [at[0]],
+            "y": [at[1]],
+            "mode": "markers",
+            "marker": mark | ({"size": 9} if compact else {}) | ({} if of == t else {"opacity": 0.4}),
+            "name": name if compact or of == t else f"{name} (at temperature {grid.temperatures[of]:.3g})",
+            "hoverinfo": "skip",
+        }
+
+
+def transfer(grids: Grids, params: Params) -> Figure:
+    """Draw the test accuracy of every setting against its validation accuracy."""
+    validation, test = grids.validation, grids.test
+    level = {"type": "line", "line": {"color": COLORS["base"], "dash": "dash"}}
+    cells = {
+        "type": "scattergl",
+        "x": validation.accuracy.ravel(),
+        "y": test.accuracy.ravel(),
+        "mode": "markers",
+        "marker": {"color": COLORS["resmem"], "size": 5, "opacity": 0.25},
+        "name": f"{validation.right.size:,} settings",
+        "hovertemplate": "validation %{x:.2%}, test %{y:.2%}<extra></extra>",
+    }
+    marks = [
+        {
+            "type": "scatter",
+            "x": [validation.accuracy[cell]],
+            "y": [test.accuracy[cell]],
+            "mode": "markers",
+            "marker": mark,
+            "name": name,
+            "hovertemplate": f"{name}: validation %{{x:.2%}}, test %{{y:.2%}}<extra></extra>",
+        }
+        for name, mark, cell in (
+            ("validation optimum", BEST, grids.best),
+            ("current setting", CURRENT, grids.nearest(params)),
+        )
+    ]
+    return figure(
+        400,
+        [cells, *marks],
+        xaxis={"tickformat": ".2~%", "title": {"text": "validation accuracy; dashed: base"}},
+        yaxis={"tickformat": ".2~%", "title": {"text": "test accuracy"}},
+        shapes=[
+            {
+                **level,
+                "x0": validation.base_accuracy,
+                "x1": validation.base_accuracy,
+                "yref": "paper",
+                "y0": 0,
+                "y1": 1,
+            },
+            {**level, "y0": test.base_accuracy, "y1": test.base_accuracy, "xref": "paper", "x0": 0, "x1": 1},
+        ],
+        uirevision="transfer",
+    )
