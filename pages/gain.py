@@ -8,6 +8,7 @@ from pages._shared.figures import show
 from pages._shared.images import title
 from pages._shared.opening import opened
 from pages._shared.pairs import pair_cards
+from pages._shared.share import share
 from pages._shared.state import bound, settings
 from pages._shared.summary import gain_in_words, gain_table, headline
 from resmem_core.near_duplicates import NearDuplicates
@@ -153,3 +154,4 @@ st.caption(
 headline(experiment, cache.evaluation(experiment.config, params))
 sliced()
 duplicates()
+share("slices", params, f"--by={settings().by}", f"--near={settings().near}")

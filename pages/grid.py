@@ -7,6 +7,7 @@ from pages._shared import cache
 from pages._shared.background import prepared
 from pages._shared.figures import show
 from pages._shared.opening import opened
+from pages._shared.share import share
 from pages._shared.state import bound, change, settings
 from resmem_core.grid import AXES, SPLITS, Cell, Grids, one_step_away
 from resmem_core.jobs import Job
@@ -171,3 +172,4 @@ show(
 at_cell(split, cell)
 flatness(split, cell)
 does_it_transfer()
+share("grid", None, f"--split={split}")

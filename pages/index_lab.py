@@ -7,6 +7,7 @@ from pages._shared import cache
 from pages._shared.background import prepared
 from pages._shared.figures import show
 from pages._shared.opening import opened
+from pages._shared.share import share
 from resmem_core.index_lab import Lab
 from resmem_core.indexes.base import RECALL_TARGET
 from resmem_core.jobs import Job
@@ -82,3 +83,4 @@ st.dataframe(
         ),
     },
 )
+share("lab", params)

@@ -10,6 +10,7 @@ from pages._shared.background import prepared
 from pages._shared.figures import show
 from pages._shared.map_details import existing, map_area, selected_points
 from pages._shared.opening import opened
+from pages._shared.share import share
 from pages._shared.state import bound, change, settings
 from resmem_core.datasets.base import PARTS
 from resmem_core.jobs import Job
@@ -184,3 +185,4 @@ if area is not None:
     map_area(experiment, result, residual, area.rows_inside(projection.points, placed))
 elif point is None and train_point is None:
     st.info("Nothing yet: click a point, type its row above, or mark an area.", icon=":material/ads_click:")
+share("map", None, f"--method={shown.projection}")

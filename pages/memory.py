@@ -8,6 +8,7 @@ from pages._shared.cards import cards
 from pages._shared.editing import shown_effect
 from pages._shared.figures import show
 from pages._shared.opening import opened
+from pages._shared.share import share
 from pages._shared.state import bound, change, settings
 from pages._shared.training_list import training_list
 from pages._shared.training_point import training_point
@@ -123,3 +124,4 @@ training_point(experiment, params, table.loc[point])
 if found.fixed.any() or found.broken.any():
     figures()
 shapley_values()
+share("memory", params)

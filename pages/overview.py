@@ -47,9 +47,9 @@ def example(experiment: Experiment, params: Params) -> None:
 
 experiment, params = opened()
 config, data = experiment.config, experiment.dataset
-example(experiment, params)
-
-st.subheader("This experiment")
+chosen = cache.tuned(config).params
+result = cache.evaluation(config, chosen)
+cache.recorded(config, chosen)
 origin = {
     "shipped": "with weights that come with the software",
     "trained here": "trained on this machine",
@@ -57,18 +57,21 @@ origin = {
 }
 st.markdown(
     f"**{config.backbone}** on **{config.dataset}** ({origin[experiment.base.origin]}), seed {config.seed}: "
-    f"{len(data.train):,} training points in memory, {len(data.validation):,} for choosing k, sigma and temperature, "
-    f"{len(data.test):,} for testing."
+    f"{experiment.n_memory:,} training points in memory, {len(data.validation):,} for choosing k, sigma and "
+    f"temperature, {len(data.test):,} for testing."
 )
+headline(experiment, result)
 for note in data.notes:
     st.info(sentence(note), icon=":material/info:")
-chosen = cache.tuned(config).params
-result = cache.evaluation(config, chosen)
-headline(experiment, result)
+example(experiment, params)
+st.subheader("Four methods on the same neighbours")
 show(method_accuracies(result), "methods", "Test accuracy of the four methods with 95 % intervals")
 st.caption(
     "This page always reports the setting chosen on the validation split; turn the knobs on Tune. Whiskers: 95 % "
     f"intervals. McNemar's exact p for fixed against broken: {result.mcnemar_p:.2g}."
 )
-st.markdown("Next: **Tune** turns k, sigma and temperature; **Inspect** opens single test points and their neighbours.")
+st.markdown(
+    "Next: **Tune** turns k, sigma and temperature; **Inspect** opens single test points and their neighbours; "
+    "**Memory** shows what each training point did, and what would be without it; **Your data** takes a model of yours."
+)
 share("evaluate", chosen)

@@ -6,6 +6,7 @@ import streamlit as st
 from pages._shared import cache
 from pages._shared.figures import show
 from pages._shared.opening import opened
+from pages._shared.share import share
 from resmem_core.metrics import ECE_BINS, NLL_FLOOR, reliability
 from resmem_core.plots.common import NAMES
 from resmem_core.plots.reliability import reliability_diagram
@@ -89,3 +90,4 @@ with st.expander("The bins as a table"):
             for name in ("mean confidence", "accuracy", "accuracy, low", "accuracy, high", "gap")
         },
     )  # fmt: skip
+share("evaluate", params)

@@ -29,11 +29,8 @@ def take_file(mine: Uploads) -> None:
         return
     if st.session_state.get("uploaded", (None, None))[0] != file.file_id:
         with st.spinner("Reading and checking the file…"):
-            try:
-                outcome: Upload | ResMemError = mine.add(file.name, file.getvalue())
-            except ResMemError as error:
-                outcome = error
-        st.session_state.uploaded = file.file_id, outcome
+            # Noted before anything else is drawn, where a newer run of this page may break this one off.
+            st.session_state.uploaded = file.file_id, taken(mine, file.name, file.getvalue())
     outcome = st.session_state.uploaded[1]
     if isinstance(outcome, ResMemError):
         st.error(f"{outcome}. Nothing was kept.", icon=":material/error:")
@@ -41,6 +38,14 @@ def take_file(mine: Uploads) -> None:
     st.success(f"**{outcome.name}** was read and is kept: {described(outcome)}.", icon=":material/check:")
     for note in outcome.notes:
         st.info(sentence(note), icon=":material/info:")
+
+
+def taken(mine: Uploads, name: str, content: bytes) -> Upload | ResMemError:
+    """Return what was kept, or why nothing was."""
+    try:
+        return mine.add(name, content)
+    except ResMemError as error:
+        return error
 
 
 def described(upload: Upload) -> str:

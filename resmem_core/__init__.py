@@ -24,6 +24,7 @@ _HOMES = {
     "ResMemRegressor": "estimators",
     "embed_module": "embedding",
     "evaluate": "evaluation",
+    "launch": "dashboard",
     "load_dataset": "datasets",
     "neighbor_weights": "residuals",
     "prepare": "experiment",

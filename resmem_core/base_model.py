@@ -13,9 +13,10 @@ import numpy as np
 from resmem_core import shipped
 from resmem_core.datasets.base import PARTS
 from resmem_core.errors import InvalidParameterError, UnavailableError
-from resmem_core.progress import Progress
+from resmem_core.linear_probe import LARGE, LinearProbe
+from resmem_core.progress import Progress, Step, silent
 from resmem_core.store import Store, digest_file, save_array
-from resmem_core.types import Dataset, Embedded, Recipe
+from resmem_core.types import Dataset, Embedded, FloatArray, Recipe
 
 if TYPE_CHECKING:
     from resmem_core.backbones import Backbone
@@ -55,13 +56,39 @@ class BaseModel:
     identity: str
 
 
-def given(dataset: Dataset) -> BaseModel:
-    """Return the model that a dataset brings along."""
-    parts = {}
-    for part in PARTS:
-        examples = getattr(dataset, part)
-        parts[part] = Embedded(examples.logits, examples.embeddings)
-    return BaseModel("given", None, None, {}, parts, dataset.fingerprint)
+def given(dataset: Dataset, store: Store, *, may_wait: bool = True, progress: Progress = silent) -> BaseModel:
+    """Return the model that a dataset brings along; a linear probe stands in for logits that are not given.
+
+    Raises
+    ------
+    NeedsPreparing
+        If the probe is yet to be fitted, this takes long, and `may_wait` is False.
+    DatasetError
+        If it cannot be fitted: the training part has one class only.
+    """
+    embeddings = {part: _there(getattr(dataset, part).embeddings) for part in PARTS}
+    if dataset.train.logits is not None:
+        parts = {part: Embedded(_there(getattr(dataset, part).logits), embeddings[part]) for part in PARTS}
+        return BaseModel("given", None, None, {}, parts, dataset.fingerprint)
+
+    def build(directory: Path) -> None:
+        progress(Step("Fitting a linear probe", 0, 0))
+        probe = LinearProbe(embeddings["train"], dataset.train.labels, dataset.n_classes)
+        for part in PARTS:
+            save_array(directory, part, probe.logits(embeddings[part]))
+
+    key = {"dataset": dataset.fingerprint, "version": VERSION}
+    large = embeddings["train"].size * dataset.n_classes >= LARGE
+    if large and not may_wait and store.find("probe", key) is None:
+        raise NeedsPreparing(f"the linear probe on {dataset.name!r} is not fitted yet")
+    entry = store.get_or_build("probe", key, build, progress)
+    parts = {part: Embedded(np.array(entry.array(part)), embeddings[part]) for part in PARTS}
+    return BaseModel("trained here", None, None, {}, parts, entry.path.name)
+
+
+def _there(array: FloatArray | None) -> FloatArray:
+    assert array is not None  # a loader that has a model sees to it
+    return array
 
 
 class Training:

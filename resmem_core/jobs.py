@@ -195,7 +195,7 @@ class Job:
                 return
             written = now
             if (self._folder / CANCEL).exists():
-                raise Cancelled("cancelled; the last checkpoint is kept, and the next start goes on from there")
+                raise Cancelled("cancelled; what was finished is kept, and the next start goes on from there")
             self._write(Status("running", step.stage, step.message, step.done, step.total, now - began))
 
         return report

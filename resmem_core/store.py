@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -346,6 +346,29 @@ class Store:
                 for path in [*self.root.glob(".work/*"), *self.root.glob(".drafts/*")]:
                     if kind is None or path.name == kind or path.parent.name == ".drafts":
                         freed += _remove(path)
+        return freed
+
+    def remove_made_from(self, digests: Iterable[str]) -> int:
+        """Remove every entry whose key names one of these digests, or an entry that does; return the bytes freed.
+
+        Raises
+        ------
+        StoreError
+            If something cannot be removed.
+        """
+        keys = {}
+        for path in self.paths():
+            with suppress(_Damaged):
+                keys[path] = json.dumps(self._manifest(path)["key"])
+        freed, wanted = 0, set(digests)
+        while wanted:
+            found = [path for path, key in keys.items() if any(digest in key for digest in wanted)]
+            with self._writing(self.root):
+                for path in found:
+                    with suppress(FileNotFoundError), self._lock(path):
+                        freed += _remove(path)
+                    del keys[path]
+            wanted = {path.name for path in found}
         return freed
 
     def _busy(self) -> bool:

@@ -476,6 +476,18 @@ class TestClear:
         assert not folder.exists()
 
 
+def test_what_was_made_from_something_is_removed_to_the_last(store):
+    made = store.get_or_build("a", {"data": "d" * 24}, build)
+    from_that = store.get_or_build("b", {"of": [made.path.name]}, build)
+    last = store.get_or_build("c", {"of": from_that.path.name}, build)
+    other = store.get_or_build("a", {"data": "e" * 24}, build)
+    damaged = store.get_or_build("b", {"data": "d" * 24, "seed": 1}, build)
+    (damaged.path / MANIFEST).write_text("{")
+    assert store.remove_made_from(["d" * 24, "f" * 24]) == made.size + from_that.size + last.size
+    assert store.paths() == sorted([other.path, damaged.path])
+    assert store.remove_made_from([]) == 0
+
+
 class TestJson:
     def test_round_trip(self, tmp_path):
         write_json(tmp_path / "a.json", {"ä": [1, 2.5, None, True]})

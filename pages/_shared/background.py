@@ -55,7 +55,7 @@ def offer(job: Job, title: str, text: str, label: str) -> None:
     if status is not None and state == "failed":
         st.error(f"The last attempt failed: {status.message}", icon=":material/error:")
     elif state == "cancelled":
-        st.info("It was cancelled. The last checkpoint is kept: the next start goes on from there.")
+        st.info("It was cancelled. What was finished is kept: the next start goes on from there.")
     st.write(text)
     st.caption("It runs in the background: you can reload or leave this page. The result is kept on this machine.")
     again = {"cancelled": "Continue", "failed": "Try again"}.get(state, label)

@@ -21,6 +21,7 @@ from resmem_core.near_duplicates import NearDuplicates
 from resmem_core.near_duplicates import near_duplicates as find_near_duplicates
 from resmem_core.projection import Projection, project
 from resmem_core.report import report_figures as figures_of
+from resmem_core.runs import Runs
 from resmem_core.seeds import SeedResult, judge
 from resmem_core.shapley import shapley_of
 from resmem_core.slices import Slice
@@ -147,3 +148,9 @@ def lab(config: ExperimentConfig, params: Params) -> Lab:
 def report_figures(config: ExperimentConfig, params: Params, with_grid: bool) -> list[Shown]:
     """Return the figures of the experiment's report; `with_grid`: whether the grid, one more of them, is there now."""
     return figures_of(open_experiment(config), evaluation(config, params))
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def recorded(config: ExperimentConfig, params: Params) -> None:
+    """List the experiment, at the setting chosen on validation, among those judged on this machine."""
+    Runs().record(open_experiment(config), params, evaluation(config, params), tuned=True)

@@ -14,7 +14,7 @@ YEAR = 365 * 24 * 3600  # seconds
 def visitor() -> str:
     """Return this visitor's token; a new one where the browser has none yet."""
     if "visitor" not in st.session_state:
-        kept = st.context.cookies.get(COOKIE, "")
+        kept = str(st.context.cookies.get(COOKIE, ""))
         st.session_state.visitor = kept if re.fullmatch("[0-9a-f]{32}", kept) else secrets.token_hex(16)
     return st.session_state.visitor
 

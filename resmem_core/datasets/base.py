@@ -84,7 +84,9 @@ class DatasetLoader(ABC):
     embedded : bool
         Whether it is there without a download and small enough to be prepared while a user waits.
     has_model : bool
-        Whether it brings embeddings and logits, so that no backbone is needed.
+        Whether it brings embeddings, and logits or a linear probe in their stead, so that no backbone is needed.
+    private : bool
+        Whether its argument is a secret: whoever knows it may look, and nobody else is told.
     """
 
     name: ClassVar[str]
@@ -92,6 +94,7 @@ class DatasetLoader(ABC):
     argument: ClassVar[str | None] = None
     embedded: ClassVar[bool] = False
     has_model: ClassVar[bool] = False
+    private: ClassVar[bool] = False
 
     def unavailable(self, argument: str | None) -> str | None:
         """Return why the dataset cannot be loaded now, or None. Quick: it looks, and loads nothing."""
@@ -100,6 +103,9 @@ class DatasetLoader(ABC):
     def cache_key(self, argument: str | None) -> Mapping[str, Any] | None:
         """Return what identifies the source's content if decoding it is slow enough to be stored."""
         return None
+
+    def made(self, argument: str | None, fingerprint: str) -> None:  # noqa: B027 - most need not know
+        """Be told the fingerprint of a dataset cut from what was loaded, by which artefacts made from it are keyed."""
 
     @abstractmethod
     def load(self, argument: str | None, progress: Progress) -> Source:

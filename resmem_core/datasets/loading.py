@@ -88,14 +88,16 @@ def load_dataset(
     source = _load_source(loader, argument, progress, store)
     parts = cut(source, int(seed))
     parts["train"] = limited(parts["train"], limit_train, int(seed))
-    notes = (*source.notes, *_check(spec, source.class_names, parts, loader.has_model))
+    notes = (*source.notes, *_check(spec, source.class_names, parts))
+    fingerprint = _fingerprint(source.class_names, parts)
+    loader.made(argument, fingerprint)
     return Dataset(
         name=spec,
         class_names=source.class_names,
         train=parts["train"],
         validation=parts["validation"],
         test=parts["test"],
-        fingerprint=_fingerprint(source.class_names, parts),
+        fingerprint=fingerprint,
         notes=notes,
     )
 
@@ -186,7 +188,7 @@ def _quotas(counts: IntArray, n: int) -> IntArray:
     return quotas
 
 
-def _check(spec: str, class_names: tuple[str, ...], parts: Mapping[str, Examples], has_model: bool) -> tuple[str, ...]:
+def _check(spec: str, class_names: tuple[str, ...], parts: Mapping[str, Examples]) -> tuple[str, ...]:
     """Raise what makes the parts unusable; return what is only worth a note."""
     if len(class_names) < 2:
         raise DatasetError(
@@ -202,7 +204,7 @@ def _check(spec: str, class_names: tuple[str, ...], parts: Mapping[str, Examples
             continue
         named = ", ".join(repr(class_names[label]) for label in unseen[:5]) + (", ..." if len(unseen) > 5 else "")
         found = f"{part} has examples of classes that train lacks: {named}"
-        if not has_model:
+        if parts["train"].logits is None:  # no model that knows more classes
             raise DatasetError(f"dataset {spec!r}: {found}; add some to train, or remove them from {part}")
         notes.append(f"{found}; memory cannot vote for these, only the base model can")
     return tuple(notes)

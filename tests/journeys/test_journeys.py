@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -52,15 +53,14 @@ def test_a_newcomer_tunes_the_default_and_opens_a_fixed_point(page: Page):
     expect(page.get_by_text(re.compile("Base says"))).to_have_text(story, use_inner_text=True)
 
 
-def test_an_address_shows_the_same_to_somebody_else(page: Page, browser, server):
+def test_an_address_shows_the_same_to_somebody_else(page: Page, visit):
     page.goto("/inspect?k=7&sigma=0.9&temperature=2.0&outcome=both+right&of_class=4&point=140")
     expect(page.get_by_text(re.compile("Test point 140"))).to_be_visible()
     expect(neighbor_cards(page)).to_have_count(7)
     told = neighbor_cards(page).all_inner_texts()
-    other = browser.new_context(base_url=server).new_page()
+    other = visit()
     other.goto(page.url)
     expect(neighbor_cards(other)).to_have_text(told, use_inner_text=True)
-    other.context.close()
 
 
 def test_training_shows_progress_survives_a_reload_and_can_be_cancelled(page: Page):
@@ -70,7 +70,7 @@ def test_training_shows_progress_survives_a_reload_and_can_be_cancelled(page: Pa
     page.reload()
     expect(page.get_by_text(re.compile("epoch ([3-9]|\\d\\d+) of 400"))).to_be_visible()
     page.get_by_role("button", name="Cancel").click()
-    expect(page.get_by_text(re.compile("last checkpoint is kept"))).to_be_visible()
+    expect(page.get_by_text(re.compile("What was finished is kept"))).to_be_visible()
     page.get_by_role("button", name="Continue").click()
     expect(page.get_by_text(re.compile("epoch ([2-9]|\\d\\d+) of 400"))).to_be_visible()
     page.get_by_role("button", name="Cancel").click()
@@ -83,14 +83,15 @@ def test_training_to_the_end_opens_the_experiment(page: Page):
     expect(metric(page, "Base accuracy")).to_be_visible()
 
 
-def test_one_visitor_trains_while_another_goes_on(page: Page, browser, server):
+def test_one_visitor_trains_while_another_goes_on(page: Page, visit):
     page.goto("/?backbone=resnet14&seed=6&epochs=400")
     page.get_by_role("button", name="Train and prepare").click()
     expect(page.get_by_text(re.compile("epoch \\d+ of 400"))).to_be_visible()
-    other = browser.new_context(base_url=server).new_page()
+    other = visit()
     other.goto("/tune?k=4")
     expect(metric(other, "ResMem accuracy")).to_be_visible()
-    other.context.close()
+    other.goto(page.url)  # the same wish joins the work that is going on
+    expect(other.get_by_text(re.compile("epoch \\d+ of 400"))).to_be_visible()
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_role("button", name="Continue")).to_be_visible()
 
@@ -116,3 +117,90 @@ def test_the_very_first_visit_may_be_to_any_page(browser, untouched_server):
     expect(metric(visitor, "ResMem accuracy")).to_be_visible()
     expect(visitor).to_have_url(re.compile("/tune.*k=5"))
     visitor.context.close()
+
+
+def test_a_memory_is_followed_and_forgotten_and_the_change_is_shared(page: Page, visit):
+    page.goto("/tune?k=9")
+    page.get_by_role("button", name="Choose on validation").click()
+    expect(page).not_to_have_url(re.compile("k="))
+    page.get_by_role("link", name="Inspect").click()
+    page.get_by_role("button", name=re.compile("^. → .$")).nth(1).click()
+    expect(page).to_have_url(re.compile(r"point=\d+"))
+    page.get_by_role("button", name="Open #").first.click()
+    expect(page.get_by_role("heading", name="Memory", exact=True)).to_be_visible()
+    expect(page).to_have_url(re.compile(r"train_point=\d+"))
+    page.get_by_role("button", name="Forget it").click()
+    expect(page.get_by_role("heading", name="Effect of the edits")).to_be_visible()
+    expect(page).to_have_url(re.compile("edits=[0-9a-f]{24}"))
+    changed = page.get_by_test_id("stMetric").filter(has_text="memory edited")
+    expect(changed).to_have_text(re.compile(r"points \("))
+
+    other = visit()
+    other.goto(page.url)
+    told = changed.inner_text()
+    expect(other.get_by_test_id("stMetric").filter(has_text="memory edited")).to_have_text(told, use_inner_text=True)
+    other.get_by_role("link", name="Inspect").click()
+    expect(other.get_by_text("Memory is edited")).to_be_visible()
+
+    page.get_by_role("button", name="Restore all").first.click()
+    expect(page.get_by_role("heading", name="Effect of the edits")).to_have_count(0)
+    expect(page).not_to_have_url(re.compile("edits="))
+
+
+def test_the_keyboard_steps_through_points(page: Page):
+    page.goto("/inspect?k=5")
+    first = page.get_by_text(re.compile("Base says"))
+    expect(first).to_be_visible()
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    before = first.inner_text()
+    page.keyboard.press("n")
+    expect(page).to_have_url(re.compile(r"point=\d+"))
+    expect(first).not_to_have_text(before, use_inner_text=True)
+    page.keyboard.press("p")
+    expect(first).to_have_text(before, use_inner_text=True)
+    find = page.get_by_role("textbox", name="Find a test point")
+    find.fill("140")
+    find.press("Enter")
+    expect(page.get_by_text(re.compile("Test point 140"))).to_be_visible()
+
+
+def test_a_click_in_the_grid_goes_there(page: Page):
+    page.goto("/grid")
+    expect(page.get_by_test_id("stPlotlyChart").first.locator(".main-svg").first).to_be_visible()
+
+
+def test_good_and_bad_files_are_uploaded(page: Page, visit, tmp_path):
+    rng = np.random.default_rng(0)
+    labels = np.arange(90) % 3
+    arrays = {}
+    for part in ("train", "validation", "test"):
+        arrays[f"{part}_embeddings"] = labels[:, None] + rng.normal(0, 0.3, (90, 4))
+        arrays[f"{part}_logits"] = rng.normal(size=(90, 3))
+        arrays[f"{part}_labels"] = labels
+    np.savez(tmp_path / "mine.npz", **arrays)
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "mine.npz").read_bytes()[:2000])
+    np.savez(tmp_path / "pickled.npz", **{**arrays, "train_labels": np.array([{}] * 90, dtype=object)})
+
+    page.goto("/your_data")
+    drop = page.locator("input[type=file]")
+    for bad in ("cut.npz", "pickled.npz"):
+        drop.set_input_files(tmp_path / bad)
+        expect(page.get_by_test_id("stAlert").filter(has_text="Nothing was kept")).to_contain_text(bad)
+        page.get_by_role("button", name=re.compile("Remove|Delete file")).first.click()
+    drop.set_input_files(tmp_path / "mine.npz")
+    expect(page.get_by_text("was read and is kept")).to_be_visible()
+    page.get_by_test_id("stMain").get_by_role("button", name="Open", exact=True).last.click()
+    expect(page).to_have_url(re.compile("dataset=upload%3A|dataset=upload:"))
+    expect(metric(page, "ResMem accuracy")).to_be_visible()
+    accuracy = metric(page, "ResMem accuracy").inner_text()
+
+    other = visit()
+    other.goto(page.url)  # whoever has the address sees it, but does not find it listed
+    expect(metric(other, "ResMem accuracy")).to_have_text(accuracy)
+    other.goto("/your_data")
+    expect(other.get_by_text("None yet")).to_be_visible()
+
+    page.goto("/your_data")
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete for good").click()
+    expect(page.get_by_text("None yet")).to_be_visible()

@@ -1,0 +1,73 @@
+"""What `arrays:` and `table:` share: a file that holds what a person's own model says of their data."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from resmem_core.datasets.base import DatasetLoader, Source, user_path
+from resmem_core.errors import DatasetError
+from resmem_core.progress import Progress
+from resmem_core.types import FloatArray
+
+NO_VALIDATION = (
+    "there is no validation part, so it is cut off train: if the model was trained on all of train, it has "
+    "seen these points, and what is tuned on them may be too optimistic about memory; give a validation part "
+    "for an honest choice"
+)
+NO_LOGITS = (
+    "there are no logits, so the base model is a logistic regression (scikit-learn's, on standardised embeddings) "
+    "fitted to the training part here: memory is put on top of a linear probe"
+)
+MAX_CLASSES = 10_000  # that labels alone may name; more is a column of something else
+
+
+class ModelFile(DatasetLoader):
+    """A dataset in one file, with embeddings and, unless a linear probe is to stand in for them, logits.
+
+    Attributes
+    ----------
+    expected : str
+        What file it should be, for messages.
+    """
+
+    argument = "PATH"
+    has_model = True
+    expected: ClassVar[str]
+
+    def unavailable(self, argument: str | None) -> str | None:
+        """Return that there is no such file, if so."""
+        path = user_path(argument or "")
+        return None if path.is_file() else f"{path} is {'a folder' if path.is_dir() else 'not there'}"
+
+    def load(self, argument: str | None, progress: Progress) -> Source:
+        """Read and check everything.
+
+        Raises
+        ------
+        DatasetError
+            If anything is missing or not as expected; the message says where.
+        """
+        if reason := self.unavailable(argument):
+            raise DatasetError(f"{reason}; give {self.expected}")
+        return self.read(user_path(argument or ""), progress)
+
+    @abstractmethod
+    def read(self, path: Path, progress: Progress) -> Source:
+        """Read the file that is there, as `load`."""
+
+
+def as_float32(matrix: np.ndarray) -> tuple[FloatArray, int | None]:
+    """Return the numbers of `matrix` as float32, and the first row that has one which is not finite, if any."""
+    with np.errstate(over="ignore"):
+        matrix = np.ascontiguousarray(matrix, dtype=np.float32)
+    bad = np.flatnonzero(~np.isfinite(matrix).reshape(len(matrix), -1).all(axis=1))
+    return matrix, int(bad[0]) if len(bad) else None
+
+
+def wrong(path: Path, where: str, found: str, expected: str) -> DatasetError:
+    """Return the error that says what was found where, and what was expected."""
+    return DatasetError(f"{path}: {where} has {found}; expected {expected}")

@@ -1,0 +1,402 @@
+"""`table:PATH`: embeddings and logits of a person's own model, from a CSV or Parquet file."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from resmem_core.datasets.base import DATASETS, PARTS, Source
+from resmem_core.datasets.model_file import MAX_CLASSES, NO_LOGITS, NO_VALIDATION, ModelFile, as_float32, wrong
+from resmem_core.errors import DatasetError
+from resmem_core.progress import Progress, Step
+from resmem_core.types import Examples, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+CUT_BY_SEED = (
+    "there is no split column, so validation and test are cut off by the seed: if the model that gave the logits was "
+    "trained on some of these rows, base and memory both look better than they are"
+)
+MAX_HEADER = 2**20  # bytes of a CSV file's first line
+MAX_COLUMNS = 20_000
+MAX_TEXT = 255  # characters of a label or a name
+MAX_NAMES = 2**30  # bytes that the names of all rows may take in memory
+BLOCK = 2**24  # bytes of CSV read at a time; no row may be longer
+_TEXTS = ("split", "label", "name")
+_PREFIXES: tuple[str, ...] = ("embedding_", "e")  # of embedding columns; any other must be the only one
+_LOGIT = re.compile(r"logits?_(.+)")
+_IRREGULAR = re.compile("Row #([0-9]+): Expected ([0-9]+) columns, got ([0-9]+)")  # Arrow counts the header, from 1
+_NUMBERED = re.compile("(.*?)([0-9]{1,9})")
+
+
+class Table(ModelFile):
+    """One row an example, in a `.csv` (UTF-8, commas, a header) or a `.parquet` file, with these columns.
+
+    - `label`: text or whole numbers. Classes are sorted, as numbers where all are.
+    - `split`: train, validation or test; train and test are needed. Without the column, validation and test are cut
+      off at random, by the seed, with equal shares of every class.
+    - Embeddings: `embedding_0`, `embedding_1`, ...; or `e0`, `e1`, ...; or any one prefix with numbers that begin at 0
+      or 1 and leave none out; or, in Parquet, one column `embedding` of lists.
+    - Logits, if there are any: `logit_CLASS` for every class; or `logit_0`, `logit_1`, ... in the order of the sorted
+      classes; or, in Parquet, one column `logits` of lists in that order. Without them a logistic regression on the
+      embeddings is the base model.
+    - `name`, if there is one: what to call the example.
+    """
+
+    name = "table"
+    summary = "embeddings and logits of your own model, from a .csv or .parquet file"
+    expected = "a .csv or .parquet file with a row for each example"
+
+    def read(self, path: Path, progress: Progress) -> Source:
+        """Read and check every column; messages name column and row."""
+        progress(Step("Reading the table", 0, 0))
+        kind = path.suffix.lower()
+        if kind not in (".csv", ".parquet"):
+            raise wrong(path, "the file's name", f"the ending {path.suffix!r}", ".csv or .parquet")
+        layout, table = _read_csv(path) if kind == ".csv" else _read_parquet(path)
+        if not table.num_rows:
+            raise wrong(path, "the table", "no rows", "one row for each example")
+        embeddings = _matrix(path, table, layout.embeddings)
+        logits = _matrix(path, table, layout.logits) if layout.logits else None
+        class_names, labels, notes = _classes(path, table, layout, None if logits is None else logits.shape[1])
+        examples = Examples(labels, None, embeddings, logits, _names(path, table))
+        parts = _parts(path, table)
+        notes += [NO_LOGITS] if logits is None else []
+        if logits is not None and "validation" not in parts:
+            notes.append(CUT_BY_SEED if len(parts) == 1 else NO_VALIDATION)
+        if layout.ignored:
+            shown = ", ".join(map(repr, layout.ignored[:5])) + (", ..." if len(layout.ignored) > 5 else "")
+            notes.append(f"columns that mean nothing here were ignored: {shown}")
+        return Source(class_names, notes=tuple(notes), **{part: examples.take(rows) for part, rows in parts.items()})
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Which columns hold what.
+
+    Attributes
+    ----------
+    texts : tuple of str
+        Those of `split`, `label` and `name` that there are.
+    embeddings, logits : tuple of str
+        One a dimension or a class, in order; or the one column of lists.
+    logit_classes : tuple of str or None
+        What stands after `logit_` in each; None for a column of lists.
+    ignored : tuple of str
+    """
+
+    texts: tuple[str, ...]
+    embeddings: tuple[str, ...]
+    logits: tuple[str, ...]
+    logit_classes: tuple[str, ...] | None
+    ignored: tuple[str, ...]
+
+    @property
+    def used(self) -> list[str]:
+        """Every column that is read."""
+        return [*self.texts, *self.embeddings, *self.logits]
+
+    @classmethod
+    def of(cls, path: Path, names: Sequence[str], lists: Sequence[str] = ()) -> _Layout:
+        """Return the layout of a table with columns `names`, of which `lists` hold lists."""
+        _check_header(path, names)
+        texts = tuple(name for name in _TEXTS if name in names)
+        if "label" not in texts:
+            raise wrong(path, "the table", f"no column 'label' but {_shown(names)}", "the class of each example there")
+        rest = [name for name in names if name not in texts]
+        logits: tuple[str, ...] = ("logits",) if "logits" in lists else ()
+        classes = None
+        if not logits and (found := {name: match[1] for name in rest if (match := _LOGIT.fullmatch(name))}):
+            if len(set(found.values())) < len(found):
+                raise wrong(path, "the table", f"the columns {_shown(list(found))}", "one column of logits a class")
+            columns = {text: name for name, text in found.items()}
+            classes = tuple(_sorted(columns))
+            logits = tuple(columns[text] for text in classes)
+        embeddings = ("embedding",) if "embedding" in lists else _numbered(path, rest, names)
+        used = {*texts, *logits, *embeddings}
+        return cls(texts, embeddings, logits, classes, tuple(name for name in names if name not in used))
+
+
+def _check_header(path: Path, names: Sequence[str]) -> None:
+    if len(names) > MAX_COLUMNS:
+        raise wrong(path, "the table", f"{len(names)} columns", f"at most {MAX_COLUMNS}; is it transposed?")
+    repeated = [name for name, same in groupby(sorted(names)) if len(list(same)) > 1]
+    if repeated:
+        raise wrong(path, "the table", f"more than one column {repeated[0]!r}", "a name of its own for each")
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names[:8])) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+
+
+def _numbered(path: Path, names: Sequence[str], every: Sequence[str]) -> tuple[str, ...]:
+    """Return the embedding columns among `names`, by their numbers."""
+    groups: dict[str, list[tuple[int, str]]] = {}
+    for name in names:
+        if (match := _NUMBERED.fullmatch(name)) and not name.startswith("logit"):
+            groups.setdefault(match[1], []).append((int(match[2]), name))
+    if not groups:
+        raise wrong(
+            path,
+            "the table",
+            f"no embeddings in the columns {_shown(every)}",
+            "embedding_0, embedding_1, ..., or in Parquet a column 'embedding' of lists",
+        )
+    prefixes = [prefix for prefix in _PREFIXES if prefix in groups] or list(groups)
+    if prefixes[0] not in _PREFIXES and len(groups) > 1:
+        found = f"numbered columns of several kinds, such as {_shown([group[0][1] for group in groups.values()])}"
+        raise wrong(path, "the table", found, "embeddings named embedding_0, embedding_1, ...")
+    prefix = prefixes[0]
+    group = sorted(groups[prefix])
+    first = group[0][0]
+    for place, (number, name) in enumerate(group):
+        if first > 1 or number != first + place:
+            missing = f"{prefix}{0 if first > 1 else first + place}"
+            raise wrong(path, "the table", f"a column {name!r} but none {missing!r}", "numbers from 0 or 1, each once")
+    return tuple(name for _, name in group)
+
+
+def _read_csv(path: Path) -> tuple[_Layout, pa.Table]:
+    import pyarrow as pa
+    from pyarrow import csv as arrow
+
+    names = _csv_header(path)
+    layout = _Layout.of(path, names)
+
+    def read(numbers: pa.DataType) -> pa.Table:
+        text = pa.dictionary(pa.int32(), pa.string())
+        return arrow.read_csv(
+            path,
+            arrow.ReadOptions(use_threads=False, block_size=BLOCK, column_names=names, skip_rows=1),
+            arrow.ParseOptions(newlines_in_values=True),
+            arrow.ConvertOptions(
+                include_columns=layout.used,
+                column_types={name: text if name in layout.texts else numbers for name in layout.used},
+                null_values=[""],
+            ),
+        )
+
+    try:
+        return layout, read(pa.float64())
+    except pa.ArrowInvalid as error:
+        if irregular := _IRREGULAR.search(str(error)):
+            line, expected, cells = map(int, irregular.groups())
+            found = f"{cells} cells in row {line - 2} (the first is row 0)"
+            raise wrong(path, "the table", found, f"{expected}, as the header has") from error
+        try:
+            written = read(pa.string())
+        except pa.ArrowInvalid:
+            raise DatasetError(
+                f"{path} cannot be read as CSV: {error}; write it again, as UTF-8 with commas"
+            ) from error
+        _check_numbers(path, written, (*layout.embeddings, *layout.logits))
+        raise DatasetError(f"{path} cannot be read as CSV ({error})") from error
+
+
+def _csv_header(path: Path) -> list[str]:
+    with path.open("rb") as stream:
+        line = stream.readline(MAX_HEADER + 1)
+    if not line.strip():
+        raise wrong(path, "the first line", "nothing", "the names of the columns")
+    if len(line) > MAX_HEADER:
+        raise wrong(path, "the first line", f"more than {MAX_HEADER} bytes", "the names of the columns")
+    try:
+        text = line.decode("utf-8-sig")
+        if "\0" in text:
+            raise ValueError("it has NUL bytes")
+        names = next(csv.reader([text], strict=True))
+    except (ValueError, csv.Error) as error:
+        raise wrong(path, "the first line", f"no readable text ({error})", "the names of the columns") from error
+    if len(names) == 1 and (other := next((mark for mark in ";\t|" if mark in names[0]), None)):
+        raise wrong(path, "the first line", f"columns separated by {other!r}", "commas")
+    return names
+
+
+def _check_numbers(path: Path, table: pa.Table, names: Sequence[str]) -> None:
+    """Raise for the first cell of the text columns `names` that is no number."""
+    for name in names:
+        for row, text in enumerate(table[name].to_pylist()):
+            try:
+                float(text or "nan")
+            except ValueError:
+                raise _wrong_cell(path, name, row, repr(text)) from None
+
+
+def _wrong_cell(path: Path, name: str, row: int, found: str, expected: str = "a finite number") -> DatasetError:
+    return wrong(path, f"column {name!r}", f"{found} in row {row} (the first is row 0)", expected)
+
+
+def _read_parquet(path: Path) -> tuple[_Layout, pa.Table]:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        schema = parquet.read_schema(path)
+        layout = _Layout.of(path, schema.names, [field.name for field in schema if _is_list(field.type)])
+        # Text is left as dictionaries, so that a long one that many rows share is held once.
+        table = parquet.read_table(path, columns=layout.used, read_dictionary=list(layout.texts))
+        table.validate(full=True)  # damage that only shows in use, such as text that is not UTF-8
+        return layout, table
+    except (pa.ArrowException, OSError, ValueError) as error:
+        if isinstance(error, DatasetError):
+            raise
+        raise DatasetError(f"{path} cannot be read as Parquet: {error}; write it again") from error
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+
+
+def _matrix(path: Path, table: pa.Table, names: Sequence[str]) -> FloatArray:
+    """Return the numbers of these columns, or of the one column of lists, as float32, (N, number of columns)."""
+    if _is_list(table[names[0]].type):
+        matrix, row = as_float32(_lists(path, table, names[0]))
+    else:
+        columns = [_column(path, table, name) for name in names]
+        matrix, row = as_float32(np.stack(columns, axis=1))
+    if row is not None:
+        at = int(np.flatnonzero(~np.isfinite(matrix[row]))[0])
+        name = names[at] if len(names) == matrix.shape[1] else names[0]
+        found = "an empty cell or NaN" if np.isnan(matrix[row, at]) else "infinity, or what float32 cannot hold,"
+        raise _wrong_cell(path, name, row, found)
+    return matrix
+
+
+def _column(path: Path, table: pa.Table, name: str) -> np.ndarray:
+    column = table[name]
+    _check_number_type(path, name, column.type)
+    with np.errstate(over="ignore"):
+        return column.to_numpy().astype(np.float32)  # what is null becomes NaN
+
+
+def _check_number_type(path: Path, name: str, kind: pa.DataType) -> None:
+    import pyarrow as pa
+
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        raise wrong(path, f"column {name!r}", f"the type {kind}", "numbers")
+
+
+def _lists(path: Path, table: pa.Table, name: str) -> np.ndarray:
+    import pyarrow.compute as pc
+
+    column = table[name]
+    _check_number_type(path, name, column.type.value_type)
+    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
+    expected = int(lengths[0])
+    if (odd := np.flatnonzero(lengths != max(expected, 1))).size:
+        row = int(odd[0])
+        wanted = f"{expected}, as row 0 has" if expected else "one number at least"
+        raise _wrong_cell(path, name, row, f"a list of {lengths[row]} numbers", wanted)
+    return pc.list_flatten(column).to_numpy().reshape(len(lengths), expected)
+
+
+def _texts(path: Path, table: pa.Table, name: str) -> tuple[list[str], IntArray]:
+    """Return the different texts of a column, and the place among them of what each row has, (N,)."""
+    import pyarrow as pa
+
+    column = table[name]
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    kind = column.type.value_type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind)):
+        raise wrong(path, f"column {name!r}", f"the type {kind}", "text or whole numbers")
+    encoded = column.unify_dictionaries().combine_chunks()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.chunk(0)
+    places = encoded.indices.fill_null(-1).to_numpy().astype(np.int64)
+    values = ["" if value is None else str(value) for value in encoded.dictionary.to_pylist()]
+    used, places = np.unique(places, return_inverse=True)
+    texts = ["" if place < 0 else values[place] for place in used.tolist()]
+    for place, text in enumerate(texts):
+        row = int(np.argmax(places == place)) if len(text) > MAX_TEXT or not text.strip() else -1
+        if len(text) > MAX_TEXT:
+            raise _wrong_cell(path, name, row, f"a text of {len(text)} characters", f"at most {MAX_TEXT}")
+        if row >= 0 and name != "name":
+            raise _wrong_cell(path, name, row, "an empty cell", "a text")
+    return texts, places
+
+
+def _classes(
+    path: Path, table: pa.Table, layout: _Layout, n_logits: int | None
+) -> tuple[tuple[str, ...], IntArray, list[str]]:
+    """Return the names of the classes, every row's label (N,), and what is to be told."""
+    texts, places = _texts(path, table, "label")
+    if all(map(_is_number, texts)) and (broken := [text for text in texts if not re.fullmatch("-?[0-9]+", text)]):
+        text = broken[0]
+        raise _wrong_cell(path, "label", _row_of(texts, places, text), repr(text), "a whole number, or a name")
+    classes = _sorted(texts)
+    notes = []
+    if n_logits is not None:
+        columns = list(layout.logit_classes or map(str, range(n_logits)))
+        if n_logits < 2:
+            raise wrong(path, "the table", "logits of 1 class", "logits of at least 2")
+        if strange := [text for text in texts if text not in columns]:
+            if len(texts) != n_logits or columns != [str(number) for number in range(n_logits)]:
+                row = _row_of(texts, places, strange[0])
+                expected = f"one of the {n_logits} classes that have logits, {_shown(columns)}"
+                raise _wrong_cell(path, "label", row, repr(strange[0]), expected)
+            notes.append(f"logits 0 to {n_logits - 1} were taken as those of the sorted classes, {_shown(classes)}")
+        else:
+            classes = columns
+    elif len(classes) > MAX_CLASSES:
+        raise wrong(path, "column 'label'", f"{len(classes)} different values", f"at most {MAX_CLASSES} classes")
+    number = {text: label for label, text in enumerate(classes)}
+    return tuple(classes), np.array([number[text] for text in texts], dtype=np.int64)[places], notes
+
+
+def _row_of(texts: Sequence[str], places: IntArray, text: str) -> int:
+    return int(np.argmax(places == texts.index(text)))
+
+
+def _is_whole(text: str) -> bool:
+    return re.fullmatch("0|-?[1-9][0-9]{0,17}", text) is not None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _sorted(texts: Iterable[str]) -> list[str]:
+    """Return texts in order, as numbers where all are."""
+    texts = list(texts)
+    return sorted(texts, key=int if all(map(_is_whole, texts)) else None)
+
+
+def _parts(path: Path, table: pa.Table) -> dict[str, IntArray]:
+    """Return the rows of each part; all are in train where no column says otherwise."""
+    if "split" not in table.column_names:
+        return {"train": np.arange(table.num_rows)}
+    texts, places = _texts(path, table, "split")
+    if strange := [text for text in texts if text not in PARTS]:
+        row = _row_of(texts, places, strange[0])
+        raise _wrong_cell(path, "split", row, repr(strange[0]), f"one of {', '.join(PARTS)}")
+    if missing := [part for part in ("train", "test") if part not in texts]:
+        expected = "train and test there, or no such column, so that the parts are cut off by the seed"
+        raise wrong(path, "column 'split'", f"no {missing[0]}", expected)
+    return {part: np.flatnonzero(places == texts.index(part)) for part in PARTS if part in texts}
+
+
+def _names(path: Path, table: pa.Table) -> np.ndarray:
+    if "name" not in table.column_names:
+        return np.array([f"row {row}" for row in range(table.num_rows)])
+    texts, places = _texts(path, table, "name")
+    if (size := 4 * max(map(len, texts)) * table.num_rows) > MAX_NAMES:
+        raise wrong(path, "column 'name'", f"names that take {size / 1e9:.1f} GB in all", "shorter ones, or none")
+    return np.array(texts)[places]
+
+
+DATASETS.register(Table.name, Table())

@@ -1,0 +1,131 @@
+"""The page Experiments: what is listed, filtered, opened, compared and removed."""
+
+from urllib.parse import parse_qsl
+
+import pytest
+
+from resmem_core.example_files import example_file
+from resmem_core.experiment import ExperimentConfig, prepare
+from resmem_core.runs import Runs
+from resmem_core.settings import Settings
+from resmem_core.types import Params
+from resmem_core.uploads import Uploads
+
+ME = "0123456789abcdef" * 2
+
+
+def record(config, *params, tuned=False):
+    experiment = prepare(config)
+    for setting in params:
+        Runs().record(experiment, setting, experiment.evaluate(setting), tuned=tuned)
+
+
+@pytest.fixture
+def two():
+    record(ExperimentConfig(), Params(5, 0.5, 2.0), Params(7, 0.25))
+
+
+def button(at, label):
+    return next(button for button in at.button if button.label == label)
+
+
+def in_address(at, name):
+    value = at.query_params.get(name)
+    return value[0] if isinstance(value, list) else value
+
+
+def selected(at, row):
+    """Select a row of the table, as a click would."""
+    at.session_state["runs"] = {"selection": {"rows": [row], "columns": [], "cells": []}}
+    return at.run()
+
+
+def test_an_empty_list_says_what_to_do(opened, text_of):
+    at = opened("experiments")
+    assert not at.exception
+    assert "Nothing was judged on this machine yet" in text_of(at)
+
+
+def test_runs_are_listed_the_latest_first(opened, text_of, two):
+    at = opened("experiments")
+    assert not at.exception
+    table = at.dataframe[0].value
+    assert table["k"].tolist() == [7, 5]
+    assert (table["from"] <= table["gain, points"]).all()
+    assert (table["gain, points"] <= table["to"]).all()
+    assert table["chosen on"].tolist() == ["by hand"] * 2
+    assert "Select a row" in text_of(at)
+
+
+def test_filters_live_in_the_address(opened, two):
+    labels = [box.label for box in opened("experiments").selectbox]
+    assert {"Only this dataset", "Only this backbone"} <= set(labels)
+    record(ExperimentConfig(seed=1, limit_train=50, epochs=1), Params(1, 0.5))
+    runs = Runs()
+    at = opened("experiments", runs_of="digits", runs_with="nothing like that")
+    assert len(at.dataframe[0].value) == len(runs.list()) == 3
+    at.selectbox(key="setting-runs_with").set_value("linear").run()
+    assert in_address(at, "runs_with") == "linear"
+    assert not at.exception
+
+
+def test_an_experiment_reopens_at_its_setting(opened, text_of, two):
+    at = selected(opened("experiments", k="3"), 1)
+    assert "k = 5, sigma = 0.5, temperature = 2 (set by hand)" in text_of(at)
+    button(at, "Open").click().run()
+    assert (in_address(at, "k"), in_address(at, "sigma"), in_address(at, "temperature")) == ("5", "0.5", "2.0")
+
+
+def test_it_is_put_beside_the_current_one(opened, two):
+    at = selected(opened("experiments", k="3"), 0)
+    button(at, "Compare with the current one").click().run()
+    assert in_address(at, "k") == "3"
+    other, notes = Settings.from_query(dict(parse_qsl(in_address(at, "other"))))
+    assert notes == []
+    assert (other.experiment(), other.params(Params(1, 1.0))) == (ExperimentConfig(), Params(7, 0.25))
+
+
+def test_a_run_is_removed(opened, two):
+    at = selected(opened("experiments"), 0)
+    button(at, "Remove from the list").click().run()
+    assert not at.exception
+    assert [run.k for run in Runs().list()] == [5]
+
+
+def test_runs_on_uploads_are_listed_to_their_owner_only(opened, text_of):
+    kept = Uploads(ME).add("my file.csv", example_file(".csv"))
+    record(ExperimentConfig(kept.dataset), Params(3, 0.5))
+    at = opened("experiments")
+    assert "Nothing was judged" in text_of(at)
+    at.session_state["visitor"] = ME
+    at.run()
+    assert at.dataframe[0].value["dataset"].tolist() == ["my file.csv"]
+
+
+def test_what_is_gone_cannot_be_opened(opened, text_of, tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_bytes(example_file(".csv"))
+    record(ExperimentConfig(f"table:{path}"), Params(3, 0.5))
+    path.unlink()
+    at = selected(opened("experiments"), 0)
+    assert "is not there" in text_of(at)
+    assert button(at, "Open").disabled
+
+
+def test_a_damaged_list_is_told(opened, text_of):
+    runs = Runs()
+    runs.path.parent.mkdir(parents=True)
+    runs.path.write_text("no database" * 99)
+    with pytest.warns(UserWarning, match="set aside"):
+        at = opened("experiments")
+    assert not at.exception
+    assert "set aside as `runs.sqlite.set-aside-" in text_of(at)
+
+
+@pytest.mark.parametrize("page", ["experiments", "your_data"])
+@pytest.mark.parametrize("query", [{"dataset": "folder:/no/such/folder"}, {"seed": "41"}, {"k": "99999"}, {"k": "0"}])
+def test_these_pages_do_without_the_experiment(opened, page, query):
+    at = opened(page, **query)
+    assert not at.exception
+    assert not at.error
+    assert at.info

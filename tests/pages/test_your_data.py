@@ -1,0 +1,90 @@
+"""The page Your data: what is uploaded, told, opened and deleted."""
+
+import pytest
+
+from resmem_core.example_files import example_file
+from resmem_core.uploads import KINDS, Uploads
+
+ME = "0123456789abcdef" * 2
+
+
+def as_visitor(at, token=ME):
+    at.session_state["visitor"] = token
+    return at.run()
+
+
+def button(at, key):
+    return next(button for button in at.button if button.key.startswith(key))
+
+
+def upload(at, name, content):
+    return at.file_uploader[0].upload(name, content).run()
+
+
+def test_an_empty_page_says_what_to_do_and_offers_examples(opened, text_of):
+    at = opened("your_data")
+    assert not at.exception
+    assert "Drop a file above" in text_of(at)
+    assert "at most 200 MB" in at.file_uploader[0].label
+    assert "train_embeddings" in text_of(at)
+    assert [found.proto.label for found in at.get("download_button")] == [f"Example {kind}" for kind in KINDS]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_is_taken_opened_and_deleted(opened, text_of, kind):
+    at = as_visitor(opened("your_data"))
+    upload(at, f"mine{kind}", example_file(kind))
+    assert not at.exception
+    assert f"**mine{kind}** was read and is kept: 60 train, 15 validation, 15 test rows" in at.success[0].value
+    (kept,) = Uploads(ME).list()
+    at.run()
+    assert Uploads(ME).list() == (kept,)  # once, however often the page runs
+    button(at, "open-").click().run()
+    assert at.query_params["dataset"] in (kept.dataset, [kept.dataset])
+    shown = as_visitor(opened("your_data", dataset=kept.dataset))
+    assert "shown now on every page" in text_of(shown)
+    assert button(shown, "open-").disabled
+    button(shown, "delete-").click().run()
+    assert not shown.exception
+    assert Uploads(ME).list() == ()
+    assert "dataset" not in shown.query_params
+    assert "Drop a file above" in text_of(shown)
+
+
+def test_a_bad_file_is_told_and_not_kept(opened):
+    at = as_visitor(opened("your_data"))
+    upload(at, "mine.csv", b"label,e0\na,1\nb,x\n")
+    assert not at.exception
+    assert "column 'e0' has 'x' in row 1" in at.error[0].value
+    assert "Nothing was kept" in at.error[0].value
+    assert Uploads(ME).list() == ()
+    upload(at, "mine.csv", example_file(".csv"))
+    assert not at.error
+    assert len(Uploads(ME).list()) == 1
+
+
+def test_notes_on_a_file_are_told(opened):
+    at = as_visitor(opened("your_data"))
+    upload(at, "mine.csv", b"label,e0\n" + b"a,1\nb,2\n" * 9)
+    assert any("logistic regression" in info.value for info in at.info)
+
+
+def test_another_visitor_sees_none_of_it_but_can_be_shown_it(opened, text_of):
+    kept = Uploads(ME).add("mine.csv", example_file(".csv"))
+    other = as_visitor(opened("your_data"), "f" * 32)
+    assert "mine.csv" not in text_of(other)
+    assert not any(button.key.startswith("delete-") for button in other.button)
+    shown = opened("overview", dataset=kept.dataset)
+    assert not shown.exception
+    assert not shown.error
+    Uploads(ME).delete(kept.id)
+    assert "deleted by its owner" in text_of(opened("overview", dataset=kept.dataset))
+
+
+def test_a_visitor_is_remembered_by_a_cookie_that_says_nothing(opened):
+    at = opened("your_data")
+    token = at.session_state["visitor"]
+    assert len(token) == 32
+    script = next(found for found in at.get("html"))
+    assert f"resmem_visitor={token}; path=/; max-age=31536000; SameSite=Lax" in script.proto.body
+    assert opened("your_data").session_state["visitor"] != token
