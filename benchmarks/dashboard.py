@@ -21,9 +21,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,16 +53,34 @@ def serving() -> Iterator[str]:
         server.wait(10)
 
 
-def taken(act: Callable[[], Any], awaited: Callable[[], Any]) -> float:
-    """Return the seconds from the beginning of `act` to the end of `awaited`."""
-    began = time.perf_counter()
-    act()
-    awaited()
-    return time.perf_counter() - began
+# Measured inside the page, by its own clock: from the key or click to the change of the document that is awaited. What
+# drives the browser from outside would see it only when the main thread has drawn all that came with it.
+WATCH = """([holds, text]) => {
+  const all = { subtree: true, childList: true, characterData: true, attributes: true };
+  window.taken = new Promise((resolve) => {
+    let began = text.fromLoad ? 0 : undefined;
+    for (const kind of ["keydown", "pointerdown"])
+      addEventListener(kind, () => { began ??= performance.now(); }, { capture: true, once: true });
+    const test = new Function("text", `return ${holds}`);
+    const check = () => { if (began !== undefined && test(text)) resolve(performance.now() - began); };
+    new MutationObserver(check).observe(document, all);
+  });
+}"""
+SAYS = (
+    "[...document.querySelectorAll('[data-testid=stCaptionContainer]')].some((e) => e.textContent.includes(text.says))"
+)
+ARRIVED = (
+    "document.querySelector('[data-testid=stMain] h1')?.textContent === text.title"
+    " && document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'"
+    " && !document.querySelector('[data-testid=stMain] [data-stale=true]')"
+)
+PAINTED = (
+    "[...document.querySelectorAll('[data-testid=stMetric]')].some((e) => e.textContent.includes('ResMem accuracy'))"
+)
 
 
 def measure(address: str, query: str, rounds: int) -> dict[str, list[float]]:
-    """Return the times of each wait, page switches by the page switched to."""
+    """Return the seconds of each wait, page switches by the page switched to."""
     from playwright.sync_api import sync_playwright
 
     chromium = os.environ.get("RESMEM_CHROMIUM") or shutil.which("chromium")
@@ -72,59 +89,51 @@ def measure(address: str, query: str, rounds: int) -> dict[str, list[float]]:
         browser = playwright.chromium.launch(executable_path=chromium, args=[f"--{flag}" for flag in FLAGS])
 
         def fresh() -> Any:
-            page = browser.new_page(viewport={"width": 1280, "height": 1000})
+            page = browser.new_context(viewport={"width": 1280, "height": 1000}).new_page()
             page.set_default_timeout(120_000)
             return page
 
-        def settled(page: Any) -> None:
-            page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
-
-        def accuracy(page: Any) -> Any:
-            return page.get_by_test_id("stMetric").filter(has_text="ResMem accuracy").first
+        def seconds(page: Any) -> float:
+            return float(page.evaluate("window.taken")) / 1000
 
         page = fresh()
         page.goto(f"{address}/?{query}")
-        accuracy(page).wait_for()
+        page.get_by_test_id("stMetric").first.wait_for()
         links = page.get_by_test_id("stSidebarNavLink")
         names = [text.strip().splitlines()[-1] for text in links.all_inner_texts()]
 
         def switch(name: str) -> float:
-            heading = page.get_by_role("heading", name="ResMem Lab" if name == "Overview" else name, exact=True)
-            elements = page.get_by_test_id("stMain").get_by_test_id("stElementContainer")
-
-            def arrived() -> None:
-                heading.wait_for()
-                settled(page)
-                elements.nth(2).wait_for()
-
-            return taken(lambda: links.filter(has_text=re.compile(f"{name}$")).click(), arrived)
+            page.evaluate(WATCH, [ARRIVED, {"title": "ResMem Lab" if name == "Overview" else name}])
+            links.filter(has_text=re.compile(f"{name}$")).click()
+            taken = seconds(page)
+            page.wait_for_timeout(1500)  # so that what one page still draws is not counted for the next
+            return taken
 
         for _ in range(2):
             for name in names:
                 switch(name)
-                page.wait_for_timeout(300)
         for _ in range(rounds):
             for name in names:
                 times.setdefault(f"page switch: {name}", []).append(switch(name))
-                page.wait_for_timeout(500)
 
         for _ in range(rounds):
             visitor = fresh()
-            opened = partial(visitor.goto, f"{address}/?{query}")
-            times["first useful paint"].append(taken(opened, accuracy(visitor).wait_for))
-            settled(visitor)
-            visitor.close()
+            visitor.add_init_script(f"({WATCH})([{json.dumps(PAINTED)}, {{fromLoad: true}}])")
+            visitor.goto(f"{address}/?{query}")
+            times["first useful paint"].append(seconds(visitor))
+            visitor.wait_for_timeout(3000)
+            visitor.context.close()
 
         switch("Tune")
         k = int(re.findall(r"recall@(\d+)", page.inner_text("body"))[0])
         slider = page.get_by_role("slider", name="k, neighbours")
         for step in range(4 * rounds):
-            page.wait_for_timeout(800)
             slider.focus()
-            k += 1 if step < 2 * rounds else -1
-            key = "ArrowRight" if step < 2 * rounds else "ArrowLeft"
-            told = page.get_by_text(re.compile(rf"recall@{k} "))
-            times["slider to new numbers"].append(taken(partial(slider.press, key), told.wait_for))
+            k, key = (k + 1, "ArrowRight") if step < 2 * rounds else (k - 1, "ArrowLeft")
+            page.evaluate(WATCH, [SAYS, {"says": f"recall@{k} "}])
+            slider.press(key)
+            times["slider to new numbers"].append(seconds(page))
+            page.wait_for_timeout(1000)
         browser.close()
     return times
 

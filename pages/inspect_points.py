@@ -14,7 +14,7 @@ from resmem_core.metrics import OUTCOMES
 from resmem_core.plots.explanation import explanation_bars, pushes
 from resmem_core.types import IntArray
 
-PER_PAGE = 18
+PER_PAGE = 12
 ALL = "all classes"
 LABELS = {"fixed": "Fixed", "broken": "Broken", "both right": "Both right", "both wrong": "Still wrong"}
 

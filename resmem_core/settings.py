@@ -122,7 +122,7 @@ class Settings:
     train_point: int | None = setting(None, whole(0), "row of the training split")
     rank_by: str = setting("net", one_of(RANKINGS), "what training points are ranked by")
     lowest: bool = setting(False, flag, "lowest rank first")
-    shown: int = setting(12, whole(1), "neighbours shown")
+    shown: int = setting(8, whole(1), "neighbours shown")
     compare: str = setting("pair", one_of(("pair", "seeds")), "compare two settings, or several seeds")
     other: str | None = setting(None, str, "what is compared with: the query of its address")
     by: str = setting("distance", one_of(tuple(AXES)), "what the gain is sliced by: distance, confidence or class-size")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 MAX_CLASSES = 12  # bars in one panel
+GAP = 0.04  # between two panels, of the figure's width
 
 
 def _shown_classes(explanation: Explanation) -> IntArray:
@@ -26,34 +27,48 @@ def _shown_classes(explanation: Explanation) -> IntArray:
 
 def explanation_bars(explanation: Explanation, class_names: Sequence[str]) -> Figure:
     """Draw base probabilities + memory = final scores, class by class."""
-    from plotly.subplots import make_subplots
-
     shown = _shown_classes(explanation)
     names = [class_names[c] for c in shown]
-    titles = ["base probability", "+ memory", "= final score"]
-    fig = make_subplots(rows=1, cols=3, subplot_titles=titles, shared_yaxes=True, horizontal_spacing=0.04)
-    panels = (("base", explanation.base), ("memory", explanation.memory), ("resmem", explanation.scores))
-    everything = np.concatenate([values[shown] for _, values in panels])
+    panels = (
+        ("base", "base probability", explanation.base),
+        ("memory", "+ memory", explanation.memory),
+        ("resmem", "= final score", explanation.scores),
+    )
+    everything = np.concatenate([values[shown] for *_, values in panels])
     margin = 0.2 * (max(1.0, everything.max()) - min(0.0, everything.min()))  # room for the figures beside the bars
     reach = [min(0.0, everything.min()) - margin, max(1.0, everything.max()) + margin]
-    for column, (meaning, values) in enumerate(panels, start=1):
-        fig.add_bar(
-            x=values[shown],
-            y=names,
-            orientation="h",
-            marker_color=COLORS[meaning],
-            text=[_rounded(value, "+" if meaning == "memory" else "") for value in values[shown]],
-            textposition="outside",
-            cliponaxis=False,
-            hovertemplate="%{y}: %{x:.4f}<extra></extra>",
-            showlegend=False,
-            row=1,
-            col=column,
+    traces, axes, titles = [], {}, []
+    for column, (meaning, title, values) in enumerate(panels):
+        number = str(column + 1) if column else ""
+        left, right = column * (1 + GAP) / 3, column * (1 + GAP) / 3 + (1 - 2 * GAP) / 3
+        traces.append(
+            {
+                "type": "bar",
+                "x": values[shown],
+                "y": names,
+                "xaxis": f"x{number}",
+                "orientation": "h",
+                "marker": {"color": COLORS[meaning]},
+                "text": [_rounded(value, "+" if meaning == "memory" else "") for value in values[shown]],
+                "textposition": "outside",
+                "cliponaxis": False,
+                "hovertemplate": "%{y}: %{x:.4f}<extra></extra>",
+                "showlegend": False,
+            }
         )
-    fig.update_xaxes(range=reach, tickvals=[0, 0.5, 1])  # one scale, so that lengths add up by eye
-    fig.update_yaxes(type="category", autorange="reversed")
-    fig.update_layout(height=max(240, 26 * len(names) + 90), margin={"l": 10, "r": 10, "t": 36, "b": 10})
-    return fig
+        # One scale, so that lengths add up by eye.
+        axes[f"xaxis{number}"] = {"domain": [left, right], "anchor": "y", "range": reach, "tickvals": [0, 0.5, 1]}
+        titles.append(
+            {"text": title, "x": (left + right) / 2, "xref": "paper", "y": 1, "yref": "paper", "yanchor": "bottom"}
+            | {"showarrow": False, "font": {"size": 15}}
+        )
+    return figure(
+        max(240, 26 * len(names) + 90),
+        traces,
+        **axes,
+        yaxis={"type": "category", "autorange": "reversed"},
+        annotations=titles,
+    )
 
 
 def _rounded(value: float, sign: str) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 COLUMNS = 3  # of small multiples
+RASTER = 60  # cells a side in which settings are counted
 INK, PAPER = "#1A1A1A", "#FFFFFF"  # of marks, each with a rim of the other: seen on any colour
 BEST = {"symbol": "star", "size": 16, "color": PAPER, "line": {"color": INK, "width": 1.5}}
 CURRENT = {"symbol": "circle", "size": 12, "color": INK, "line": {"color": PAPER, "width": 2}}
@@ -198,17 +199,20 @@ def _marks(grids: Grids, params: Params, t: int, compact: bool) -> Iterator[dict
 
 
 def transfer(grids: Grids, params: Params) -> Figure:
-    """Draw the test accuracy of every setting against its validation accuracy."""
+    """Draw how many settings reach which validation and test accuracy."""
     validation, test = grids.validation, grids.test
+    counts, x, y = np.histogram2d(validation.accuracy.ravel(), test.accuracy.ravel(), bins=RASTER)
     level = {"type": "line", "line": {"color": COLORS["base"], "dash": "dash"}}
     cells = {
-        "type": "scattergl",
-        "x": validation.accuracy.ravel(),
-        "y": test.accuracy.ravel(),
-        "mode": "markers",
-        "marker": {"color": COLORS["resmem"], "size": 5, "opacity": 0.25},
-        "name": f"{validation.right.size:,} settings",
-        "hovertemplate": "validation %{x:.2%}, test %{y:.2%}<extra></extra>",
+        "type": "heatmap",
+        "x": (x[1:] + x[:-1]) / 2,
+        "y": (y[1:] + y[:-1]) / 2,
+        "z": np.where(counts > 0, np.log(np.maximum(counts, 1)) + 1, np.nan).T,
+        "customdata": counts.T,
+        "colorscale": [[0, "rgba(47,134,214,0.25)"], [1, COLORS["resmem"]]],
+        "showscale": False,
+        "hoverongaps": False,
+        "hovertemplate": "%{customdata} settings near validation %{x:.2%}, test %{y:.2%}<extra></extra>",
     }
     marks = [
         {

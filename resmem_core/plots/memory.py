@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 POINTS = 200  # of a curve
-MAX_MARKS = 4_000
+MAX_MARKS = 500  # as many as are drawn at once without WebGL
 
 
 def concentration(found: Influence) -> Figure:
@@ -60,7 +60,7 @@ def residual_against_credit(table: DataFrame) -> Figure:
     ):
         traces.append(
             {
-                "type": "scattergl",
+                "type": "scatter",
                 "x": some["residual"],
                 "y": some["net"],
                 "mode": "markers",

@@ -24,8 +24,11 @@ def test_explanation_bars(case, assert_drawable):
     assert len({tuple(axis["range"]) for axis in axes}) == 1
     assert axes[0]["range"][0] < min(0, memory.min(), scores.min())
     assert axes[0]["range"][1] > max(1, scores.max())
-    for name in ("yaxis", "yaxis2", "yaxis3"):
-        assert found["layout"][name]["type"] == "category"
+    assert found["layout"]["yaxis"]["type"] == "category"
+    domains = [axis["domain"] for axis in axes]
+    assert domains[0][0] == 0
+    assert domains[2][1] == pytest.approx(1)
+    assert domains[0][1] < domains[1][0] < domains[1][1] < domains[2][0]
     for panel in panels:
         for text, value in zip(panel["text"], panel["x"], strict=True):
             assert float(text) == pytest.approx(value, abs=0.0051)
