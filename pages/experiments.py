@@ -90,9 +90,7 @@ def chosen(run: Run, names: dict[str, str]) -> None:
     if gone:
         st.info(f"It cannot be opened now: {gone}", icon=":material/database_off:")
     with st.container(horizontal=True):
-        if st.button(
-            "Open", icon=":material/open_in_new:", type="primary", disabled=bool(gone), help="Show it on every page."
-        ):
+        if st.button("Open", icon=":material/open_in_new:", disabled=bool(gone), help="Show it on every page."):
             change(**run.setting)
             to_page("pages/tune.py")
         if st.button(

@@ -32,12 +32,13 @@ def listed() -> IntArray:
     shown = settings()
     counts = {name: int((result.outcome == name).sum()) for name in OUTCOMES}
     left, right = st.columns([3, 2], vertical_alignment="bottom")
-    left.segmented_control(
+    left.radio(
         "Test points",
         OUTCOMES,
         format_func=lambda name: f"{LABELS[name]} ({counts[name]})",
         help="Fixed: base wrong, ResMem right. Broken: base right, ResMem wrong.",
-        **bound("outcome", shown.outcome, lambda picked: picked or shown.outcome),
+        horizontal=True,
+        **bound("outcome", shown.outcome),
     )
     right.selectbox(
         "True class",
@@ -77,7 +78,7 @@ def gallery(rows: IntArray) -> None:
                     said if image is not None else f"#{row}: {said}",
                     key=f"open-{row}",
                     help=f"Test point {row} ({title(data.test, row)}), a {names[experiment.test.labels[row]]}.",
-                    type="primary" if row == point else "secondary",
+                    icon=":material/visibility:" if row == point else None,
                     on_click=change,
                     kwargs={"point": row},
                 )

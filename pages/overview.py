@@ -35,7 +35,7 @@ def example(experiment: Experiment, params: Params) -> None:
     image = picture(experiment.dataset.test, point, 128)
     left, right = st.columns([1, 5])
     if image is not None:
-        left.image(image, width=128)
+        left.image(image, width=128, alt=f"test point {point}, a {names[explanation.label]}")
     left.caption(f"Test point {point}: a **{names[explanation.label]}**; {story}.")
     with right:
         show(

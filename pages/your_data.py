@@ -73,7 +73,6 @@ def entry(mine: Uploads, upload: Upload) -> None:
             if st.button(
                 "Open",
                 icon=":material/open_in_new:",
-                type="primary",
                 key=f"open-{upload.id}",
                 help="Show every page on this data. The address you see then shows it to whoever you give it to.",
                 disabled=is_shown,
@@ -132,6 +131,6 @@ if not uploads:
 st.caption(
     "Only this browser lists them (a cookie tells it from others) and can delete them. Whoever has the address of a "
     "page that shows an upload can look at it: that is how it is shared. For files that lie on the server, choose "
-    "`arrays`, `table` or `folder` as the dataset in the sidebar and type the path."
+    "**arrays**, **table** or **folder** as the dataset in the sidebar and type the path."
 )
 remember_visitor()

@@ -59,7 +59,7 @@ def offer(job: Job, title: str, text: str, label: str) -> None:
     st.write(text)
     st.caption("It runs in the background: you can reload or leave this page. The result is kept on this machine.")
     again = {"cancelled": "Continue", "failed": "Try again"}.get(state, label)
-    if st.button(again, type="primary", icon=":material/play_arrow:", key=f"start-{job.command}"):
+    if st.button(again, icon=":material/play_arrow:", key=f"start-{job.command}"):
         job.start()
         st.rerun()
 

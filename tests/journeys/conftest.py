@@ -72,8 +72,9 @@ def browser():
     chromium = _chromium()
     if chromium is None:
         pytest.skip("NO BROWSER: install Chromium, or name one in RESMEM_CHROMIUM, to run the journeys")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=60_000)
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=chromium, args=[f"--{flag}" for flag in FLAGS])
         yield running

@@ -7,7 +7,6 @@ import pytest
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
-expect.set_options(timeout=60_000)
 
 
 def metric(page: Page, label: str):

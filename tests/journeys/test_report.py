@@ -9,7 +9,6 @@ from playwright.sync_api import Browser, Page, expect
 from resmem_core.cli import main
 
 pytestmark = pytest.mark.browser
-expect.set_options(timeout=60_000)
 EVIL = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>'
 
 
