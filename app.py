@@ -28,7 +28,7 @@ page = st.navigation(
         ],
         "Points": [
             st.Page("pages/map.py", title="Map", icon=":material/scatter_plot:"),
-            st.Page("pages/inspect_points.py", title="Inspect", icon=":material/search:", url_path="inspect"),
+            st.Page("pages/inspect.py", title="Inspect", icon=":material/search:"),
             st.Page("pages/memory.py", title="Memory", icon=":material/psychology:"),
         ],
         "Workspace": [

@@ -12,7 +12,6 @@ import streamlit as st
 from pages._shared import cache
 from pages._shared.background import prepared
 from pages._shared.figures import show
-from pages._shared.images import picture
 from pages._shared.links import to_test_point
 from pages._shared.opening import opened, opened_as
 from pages._shared.share import share
@@ -24,6 +23,7 @@ from resmem_core.experiment import PRECOMPUTED, Experiment
 from resmem_core.indexes import INDEXES
 from resmem_core.jobs import Job
 from resmem_core.metrics import wilson_interval
+from resmem_core.pictures import data_url
 from resmem_core.plots.classes import class_gains
 from resmem_core.plots.seeds import seed_accuracies
 from resmem_core.seeds import over_seeds, spread
@@ -138,7 +138,7 @@ def winners(experiment: Experiment, comparison: Comparison) -> None:
         with st.container(horizontal=True, gap="small"):
             for row in map(int, rows[:SHOWN]):
                 with st.container(width=104, gap="small"):
-                    image = picture(experiment.dataset.test, row)
+                    image = data_url(experiment.dataset.test, row, 96)
                     label = names[comparison.labels[row]]
                     if image is not None:
                         st.image(image, width=96, alt=f"test point {row}, a {label}")

@@ -5,13 +5,13 @@ import streamlit as st
 
 from pages._shared import cache
 from pages._shared.figures import show
-from pages._shared.images import title
 from pages._shared.opening import opened
 from pages._shared.pairs import pair_cards
 from pages._shared.share import share
 from pages._shared.state import bound, settings
 from pages._shared.summary import gain_in_words, gain_table, headline
 from resmem_core.near_duplicates import NearDuplicates
+from resmem_core.pictures import title
 from resmem_core.plots.slices import slice_gains
 from resmem_core.slices import AXES, BINS, LEVEL, MAX_CLASSES, strongest
 

@@ -5,11 +5,11 @@ import streamlit as st
 
 from pages._shared import cache
 from pages._shared.figures import show
-from pages._shared.images import picture
 from pages._shared.opening import opened
 from pages._shared.share import share
 from pages._shared.summary import headline, sentence
 from resmem_core.experiment import Experiment
+from resmem_core.pictures import data_url
 from resmem_core.plots.accuracy import method_accuracies
 from resmem_core.plots.explanation import explanation_bars
 from resmem_core.types import Params
@@ -32,7 +32,7 @@ def example(experiment: Experiment, params: Params) -> None:
     explanation = experiment.explain(point, params)
     st.subheader("The idea in one picture")
     story = f"base says {names[explanation.base_prediction]}, ResMem says {names[explanation.prediction]}"
-    image = picture(experiment.dataset.test, point, 128)
+    image = data_url(experiment.dataset.test, point, 128)
     left, right = st.columns([1, 5])
     if image is not None:
         left.image(image, width=128, alt=f"test point {point}, a {names[explanation.label]}")

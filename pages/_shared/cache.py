@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from pages._shared.images import data_url
 from resmem_core.comparison import Comparison, same_points
 from resmem_core.edits import Edits
 from resmem_core.evaluation import Evaluation, accuracy_by_k
@@ -19,6 +18,7 @@ from resmem_core.influence import Influence, influence, memory_table
 from resmem_core.metrics import calibration_change_intervals
 from resmem_core.near_duplicates import NearDuplicates
 from resmem_core.near_duplicates import near_duplicates as find_near_duplicates
+from resmem_core.pictures import data_url
 from resmem_core.projection import Projection, project
 from resmem_core.report import report_figures as figures_of
 from resmem_core.runs import Runs

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages._shared.images import picture, title
+from resmem_core.pictures import data_url, title
 from resmem_core.types import Examples
 
 
@@ -29,7 +29,7 @@ def cards(examples: Examples, rows: Sequence[int], texts: Sequence[str], key: st
     with st.container(horizontal=True, gap="small"):
         for row, text in zip(rows, texts, strict=True):
             with st.container(width=112, gap="small"):
-                image = picture(examples, row)
+                image = data_url(examples, row, 96)
                 if image is not None:
                     st.image(image, width=96, alt=f"{of} {row}")
                 if st.button(text, key=f"{key}-{row}", help=f"Open {of} {row} ({title(examples, row)})."):

@@ -12,7 +12,7 @@ from pages._shared.state import change
 def to_test_point(row: int) -> None:
     """Open a test point in Inspect."""
     change(point=row)
-    to_page("pages/inspect_points.py")
+    to_page("pages/inspect.py")
 
 
 def to_train_point(row: int) -> None:

@@ -6,10 +6,10 @@ import pandas as pd
 import streamlit as st
 
 from pages._shared import editing
-from pages._shared.images import picture, title
 from pages._shared.links import to_train_point
 from resmem_core.experiment import Experiment
 from resmem_core.explain import Explanation, without_each
+from resmem_core.pictures import data_url, title
 from resmem_core.types import FloatArray, IntArray, Params
 
 
@@ -25,7 +25,7 @@ def cards(experiment: Experiment, explanation: Explanation, other: IntArray, mov
         for rank in range(min(n, len(explanation.ids))):
             row, label = int(explanation.ids[rank]), names[explanation.labels[rank]]
             with st.container(width=152, border=True, gap="small"):
-                image = picture(data.train, row)
+                image = data_url(data.train, row, 96)
                 if image is not None:
                     st.image(image, width=96, alt=f"training point {row}, a {label}")
                 color, sign = ("green", "for") if moves[rank] >= 0 else ("orange", "against")

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import streamlit as st
 
-from pages._shared.images import picture
 from pages._shared.links import to_test_point, to_train_point
 from resmem_core.near_duplicates import NearDuplicates
+from resmem_core.pictures import data_url
 from resmem_core.types import Dataset
 
 
@@ -23,7 +23,10 @@ def pair_cards(near: NearDuplicates, pairs: Iterable[int], data: Dataset) -> Non
 def _pair(near: NearDuplicates, pair: int, data: Dataset) -> None:
     point, row = int(near.points[pair]), int(near.ids[pair])
     label, memory_label = (data.class_names[labels[pair]] for labels in (near.labels, near.memory_labels))
-    images = {f"test point {point}": picture(data.test, point), f"training point {row}": picture(data.train, row)}
+    images = {
+        f"test point {point}": data_url(data.test, point, 96),
+        f"training point {row}": data_url(data.train, row, 96),
+    }
     with st.container(horizontal=True, gap="small"):
         for alt, image in images.items():
             if image is not None:

@@ -8,10 +8,10 @@ import streamlit as st
 from pages._shared import cache
 from pages._shared.cards import cards
 from pages._shared.editing import forget, relabel, restore
-from pages._shared.images import picture, title
 from pages._shared.links import to_test_point
 from resmem_core.experiment import Experiment
 from resmem_core.influence import touched
+from resmem_core.pictures import data_url, title
 from resmem_core.types import Params
 
 IN_GALLERY = 6
@@ -32,7 +32,7 @@ def training_point(experiment: Experiment, params: Params, row: pd.Series) -> No
     point = int(row["row"])
     left, right = st.columns([1, 4])
     with left:
-        image = picture(experiment.dataset.train, point, 160)
+        image = data_url(experiment.dataset.train, point, 160)
         if image is not None:
             st.image(image, width=160, alt=f"training point {point}")
         st.markdown(

@@ -9,12 +9,11 @@ from playwright.sync_api import Page, expect
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
 PATHS = re.findall(r'st\.Page\("pages/(\w+)\.py"', (ROOT / "app.py").read_text())
-ADDRESSES = {"overview": "", "inspect_points": "inspect"}
 STREAMLITS = {"exclude": [["[data-testid=stSidebarNav]"]]}  # its list markup, which a page cannot change
 
 
 def address(name: str) -> str:
-    return "/" + ADDRESSES.get(name, name)
+    return "/" if name == "overview" else f"/{name}"
 
 
 def settled(page: Page) -> None:

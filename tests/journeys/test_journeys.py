@@ -1,6 +1,7 @@
 """What people do, in a real browser."""
 
 import re
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -146,17 +147,25 @@ def test_a_memory_is_followed_and_forgotten_and_the_change_is_shared(page: Page,
     expect(page).not_to_have_url(re.compile("edits="))
 
 
+def settled(page: Page) -> None:
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+
 def test_the_keyboard_steps_through_points(page: Page):
     page.goto("/inspect?k=5")
     first = page.get_by_text(re.compile("Base says"))
     expect(first).to_be_visible()
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     before = first.inner_text()
-    page.keyboard.press("n")
-    expect(page).to_have_url(re.compile(r"point=\d+"))
+    for _ in range(10):  # Streamlit listens to keys only some time after a page has appeared
+        page.keyboard.press("n")
+        with suppress(AssertionError):
+            expect(page).to_have_url(re.compile(r"point=\d+"), timeout=3_000)
+            break
     expect(first).not_to_have_text(before, use_inner_text=True)
+    settled(page)
     page.keyboard.press("p")
     expect(first).to_have_text(before, use_inner_text=True)
+    settled(page)
     find = page.get_by_role("textbox", name="Find a test point")
     find.fill("140")
     find.press("Enter")
@@ -165,7 +174,20 @@ def test_the_keyboard_steps_through_points(page: Page):
 
 def test_a_click_in_the_grid_goes_there(page: Page):
     page.goto("/grid")
-    expect(page.get_by_test_id("stPlotlyChart").first.locator(".main-svg").first).to_be_visible()
+    cells = page.get_by_test_id("stPlotlyChart").first.locator(".nsewdrag").first
+    expect(cells).to_be_visible()
+    settled(page)
+    box = cells.bounding_box()
+    for part in (0.2, 0.4, 0.6, 0.8):  # a cell, and not the rim between two
+        cells.click(position={"x": part * box["width"], "y": part * box["height"]})
+        with suppress(AssertionError):
+            expect(page).to_have_url(re.compile(r"k=\d+&sigma="), timeout=3_000)
+            break
+    expect(page).to_have_url(re.compile(r"k=\d+&sigma="))
+    settled(page)
+    k = re.findall(r"k=(\d+)", page.url)[0]
+    page.get_by_role("link", name="Tune").click()
+    expect(page.get_by_text(re.compile(f"recall@{k} "))).to_be_visible()
 
 
 def test_good_and_bad_files_are_uploaded(page: Page, visit, tmp_path):

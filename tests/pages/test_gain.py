@@ -79,7 +79,7 @@ def test_pairs_are_paged_and_nonsense_shows_the_last_page(opened, judged):
 
 @pytest.mark.parametrize(
     ("label", "name", "page"),
-    [("Test 52", "point", "pages/inspect_points.py"), ("Train 220", "train_point", "pages/memory.py")],
+    [("Test 52", "point", "pages/inspect.py"), ("Train 220", "train_point", "pages/memory.py")],
 )
 def test_both_points_of_a_pair_can_be_opened(opened, monkeypatch, label, name, page):
     went = []

@@ -71,19 +71,19 @@ def test_tuning_on_test_is_called_by_its_name(opened, text_of):
 
 
 def test_filters_and_points_in_inspect(opened, text_of):
-    at = opened("inspect_points", k="20")
+    at = opened("inspect", k="20")
     first = next(button for button in at.button if button.key.startswith("open-"))
     first.click().run()
     assert at.query_params["point"] in (first.key.removeprefix("open-"), [first.key.removeprefix("open-")])
     assert f"Test point **{first.key.removeprefix('open-')}**" in text_of(at)
     at.selectbox(key="setting-of_class").set_value("3").run()
     assert not at.exception
-    at = opened("inspect_points", point="99999")
+    at = opened("inspect", point="99999")
     assert "no test point 99999" in text_of(at)
 
 
 def test_an_empty_list_says_what_to_do(opened, text_of):
-    at = opened("inspect_points", outcome="broken", of_class="0")
+    at = opened("inspect", outcome="broken", of_class="0")
     assert "Choose another outcome or class" in text_of(at)
 
 

@@ -5,12 +5,12 @@ import streamlit as st
 
 from pages._shared import cache, editing, neighbors
 from pages._shared.figures import show
-from pages._shared.images import picture, title
 from pages._shared.opening import opened
 from pages._shared.share import share
 from pages._shared.state import bound, change, settings
 from resmem_core.lookup import find_rows
 from resmem_core.metrics import OUTCOMES
+from resmem_core.pictures import data_url, title
 from resmem_core.plots.explanation import explanation_bars, pushes
 from resmem_core.types import IntArray
 
@@ -70,7 +70,7 @@ def gallery(rows: IntArray) -> None:
     with st.container(horizontal=True, gap="small"):
         for row in map(int, rows[(page - 1) * PER_PAGE : page * PER_PAGE]):
             with st.container(width=112, gap="small"):
-                image = picture(data.test, row)
+                image = data_url(data.test, row, 96)
                 if image is not None:
                     st.image(image, width=96, alt=f"test point {row}, a {names[experiment.test.labels[row]]}")
                 said = f"{names[result.predictions['base'][row]]} → {names[result.predictions['resmem'][row]]}"
@@ -143,7 +143,7 @@ def inspected(point: int) -> None:
     base, final = explanation.base_prediction, explanation.prediction
     left, right = st.columns([1, 4])
     with left:
-        image = picture(data.test, point, 160)
+        image = data_url(data.test, point, 160)
         if image is not None:
             st.image(image, width=160, alt=f"test point {point}")
         st.markdown(
