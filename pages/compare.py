@@ -125,6 +125,7 @@ def numbers(results: dict[str, tuple[Experiment, Evaluation]]) -> None:
             "ECE": f"{before.ece:.3f} → {after.ece:.3f}",
         }
 
+    st.subheader("Side by side")
     st.table(pd.DataFrame({name: column(*found) for name, found in results.items()}))
 
 
