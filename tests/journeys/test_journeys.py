@@ -18,6 +18,10 @@ def neighbor_cards(page: Page):
     return page.get_by_test_id("stMarkdown").filter(has_text=re.compile(r"distance [\d.]+"))
 
 
+def settled(page: Page) -> None:
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+
 def test_a_newcomer_tunes_the_default_and_opens_a_fixed_point(page: Page):
     page.goto("/")
     expect(page.get_by_role("heading", name="ResMem Lab")).to_be_visible()
@@ -46,6 +50,7 @@ def test_a_newcomer_tunes_the_default_and_opens_a_fixed_point(page: Page):
     page.get_by_role("link", name="Inspect").click()
     page.get_by_role("button", name=re.compile("^. → .$")).nth(2).click()
     expect(page).to_have_url(re.compile(r"point=\d+"))
+    settled(page)
     expect(page.get_by_role("heading", name=re.compile("Who pushes for"))).to_be_visible()
     story = page.get_by_text(re.compile("Base says")).inner_text()
     assert story.startswith("Test point ")
@@ -145,10 +150,6 @@ def test_a_memory_is_followed_and_forgotten_and_the_change_is_shared(page: Page,
     page.get_by_role("button", name="Restore all").first.click()
     expect(page.get_by_role("heading", name="Effect of the edits")).to_have_count(0)
     expect(page).not_to_have_url(re.compile("edits="))
-
-
-def settled(page: Page) -> None:
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
 
 
 def test_the_keyboard_steps_through_points(page: Page):
