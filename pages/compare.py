@@ -11,6 +11,7 @@ import streamlit as st
 
 from pages._shared import cache
 from pages._shared.background import prepared
+from pages._shared.cards import cards
 from pages._shared.figures import show
 from pages._shared.links import to_test_point
 from pages._shared.opening import opened, opened_as
@@ -23,7 +24,6 @@ from resmem_core.experiment import PRECOMPUTED, Experiment
 from resmem_core.indexes import INDEXES
 from resmem_core.jobs import Job
 from resmem_core.metrics import wilson_interval
-from resmem_core.pictures import data_url
 from resmem_core.plots.classes import class_gains
 from resmem_core.plots.seeds import seed_accuracies
 from resmem_core.seeds import over_seeds, spread
@@ -136,15 +136,11 @@ def winners(experiment: Experiment, comparison: Comparison) -> None:
         st.subheader(f"{title}: {len(rows):,}")
         if not len(rows):
             st.caption("No test point.")
-        with st.container(horizontal=True, gap="small"):
-            for row in map(int, rows[:SHOWN]):
-                with st.container(width=104, gap="small"):
-                    image = data_url(experiment.dataset.test, row, 96)
-                    label = names[comparison.labels[row]]
-                    if image is not None:
-                        st.image(image, width=96, alt=f"test point {row}, a {label}")
-                    if st.button(f"#{row}: {label}", key=f"open-{row}", help=f"Open test point {row} in Inspect."):
-                        to_test_point(row)
+        some = rows[:SHOWN].tolist()
+        texts = [f"#{row}: {names[comparison.labels[row]]}" for row in some]
+        clicked = cards(experiment.dataset.test, some, texts, title, "test point")
+        if clicked is not None:
+            to_test_point(clicked)
         if len(rows) > SHOWN:
             st.caption(f"The first {SHOWN}. All: {', '.join(map(str, rows[:200]))}{' …' if len(rows) > 200 else ''}")
 

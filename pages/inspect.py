@@ -8,6 +8,7 @@ from pages._shared.figures import show
 from pages._shared.opening import opened
 from pages._shared.share import share
 from pages._shared.state import bound, change, settings
+from resmem_core.explain import without_each
 from resmem_core.lookup import find_rows
 from resmem_core.metrics import OUTCOMES
 from resmem_core.pictures import data_url, title
@@ -161,7 +162,7 @@ def inspected(point: int) -> None:
     runner_up = int(np.argsort(explanation.scores)[::-1][1])
     against = base if base != final else runner_up
     moves = explanation.push(final, against)
-    other = neighbors.without(experiment, explanation, params)
+    other, _ = without_each(experiment.memory, experiment.test, point, params)
     flips = int((other != final).sum())
     st.subheader(f"Who pushes for {names[final]} over {names[against]}")
     st.caption(

@@ -55,7 +55,7 @@ class Comparison:
                 f"two evaluations of {a.n} and {b.n} test points with other labels cannot be compared point by point; "
                 "take two experiments on the same test split"
             )
-        return cls(a.labels, a.predictions["resmem"] == a.labels, b.predictions["resmem"] == b.labels, a.class_names)
+        return cls(a.labels, a.right("resmem"), b.right("resmem"), a.class_names)
 
     @cached_property
     def only_a(self) -> IntArray:

@@ -83,8 +83,11 @@ class Evaluation:
     @cached_property
     def per_class(self) -> list[ClassResult]:
         """What memory does to each class that occurs."""
-        base_right, resmem_right = (self.predictions[method] == self.labels for method in ("base", "resmem"))
-        return metrics.per_class(self.labels, base_right, resmem_right, self.class_names)
+        return metrics.per_class(self.labels, self.right("base"), self.right("resmem"), self.class_names)
+
+    def right(self, method: str) -> metrics.BoolArray:
+        """Return which points a method of `METHODS` gets right, (M,)."""
+        return self.predictions[method] == self.labels
 
     @cached_property
     def calibration(self) -> dict[str, Calibration]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -105,6 +106,10 @@ class ExperimentConfig:
                 options.append(f"--{option}={value}")
         return options
 
+    def command(self, name: str, *options: str) -> str:
+        """Return the command line that runs a command, with options of its own, on this experiment."""
+        return shlex.join(["python", "-m", "resmem_core", name, *self.options(), *options])
+
 
 @dataclass(frozen=True, eq=False)
 class Experiment:
@@ -202,10 +207,6 @@ class Experiment:
             _original=original,
         )
 
-    def save_edits(self) -> str:
-        """Keep the edits on this machine and return the reference that `ExperimentConfig` takes."""
-        return self.edits.save(self._store, self.dataset)
-
     def keep(
         self,
         kind: str,
@@ -214,6 +215,7 @@ class Experiment:
         *,
         quick: bool,
         may_wait: bool = True,
+        embeddings_only: bool = False,
         progress: Progress = silent,
     ) -> Entry:
         """Return what was made of this experiment from the store, making it first where it is missing.
@@ -221,18 +223,23 @@ class Experiment:
         Parameters
         ----------
         kind, key, build, progress
-            As in `Store.get_or_build`; neighbours and edits are added to the key.
+            As in `Store.get_or_build`; what it depends on is added to the key.
         quick : bool
             Whether it is made while a user waits.
         may_wait : bool
             Whether to make what is not.
+        embeddings_only : bool
+            Whether it depends on the embeddings alone, and neither on neighbours nor on memory edits.
 
         Raises
         ------
         NeedsPreparing
             If it is missing, takes long, and `may_wait` is False.
         """
-        full = {**_key_of(self._neighbors), **({"edits": self.config.edits} if self.config.edits else {}), **key}
+        if embeddings_only:
+            full = {"embeddings": self.base.identity, "normalize": self.normalize, **key}
+        else:
+            full = {**_key_of(self._neighbors), **({"edits": self.config.edits} if self.config.edits else {}), **key}
         if not (quick or may_wait) and self._store.find(kind, full) is None:
             raise NeedsPreparing(f"the {kind} of {self.config.dataset!r} is not there yet")
         return self._store.get_or_build(kind, full, build, progress)

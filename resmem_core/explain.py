@@ -113,7 +113,7 @@ def without_each(memory: Memory, queries: Queries, point: int, params: Params) -
     if rest == 0:  # nothing but this neighbour is known
         scores = np.repeat(near.base[None], params.k, axis=0)
     else:
-        others = np.array([np.delete(np.arange(k), i) for i in range(params.k)])[:, : params.k]  # (k, k or k - 1)
+        others = np.array([np.delete(np.arange(k), i) for i in range(params.k)])  # (k, k or k - 1)
         weights = neighbor_weights(near.distances[others], params.sigma)
         table = residuals(memory.logits[near.ids].astype(np.float64), near.labels, params.temperature)
         scores = near.base + np.einsum("ij,ijc->ic", weights, table[others])

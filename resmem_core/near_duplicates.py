@@ -148,7 +148,7 @@ def near_duplicates(
     points = points[np.argsort(nearest[points], kind="stable")]
     ids = queries.neighbors.indices[points, 0]
     gaps = _pixel_differences(train, test, ids, points)
-    right = [evaluation.predictions[method] == queries.labels for method in ("base", "resmem")]
+    right = [evaluation.right(method) for method in ("base", "resmem")]
 
     def group(name: str, rows: BoolArray) -> GroupResult | None:
         return GroupResult.of(name, right[0][rows], right[1][rows]) if rows.any() else None

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resmem_core.base_model import NeedsPreparing
 from resmem_core.datasets.base import PARTS
 from resmem_core.errors import InvalidParameterError
 from resmem_core.indexes.exact import ExactIndex
@@ -126,17 +125,16 @@ def project(experiment: Experiment, method: str, *, may_wait: bool = True, progr
             save_array(directory, part, points)
         return made.facts
 
-    key = {
-        "embeddings": experiment.base.identity,
-        "normalize": experiment.normalize,
-        "method": method,
-        "seed": experiment.config.seed if method == "tsne" else None,
-        "version": VERSION,
-    }
-    store = experiment._store
-    if not may_wait and method == "tsne" and store.find("projection", key) is None:
-        raise NeedsPreparing(f"the t-SNE map of {experiment.config.dataset!r} is not there yet")
-    entry = store.get_or_build("projection", key, build, progress)
+    key = {"method": method, "seed": experiment.config.seed if method == "tsne" else None, "version": VERSION}
+    entry = experiment.keep(
+        "projection",
+        key,
+        build,
+        quick=method == "pca",
+        may_wait=may_wait,
+        embeddings_only=True,
+        progress=progress,
+    )
     return Projection(method, {part: entry.array(part) for part in PARTS}, entry.info)
 
 

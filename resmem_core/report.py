@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import shlex
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -158,13 +157,8 @@ def report_figures(experiment: Experiment, evaluation: Evaluation) -> list[Shown
 
 def report_command(experiment: Experiment, params: Params, *, on_validation: bool) -> str:
     """Return the command line that writes this report."""
-    numbers = (
-        ["--tune"]
-        if on_validation
-        else [f"--k={params.k}", f"--sigma={params.sigma}", f"--temperature={params.temperature}"]
-    )
-    options = [*experiment.config.options(), *numbers, "--output=report.html"]
-    return shlex.join(["python", "-m", "resmem_core", "report", *options])
+    numbers = ["--tune"] if on_validation else params.options()
+    return experiment.config.command("report", *numbers, "--output=report.html")
 
 
 def _some(experiment: Experiment, evaluation: Evaluation, outcome: str) -> list[Explanation]:

@@ -103,7 +103,7 @@ def slices(
         by_size = np.argsort(sizes, kind="stable")
         of_slice = np.argsort(by_size)[queries.labels]
         names = [f"{evaluation.class_names[c]}: {sizes[c]:,} in memory" for c in by_size]
-    base_right, resmem_right = (evaluation.predictions[method] == queries.labels for method in ("base", "resmem"))
+    base_right, resmem_right = evaluation.right("base"), evaluation.right("resmem")
     found = []
     for i in np.unique(of_slice).tolist():
         rows = of_slice == i

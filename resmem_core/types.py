@@ -73,6 +73,10 @@ class Params:
         object.__setattr__(self, "sigma", check_positive("sigma", self.sigma))
         object.__setattr__(self, "temperature", check_positive("temperature", self.temperature))
 
+    def options(self) -> list[str]:
+        """Return the three as options of the command line."""
+        return [f"--k={self.k}", f"--sigma={self.sigma}", f"--temperature={self.temperature}"]
+
 
 @dataclass(frozen=True, eq=False)
 class Neighbors:

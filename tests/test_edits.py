@@ -110,7 +110,7 @@ def test_another_label_changes_the_vote_and_nothing_else(experiment):
 
 
 def test_an_edited_experiment_is_prepared_by_its_reference(experiment):
-    reference = experiment.edited(Edits((4, 7))).save_edits()
+    reference = Edits((4, 7)).save(experiment._store, experiment.dataset)
     config = ExperimentConfig(edits=reference)
     again = prepare(config, store=experiment._store)
     assert again.config == config

@@ -8,14 +8,9 @@ import streamlit as st
 from pages._shared import editing
 from pages._shared.links import to_train_point
 from resmem_core.experiment import Experiment
-from resmem_core.explain import Explanation, without_each
+from resmem_core.explain import Explanation
 from resmem_core.pictures import data_url, title
-from resmem_core.types import FloatArray, IntArray, Params
-
-
-def without(experiment: Experiment, explanation: Explanation, params: Params) -> IntArray:
-    """Return the class that would be predicted without each neighbour, (K,)."""
-    return without_each(experiment.memory, experiment.test, explanation.point, params)[0]
+from resmem_core.types import FloatArray, IntArray
 
 
 def cards(experiment: Experiment, explanation: Explanation, other: IntArray, moves: FloatArray, n: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -29,13 +28,13 @@ def share(command: str, params: Params | None = None, *options: str) -> None:
         query = urlencode(shown.to_query())
         st.code(f"{st.context.url or ''}{'?' if query else ''}{query}", language=None, wrap_lines=True)
         st.caption("The same numbers on the command line, in the folder of this software:")
-        words = ["python", "-m", "resmem_core", command, *shown.experiment().options()]
-        words += _numbers(params) if params is not None else []
-        st.code(shlex.join([*words, *options, "--json"]), language="bash", wrap_lines=True)
+        numbers = [] if params is None else _numbers(params)
+        line = shown.experiment().command(command, *numbers, *options, "--json")
+        st.code(line, language="bash", wrap_lines=True)
 
 
 def _numbers(params: Params) -> list[str]:
     shown = settings()
     if (shown.k, shown.sigma, shown.temperature) == (None, None, None):
         return ["--tune"]
-    return [f"--k={params.k}", f"--sigma={params.sigma}", f"--temperature={params.temperature}"]
+    return params.options()
