@@ -4,8 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages._shared.sidebar import sidebar
-from pages._shared.state import load_settings, show_notes
+from pages._shared.frame import run
 
 ICON = Path(__file__).parent / "pages" / "_shared" / "icon.png"
 
@@ -39,8 +38,4 @@ page = st.navigation(
     },
     expanded=True,
 )
-load_settings()
-sidebar()
-st.title(page.title if page.url_path else "ResMem Lab")
-show_notes()
-page.run()
+run(page, page.url_path)

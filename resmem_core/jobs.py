@@ -95,7 +95,7 @@ class Job:
 
     @property
     def _folder(self) -> Path:
-        key = {"command": self.command, "options": list(self.options), **self.config.as_dict()}
+        key = {"command": self.command, "options": list(self.options), "experiment": self.config.options()}
         return self.store.work_folder("job", key)
 
     def _lock(self) -> FileLock:

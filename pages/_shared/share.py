@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from pages._shared.state import settings
+from resmem_core.forms import Form
 from resmem_core.types import Params
 
 
@@ -23,14 +24,27 @@ def share(command: str, params: Params | None = None, *options: str) -> None:
         Those of its own.
     """
     shown = settings()
-    with st.expander("Link and command", icon=":material/share:"):
+    numbers = [] if params is None else _numbers(params)
+    share_form(shown, shown.experiment().command(command, *numbers, *options, "--json"))
+
+
+def share_form(shown: Form, line: str | None = None) -> None:
+    """Show the address of what a form shows, and the command line that prints the same numbers, if there is one."""
+    title = "Link" if line is None else "Link and command"
+    with st.expander(title, icon=":material/share:"):
         st.caption("Whoever reaches this server sees the same under this address:")
         query = urlencode(shown.to_query())
         st.code(f"{st.context.url or ''}{'?' if query else ''}{query}", language=None, wrap_lines=True)
-        st.caption("The same numbers on the command line, in the folder of this software:")
-        numbers = [] if params is None else _numbers(params)
-        line = shown.experiment().command(command, *numbers, *options, "--json")
-        st.code(line, language="bash", wrap_lines=True)
+        if line is not None:
+            st.caption("The same numbers on the command line, in the folder of this software:")
+            st.code(line, language="bash", wrap_lines=True)
+
+
+def show_code(code: str) -> None:
+    """Show the few lines of the public interface that give what the page shows."""
+    with st.expander("Show the code", icon=":material/code:"):
+        st.caption("Run this in the folder of this software, or anywhere after `pip install -e .`:")
+        st.code(code, language="python")
 
 
 def _numbers(params: Params) -> list[str]:

@@ -1,17 +1,20 @@
-"""Settings <-> widgets <-> URL. The settings object is the truth; widgets and the URL follow it."""
+"""Forms <-> widgets <-> URL. The form is the truth (`Settings`, or a page's own); widgets and the URL follow it."""
 
 from __future__ import annotations
 
 import runpy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 
 from resmem_core.errors import ResMemError
+from resmem_core.forms import Form
 from resmem_core.settings import Settings
+
+F = TypeVar("F", bound=Form)
 
 FOR_ONE_EXPERIMENT: dict[str, Any] = {
     "edits": "",
@@ -27,10 +30,19 @@ FOR_ONE_EXPERIMENT: dict[str, Any] = {
 }
 
 
-def load_settings() -> None:
-    """Read the URL when a session begins."""
-    if "settings" not in st.session_state:
-        st.session_state.settings, st.session_state.notes = Settings.from_query(st.query_params.to_dict())
+def load(form: type[Form] = Settings) -> None:
+    """Begin a run of a page that shows a form: read it from the URL when a session first sees it, and write it there.
+
+    Parameters
+    ----------
+    form : type of Form
+        What the page's controls and its URL tell.
+    """
+    forms = st.session_state.setdefault("forms", {})
+    if form is not st.session_state.get("form"):
+        st.session_state.form, st.session_state.notes = form, []
+    if form not in forms:
+        forms[form], st.session_state.notes = form.from_query(st.query_params.to_dict())
     _write_url()
 
 
@@ -40,40 +52,54 @@ def show_notes() -> None:
         st.warning(note, icon=":material/warning:")
 
 
-def settings() -> Settings:
-    """Return what this session shows."""
-    if "settings" not in st.session_state:
+def shown(form: type[F]) -> F:
+    """Return what this session shows of a form."""
+    if "forms" not in st.session_state:
         # Before the router has run once, Streamlit takes a page's file for the whole app: hand over to the router.
         runpy.run_path(str(Path(__file__).parents[2] / "app.py"))
         st.stop()
-    return st.session_state.settings
+    found: F = st.session_state.forms.setdefault(form, form())
+    return found
+
+
+def settings() -> Settings:
+    """Return which experiment this session shows, and how."""
+    return shown(Settings)
 
 
 def change(**values: Any) -> None:
-    """Show something else from now on; illegal values are refused with a note."""
-    current = settings()
+    """Show something else of the page's form from now on; illegal values are refused with a note."""
+    current = shown(st.session_state.form)
     changed = replace(current, **values)
     st.session_state.notes = []
     try:
-        now, before = (replace(shown.experiment(), edits="") for shown in (changed, current))
+        changed.check()
     except ResMemError as error:
         st.session_state.notes = [str(error)]
         return
-    if now != before:
-        changed = replace(changed, **{name: values.get(name, none) for name, none in FOR_ONE_EXPERIMENT.items()})
-    if changed.dataset != current.dataset:
-        st.session_state.pop("dataset-name", None)  # what the sidebar was about to choose
-    st.session_state.settings = changed
+    if isinstance(changed, Settings) and isinstance(current, Settings):
+        changed = _for_one_experiment(changed, current, values)
+    st.session_state.forms[type(changed)] = changed
     _write_url()
 
 
-def bound(name: str, value: Any, convert: Callable[[Any], Any] = lambda shown: shown) -> dict[str, Any]:
+def _for_one_experiment(changed: Settings, current: Settings, values: Mapping[str, Any]) -> Settings:
+    """Forget what belongs to the experiment before, where another takes its place."""
+    if changed.dataset != current.dataset:
+        st.session_state.pop("dataset-name", None)  # what the sidebar was about to choose
+    now, before = (replace(of.experiment(), edits="") for of in (changed, current))
+    if now == before:
+        return changed
+    return replace(changed, **{name: values.get(name, none) for name, none in FOR_ONE_EXPERIMENT.items()})
+
+
+def bound(name: str, value: Any, convert: Callable[[Any], Any] = lambda held: held) -> dict[str, Any]:
     """Return the arguments that tie a widget to the setting `name`.
 
     Parameters
     ----------
     name : str
-        A field of `Settings`.
+        A field of the page's form.
     value : Any
         What the widget shows now.
     convert : callable
@@ -89,6 +115,6 @@ def bound(name: str, value: Any, convert: Callable[[Any], Any] = lambda shown: s
 
 
 def _write_url() -> None:
-    query = settings().to_query()
+    query = shown(st.session_state.form).to_query()
     if st.query_params.to_dict() != query:
         st.query_params.from_dict(query)

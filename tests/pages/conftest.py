@@ -25,13 +25,9 @@ def _opened(page: str, **query: str) -> AppTest:
     at = AppTest.from_string(
         f"""
 import streamlit as st
-from pages._shared.sidebar import sidebar
-from pages._shared.state import load_settings, show_notes
+from pages._shared.frame import run
 shown = st.navigation([st.Page({str(ROOT / "pages" / f"{page}.py")!r}, default=True)])
-load_settings()
-sidebar()
-show_notes()
-shown.run()
+run(shown, {page!r})
 """,
         default_timeout=60,
     )

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pages._shared.frame import FORMS
+
 ROOT = Path(__file__).parents[2]
-OF_NO_EXPERIMENT = {"__init__", "experiments", "your_data"}
+OF_NO_EXPERIMENT = {"__init__", "experiments", "your_data", *FORMS}
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py") if path.stem not in OF_NO_EXPERIMENT)
 
 

@@ -1,0 +1,31 @@
+"""What every page is set in: its form and its URL, the sidebar, the title, and notes."""
+
+from __future__ import annotations
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+
+from pages._shared.sidebar import sidebar
+from pages._shared.state import load, show_notes
+from resmem_core.forms import Form
+from resmem_core.settings import Settings
+
+FORMS: dict[str, type[Form]] = {}  # of the pages that show no experiment, by the name of their file
+
+
+def run(page: StreamlitPage, name: str) -> None:
+    """Run a page.
+
+    Parameters
+    ----------
+    page : StreamlitPage
+    name : str
+        Of its file; "" for the page that the app opens on.
+    """
+    form = FORMS.get(name, Settings)
+    load(form)
+    if form is Settings:
+        sidebar()
+    st.title(page.title if name else "ResMem Lab")
+    show_notes()
+    page.run()
