@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 
 from resmem_core.backbones import BACKBONES
 from resmem_core.datasets import DATASETS
-from resmem_core.errors import InvalidParameterError
 from resmem_core.experiment import PRECOMPUTED, ExperimentConfig
 from resmem_core.indexes import INDEXES
 from resmem_core.metrics import OUTCOMES
-from resmem_core.settings import TABLE, Settings, flag, one_of, positive, whole
+from resmem_core.settings import TABLE, Settings
 
 quick = hypothesis_settings(deadline=None, max_examples=100)
 POSITIVE = st.floats(0, exclude_min=True, allow_infinity=False)
@@ -104,7 +103,7 @@ class TestUrl:
         assert settings == Settings(k=7, sigma=0.5, temperature=2.0)
         assert len(notes) == 1
         assert told in notes[0]
-        assert "default experiment is shown" in notes[0]
+        assert "the default is shown" in notes[0]
 
     @quick
     @given(st.dictionaries(st.sampled_from([*TABLE, "other"]) | st.text(), st.text()))
@@ -115,31 +114,6 @@ class TestUrl:
         assert again == settings
         assert notes_again == []
         assert len(notes) >= sum(name not in TABLE for name in query)
-
-
-class TestReaders:
-    @pytest.mark.parametrize(("text", "value"), [("1", 1), ("007", 7), (str(10**30), 10**30)])
-    def test_whole(self, text, value):
-        assert whole(1)(text) == value
-        with pytest.raises(InvalidParameterError, match="at least 8"):
-            whole(8)("7")
-
-    @quick
-    @given(POSITIVE)
-    def test_positive(self, value):
-        assert positive(repr(value)) == value
-        with pytest.raises(InvalidParameterError, match="finite number above 0"):
-            positive(repr(-value))
-
-    def test_flag(self):
-        assert [flag(text) for text in ("true", "True", "false", "FALSE")] == [True, True, False, False]
-        with pytest.raises(InvalidParameterError, match="'on' is neither"):
-            flag("on")
-
-    def test_one_of(self):
-        assert one_of(("a", "b"))("b") == "b"
-        with pytest.raises(InvalidParameterError, match="'c' is none of: a, b"):
-            one_of(("a", "b"))("c")
 
 
 class TestTable:

@@ -1,5 +1,6 @@
 """Every page by Streamlit's own test runner: the app's router with one page as the default."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,6 @@ def test_a_page_shows_the_default_experiment(opened, page):
     assert at.subheader or at.metric
 
 
-@pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize(
     ("query", "says"),
     [
@@ -44,10 +44,34 @@ def test_a_page_shows_the_default_experiment(opened, page):
         ({"dataset": "arrays:/no/such.npz"}, "/no/such.npz"),
     ],
 )
-def test_nonsense_in_the_address_is_told_never_raised(opened, text_of, page, query, says):
-    at = opened(page, **query)
+def test_nonsense_in_the_address_is_told_never_raised(opened, text_of, query, says):
+    at = opened("overview", **query)
     assert not at.exception
     assert says in text_of(at)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_tells_of_a_k_that_it_cannot_have(opened, text_of, page):
+    at = opened(page, k="99999", sigma="-1")
+    assert not at.exception
+    assert "showing k=" in text_of(at)
+    assert "above 0" in text_of(at)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_tells_of_data_that_is_not_there(opened, text_of, page):
+    at = opened(page, dataset="arrays:/no/such.npz")
+    assert not at.exception
+    assert "/no/such.npz" in text_of(at)
+
+
+@pytest.mark.parametrize("page", FORMS)
+def test_a_page_with_a_form_of_its_own_tells_of_nonsense(opened, text_of, page):
+    nonsense = {f.name: "no-such-thing" for f in fields(FORMS[page]) if f.metadata["read"] is not str}
+    at = opened(page, **nonsense, colour="red")
+    assert not at.exception
+    assert text_of(at).count("no-such-thing") >= len(nonsense)
+    assert "colour" in text_of(at)
 
 
 @pytest.mark.parametrize("page", PAGES)
