@@ -36,6 +36,6 @@ page = st.navigation(
             st.Page("pages/export.py", title="Export", icon=":material/download:"),
         ],
     },
-    expanded=True,
+    position="top",
 )
 run(page, page.url_path)

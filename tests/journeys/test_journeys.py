@@ -22,12 +22,17 @@ def settled(page: Page) -> None:
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
 
 
+def go_to(page: Page, section: str, name: str) -> None:
+    page.get_by_role("button", name=section, exact=True).click()
+    page.get_by_role("menuitem", name=name).click()
+
+
 def test_a_newcomer_tunes_the_default_and_opens_a_fixed_point(page: Page):
     page.goto("/")
     expect(page.get_by_role("heading", name="ResMem Lab")).to_be_visible()
     expect(metric(page, "ResMem accuracy")).to_have_text(re.compile(r"\d\d\.\d%"))
 
-    page.get_by_role("link", name="Tune").click()
+    go_to(page, "Setting", "Tune")
     expect(page.get_by_role("heading", name="Accuracy against k")).to_be_visible()
     chosen = metric(page, "ResMem accuracy").inner_text()
     k = page.get_by_role("slider", name="k, neighbours")
@@ -44,10 +49,10 @@ def test_a_newcomer_tunes_the_default_and_opens_a_fixed_point(page: Page):
     expect(metric(page, "ResMem accuracy")).to_have_text(chosen)
     expect(page).not_to_have_url(re.compile("k="))
 
-    page.get_by_role("link", name="Classes").click()
+    go_to(page, "Gain", "Classes")
     expect(page.get_by_role("heading", name="Gain by class")).to_be_visible()
 
-    page.get_by_role("link", name="Inspect").click()
+    go_to(page, "Points", "Inspect")
     page.get_by_role("button", name=re.compile("^. → .$")).nth(2).click()
     expect(page).to_have_url(re.compile(r"point=\d+"))
     settled(page)
@@ -128,7 +133,7 @@ def test_a_memory_is_followed_and_forgotten_and_the_change_is_shared(page: Page,
     page.goto("/tune?k=9")
     page.get_by_role("button", name="Choose on validation").click()
     expect(page).not_to_have_url(re.compile("k="))
-    page.get_by_role("link", name="Inspect").click()
+    go_to(page, "Points", "Inspect")
     page.get_by_role("button", name=re.compile("^. → .$")).nth(1).click()
     expect(page).to_have_url(re.compile(r"point=\d+"))
     page.get_by_role("button", name="Open #").first.click()
@@ -144,7 +149,7 @@ def test_a_memory_is_followed_and_forgotten_and_the_change_is_shared(page: Page,
     other.goto(page.url)
     told = changed.inner_text()
     expect(other.get_by_test_id("stMetric").filter(has_text="memory edited")).to_have_text(told, use_inner_text=True)
-    other.get_by_role("link", name="Inspect").click()
+    go_to(other, "Points", "Inspect")
     expect(other.get_by_text("Memory is edited")).to_be_visible()
 
     page.get_by_role("button", name="Restore all").first.click()
@@ -187,7 +192,7 @@ def test_a_click_in_the_grid_goes_there(page: Page):
     expect(page).to_have_url(re.compile(r"k=\d+&sigma="))
     settled(page)
     k = re.findall(r"k=(\d+)", page.url)[0]
-    page.get_by_role("link", name="Tune").click()
+    go_to(page, "Setting", "Tune")
     expect(page.get_by_text(re.compile(f"recall@{k} "))).to_be_visible()
 
 
