@@ -14,6 +14,12 @@ page = st.navigation(
         "": [
             st.Page("pages/overview.py", title="Overview", icon=":material/home:", default=True),
         ],
+        "Learn": [
+            st.Page("pages/how_it_works.py", title="How it works", icon=":material/school:"),
+            st.Page("pages/playground.py", title="Playground", icon=":material/sports_esports:"),
+            st.Page("pages/theory.py", title="Theory", icon=":material/function:"),
+            st.Page("pages/long_tail.py", title="Long tail lab", icon=":material/stacked_line_chart:"),
+        ],
         "Setting": [
             st.Page("pages/tune.py", title="Tune", icon=":material/tune:"),
             st.Page("pages/grid.py", title="Grid", icon=":material/grid_on:"),

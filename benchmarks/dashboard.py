@@ -101,7 +101,7 @@ def measure(address: str, query: str, rounds: int) -> dict[str, list[float]]:
         page.get_by_test_id("stMetric").first.wait_for()
         sections = page.get_by_test_id("stTopNavSection")
         links = page.get_by_test_id("stTopNavDropdownLink")
-        section_of = {}
+        section_of: dict[str, Any] = {}
         for section in sections.all():
             section.click()
             links.first.wait_for()

@@ -20,7 +20,7 @@ from pages._shared.state import bound, change, settings
 from resmem_core.backbones import BACKBONES
 from resmem_core.comparison import Comparison
 from resmem_core.evaluation import Evaluation
-from resmem_core.experiment import PRECOMPUTED, Experiment
+from resmem_core.experiment import PRECOMPUTED, SETTING, Experiment
 from resmem_core.indexes import INDEXES
 from resmem_core.jobs import Job
 from resmem_core.metrics import wilson_interval
@@ -99,8 +99,7 @@ def choose_other(b: Settings) -> None:
 def swap(b: Settings) -> None:
     """Make B what the pages show, and A what is compared with."""
     a = settings()
-    change(**{name: getattr(b, name) for name in ("dataset", "backbone", "seed", "index", "epochs", "limit_train")})
-    change(**{name: getattr(b, name) for name in ("normalize", "edits", "k", "sigma", "temperature")})
+    change(**{name: getattr(b, name) for name in SETTING})
     change_other(a)
 
 

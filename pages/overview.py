@@ -1,5 +1,7 @@
 """What ResMem is, and what it does to the chosen experiment."""
 
+from pathlib import Path
+
 import numpy as np
 import streamlit as st
 
@@ -21,6 +23,24 @@ st.markdown(
     "probabilities. The model takes what is regular; memory takes the rest. "
     "([Yang et al., NeurIPS 2023](https://arxiv.org/abs/2302.01576))"
 )
+LEARN = {
+    "how_it_works": "See it on a curve, step by step",
+    "playground": "Play with it in two dimensions",
+    "theory": "Theory, derived and simulated",
+}
+NEXT = {
+    "tune": "Turn k, sigma and temperature",
+    "inspect": "Open single test points and their neighbours",
+    "memory": "See what each training point did",
+    "your_data": "Bring a model of yours",
+}
+
+
+def ways(to: dict[str, str]) -> None:
+    """Show links to other pages."""
+    with st.container(horizontal=True):
+        for name, text in to.items():
+            st.page_link(Path(__file__).with_name(f"{name}.py"), label=text, icon=":material/arrow_forward:")
 
 
 def example(experiment: Experiment, params: Params) -> None:
@@ -45,6 +65,7 @@ def example(experiment: Experiment, params: Params) -> None:
         )
 
 
+ways(LEARN)
 experiment, params = opened()
 config, data = experiment.config, experiment.dataset
 chosen = cache.tuned(config).params
@@ -70,8 +91,5 @@ st.caption(
     "This page always reports the setting chosen on the validation split; turn the knobs on Tune. Whiskers: 95 % "
     f"intervals. McNemar's exact p for fixed against broken: {result.mcnemar_p:.2g}."
 )
-st.markdown(
-    "Next: **Tune** turns k, sigma and temperature; **Inspect** opens single test points and their neighbours; "
-    "**Memory** shows what each training point did, and what would be without it; **Your data** takes a model of yours."
-)
+ways(NEXT)
 share("evaluate", chosen)

@@ -15,9 +15,11 @@ _HOMES = {
     "Experiment": "experiment",
     "ExperimentConfig": "experiment",
     "Explanation": "explain",
+    "HiddenLayer": "teaching.hidden",
     "Memory": "types",
     "Neighbors": "types",
     "Params": "types",
+    "PictureClassifier": "teaching.dots",
     "Queries": "types",
     "ResMemClassifier": "estimators",
     "ResMemError": "errors",
@@ -27,11 +29,14 @@ _HOMES = {
     "launch": "dashboard",
     "load_dataset": "datasets",
     "neighbor_weights": "residuals",
+    "plane_sample": "teaching.plane",
     "prepare": "experiment",
     "project_to_simplex": "residuals",
     "resmem_scores": "residuals",
     "resmem_values": "residuals",
+    "simulate_theory": "teaching.theory",
     "tune": "tuning",
+    "uniform_ball": "teaching.ball",
 }
 __all__ = sorted(_HOMES)
 __version__ = "0.1.0"

@@ -8,10 +8,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from resmem_core.commands.base import COMMANDS, Command, Output, Parser, given_numbers
+from resmem_core.commands.base import COMMANDS, Command, Output, Parser, given_numbers, reader
 from resmem_core.errors import InvalidParameterError, ResMemError
 from resmem_core.progress import Step
 
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _fail(bar, f"{error.strerror or error}: {error.filename}" if error.filename else str(error), 1)
     except KeyboardInterrupt:
-        return _fail(bar, "interrupted; what was finished is kept, and the same command goes on from there", 130)
+        return _fail(bar, "interrupted; the same command goes on from whatever was kept", 130)
     bar.close()
     print(json.dumps(output.data, allow_nan=False) if args.json else output.text)
     return output.status
@@ -114,7 +114,7 @@ def _add_options(parser: Parser, command: Command) -> None:
         default = "" if field.default in (None, "") else f" (default: {field.default})"
         parser.add_argument(
             flag,
-            type=_reader(field.metadata["read"]),
+            type=reader(field.metadata["read"]),
             default=field.default,
             required=option == "point",
             help=field.metadata["help"] + default,
@@ -126,13 +126,3 @@ def _add_options(parser: Parser, command: Command) -> None:
         parser.add_argument(
             "--tune", action="store_true", help="choose k, sigma and temperature on the validation split"
         )
-
-
-def _reader(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    def convert(text: str) -> Any:
-        try:
-            return read(text)
-        except InvalidParameterError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return convert

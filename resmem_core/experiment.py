@@ -14,6 +14,7 @@ from resmem_core import sweep
 from resmem_core.backbones import BACKBONES
 from resmem_core.base_model import BaseModel, NeedsPreparing, Training, about, given
 from resmem_core.datasets import load_dataset, parse_spec
+from resmem_core.datasets.spoiling import check_imbalance, check_label_noise
 from resmem_core.edits import Edits, check_reference, edited_memory, edited_queries
 from resmem_core.errors import InvalidParameterError
 from resmem_core.evaluation import Evaluation, choose_lambda, evaluate
@@ -50,6 +51,10 @@ class ExperimentConfig:
         None: as the backbone's recipe says.
     limit_train : int or None
         Train on, and remember, only so many examples.
+    imbalance : float
+        Largest class over smallest class in train, at least 1: a long tail of rare classes, drawn from the seed.
+    label_noise : float
+        Share of the training labels that are replaced at random, 0 to 0.95.
     normalize : bool or None
         Scale embeddings to length 1. None: as the backbone says.
     edits : str
@@ -62,6 +67,8 @@ class ExperimentConfig:
     index: str = "exact"
     epochs: int | None = None
     limit_train: int | None = None
+    imbalance: float = 1.0
+    label_noise: float = 0.0
     normalize: bool | None = None
     edits: str = ""
 
@@ -85,6 +92,9 @@ class ExperimentConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InvalidParameterError(f"{name}={value} must be at least 1")
+        for name, check in (("imbalance", check_imbalance), ("label_noise", check_label_noise)):
+            check(getattr(self, name))
+            object.__setattr__(self, name, float(getattr(self, name)))  # 10 and 10.0 are one experiment
         check_reference(self.edits)
         if not 0 <= self.seed < 2**31:
             raise InvalidParameterError(f"seed={self.seed} must lie between 0 and {2**31 - 1}")
@@ -109,6 +119,29 @@ class ExperimentConfig:
     def command(self, name: str, *options: str) -> str:
         """Return the command line that runs a command, with options of its own, on this experiment."""
         return shlex.join(["python", "-m", "resmem_core", name, *self.options(), *options])
+
+    def code(self, params: Params | None = None) -> str:
+        """Return the lines of Python that give this experiment's figures, at `params` or the choice on validation."""
+        told = {
+            f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) not in (f.default, PRECOMPUTED)
+        }
+        config = ", ".join(f"{name}={value!r}" for name, value in told.items())
+        setting = "experiment.tune().params  # chosen on validation" if params is None else repr(params)
+        imported = "ExperimentConfig, prepare" if params is None else "ExperimentConfig, Params, prepare"
+        return f"""\
+from resmem_core import {imported}
+
+config = ExperimentConfig({config})
+experiment = prepare(config)  # trains where that is not done yet
+params = {setting}
+result = experiment.evaluate(params)  # on the test split
+print(result.n, "test points, gain", result.delta, "within", result.delta_ci95)
+for method, accuracy in result.accuracy.items():
+    print(method, accuracy)
+"""
+
+
+SETTING = tuple(f.name for kind in (ExperimentConfig, Params) for f in fields(kind))  # an experiment, and its memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -330,7 +363,13 @@ def prepare(
         came = prepare(replace(config, edits=""), store=store, device=device, may_wait=may_wait, progress=progress)
         return came.edited(Edits.load(store, config.edits, came.dataset))
     dataset = load_dataset(
-        config.dataset, seed=config.seed, limit_train=config.limit_train, progress=progress, store=store
+        config.dataset,
+        seed=config.seed,
+        limit_train=config.limit_train,
+        imbalance=config.imbalance,
+        label_noise=config.label_noise,
+        progress=progress,
+        store=store,
     )
     if config.backbone == PRECOMPUTED:
         base, normalize = given(dataset, store, may_wait=may_wait, progress=progress), False

@@ -21,14 +21,15 @@ from filelock import FileLock
 from resmem_core.datasets import DATASETS
 from resmem_core.errors import StoreError
 from resmem_core.evaluation import Evaluation
-from resmem_core.experiment import Experiment
+from resmem_core.experiment import SETTING, Experiment
 from resmem_core.store import Store, digest_key
 from resmem_core.types import Params
 
 T = TypeVar("T")
 FILE = "runs.sqlite"
 APPLICATION = 0x5265734D  # "ResM": marks the file as ours
-SCHEMA = 1  # of the table; a file with a later one is left alone
+SCHEMA = 2  # of the table; a file with a later one is left alone
+_ADDED = {"imbalance": 1.0, "label_noise": 0.0}  # columns that came with schema 2, and what held before
 WAIT = 10.0  # seconds for other processes' transactions
 _SQL_TYPES = {"str": "TEXT NOT NULL", "int": "INTEGER NOT NULL", "float": "REAL NOT NULL", "bool": "INTEGER NOT NULL"}
 
@@ -43,7 +44,7 @@ class Run:
         Digest of the setting.
     recorded : str
         When, UTC, ISO 8601.
-    dataset, backbone, seed, index, epochs, limit_train, normalize, edits
+    dataset, backbone, seed, index, epochs, limit_train, imbalance, label_noise, normalize, edits
         As in `ExperimentConfig`.
     k, sigma, temperature
         As in `Params`.
@@ -71,6 +72,8 @@ class Run:
     index: str
     epochs: int | None
     limit_train: int | None
+    imbalance: float
+    label_noise: float
     normalize: bool | None
     edits: str
     k: int
@@ -106,7 +109,7 @@ class Run:
         before, after = evaluation.calibration["base"], evaluation.calibration["resmem"]
         low, high = evaluation.delta_ci95
         return cls(
-            id=digest_key(setting),
+            id=digest_key({k: v for k, v in setting.items() if k not in _ADDED or v != _ADDED[k]}),
             recorded=datetime.now(UTC).isoformat(timespec="seconds"),
             **setting,
             tuned=tuned,
@@ -131,13 +134,9 @@ class Run:
     @property
     def setting(self) -> dict[str, Any]:
         """What `Settings` needs to show it again."""
-        return {name: getattr(self, name) for name in _SETTING}
+        return {name: getattr(self, name) for name in SETTING}
 
 
-_SETTING = (
-    *("dataset", "backbone", "seed", "index", "epochs", "limit_train", "normalize", "edits"),
-    *("k", "sigma", "temperature"),
-)
 _COLUMNS = tuple(field.name for field in fields(Run))
 _NAMES = ", ".join(f'"{name}"' for name in _COLUMNS)
 _CREATE = "CREATE TABLE runs ({})".format(
@@ -268,7 +267,7 @@ class Runs:
                 "can be written"
             ) from error
 
-    def _attempt(self, work: Callable[[sqlite3.Connection], T], begin: str) -> T:
+    def _attempt(self, work: Callable[[sqlite3.Connection], T], begin: str = "BEGIN IMMEDIATE") -> T:
         with (
             self._store.own_folder("runs"),
             closing(sqlite3.connect(self.path, timeout=WAIT, isolation_level=None)) as connection,
@@ -286,10 +285,15 @@ class Runs:
 
     @staticmethod
     def _check(connection: sqlite3.Connection) -> None:
-        """Make the table in a fresh file; refuse a file with anything else in it."""
+        """Make the table in a fresh file, or bring an older one up to date; refuse a file with anything else in it."""
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if application == APPLICATION and version == SCHEMA:
+            return
+        if application == APPLICATION and version == 1:
+            for name, value in _ADDED.items():
+                connection.execute(f'ALTER TABLE runs ADD COLUMN "{name}" REAL NOT NULL DEFAULT {value}')
+            connection.execute(f"PRAGMA user_version = {SCHEMA}")
             return
         if application == APPLICATION and version > SCHEMA:
             raise StoreError(f"it was written by a later version of this software (schema {version}, not {SCHEMA})")
@@ -303,7 +307,7 @@ class Runs:
         """Rename the file, unless another process has done so."""
         with self._store.own_folder("runs") as folder, FileLock(folder / f".{FILE}.lock"):
             try:
-                self._attempt(_check_whole, "BEGIN")
+                self._attempt(_check_whole)
             except _Unusable:
                 stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
                 aside = folder / f"{FILE}.set-aside-{stamp}"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
+from resmem_core.evaluation import Evaluation
 from resmem_core.experiment import Experiment, ExperimentConfig
 from resmem_core.progress import Progress, silent
 
@@ -38,21 +39,22 @@ class SeedResult:
     delta: float
     delta_ci95: tuple[float, float]
 
+    @classmethod
+    def of(cls, seed: int, result: Evaluation, **more: Any) -> Self:
+        """Return what is kept of an evaluation on test; `more` are the fields that a child adds."""
+        params, accuracy = result.params, result.accuracy
+        setting = (params.k, params.sigma, params.temperature)
+        return cls(seed, *setting, accuracy["base"], accuracy["resmem"], result.delta, result.delta_ci95, **more)
+
 
 def judge(experiment: Experiment, progress: Progress = silent) -> SeedResult:
     """Tune on validation and evaluate on test."""
-    params = experiment.tune(progress).params
-    result = experiment.evaluate(params)
-    return SeedResult(
-        experiment.config.seed,
-        params.k,
-        params.sigma,
-        params.temperature,
-        result.accuracy["base"],
-        result.accuracy["resmem"],
-        result.delta,
-        result.delta_ci95,
-    )
+    return SeedResult.of(experiment.config.seed, tuned_and_evaluated(experiment, progress))
+
+
+def tuned_and_evaluated(experiment: Experiment, progress: Progress = silent) -> Evaluation:
+    """Return the evaluation on test at the setting chosen on validation."""
+    return experiment.evaluate(experiment.tune(progress).params)
 
 
 def over_seeds(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 
 from resmem_core.datasets.base import PARTS
+from resmem_core.datasets.spoiling import MAX_NOISE
 from resmem_core.edits import check_reference
 from resmem_core.experiment import ExperimentConfig
 from resmem_core.forms import Form, between, flag, one_of, positive, setting, some_of, table_of, whole
 from resmem_core.grid import SPLITS
 from resmem_core.influence import RANKINGS
+from resmem_core.longtail import AXES as LAB_AXES
+from resmem_core.longtail import MAX_SEEDS, SEEDS, read_values, written
 from resmem_core.metrics import OUTCOMES
 from resmem_core.near_duplicates import FRACTION
 from resmem_core.projection import COLORINGS, METHODS
@@ -21,6 +25,11 @@ from resmem_core.types import Params
 def area(text: str) -> str:
     """Read an area of the map."""
     return str(Region.parse(text))
+
+
+def numbers(text: str) -> str:
+    """Read numbers with commas between them."""
+    return written(read_values(text))
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,12 @@ class Settings(Form):
     index: str = setting("exact", str, "nearest-neighbour index: exact, annoy, or auto, whichever is sooner done")
     epochs: int | None = setting(None, whole(1), "passes over the training split; default: the backbone's recipe")
     limit_train: int | None = setting(None, whole(1), "train on, and remember, only so many examples")
+    imbalance: float = setting(
+        1.0, between(1, math.inf), "largest class over smallest class in train: a long tail of rare classes"
+    )
+    label_noise: float = setting(
+        0.0, between(0, MAX_NOISE), f"share of the training labels that are replaced at random, 0 to {MAX_NOISE}"
+    )
     normalize: bool | None = setting(None, flag, "scale embeddings to length 1; default: as the backbone says")
     edits: str = setting("", check_reference, "reference of the edits made to memory; default: as it came")
     k: int | None = setting(None, whole(1), "number of neighbours")
@@ -62,6 +77,9 @@ class Settings(Form):
     view: str | None = setting(None, area, "part of the map that is seen: two opposite corners")
     grid_split: str = setting("validation", one_of(SPLITS), "split of the grid's map: validation or test")
     all_temperatures: bool = setting(False, flag, "a map for each temperature of the grid")
+    vary: str = setting("size", one_of(tuple(LAB_AXES)), "what the long tail lab varies: size, noise or imbalance")
+    values: str | None = setting(None, numbers, "its values, with commas between them; default: as suits the data")
+    seeds: int = setting(SEEDS, whole(1, MAX_SEEDS), "how many seeds, from the experiment's own on")
     figure: str = setting("accuracy", str, "figure shown for export")
     runs_of: str | None = setting(None, str, "list only experiments on this dataset")
     runs_with: str | None = setting(None, str, "list only experiments with this backbone")

@@ -205,3 +205,14 @@ def test_broken_data_is_told_before_anything_is_stored(tmp_path):
 
 def test_k_max_is_what_the_house_promises():
     assert module.K_MAX == 256
+
+
+@pytest.mark.parametrize("params", [None, Params(7, 0.5, 2.0)], ids=["tuned", "given"])
+def test_the_code_gives_the_numbers(params, capsys):
+    config = ExperimentConfig(epochs=1, limit_train=60, imbalance=5, label_noise=0.1, normalize=False)
+    exec(config.code(params), {})
+    told = capsys.readouterr().out
+    experiment = prepare(config)
+    result = experiment.evaluate(params or experiment.tune().params)
+    assert told.startswith(f"{result.n} test points, gain {result.delta} ")
+    assert f"resmem {result.accuracy['resmem']}" in told

@@ -63,6 +63,28 @@ class TestWhatIsKept:
         assert settings.params(Params(1, 1.0)) == judged[0]
         assert runs.list()[0].tuned is True
 
+    def test_spoiled_data_is_another_setting(self, runs, experiment, judged):
+        for config in ({}, {"imbalance": 10.0}, {"label_noise": 0.2}):
+            runs.record(of(experiment, **config), *judged, tuned=False)
+        assert [(run.imbalance, run.label_noise) for run in runs.list()] == [(1.0, 0.2), (10.0, 0.0), (1.0, 0.0)]
+        assert Settings(**runs.list()[0].setting).label_noise == 0.2
+
+    def test_a_clean_setting_has_the_name_it_always_had(self, experiment, judged):
+        assert Run.of(experiment, Params(1, 0.5), judged[1], tuned=True).id == "ee2d6f03c88f1a13f98c7487"
+
+    def test_a_list_from_before_there_was_spoiled_data_is_kept(self, runs, experiment, judged):
+        runs.record(experiment, *judged, tuned=True)
+        (run,) = runs.list()
+        with sqlite3.connect(runs.path) as connection:
+            for name in ("imbalance", "label_noise"):
+                connection.execute(f"ALTER TABLE runs DROP COLUMN {name}")
+            connection.execute("PRAGMA user_version = 1")
+        assert runs.list() == (run,)
+        runs.record(of(experiment, seed=1), *judged, tuned=False)
+        runs.record(experiment, *judged, tuned=False)
+        assert sorted((run.seed, run.imbalance, run.tuned) for run in runs.list()) == [(0, 1.0, True), (1, 1.0, False)]
+        assert runs.set_aside() == ()
+
     def test_the_same_setting_is_one_row_and_stays_chosen_on_validation(self, runs, experiment, judged):
         for tuned in (False, True, False):
             runs.record(experiment, *judged, tuned=tuned)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from resmem_core.backbones import BACKBONES
 from resmem_core.datasets import DATASETS
+from resmem_core.datasets.spoiling import MAX_NOISE
 from resmem_core.experiment import PRECOMPUTED, ExperimentConfig
 from resmem_core.indexes import INDEXES
 from resmem_core.metrics import OUTCOMES
@@ -33,6 +34,8 @@ def possible(draw):
         index=draw(st.sampled_from(INDEXES.names())),
         epochs=draw(COUNT),
         limit_train=draw(COUNT),
+        imbalance=draw(st.floats(1, allow_infinity=False)),
+        label_noise=draw(st.floats(0, MAX_NOISE)),
         normalize=draw(st.sampled_from([None, True, False])),
         k=draw(COUNT),
         sigma=draw(st.none() | POSITIVE),
@@ -95,6 +98,7 @@ class TestUrl:
             ({"dataset": "arrays:mine.npz", "backbone": "linear"}, "brings its own"),
             ({"index": "faiss"}, "unknown index 'faiss'"),
             ({"seed": str(2**31)}, f"seed={2**31}"),
+            ({"imbalance": "inf"}, "imbalance=inf"),
         ],
         ids=str,
     )

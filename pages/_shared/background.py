@@ -71,10 +71,11 @@ def _progress(job: Job, title: str) -> None:
         st.rerun(scope="app")
     st.subheader(f"Preparing {title}")
     detail = f": {status.message}" if status.message else ""
-    left = f", about {_duration(status.remaining)} left in this stage" if status.remaining is not None else ""
+    left = f", about {duration(status.remaining)} left in this stage" if status.remaining is not None else ""
     st.progress(min(1.0, status.fraction), text=f"{status.stage}{detail}{left}")
     st.caption("This goes on if you reload or leave the page. Anyone who opens this sees the same work.")
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Write a span of time."""
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

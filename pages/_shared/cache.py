@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,13 +13,16 @@ from resmem_core.comparison import Comparison, same_points
 from resmem_core.edits import Edits
 from resmem_core.evaluation import Evaluation, accuracy_by_k
 from resmem_core.experiment import Experiment, ExperimentConfig, prepare
+from resmem_core.explain import Explanation
 from resmem_core.grid import Grids, grid_of
 from resmem_core.index_lab import Lab, lab_of
 from resmem_core.influence import Influence, influence, memory_table
+from resmem_core.longtail import CleanData
 from resmem_core.metrics import calibration_change_intervals
 from resmem_core.near_duplicates import NearDuplicates
 from resmem_core.near_duplicates import near_duplicates as find_near_duplicates
 from resmem_core.pictures import data_url
+from resmem_core.progress import Step
 from resmem_core.projection import Projection, project
 from resmem_core.report import report_figures as figures_of
 from resmem_core.runs import Runs
@@ -28,8 +32,16 @@ from resmem_core.slices import Slice
 from resmem_core.slices import slices as slices_of
 from resmem_core.standalone import Shown
 from resmem_core.store import Store
+from resmem_core.teaching import playground
+from resmem_core.teaching.curve import Curve, Repeated, View, fit_base, repeat, view
+from resmem_core.teaching.plane import Place
+from resmem_core.teaching.playground import Playground, Scene
+from resmem_core.teaching.theory import Sample, draw_sample
 from resmem_core.tuning import Tuned, ks_to_try
 from resmem_core.types import Params
+
+if TYPE_CHECKING:
+    from sklearn.neural_network import MLPRegressor
 
 
 @st.cache_resource(max_entries=6, show_spinner="Opening the experiment…")
@@ -108,6 +120,12 @@ def seed_result(config: ExperimentConfig) -> SeedResult:
     return judge(prepare(config, may_wait=False))
 
 
+@st.cache_data(max_entries=16, show_spinner=False)
+def clean_data(dataset: str) -> CleanData:
+    """Return what plans that spoil a dataset need to know of it."""
+    return CleanData.of(dataset, store=Store())
+
+
 @st.cache_data(max_entries=64, show_spinner=False)
 def slices(config: ExperimentConfig, params: Params, by: str) -> list[Slice]:
     """Return the gain within slices of the test points."""
@@ -154,3 +172,54 @@ def report_figures(config: ExperimentConfig, params: Params, with_grid: bool) ->
 def recorded(config: ExperimentConfig, params: Params) -> None:
     """List the experiment, at the setting chosen on validation, among those judged on this machine."""
     Runs().record(open_experiment(config), params, evaluation(config, params), tuned=True)
+
+
+@st.cache_resource(max_entries=64, show_spinner="Training the network…")
+def curve_base(shape: Curve) -> MLPRegressor:
+    """Return the network of How it works; `shape` is `Curve.of_base()`, so that k and sigma need no new one."""
+    return fit_base(shape)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def curve_view(curve: Curve) -> View:
+    """Return what How it works shows."""
+    return view(curve, curve_base(curve.of_base()))
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def curve_repeated(curve: Curve, seeds: tuple[int, ...]) -> Repeated:
+    """Return the same under several seeds."""
+    return repeat(curve, seeds, curve_base)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def plane_base(scene: Scene) -> playground.Base:
+    """Return the base model of the playground; a network of the project's own shows how its training goes."""
+    if not scene.base.startswith(playground.PICTURE):
+        return playground.fit_base(scene)
+    bar = st.progress(0.0, "Training…")
+
+    def told(step: Step) -> None:
+        bar.progress(step.done / max(1, step.total), f"{step.stage}: {step.message}")
+
+    fitted = playground.fit_base(scene, told)
+    bar.empty()
+    return fitted
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def plane_view(form: Playground) -> playground.View:
+    """Return what the playground shows; `form` is `Playground.seen`, so that a click on a place needs no new one."""
+    return playground.view(form, plane_base(form.scene))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def plane_votes(form: Playground, where: Place) -> Explanation:
+    """Return who votes at a place of the playground."""
+    return playground.votes(form, plane_base(form.scene), where)
+
+
+@st.cache_resource(max_entries=4096, show_spinner=False)
+def theory_sample(d: int, n: int, seed: int) -> Sample:
+    """Return a training set of the theory page: two matrices, at most 64 KB."""
+    return draw_sample(d, n, seed)

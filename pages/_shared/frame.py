@@ -9,8 +9,16 @@ from pages._shared.sidebar import sidebar
 from pages._shared.state import load, show_notes
 from resmem_core.forms import Form
 from resmem_core.settings import Settings
+from resmem_core.teaching.curve import Curve
+from resmem_core.teaching.playground import Playground
+from resmem_core.teaching.theory import Theory
 
-FORMS: dict[str, type[Form]] = {}  # of the pages that show no experiment, by the name of their file
+# Of the pages that show no experiment, by the name of their file.
+FORMS: dict[str, type[Form]] = {
+    "how_it_works": Curve,
+    "playground": Playground,
+    "theory": Theory,
+}
 
 
 def run(page: StreamlitPage, name: str) -> None:

@@ -7,12 +7,13 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from pages._shared.state import settings
+from resmem_core.experiment import ExperimentConfig
 from resmem_core.forms import Form
 from resmem_core.types import Params
 
 
-def share(command: str, params: Params | None = None, *options: str) -> None:
-    """Show the address of what is shown, and the command that prints the same numbers.
+def share(command: str, params: Params | None = None, *options: str, config: ExperimentConfig | None = None) -> None:
+    """Show the address of what is shown, the command that prints the same numbers, and the code for them.
 
     Parameters
     ----------
@@ -22,10 +23,14 @@ def share(command: str, params: Params | None = None, *options: str) -> None:
         The setting shown; None for a command that takes none.
     options : str
         Those of its own.
+    config : ExperimentConfig or None
+        The experiment that the code is about; None: the one shown.
     """
     shown = settings()
-    numbers = [] if params is None else _numbers(params)
+    tuned = params is None or (shown.k, shown.sigma, shown.temperature) == (None, None, None)
+    numbers = [] if params is None else ["--tune"] if tuned else params.options()
     share_form(shown, shown.experiment().command(command, *numbers, *options, "--json"))
+    show_code((config or shown.experiment()).code(None if tuned else params))
 
 
 def share_form(shown: Form, line: str | None = None) -> None:
@@ -45,10 +50,3 @@ def show_code(code: str) -> None:
     with st.expander("Show the code", icon=":material/code:"):
         st.caption("Run this in the folder of this software, or anywhere after `pip install -e .`:")
         st.code(code, language="python")
-
-
-def _numbers(params: Params) -> list[str]:
-    shown = settings()
-    if (shown.k, shown.sigma, shown.temperature) == (None, None, None):
-        return ["--tune"]
-    return params.options()

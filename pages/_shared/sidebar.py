@@ -10,6 +10,7 @@ from pages._shared.state import bound, change, settings
 from pages._shared.summary import sentence
 from resmem_core.backbones import BACKBONES
 from resmem_core.datasets import DATASETS, parse_spec
+from resmem_core.datasets.spoiling import MAX_NOISE
 from resmem_core.indexes import AUTO, INDEXES
 from resmem_core.settings import TABLE
 
@@ -62,6 +63,14 @@ def sidebar() -> None:
             st.number_input(
                 "Training examples", min_value=1, step=100, placeholder="all", help=_help("limit_train"),
                 **bound("limit_train", shown.limit_train),
+            )  # fmt: skip
+            st.number_input(
+                "Imbalance", min_value=1.0, step=10.0, format="%g", help=_help("imbalance"),
+                **bound("imbalance", shown.imbalance),
+            )  # fmt: skip
+            st.number_input(
+                "Label noise", min_value=0.0, max_value=MAX_NOISE, step=0.1, format="%g", help=_help("label_noise"),
+                **bound("label_noise", shown.label_noise),
             )  # fmt: skip
             st.number_input(
                 "Epochs", min_value=1, step=1, placeholder="as the recipe says", help=_help("epochs"),

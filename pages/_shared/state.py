@@ -93,7 +93,9 @@ def _for_one_experiment(changed: Settings, current: Settings, values: Mapping[st
     return replace(changed, **{name: values.get(name, none) for name, none in FOR_ONE_EXPERIMENT.items()})
 
 
-def bound(name: str, value: Any, convert: Callable[[Any], Any] = lambda held: held) -> dict[str, Any]:
+def bound(
+    name: str, value: Any, convert: Callable[[Any], Any] = lambda held: held, place: str = "setting"
+) -> dict[str, Any]:
     """Return the arguments that tie a widget to the setting `name`.
 
     Parameters
@@ -104,8 +106,10 @@ def bound(name: str, value: Any, convert: Callable[[Any], Any] = lambda held: he
         What the widget shows now.
     convert : callable
         From what the widget holds to what the setting holds.
+    place : str
+        Tells a widget from another of the same setting, such as the sidebar's.
     """
-    key = f"setting-{name}"
+    key = f"{place}-{name}"
     st.session_state[key] = value
 
     def store() -> None:

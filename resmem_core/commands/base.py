@@ -5,18 +5,20 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
+from resmem_core.errors import InvalidParameterError
+from resmem_core.experiment import ExperimentConfig
 from resmem_core.progress import Progress
 from resmem_core.registry import Registry
+from resmem_core.types import Params
 
 if TYPE_CHECKING:
-    from resmem_core.experiment import Experiment, ExperimentConfig
-    from resmem_core.types import Params
+    from resmem_core.experiment import Experiment
 
-EXPERIMENT = ("dataset", "backbone", "seed", "epochs", "limit_train", "normalize", "index", "edits")
-NUMBERS = ("k", "sigma", "temperature")
+EXPERIMENT = tuple(f.name for f in fields(ExperimentConfig))
+NUMBERS = tuple(f.name for f in fields(Params))
 
 
 class Output(NamedTuple):
@@ -33,6 +35,18 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Leave with status 2."""
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def reader(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return what `argparse` reads an option by, from the reader of a form's field."""
+
+    def convert(text: str) -> Any:
+        try:
+            return read(text)
+        except InvalidParameterError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return convert
 
 
 def _none(parser: Parser) -> None:
@@ -101,8 +115,6 @@ def given_numbers(args: argparse.Namespace) -> dict[str, Any]:
 
 def params_of(args: argparse.Namespace, experiment: Experiment, progress: Progress) -> tuple[Params, str | None]:
     """Return the setting asked for, and the split it was tuned on."""
-    from resmem_core.types import Params
-
     if args.tune:
         return experiment.tune(progress).params, "validation"
     default = experiment.default_params()

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from resmem_core.datasets.base import DATASETS, PARTS, DatasetLoader, Source
+from resmem_core.datasets.drawing import split_rows
+from resmem_core.datasets.spoiling import check_imbalance, check_label_noise, long_tailed, noisy
 from resmem_core.errors import DatasetError, InvalidParameterError
 from resmem_core.progress import Progress, silent
 from resmem_core.store import Entry, Store, digest_arrays, digest_key, save_array
-from resmem_core.types import Dataset, Examples, IntArray
+from resmem_core.types import Dataset, Examples
 
 MAX_VALIDATION = 5000  # cut off a train split that comes with its own test split
 STORED_VERSION = 1  # of the layout that _write_source and _read_source agree on
@@ -49,6 +51,8 @@ def load_dataset(
     *,
     seed: int = 0,
     limit_train: int | None = None,
+    imbalance: float = 1.0,
+    label_noise: float = 0.0,
     progress: Progress = silent,
     store: Store | None = None,
 ) -> Dataset:
@@ -58,14 +62,20 @@ def load_dataset(
     test split but no validation split gives a fifth of train, at most 5,000 points, to validation. Cuts are
     stratified and depend only on the seed, the labels and the order within each class.
 
+    Train can be spoiled on purpose, first by `imbalance`, last by `label_noise`; validation and test stay as they came.
+
     Parameters
     ----------
     spec : str
         "NAME" or "NAME:ARGUMENT".
     seed : int
-        Of the cuts, 0 or more.
+        Of the cuts and of the spoiling, 0 or more.
     limit_train : int, optional
         Keep only that many points of train, stratified, at least one of each class.
+    imbalance : float
+        See `long_tailed`.
+    label_noise : float
+        See `noisy`.
     progress : callable
         Told of downloads and decoding.
     store : Store, optional
@@ -74,7 +84,7 @@ def load_dataset(
     Raises
     ------
     InvalidParameterError
-        If `spec`, `seed` or `limit_train` is not possible.
+        If `spec` or one of the numbers is not possible.
     DatasetError
         If the data is there but cannot be used.
     UnavailableError
@@ -84,11 +94,13 @@ def load_dataset(
     """
     if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
         raise InvalidParameterError(f"seed={seed!r} must be a whole number of at least 0")
+    check_imbalance(imbalance)
+    check_label_noise(label_noise)
     loader, argument = parse_spec(spec)
     source = _load_source(loader, argument, progress, store)
     parts = cut(source, int(seed))
-    parts["train"] = limited(parts["train"], limit_train, int(seed))
-    notes = (*source.notes, *_check(spec, source.class_names, parts))
+    parts["train"], spoiled = _spoiled(source, parts["train"], limit_train, imbalance, label_noise, int(seed))
+    notes = (*source.notes, *spoiled, *_check(spec, source.class_names, parts))
     fingerprint = _fingerprint(source.class_names, parts)
     loader.made(argument, fingerprint)
     return Dataset(
@@ -140,6 +152,29 @@ def limited(train: Examples, n: int | None, seed: int) -> Examples:
     return train.take(kept)
 
 
+def _spoiled(
+    source: Source, train: Examples, limit_train: int | None, imbalance: float, label_noise: float, seed: int
+) -> tuple[Examples, list[str]]:
+    """Return train long-tailed, limited and with noise, and a note on what was done on purpose."""
+    kept = limited(long_tailed(train, imbalance, seed), limit_train, seed)
+    spoiled = noisy(kept, label_noise, seed, source.class_names)
+    notes = []
+    if imbalance > 1:
+        sizes = np.bincount(kept.labels, minlength=len(source.class_names))
+        by_size = np.argsort(-sizes, kind="stable")
+        told = [f"{source.class_names[c]!r} {sizes[c]:,}" for c in by_size.tolist() if sizes[c]]
+        told = told if len(told) <= 12 else [*told[:6], "...", *told[-6:]]
+        notes.append(f"imbalance={imbalance:g} leaves so many training examples of each class: {', '.join(told)}")
+    if label_noise:
+        changed = int((spoiled.labels != kept.labels).sum())
+        notes.append(f"label_noise={label_noise:g} changed {changed:,} of {len(kept):,} training labels at random")
+    if notes:
+        notes.append("validation and test are as they came")
+    if notes and train.logits is not None:
+        notes.append("the logits given stay as they are: only memory sees the spoiled training examples")
+    return spoiled, notes
+
+
 def _cut_off(part: str, train: Examples, n: int, seed: int) -> tuple[Examples, Examples]:
     kept, cut_off = split_rows(train.labels, n, (seed, 0 if part == "test" else 1))
     if not len(cut_off):
@@ -148,44 +183,6 @@ def _cut_off(part: str, train: Examples, n: int, seed: int) -> tuple[Examples, E
             f"{len(np.unique(train.labels))} classes, as each class keeps at least one; add examples"
         )
     return train.take(kept), train.take(cut_off)
-
-
-def split_rows(labels: IntArray, n: int, seed: tuple[int, ...]) -> tuple[IntArray, IntArray]:
-    """Return the rows that stay and the `n` rows drawn from `labels`, both ascending.
-
-    Each class gives its share of `n`, rounded by largest remainders, but keeps at least one row; fewer than
-    `n` are drawn where that leaves no more. Which rows of a class are drawn does not depend on how the
-    classes are interleaved.
-
-    Parameters
-    ----------
-    labels : ndarray of int, shape (N,)
-    n : int
-        From 0 to N.
-    seed : tuple of int
-        Each 0 or more.
-    """
-    classes, counts = np.unique(labels, return_counts=True)
-    drawn = [np.empty(0, dtype=np.int64)]
-    for label, quota in zip(classes.tolist(), _quotas(counts, n).tolist(), strict=True):
-        members = np.flatnonzero(labels == label)
-        # Sorting plain random numbers gives the same order on every machine; shuffling need not.
-        tickets = np.random.default_rng([*seed, label]).random(len(members))
-        drawn.append(members[np.argsort(tickets, kind="stable")[:quota]])
-    is_drawn = np.zeros(len(labels), dtype=bool)
-    is_drawn[np.concatenate(drawn)] = True
-    return np.flatnonzero(~is_drawn), np.flatnonzero(is_drawn)
-
-
-def _quotas(counts: IntArray, n: int) -> IntArray:
-    total = counts.sum()
-    most = counts - 1
-    n = min(n, int(most.sum()))
-    quotas = np.minimum(counts * n // total, most)
-    while quotas.sum() < n:
-        lag = counts * n - quotas * total  # in integers, so that no machine rounds otherwise
-        quotas[np.where(quotas < most, lag, np.iinfo(lag.dtype).min).argmax()] += 1
-    return quotas
 
 
 def _check(spec: str, class_names: tuple[str, ...], parts: Mapping[str, Examples]) -> tuple[str, ...]:

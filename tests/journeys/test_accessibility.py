@@ -37,6 +37,6 @@ def test_no_serious_violation_and_nothing_wider_than_a_telephone(name, visit):
     page.wait_for_function(
         """() => ![...document.querySelectorAll('[data-testid=stMain] *')].some(
             e => e.getBoundingClientRect().right > 401 && !e.closest('.js-plotly-plot, [data-testid=stDataFrame], '
-            + '[data-testid=stTable], [role=tablist], pre, .katex, svg, iframe'))""",
+            + '[data-testid=stSlider], [data-testid=stTable], [role=tablist], pre, .katex, svg, iframe'))""",
         timeout=20_000,
     )

@@ -6,6 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 ROOT = Path(__file__).parents[2]
+PAGES = [str(path) for path in sorted((ROOT / "pages").glob("[a-z]*.py"))]
 
 
 @pytest.fixture
@@ -26,7 +27,8 @@ def _opened(page: str, **query: str) -> AppTest:
         f"""
 import streamlit as st
 from pages._shared.frame import run
-shown = st.navigation([st.Page({str(ROOT / "pages" / f"{page}.py")!r}, default=True)])
+others = [st.Page(path) for path in {PAGES!r} if path != {str(ROOT / "pages" / f"{page}.py")!r}]
+shown = st.navigation([st.Page({str(ROOT / "pages" / f"{page}.py")!r}, default=True), *others])
 run(shown, {page!r})
 """,
         default_timeout=60,

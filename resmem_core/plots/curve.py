@@ -1,0 +1,107 @@
+"""A curve, a network, what it leaves, and what memory makes of that."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from resmem_core.plots.common import COLORS, WHISKERS, figure
+from resmem_core.teaching.curve import View
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+PANELS = (
+    "1 · target and network",
+    "2 · residuals: reading minus network",
+    "3 · k-NN fit of the residuals",
+    "4 · network + memory",
+)
+_HEIGHTS = (300, 380, 460, 550)  # of one panel to four
+_GAP = 30  # pixels between two panels, for the title of the lower one
+_TOP, _BOTTOM = 56, 24  # pixels for the legend and the first title, and for the ticks of x
+
+
+def curve_panels(view: View, count: int = 4) -> Figure:
+    """Draw the first panels of four, one below the other over the same x axis.
+
+    Parameters
+    ----------
+    view : View
+    count : int
+        How many, 1 to 4.
+    """
+    height = _HEIGHTS[count - 1]
+    inner = height - _TOP - _BOTTOM
+    part = (inner - (count - 1) * _GAP) / count / inner
+    tops = [1 - i * (part + _GAP / inner) for i in range(count)]
+    layout: dict[str, Any] = {
+        f"yaxis{i + 1 if i else ''}": {
+            "domain": [max(0.0, top - part), top],
+            "anchor": "x",
+            "matches": {2: "y2", 3: "y"}.get(i),  # residuals with residuals, values with values
+            "nticks": 5,
+            "zeroline": i in (1, 2),
+        }
+        for i, top in enumerate(tops)
+    }
+    titles = [
+        {"text": f"<b>{PANELS[i]}</b>", "x": 0, "y": top, "xref": "paper", "yref": "paper", "xanchor": "left",
+         "yanchor": "bottom", "showarrow": False}
+        for i, top in enumerate(tops)
+    ]  # fmt: skip
+    return figure(
+        height,
+        [trace for panel in _panels(view)[:count] for trace in panel],
+        xaxis={"range": [-1.02, 1.02], "anchor": f"y{count if count > 1 else ''}"},
+        annotations=titles,
+        hovermode="x unified",
+        hoversubplots="axis",
+        margin={"l": 10, "r": 10, "t": _TOP, "b": _BOTTOM},
+        legend={"orientation": "h", "y": 1 + 24 / inner, "yanchor": "bottom", "x": 0},
+        uirevision="curve",
+        **layout,
+    )
+
+
+def _panels(view: View) -> list[list[dict[str, Any]]]:
+    """Return the traces of each of the four panels."""
+    sticks_x = [place for x in view.x.tolist() for place in (x, x, None)]
+    sticks_y = [end for r in view.residuals.tolist() for end in (0.0, r, None)]
+    dots: dict[str, Any] = {"type": "scatter", "mode": "markers", "x": view.x}
+    target = _line(view, view.target, "target", WHISKERS, width=7) | {"opacity": 0.35}
+    base = _line(view, view.base, "network", COLORS["base"])
+    readings = dots | {"y": view.y, "name": "training points", "marker": {"color": WHISKERS, "size": 4}}
+    residuals = dots | {
+        "y": view.residuals,
+        "name": "residuals",
+        "marker": {"color": COLORS["memory"], "size": 4, "opacity": 0.6},
+    }
+    sticks: dict[str, Any] = {
+        "type": "scatter", "mode": "lines", "x": sticks_x, "y": sticks_y, "hoverinfo": "skip", "showlegend": False,
+        "line": {"color": COLORS["memory"], "width": 1},
+    }  # fmt: skip
+    memory = _line(view, view.memory, "memory", COLORS["memory"])
+    resmem = _line(view, view.resmem, "network + memory", COLORS["resmem"])
+    again: dict[str, Any] = {"showlegend": False, "hoverinfo": "skip"}  # it is told once, in the panel above
+    panels = [
+        [target, readings, base],
+        [sticks, residuals],
+        [residuals | again, memory],
+        [target | again, base | again, resmem],
+    ]
+    return [
+        [{**_told(trace), "xaxis": "x", "yaxis": f"y{i + 1 if i else ''}"} for trace in panel]
+        for i, panel in enumerate(panels)
+    ]
+
+
+def _told(trace: dict[str, Any]) -> dict[str, Any]:
+    """Have a trace's values told on hover, unless it is to be skipped."""
+    return trace if "hoverinfo" in trace else {**trace, "hovertemplate": "%{y:.3f}"}
+
+
+def _line(view: View, y: Any, name: str, color: str, width: float = 2) -> dict[str, Any]:
+    return {
+        "type": "scatter", "mode": "lines", "x": view.grid, "y": y, "name": name,
+        "line": {"color": color, "width": width},
+    }  # fmt: skip

@@ -1,0 +1,1 @@
+"""The mathematics of the teaching pages: small problems whose truth is known."""
