@@ -15,13 +15,13 @@ data = experiment.dataset
 result = cache.evaluation(experiment.config, params)
 headline(experiment, result)
 
-st.subheader("Gain by class")
+st.header("Gain by class")
 show(class_gains(result.per_class), "classes", "Bars of the accuracy gain in each class, with intervals")
 st.caption(
     "In brackets: test points of the class. Whiskers: paired bootstrap 95 % interval, wide where a class is small."
 )
 
-st.subheader("What base confuses and memory resolves")
+st.header("What base confuses and memory resolves")
 before = confusion(experiment.test.labels, result.predictions["base"], data.n_classes)
 after = confusion(experiment.test.labels, result.predictions["resmem"], data.n_classes)
 show(

@@ -124,7 +124,7 @@ def numbers(results: dict[str, tuple[Experiment, Evaluation]]) -> None:
             "ECE": f"{before.ece:.3f} → {after.ece:.3f}",
         }
 
-    st.subheader("Side by side")
+    st.header("Side by side")
     st.table(pd.DataFrame({name: column(*found) for name, found in results.items()}))
 
 
@@ -132,7 +132,7 @@ def winners(experiment: Experiment, comparison: Comparison) -> None:
     """Show the points that only one of the two gets right."""
     names = experiment.dataset.class_names
     for title, rows in (("Only A is right", comparison.only_a), ("Only B is right", comparison.only_b)):
-        st.subheader(f"{title}: {len(rows):,}")
+        st.header(f"{title}: {len(rows):,}")
         if not len(rows):
             st.caption("No test point.")
         some = rows[:SHOWN].tolist()
@@ -168,7 +168,7 @@ def pair() -> None:
         st.info("A and B are right on the same test points. Change B above, or A on the other pages.")
         return
     winners(a_experiment, comparison)
-    st.subheader("By class")
+    st.header("By class")
     show(
         class_gains(comparison.per_class, "A", "B"),
         "compare-classes",

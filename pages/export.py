@@ -46,7 +46,7 @@ def save(label: str, name: str, mime: str, make: Callable[[], str | bytes], abou
 
 def report() -> None:
     """Offer the report, and the command that writes it."""
-    st.subheader("Report")
+    st.header("Report")
     st.markdown(
         "One HTML file with settings, results with their intervals, figures, classes, and some fixed and broken points "
         "with their nearest memories. It opens without this app and without a network."
@@ -83,7 +83,7 @@ def grid_table() -> pd.DataFrame | None:
 
 def tables() -> None:
     """Offer every table as CSV and as Parquet."""
-    st.subheader("Tables")
+    st.header("Tables")
     offered: dict[str, tuple[str, Callable[[], pd.DataFrame]]] = {
         "examples": (
             f"**Test examples**: {result.n:,} rows with the true class, each method's prediction, the outcome, "
@@ -125,7 +125,7 @@ def tables() -> None:
 @st.fragment
 def figures() -> None:
     """Show one figure with buttons that save it."""
-    st.subheader("Figures")
+    st.header("Figures")
     by_name = {shown.name: shown for shown in cache.report_figures(config, params, grid is not None)}
     picked = settings().figure if settings().figure in by_name else next(iter(by_name))
     st.selectbox(

@@ -109,7 +109,7 @@ def pair_table(near: NearDuplicates) -> None:
 
 def duplicates() -> None:
     """Show which test points have nearly themselves in memory, and the gain without them."""
-    st.subheader("Memory or leakage?")
+    st.header("Memory or leakage?")
     st.caption(
         "A test point that also lies in the training data is answered by looking it up. These are the test points "
         "whose nearest memory is suspiciously near, and the gain without them."

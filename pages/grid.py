@@ -110,7 +110,7 @@ def flatness(split: str, cell: Cell) -> None:
     """Show what is lost one step away from a cell."""
     moves = one_step_away(grids.on(split), cell)
     worst = max(move.loss for move in moves)
-    st.subheader("How flat it is")
+    st.header("How flat it is")
     st.markdown(
         f"One step of the grid away from this cell you lose at most **{100 * max(worst, 0):.2f} points** on {split}. "
         f"**{grids.near(split).mean():.0%}** of the grid is at most one standard error below the validation optimum "
@@ -135,7 +135,7 @@ def flatness(split: str, cell: Cell) -> None:
 
 def does_it_transfer() -> None:
     """Show validation against test."""
-    st.subheader("Does choosing on validation transfer to test?")
+    st.header("Does choosing on validation transfer to test?")
     best, correlation = grids.best, grids.rank_correlation
     ranks = "" if correlation is None else f"Spearman's rank correlation over all settings is **{correlation:.2f}**. "
     st.markdown(

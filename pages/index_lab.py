@@ -34,7 +34,7 @@ show(
     f"Recall at {params.k} against queries per second for {len(lab.points)} ways to set an index. {lab.verdict()}",
 )
 
-st.subheader("What to take here")
+st.header("What to take here")
 st.markdown(lab.verdict())
 st.caption(
     f"Looked for is the fastest that finds at least {RECALL_TARGET:.0%} of the true neighbours. Costs are in accuracy "
@@ -43,7 +43,7 @@ st.caption(
     "one, it is slower than here."
 )
 
-st.subheader("All that was measured")
+st.header("All that was measured")
 st.dataframe(
     pd.DataFrame(
         [

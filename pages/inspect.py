@@ -164,7 +164,7 @@ def inspected(point: int) -> None:
     moves = explanation.push(final, against)
     other, _ = without_each(experiment.memory, experiment.test, point, params)
     flips = int((other != final).sum())
-    st.subheader(f"Who pushes for {names[final]} over {names[against]}")
+    st.header(f"Who pushes for {names[final]} over {names[against]}")
     st.caption(
         f"Without any one of these {len(moves)} memories, the next nearest taking its place, the answer "
         + (f"would flip for {flips} of them." if flips else "would stay the same.")

@@ -179,7 +179,7 @@ if "train" in placed:
 area = Region.parse(shown.region) if shown.region else None
 figure(placed, area)
 zooming(area)
-st.subheader("What is selected")
+st.header("What is selected")
 selected_points(experiment, params, result, residual, projection, point, train_point)
 if area is not None:
     map_area(experiment, result, residual, area.rows_inside(projection.points, placed))

@@ -47,14 +47,14 @@ def figures() -> None:
     """Show how many memories do the work, and whether it is those that base gets wrong."""
     left, right = st.columns(2)
     with left:
-        st.subheader("How few do the work")
+        st.header("How few do the work")
         show(
             concentration(found),
             "memory-concentration",
             "Share of the fixed and of the broken test points that the first memories account for",
         )
     with right:
-        st.subheader("Residual and credit")
+        st.header("Residual and credit")
         key = f"credit-{config.edits}-{params}"
 
         def pick() -> None:
@@ -74,7 +74,7 @@ def figures() -> None:
 
 def shapley_values() -> None:
     """Explain the values, or offer to work them out."""
-    st.subheader("Shapley values")
+    st.header("Shapley values")
     st.caption(
         f"What a training point is worth to the plain vote of the k = {params.k} nearest, on average over all orders "
         "in which the training points could have joined memory (exact, after Jia et al., PVLDB 2019; mean over the "
@@ -108,9 +108,9 @@ if len(experiment.edits):
     st.divider()
 gallery("Most helpful", found.helpful(IN_GALLERY))
 gallery("Most harmful", found.harmful(IN_GALLERY))
-st.subheader("All training points")
+st.header("All training points")
 first = training_list(experiment, params, table, found)
-st.subheader("One training point")
+st.header("One training point")
 last = len(experiment.memory) - 1
 asked = settings().train_point
 if asked is not None and asked > last:

@@ -50,7 +50,7 @@ def example(experiment: Experiment, params: Params) -> None:
     point = int(fixed[0]) if len(fixed) else 0
     names = experiment.dataset.class_names
     explanation = experiment.explain(point, params)
-    st.subheader("The idea in one picture")
+    st.header("The idea in one picture")
     story = f"base says {names[explanation.base_prediction]}, ResMem says {names[explanation.prediction]}"
     image = data_url(experiment.dataset.test, point, 128)
     left, right = st.columns([1, 5])
@@ -85,7 +85,7 @@ headline(experiment, result)
 for note in data.notes:
     st.info(sentence(note), icon=":material/info:")
 example(experiment, params)
-st.subheader("Four methods on the same neighbours")
+st.header("Four methods on the same neighbours")
 show(method_accuracies(result), "methods", "Test accuracy of the four methods with 95 % intervals")
 st.caption(
     "This page always reports the setting chosen on the validation split; turn the knobs on Tune. Whiskers: 95 % "

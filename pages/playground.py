@@ -30,6 +30,7 @@ def playground() -> None:
     lessons(form)
     data_controls(form)
     memory_controls(form)
+    cache.plane_ready()
     try:
         base = cache.plane_base(form.scene)
     except ResMemError as error:
@@ -84,7 +85,7 @@ def verdict(view: View) -> None:
 def numbers(view: View, coarse: bool) -> None:
     """Say how good base, soft kNN and ResMem are."""
     test, n = view.test, view.test.n
-    st.subheader("How good it is")
+    st.header("How good it is")
     with st.container(horizontal=True):
         for method, label in (("base", "Base"), ("knn", "Soft kNN"), ("resmem", "ResMem")):
             low, high = wilson_interval(round(test.accuracy[method] * n), n)
@@ -98,10 +99,11 @@ def numbers(view: View, coarse: bool) -> None:
                 border=True,
                 width=170,
             )
-        st.metric(
-            "Fixed", test.fixed, help="Test points that base gets wrong and ResMem right.", border=True, width=110
-        )
-        st.metric("Broken", test.broken, help="The other way round.", border=True, width=110, height="stretch")
+        for label, count, meaning in (
+            ("Fixed", test.fixed, "Test points that base gets wrong and ResMem right."),
+            ("Broken", test.broken, "Test points that base gets right and ResMem wrong."),
+        ):
+            st.metric(label, count, help=meaning, border=True, width=110, height="stretch")
         st.metric(
             "ResMem on train",
             f"{view.train.resmem:.1%}",

@@ -61,7 +61,7 @@ st.caption(
     "accuracy, wide where a bin holds few points. Beneath: test points in each bin."
 )
 
-st.subheader("What ResMem's probabilities are")
+st.header("What ResMem's probabilities are")
 floored = {method: int((of.own < NLL_FLOOR).sum()) for method, of in result.confidence.items()}
 st.markdown(
     "ResMem's scores are base probabilities plus weighted residuals. They sum to 1, but single ones can fall below 0 "

@@ -1,27 +1,16 @@
 """Turn k, sigma and temperature, and see what they do."""
 
-import numpy as np
 import streamlit as st
 
 from pages._shared import cache
 from pages._shared.figures import show
 from pages._shared.opening import opened
+from pages._shared.scales import compact, log_scale
 from pages._shared.share import share
 from pages._shared.state import bound, change
 from pages._shared.summary import headline
 from resmem_core.metrics import ECE_BINS, NLL_FLOOR
 from resmem_core.plots.accuracy import accuracy_by_k, method_accuracies
-
-
-def choices(low: float, high: float, count: int, current: float) -> list[float]:
-    """Return a logarithmic scale that contains the current value."""
-    steps = [float(f"{value:.3g}") for value in np.geomspace(low, high, count)]
-    return sorted({*steps, current})
-
-
-def compact(value: float) -> str:
-    """Write a number of the scale."""
-    return f"{value:.3g}"
 
 
 @st.fragment
@@ -35,7 +24,7 @@ def instrument() -> None:
     knobs[0].slider("k, neighbours", 1, experiment.k_max, help="How many memories vote.", **bound("k", params.k))
     knobs[1].select_slider(
         "sigma, bandwidth of the distance",
-        choices(scale / 30, scale * 30, 69, params.sigma),
+        log_scale(scale / 30, scale * 30, 69, params.sigma),
         format_func=compact,
         help="A neighbour at distance d weighs exp(-d / sigma), so sigma is in the units of the embedding distance. "
         f"The scale is centred on {scale:.3g}, 0.3 times the median distance from a validation point to its nearest "
@@ -44,7 +33,7 @@ def instrument() -> None:
     )
     knobs[2].select_slider(
         "temperature of the base model",
-        choices(0.1, 10, 41, params.temperature),
+        log_scale(0.1, 10, 41, params.temperature),
         format_func=compact,
         help="Divides the logits, of query and memory alike. Large: base cancels out, the neighbours' vote stays.",
         **bound("temperature", params.temperature),
@@ -72,7 +61,7 @@ def instrument() -> None:
 
     left, right = st.columns([3, 2])
     with left:
-        st.subheader("Accuracy against k")
+        st.header("Accuracy against k")
         ks, curves = cache.curves(config, params.sigma, params.temperature)
         show(
             accuracy_by_k(ks, curves, result.accuracy["base"], params.k),
@@ -80,14 +69,14 @@ def instrument() -> None:
             "Lines of test accuracy against k for soft kNN and ResMem, with base as a level",
         )
     with right:
-        st.subheader("Four methods")
+        st.header("Four methods")
         show(method_accuracies(result), "methods", "Test accuracy of the four methods with 95 % intervals")
         st.caption(
             f"Interpolation is lambda · kNN + (1 - lambda) · base with lambda = {result.interpolation_weight:.2f}, "
             "chosen on validation. All four use the same neighbours."
         )
 
-    st.subheader("Probabilities")
+    st.header("Probabilities")
     before, after = result.calibration["base"], result.calibration["resmem"]
     with st.container(horizontal=True):
         for name, base, value, text in (

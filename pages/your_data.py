@@ -122,7 +122,7 @@ st.caption(
 mine = Uploads(visitor())
 take_file(mine)
 formats()
-st.subheader("Your uploads")
+st.header("Your uploads")
 uploads = mine.list()
 for upload in uploads:
     entry(mine, upload)

@@ -1,11 +1,21 @@
 """Folders that are nobody's, and a small experiment that needs no training."""
 
+import os
 from types import SimpleNamespace
 
+# Before anything loads them: several workers with several threads each get in each other's way.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        os.environ[f"{library}_NUM_THREADS"] = "1"
+
+import hypothesis
 import numpy as np
 import pytest
 
 from resmem_core.types import Memory, Neighbors, Queries
+
+hypothesis.settings.register_profile("suite", deadline=None)  # no test is about time
+hypothesis.settings.load_profile("suite")
 
 
 def _point_at(patch, folder):

@@ -49,7 +49,7 @@ def watched(job: Job, title: str) -> bool:
 
 def offer(job: Job, title: str, text: str, label: str) -> None:
     """Offer to start the job; tell how it ended if it was started before."""
-    st.subheader(f"{title} is not prepared yet")
+    st.header(f"{title} is not prepared yet")
     status = job.status()
     state = status.state if status is not None else ""
     if status is not None and state == "failed":
@@ -69,7 +69,7 @@ def _progress(job: Job, title: str) -> None:
     status = job.status()
     if status is None or status.state != "running":
         st.rerun(scope="app")
-    st.subheader(f"Preparing {title}")
+    st.header(f"Preparing {title}")
     detail = f": {status.message}" if status.message else ""
     left = f", about {duration(status.remaining)} left in this stage" if status.remaining is not None else ""
     st.progress(min(1.0, status.fraction), text=f"{status.stage}{detail}{left}")

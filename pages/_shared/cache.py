@@ -36,6 +36,7 @@ from resmem_core.teaching import playground
 from resmem_core.teaching.curve import Curve, Repeated, View, fit_base, repeat, view
 from resmem_core.teaching.plane import Place
 from resmem_core.teaching.playground import Playground, Scene
+from resmem_core.teaching.raster import TILE, memory_field
 from resmem_core.teaching.theory import Sample, draw_sample
 from resmem_core.tuning import Tuned, ks_to_try
 from resmem_core.types import Params
@@ -190,6 +191,12 @@ def curve_view(curve: Curve) -> View:
 def curve_repeated(curve: Curve, seeds: tuple[int, ...]) -> Repeated:
     """Return the same under several seeds."""
     return repeat(curve, seeds, curve_base)
+
+
+@st.cache_resource(show_spinner="Getting ready: what draws the surfaces is compiled, once on this machine…")
+def plane_ready() -> None:
+    """Have the loop of `memory_field` compiled, or loaded, while something says so."""
+    memory_field(np.zeros((1, 2)), np.zeros(1), np.arange(float(TILE)), k=1, sigma=1.0)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

@@ -76,7 +76,7 @@ another.
 def derivations(risks: Risks) -> None:
     """Derive what the figures state, each step beside what was simulated."""
     found = checks(risks)
-    st.subheader("Derivations, checked by the numbers")
+    st.header("Derivations, checked by the numbers")
     st.caption(
         f"At n = {risks.n[-1]:,}, with standard errors over {risks.seeds} training sets. By chance alone about one "
         "check in twenty is off by more than two of them; more where training sets are few."

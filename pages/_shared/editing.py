@@ -59,7 +59,7 @@ def shown_effect(experiment: Experiment, params: Params) -> None:
     done = cache.comparison(came, params, experiment.config, params)
     assert done is not None  # both judge the same test split
     low, high = done.delta_ci95
-    st.subheader("Effect of the edits")
+    st.header("Effect of the edits")
     with st.container(horizontal=True):
         st.metric("ResMem, memory as it came", f"{before:.2%}", border=True, width=220, height="stretch")
         st.metric(

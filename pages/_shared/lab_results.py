@@ -14,7 +14,7 @@ from resmem_core.plots.longtail import accuracy_curves, class_accuracies, gain_c
 def curves(plan: Plan, points: list[Point]) -> None:
     """Show accuracy and gain against what is varied, in words and figures."""
     found, axis, n = summaries(points), plan.axis, len(plan.points())
-    st.subheader("Where memory gains")
+    st.header("Where memory gains")
     st.markdown(in_words(found, axis))
     if len(points) < n:
         st.caption(f"{len(points)} of {n} points so far.")
@@ -46,7 +46,7 @@ def curves(plan: Plan, points: list[Point]) -> None:
 
 def by_class(plan: Plan, points: list[Point]) -> None:
     """Show accuracy against how rare a class is, at one value."""
-    st.subheader("Rare and frequent classes")
+    st.header("Rare and frequent classes")
     tailed = sorted({p.value for p in points if plan.at(p.value, p.judged.seed).imbalance > 1})
     if not tailed:
         st.caption("No class was made rare. To see what that does, vary the imbalance, or fix it above 1.")

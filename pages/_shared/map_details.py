@@ -82,7 +82,7 @@ def map_area(experiment: Experiment, result: Evaluation, residual: FloatArray, r
     data, names = experiment.dataset, experiment.dataset.class_names
     none = np.array([], dtype=np.int64)
     test, train = rows.get("test", none), rows.get("train", none)
-    st.subheader(f"In the area: {len(test):,} test and {len(train):,} training points")
+    st.header(f"In the area: {len(test):,} test and {len(train):,} training points")
     st.button(
         "Clear the area",
         icon=":material/close:",

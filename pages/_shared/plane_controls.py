@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
+from pages._shared.scales import compact, log_scale
 from pages._shared.state import bound, change
 from resmem_core.teaching.lessons import LESSONS
 from resmem_core.teaching.plane import DATA, MOST
@@ -159,16 +159,16 @@ def memory_controls(form: Playground) -> None:
             ),
             "sigma": lambda: st.select_slider(
                 "sigma, bandwidth",
-                _scale(0.001, 100, 51, form.sigma),
-                format_func=_compact,
+                log_scale(0.001, 100, 51, form.sigma, digits=2),
+                format_func=compact,
                 help="A neighbour at distance d weighs exp(-d / sigma). Small: the nearest decides. Large: all k count "
                 "alike.",
                 **bound("sigma", form.sigma),
             ),
             "temperature": lambda: st.select_slider(
                 "T, temperature",
-                _scale(0.01, 100, 41, form.temperature),
-                format_func=_compact,
+                log_scale(0.01, 100, 41, form.temperature, digits=2),
+                format_func=compact,
                 help="Divides the base's logits. Small: the base is sure of everything. Large: it is unsure, and the "
                 "neighbours' vote is all that remains.",
                 **bound("temperature", form.temperature),
@@ -196,12 +196,3 @@ def _called(base: str) -> str:
     if base.startswith(PICTURE):
         return f"{base.removeprefix(PICTURE)}, on pictures"
     return {LINEAR: "Linear", NETWORK: "Small network"}[base]
-
-
-def _scale(low: float, high: float, count: int, current: float) -> list[float]:
-    """Return a logarithmic scale that contains the current value."""
-    return sorted({*(float(f"{value:.2g}") for value in np.geomspace(low, high, count)), current})
-
-
-def _compact(value: float) -> str:
-    return f"{value:.3g}"

@@ -92,7 +92,7 @@ def told(view: View, where: Place, asked: Explanation) -> None:
     """Say what base, memory and their sum are at a place, and who votes."""
     base, memory, final = (float(values[1]) for values in (asked.base, asked.memory, asked.scores))
     said = [f"class {int(value > 0.5)}" for value in (base, final)]
-    st.subheader(f"Who votes at x = {where.x:g}, y = {where.y:g}")
+    st.header(f"Who votes at x = {where.x:g}, y = {where.y:g}")
     st.markdown(
         f"Probability of class 1 by the base **{base:.3f}** ({said[0]}) {'+' if memory >= 0 else '−'} memory "
         f"**{abs(memory):.3f}** = score **{final:.3f}** ({said[1]})."

@@ -254,7 +254,7 @@ def estimator_of(base: str, seed: int, progress: Progress = silent) -> Any:
     if base == NETWORK:
         from sklearn.neural_network import MLPClassifier
 
-        return MLPClassifier((10,), activation="tanh", solver="lbfgs", alpha=0.01, max_iter=80, random_state=seed)
+        return MLPClassifier((10,), activation="tanh", solver="lbfgs", alpha=0.01, max_iter=60, random_state=seed)
     from resmem_core.teaching.dots import PictureClassifier
 
     return PictureClassifier(base.removeprefix(PICTURE), seed=seed, progress=progress)

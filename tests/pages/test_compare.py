@@ -10,7 +10,7 @@ def test_two_settings_are_compared_point_by_point(opened, text_of):
     assert table.loc["k, sigma, temperature", "A"].startswith("1, ")
     assert table.loc["k, sigma, temperature", "B"].startswith("100, ")
     assert "**B - A: " in text_of(at)
-    assert [s.value for s in at.subheader if s.value.startswith("Only")]
+    assert [s.value for s in at.header if s.value.startswith("Only")]
 
 
 def test_a_knob_of_b_is_kept_in_the_address(opened):

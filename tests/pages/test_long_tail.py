@@ -24,7 +24,7 @@ def clean():
 
 
 def headings(at):
-    return [heading.value for heading in at.subheader]
+    return [heading.value for heading in at.header]
 
 
 def in_address(at, name):

@@ -26,7 +26,7 @@ def test_a_page_shows_the_default_experiment(opened, page):
     at = opened(page)
     assert not at.exception
     assert not at.error
-    assert at.subheader or at.metric
+    assert at.header or at.metric
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_the_fit_is_the_best_within_its_length(d, n, L, seed):
         method="SLSQP",
         options={"ftol": 1e-12, "maxiter": 500},
     ).x
-    best *= min(1, L / np.linalg.norm(best))
+    best *= L / max(L, np.linalg.norm(best))
     assert loss(found) <= loss(best) + 1e-9
     for _ in range(50):  # and nothing else of that length does better
         other = rng.normal(size=d)
