@@ -12,6 +12,8 @@ from resmem_core.plots.curve import PANELS, curve_panels
 from resmem_core.teaching.curve import Curve, Outcome, View, code
 from resmem_core.teaching.narration import told, verdict
 
+SUM = 4  # the step from which on memory has been told of
+
 
 @st.fragment
 def lesson() -> None:
@@ -23,24 +25,25 @@ def lesson() -> None:
         controls(curve)
     view = cache.curve_view(curve.of_numbers())
     with picture:
-        st.info(what_changed(view.outcome), icon=":material/chat:")
+        changed = what_changed(view.outcome)
+        if changed or curve.step >= SUM:
+            st.info(changed or verdict(view.outcome), icon=":material/chat:")
         if curve.k > curve.n:
             st.caption(f"k = {curve.k} is more than the {curve.n} training points: all {curve.n} are asked.")
         panels = min(curve.step, len(PANELS))
         show(curve_panels(view, panels), "how-it-works", alternative(view, panels))
-    numbers(view)
-    repeated(curve)
+    if curve.step >= SUM:
+        numbers(view)
+        repeated(curve)
     formulas()
     show_code(code(curve))
     share_form(curve)
 
 
 def what_changed(now: Outcome) -> str:
-    """Return what the last change did, until the next one."""
-    before, text = st.session_state.get("curve-told", (None, ""))
-    if before is None:
-        text = verdict(now)
-    elif before != now:
+    """Return what the last change did, until the next one; nothing before the first."""
+    before, text = st.session_state.get("curve-told", (now, ""))
+    if before != now:
         text = told(before, now)
     st.session_state["curve-told"] = now, text
     return text

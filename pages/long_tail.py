@@ -66,4 +66,5 @@ if not running:
     if len(done) < len(plan.points()):
         offer(job, title, effort(done), "Start")
 st.fragment(results, run_every=2.0 if running else None)()
-share("longtail", None, *plan.options, config=plan.at(plan.values[-1], plan.config.seed))
+last = plan.at(plan.values[-1], plan.config.seed)
+share("longtail", None, *plan.options, config=last, about="One of the points: the last value, under the first seed.")

@@ -150,7 +150,7 @@ def in_words(found: Sequence[Summary], axis: Axis) -> str:
     for verdict, said in (
         ("gain", "Memory gains"),
         ("loss", "Memory loses"),
-        ("no difference", "There is no difference beyond chance"),
+        ("no difference", "Not enough to call it a gain or a loss"),
         ("too few seeds", f"Fewer than {ENOUGH} seeds are too few to tell a gain from chance"),
     ):
         some = sorted((s for s in found if s.verdict == verdict), key=lambda s: s.gain.mean)

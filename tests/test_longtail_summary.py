@@ -86,7 +86,7 @@ class TestWords:
         )
         assert told.startswith("Memory gains at imbalance 0: +10.1 points")
         assert "Memory loses at imbalance 2: -10.1 points" in told
-        assert "There is no difference beyond chance at imbalance 1: +0.0 points (-24.8 to +24.8)." in told
+        assert "Not enough to call it a gain or a loss at imbalance 1: +0.0 points (-24.8 to +24.8)." in told
         assert told.endswith("Fewer than 3 seeds are too few to tell a gain from chance at imbalance 3: +10.0 points "
                              "(+10.0 to +10.0).")  # fmt: skip
 

@@ -9,22 +9,32 @@ import streamlit as st
 _clicks = st.components.v2.component(
     "figure_clicks",
     js="""
-export default function({ data, setTriggerValue }) {
-  const listen = () => {
-    for (const key of data.keys) {
-      const plot = document.querySelector(`.st-key-${key} .js-plotly-plot`);
-      if (!plot?.on) continue;
-      if (!plot.toldClicks) plot.on("plotly_click", (clicked) => plot.toldClicks(clicked));
-      plot.toldClicks = ({ event }) => {
-        const { clientX, clientY } = event.changedTouches?.[0] ?? event;
-        const box = plot.querySelector(".nsewdrag").getBoundingClientRect();
-        const { xaxis, yaxis } = plot._fullLayout;
-        setTriggerValue("place", [xaxis.p2d(clientX - box.left), yaxis.p2d(clientY - box.top)]);
-      };
-    }
+export default function({ data, parentElement, setTriggerValue }) {
+  let pressed = null;
+  // Presses are heard before Plotly does, which tells of a click only once it has worked out what lies under it.
+  const press = (event) => {
+    pressed = null;
+    if (!event.target.closest?.(".draglayer")) return;
+    const plot = data.keys.map((key) => event.target.closest(`.st-key-${key} .js-plotly-plot`)).find(Boolean);
+    if (!plot) return;
+    const box = plot.querySelector(".nsewdrag").getBoundingClientRect();
+    const { xaxis, yaxis } = plot._fullLayout;
+    const place = [xaxis.p2d(event.clientX - box.left), yaxis.p2d(event.clientY - box.top)];
+    pressed = { place, x: event.clientX, y: event.clientY };
   };
-  const timer = setInterval(listen, 200);
-  return () => clearInterval(timer);
+  const release = (event) => {
+    if (pressed && Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) < 5)
+      setTriggerValue("place", pressed.place);
+    pressed = null;
+  };
+  parentElement.stopListening?.();
+  document.addEventListener("pointerdown", press, true);
+  document.addEventListener("pointerup", release, true);
+  parentElement.stopListening = () => {
+    document.removeEventListener("pointerdown", press, true);
+    document.removeEventListener("pointerup", release, true);
+  };
+  return parentElement.stopListening;
 }
 """,
 )

@@ -63,7 +63,7 @@ def _error(label: str, base: float, resmem: float, text: str, color: Literal["in
     st.metric(
         label,
         f"{base:.3f} → {resmem:.3f}",
-        f"{resmem - base:+.3f}",
+        f"{round(resmem, 3) - round(base, 3):+.3f}",  # of the numbers shown
         delta_color=color,
         help=f"Root mean squared error, network → network + memory. {text} Lower is better.",
         border=True,

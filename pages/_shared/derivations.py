@@ -79,7 +79,8 @@ def derivations(risks: Risks) -> None:
     st.header("Derivations, checked by the numbers")
     st.caption(
         f"At n = {risks.n[-1]:,}, with standard errors over {risks.seeds} training sets. By chance alone about one "
-        "check in twenty is off by more than two of them; more where training sets are few."
+        "check in twenty is off by more than two of them; more where training sets are few. Step 3 is for n well above "
+        "d, and 4 and 6 use it: where n is not, they are off by more."
     )
     for text, name in (
         (INPUTS, "length"),

@@ -35,9 +35,9 @@ def curves(plan: Plan, points: list[Point]) -> None:
         f"Lines: means over seeds {first} to {last}, each tuned on its own validation split and judged once on "
         f"{points[0].judged.n_test:,} test points; neither split is spoiled. Bands and brackets: 95 % t-interval of "
         f"the mean (of fewer than {ENOUGH} seeds: least to most), which tells what other seeds would change. The "
-        "sentence speaks of a gain only where it stands out over seeds, at 5 % shared by all values, and over test "
-        "points as well (mean of the seeds' own intervals). Where soft kNN is as high as ResMem, the neighbours' vote "
-        "alone would do."
+        "sentence calls it a gain only where it stands out by a stricter measure than the brackets: over seeds, at 5 % "
+        f"shared by all {len(found)} values, and over test points as well (mean of the seeds' own intervals). Where "
+        "soft kNN is as high as ResMem, the neighbours' vote alone would do."
     )
     if plan.vary == "imbalance" and plan.config.limit_train is None and len(found) > 1:
         left = " and ".join(f"{s.n_train:,.0f} {axis.named(s.value)}" for s in (found[0], found[-1]))

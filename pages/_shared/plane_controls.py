@@ -86,8 +86,8 @@ def data_controls(form: Playground) -> None:
                 [LINEAR, NETWORK, *picture_bases()],
                 format_func=_called,
                 help="Linear: logistic regression, a straight border. Network: 10 hidden units. The others are this "
-                "software's own image networks; they see a point as a picture of a dot, take seconds to minutes to "
-                "train, and their surface is coarser.",
+                "software's own image networks; they see a point as a picture of a dot (256 pixels, in which even a "
+                "linear one can draw curves), take seconds to minutes to train, and their surface is coarser.",
                 width=230,
                 **bound("base", form.base),
             )
@@ -194,5 +194,5 @@ def _anew(name: str, value: Any) -> dict[str, Any]:
 
 def _called(base: str) -> str:
     if base.startswith(PICTURE):
-        return f"{base.removeprefix(PICTURE)}, on pictures"
+        return f"{base.removeprefix(PICTURE)}, on pictures of a dot"
     return {LINEAR: "Linear", NETWORK: "Small network"}[base]

@@ -26,6 +26,10 @@ def clicked(x: float, y: float) -> None:
     except ResMemError as error:
         st.session_state.notes = [str(error)]
         return
+    if form.click == "remove":
+        st.toast(f"Removed the training point nearest to ({x:.2f}, {y:.2f}).", icon=":material/remove_circle:")
+    elif after == form and form.click != "ask":
+        st.toast("A point was added at this very place already.", icon=":material/info:")
     change(at=after.at, edits=after.edits)
 
 
@@ -137,4 +141,7 @@ def told(view: View, where: Place, asked: Explanation) -> None:
         },
         alt=f"The {min(LISTED, len(asked.ids))} nearest memories of the place, with their weights and residuals",
     )
-    st.caption("What they add sums up to the memory's part above. The middle panel draws lines to them.")
+    st.caption(
+        "What they add sums up to the memory's part above. The middle panel rings them, and draws lines to those that "
+        "lie apart."
+    )

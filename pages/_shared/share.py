@@ -12,7 +12,13 @@ from resmem_core.forms import Form
 from resmem_core.types import Params
 
 
-def share(command: str, params: Params | None = None, *options: str, config: ExperimentConfig | None = None) -> None:
+def share(
+    command: str,
+    params: Params | None = None,
+    *options: str,
+    config: ExperimentConfig | None = None,
+    about: str = "",
+) -> None:
     """Show the address of what is shown, the command that prints the same numbers, and the code for them.
 
     Parameters
@@ -25,12 +31,14 @@ def share(command: str, params: Params | None = None, *options: str, config: Exp
         Those of its own.
     config : ExperimentConfig or None
         The experiment that the code is about; None: the one shown.
+    about : str
+        A sentence on it.
     """
     shown = settings()
     tuned = params is None or (shown.k, shown.sigma, shown.temperature) == (None, None, None)
     numbers = [] if params is None else ["--tune"] if tuned else params.options()
     share_form(shown, shown.experiment().command(command, *numbers, *options, "--json"))
-    show_code((config or shown.experiment()).code(None if tuned else params))
+    show_code((config or shown.experiment()).code(None if tuned else params), about)
 
 
 def share_form(shown: Form, line: str | None = None) -> None:
@@ -45,8 +53,11 @@ def share_form(shown: Form, line: str | None = None) -> None:
             st.code(line, language="bash", wrap_lines=True)
 
 
-def show_code(code: str) -> None:
-    """Show the few lines of the public interface that give what the page shows."""
+def show_code(code: str, what: str = "") -> None:
+    """Show the few lines of the public interface that give what the page shows; `what`: a sentence on what that is."""
     with st.expander("Show the code", icon=":material/code:"):
-        st.caption("Run this in the folder of this software, or anywhere after `pip install -e .`:")
+        st.caption(
+            f"{what} Paste this into `python`, started in the folder of this software, or run it from anywhere after "
+            "`pip install -e .` there:"
+        )
         st.code(code, language="python")

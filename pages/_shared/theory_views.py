@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages._shared.figures import show
 from resmem_core.plots.theory import parts_of_risk, risk_by_dimension, risks_against_n
-from resmem_core.teaching.theory import N_TEST, Risks, by_dimension, estimates, slope_in_words
+from resmem_core.teaching.theory import N_TEST, Risks, by_dimension, crossing_in_words, estimates, slope_in_words
 
 
 def risk_view(risks: Risks) -> None:
@@ -28,7 +28,7 @@ def risk_view(risks: Risks) -> None:
         f"Points: means over {risks.seeds} training sets of each size. Bands: two standard errors to either side. "
         "The dotted line is what theory says of very large n; the solid one, of each n."
     )
-    st.markdown(slope_in_words(risks))
+    st.markdown(f"{slope_in_words(risks)} {crossing_in_words(risks)}")
     st.markdown(
         "That ResMem's risk goes to 0 in this problem while the base model's does not is a theorem of Yang et al., "
         "*ResMem: Learn what you can and memorize the rest* (NeurIPS 2023). It is proved there by an upper bound, "
@@ -94,8 +94,9 @@ def dimension_view(several: list[Risks], d: int) -> None:
         f"Lines: theory. Points: means over {several[0].seeds} training sets, with two standard errors."
     )
     st.markdown(
-        "To **halve** the risk, memory must come nearer by a factor of √2, for which n must grow by $2^{d/2}$: "
-        "twice the data for d = 2, but 256 times for d = 16. And with too few points the nearest memory is farther "
+        "To **halve** the risk, memory must come nearer by a factor of √2, for which n, once it is large, must grow by "
+        "$2^{d/2}$: twice the data for d = 2, but 256 times for d = 16. (At the sizes simulated a little less does: "
+        "see the table.) And with too few points the nearest memory is farther "
         "from x than the centre of the ball is: then memory makes a prediction **worse**."
     )
     st.dataframe(
@@ -105,19 +106,23 @@ def dimension_view(several: list[Risks], d: int) -> None:
             "d": st.column_config.NumberColumn(format="%d"),
             "slope": st.column_config.NumberColumn("slope", format="%.3f", help="Fitted to what was simulated."),
             "slope_se": st.column_config.NumberColumn("± standard error", format="%.3f"),
-            "slope_theory": st.column_config.NumberColumn("in theory", format="%.3f", help="At the same n."),
+            "slope_theory": st.column_config.NumberColumn("slope in theory", format="%.3f", help="At the same n."),
             "slope_limit": st.column_config.NumberColumn("limit -2/d", format="%.3f"),
             "halving": st.column_config.NumberColumn(
                 "n to halve it, ×", format="compact", help="By how much n must grow, from the fitted slope."
             ),
-            "halving_theory": st.column_config.NumberColumn("limit, ×", format="compact", help="2 to the power d/2."),
+            "halving_theory": st.column_config.NumberColumn(
+                "the same for large n, ×", format="compact", help="2 to the power d/2."
+            ),
             "even_theory": st.column_config.NumberColumn(
                 "n to break even, in theory", format="compact", help="From here on ResMem's risk is below base's."
             ),
             "tenth": st.column_config.NumberColumn(
-                "n to a tenth of base's", format="%.1e", help="None where it does not lie between those simulated."
+                "n to a tenth of base's",
+                format="compact",
+                help="Simulated; empty where it lies before the first n, or after the last.",
             ),
-            "tenth_theory": st.column_config.NumberColumn("in theory", format="%.1e"),
+            "tenth_theory": st.column_config.NumberColumn("the same in theory", format="compact"),
         },
         alt="For each dimension, slopes and how many points it takes",
     )

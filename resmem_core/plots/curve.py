@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from resmem_core.plots.common import COLORS, WHISKERS, figure
 from resmem_core.teaching.curve import View
+from resmem_core.types import FloatArray
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -33,6 +36,9 @@ def curve_panels(view: View, count: int = 4) -> Figure:
     height = _HEIGHTS[count - 1]
     inner = height - _TOP - _BOTTOM
     part = (inner - (count - 1) * _GAP) / count / inner
+    values = _range(view.target, view.y, view.base, view.resmem)
+    # What is small beside the target must look small.
+    rest = _range(view.residuals, view.memory, 0.2 * np.abs(view.target), -0.2 * np.abs(view.target))
     tops = [1 - i * (part + _GAP / inner) for i in range(count)]
     layout: dict[str, Any] = {
         f"yaxis{i + 1 if i else ''}": {
@@ -41,6 +47,7 @@ def curve_panels(view: View, count: int = 4) -> Figure:
             "matches": {2: "y2", 3: "y"}.get(i),  # residuals with residuals, values with values
             "nticks": 5,
             "zeroline": i in (1, 2),
+            "range": rest if i in (1, 2) else values,
         }
         for i, top in enumerate(tops)
     }
@@ -61,6 +68,13 @@ def curve_panels(view: View, count: int = 4) -> Figure:
         uirevision="curve",
         **layout,
     )
+
+
+def _range(*shown: FloatArray) -> list[float]:
+    """Return a range in which all of it is seen, with a little air."""
+    low, high = min(float(y.min()) for y in shown), max(float(y.max()) for y in shown)
+    air = 0.06 * (high - low)
+    return [low - air, high + air]
 
 
 def _panels(view: View) -> list[list[dict[str, Any]]]:

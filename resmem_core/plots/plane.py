@@ -24,7 +24,7 @@ DOT_COLORS = ("#8A4B00", "#123F73")  # of the same hue, and seen on either
 PUSH_COLORS = ("#A8480F", "#6B4FC4")  # toward class 0, toward class 1
 NEUTRAL, INK, PAPER = "#F6F4EF", "#1A1A1A", "#FFFFFF"
 MAX_LINKS = 50
-HEIGHT = 450
+HEIGHT = 470
 UNITS = 1000  # of the drawing laid over the surface, along each side
 
 
@@ -60,8 +60,6 @@ def plane_panel(view: View, what: str, *, where: Place | None = None, asked: Exp
         "showgrid": False,
         "zeroline": False,
         "tickvals": [-1, 0, 1],
-        "ticklabelposition": "inside",
-        "tickfont": {"color": INK},  # on the surface, which is light in both schemes
         "constrain": "domain",
     }
     drawing = {
@@ -79,7 +77,7 @@ def plane_panel(view: View, what: str, *, where: Place | None = None, asked: Exp
         HEIGHT,
         traces,
         title={"text": TITLES[what], "x": 0.5, "xref": "paper", "xanchor": "center", "font": {"size": 18}},
-        margin={"l": 4, "r": 4, "t": 40, "b": 60},
+        margin={"l": 26, "r": 4, "t": 40, "b": 92},
         xaxis=axis,
         yaxis={**axis, "scaleanchor": "x"},
         dragmode=False,
@@ -114,7 +112,7 @@ def _surface(view: View, what: str) -> dict[str, Any]:
             "orientation": "h",
             "y": 0,
             "yanchor": "top",
-            "ypad": 8,
+            "ypad": 36,
             "thickness": 9,
             "len": 1,
             "outlinewidth": 0,

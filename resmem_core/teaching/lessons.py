@@ -50,10 +50,11 @@ LESSONS: Mapping[str, Lesson] = {
         (
             "Training accuracy of ResMem is exactly 100 %: with k = 1 a training point finds itself, and its residual "
             "turns the base's answer into its label, whatever the base said.",
-            "On test points, whose labels are true, it is near 50 %, as good as guessing. Accuracy on what is in "
-            "memory says nothing about new points.",
+            "On test points, whose labels follow the pattern that the coin flips wiped out, it is near 50 %, give or "
+            "take what this one draw of flips happens to match (another seed, another draw): as good as guessing. "
+            "Accuracy on what is in memory says nothing about new points.",
         ),
-        "Move k up to 30: training accuracy falls, for now others vote as well.",
+        "Move k up to 30: training accuracy falls, for now others vote as well. Test accuracy stays a matter of luck.",
     ),
     "one-neighbour": Lesson(
         "When one neighbour is too few",
@@ -92,8 +93,8 @@ LESSONS: Mapping[str, Lesson] = {
         (
             "At T = 100 the base's panel is one colour: everywhere near 50 %. Yet its border, and so its accuracy, is "
             "what it was: dividing logits does not change which is larger.",
-            "Memory makes up for it. Base and residuals are unsure together, cancel out, and what remains is the vote "
-            "of the neighbours: ResMem and soft kNN agree on 99 % of the test points and more.",
+            "ResMem does not get worse. Base and residuals are unsure together, cancel out, and what remains is the "
+            "vote of the neighbours: ResMem and soft kNN agree on 99 % of the test points and more.",
             "At T = 0.05 the base is sure of nearly every place, right or wrong. Then residuals are near 0 where it is "
             "right and near 1 where it is wrong.",
         ),
@@ -119,8 +120,8 @@ LESSONS: Mapping[str, Lesson] = {
     ),
     "label-noise": Lesson(
         "A wrong label is remembered too",
-        "A quarter of the training labels are wrong (drawn as crosses). The network smooths over them. What does "
-        "memory do with them?",
+        "A quarter of the training labels are wrong: crosses, in the colour of the wrong label. The network smooths "
+        "over most of them. What does memory do with them?",
         {
             "data": "moons",
             "n": "600",
@@ -137,7 +138,7 @@ LESSONS: Mapping[str, Lesson] = {
             "its base.",
             "Memory can be mended by hand: no training is needed to forget one wrong example.",
         ),
-        'Set "A click" to "removes the nearest", and click on a cross: its island goes at once.',
+        'Set "A click" to "removes the nearest point", and click on a cross: its island goes at once.',
     ),
     "perfect-base": Lesson(
         "A perfect base has nothing to memorise",

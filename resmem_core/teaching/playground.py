@@ -135,7 +135,11 @@ class Playground(Form):
         """Return what query parameters ask for, on top of their lesson, and notes as `Form.from_query`."""
         asked, notes = super().from_query(query)
         usable = [name for name, text in query.items() if not super(Playground, cls).from_query({name: text})[1]]
-        return replace(cls.of_lesson(asked.lesson), **{name: getattr(asked, name) for name in usable}), notes
+        asked = replace(cls.of_lesson(asked.lesson), **{name: getattr(asked, name) for name in usable})
+        if asked.by_hand.removed and asked.by_hand.removed[-1] >= asked.n:
+            notes.append(f"edits={asked.edits!r} remove a row that is not among the {asked.n}; they were left out")
+            asked = replace(asked, edits=NONE)
+        return asked, notes
 
     def to_query(self) -> dict[str, str]:
         """Return what differs from the lesson, and its name, as text."""

@@ -28,6 +28,7 @@ from resmem_core.types import FloatArray, IntArray
 
 MOST_N, MOST_SIZES = 100_000, 16
 N_TEST = 2_000  # test points of each training set
+SAME_SLOPE = 0.005  # slopes that differ by less are not told apart in words
 TREE = 8  # dimensions up to which a k-d tree finds the nearest sooner than matrix products
 DIMENSIONS = (2, 4, 8, 16, 32)  # that are set beside each other
 CHOICES = (*(digit * 10**power for power in range(1, 5) for digit in (1, 2, 5)), MOST_N)  # of n, on the page
@@ -441,7 +442,9 @@ def slope_in_words(risks: Risks) -> str:
     if fitted is None or expected is None:
         return "A slope takes at least two sample sizes."
     error = "" if fitted.se is None else f" ± {fitted.se:.3f} (standard error over {risks.seeds} seeds)"
-    if expected < risks.slope_limit:
+    if abs(expected - risks.slope_limit) < SAME_SLOPE:
+        reason = "The two are as good as the same here."
+    elif expected < risks.slope_limit:
         reason = (
             "In theory the fall is steeper before the limit: near the surface a part of each neighbourhood lies "
             "outside the ball, where there are no memories, so the nearest one is farther away; and the more points "
@@ -457,6 +460,17 @@ def slope_in_words(risks: Risks) -> str:
         f"From n = {risks.n[0]:,} to {risks.n[-1]:,} ResMem's risk falls like n to the power {fitted.mean:.3f}{error}. "
         f"Theory gives {expected:.3f} for these sample sizes and -2/d = {risks.slope_limit:.3f} as n grows. {reason}"
     )
+
+
+def crossing_in_words(risks: Risks) -> str:
+    """Say at which sample sizes memory helps, in theory."""
+    even, first, last = n_for_share(risks.d, 1), risks.n[0], risks.n[-1]
+    if even <= first:
+        return "At all of these sample sizes memory helps."
+    hurts = "the nearest memory is then farther from x than the centre of the ball is"
+    if even > last:
+        return f"At all of these sample sizes memory **hurts**: {hurts}. It helps from about n = {even:,.0f} on."
+    return f"Below about n = {even:,.0f} memory **hurts**: {hurts}."
 
 
 def by_dimension(several: Sequence[Risks]) -> list[dict[str, Any]]:

@@ -29,8 +29,8 @@ def test_step_by_step_then_the_examples(page: Page, visit):
     expect(page).to_have_url(re.compile("k=100"))
     expect(said).to_contain_text("averages more residuals")
     errors = page.get_by_test_id("stMetric").filter(has_text="Test error").get_by_test_id("stMetricValue")
-    now = errors.inner_text()
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    now = errors.inner_text()
     page.locator(".js-plotly-plot .nsewdrag").first.hover()
     expect(page.locator(".hoverlayer")).to_contain_text("network + memory")
 

@@ -41,7 +41,7 @@ def test_one_step_at_a_time(opened, text_of):
 
 def test_the_numbers_are_those_of_the_core(opened):
     found = outcome(FORM)
-    shown = metrics(opened("how_it_works", **FAST))
+    shown = metrics(opened("how_it_works", step="4", **FAST))
     assert shown["Test error"] == f"{found.base_test:.3f} → {found.resmem_test:.3f}"
     assert shown["Training error"] == f"{found.base_train:.3f} → {found.resmem_train:.3f}"
     assert shown["Noise floor"] == "0.05"
@@ -50,7 +50,9 @@ def test_the_numbers_are_those_of_the_core(opened):
 
 def test_a_change_is_told_until_the_next_one(opened):
     at = opened("how_it_works", **FAST)
-    assert at.info[0].value == verdict(outcome(FORM))
+    assert not at.info  # memory is yet to be told of
+    assert not at.metric
+    assert opened("how_it_works", step="4", **FAST).info[0].value == verdict(outcome(FORM))
     at.slider(key="setting-k").set_value(1).run()
     assert not at.exception
     assert in_address(at, "k") == "1"
@@ -95,8 +97,8 @@ def test_examples_set_the_controls_and_show_all(opened, text_of, name):
 
 
 def test_memorising_is_called_by_its_name(opened, text_of):
-    assert "explicit memorisation" in text_of(opened("how_it_works", k="1", **FAST))
-    assert "explicit memorisation" not in text_of(opened("how_it_works", k="9", sigma="1.0", **FAST))
+    assert "explicit memorisation" in text_of(opened("how_it_works", k="1", step="5", **FAST))
+    assert "explicit memorisation" not in text_of(opened("how_it_works", k="9", sigma="1.0", step="5", **FAST))
 
 
 def test_more_neighbours_than_points_is_told(opened, text_of):
@@ -105,7 +107,7 @@ def test_more_neighbours_than_points_is_told(opened, text_of):
 
 
 def test_other_seeds_are_asked_on_demand(opened, text_of):
-    at = opened("how_it_works", **FAST)
+    at = opened("how_it_works", step="5", **FAST)
     assert "of 5** seeds" not in text_of(at)
     at.toggle(key="setting-repeat").set_value(True).run()
     assert not at.exception
@@ -114,7 +116,7 @@ def test_other_seeds_are_asked_on_demand(opened, text_of):
 
 
 def test_values_between_the_marks_and_nonsense(opened, text_of):
-    at = opened("how_it_works", n="37", width="4", steps="33", noise="0.123", sigma="0.0123")
+    at = opened("how_it_works", n="37", width="4", steps="33", noise="0.123", sigma="0.0123", step="5")
     assert not at.exception
     assert metrics(at)["Noise floor"] == "0.123"
     at = opened("how_it_works", k="0", sigma="wide", colour="red", **FAST)

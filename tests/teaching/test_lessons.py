@@ -63,6 +63,7 @@ def test_temperature_makes_unsure_and_memory_makes_up_for_it(seed):
     assert np.abs(hot.base - 0.5).max() < 0.03
     assert hot.test.accuracy["base"] == plain.test.accuracy["base"]
     np.testing.assert_array_equal(hot.base > 0.5, plain.base > 0.5)
+    assert hot.test.accuracy["resmem"] > plain.test.accuracy["resmem"] - 0.02
     assert (hot.test.predictions["knn"] == hot.test.predictions["resmem"]).mean() >= 0.99
     assert ((cold.base < 0.01) | (cold.base > 0.99)).mean() > 0.9
     wrong = np.abs(cold.residual) > 0.5

@@ -264,3 +264,10 @@ def test_nonsense_is_told(query, says):
     assert form == Playground()
     assert len(notes) == 1
     assert says in notes[0]
+
+
+def test_a_row_that_is_not_there_cannot_be_removed():
+    form, notes = Playground.from_query({"edits": "x7,x999999"})
+    assert form.edits == "none"
+    assert "x999999" in notes[0]
+    assert Playground.from_query({"edits": "x7"}) == (Playground(edits="x7"), [])

@@ -24,6 +24,7 @@ from resmem_core.teaching.theory import (
     by_dimension,
     checks,
     constrained_fit,
+    crossing_in_words,
     draw_sample,
     estimates,
     fit_slope,
@@ -321,3 +322,19 @@ def test_the_code_shown_gives_the_numbers(form):
     assert len(rows) == len(risks.n) + (form.L > 0)
     if form.L > 0:  # the estimators: other points, and a penalty that stands for the bound as n grows
         assert float(rows[-1].split()[-1]) == pytest.approx(risks.expected_resmem(risks.n[-1]), rel=0.3)
+
+
+@pytest.mark.parametrize(("d", "says"), [(4, "sizes memory helps."), (64, "hurts**: the nearest")])
+def test_says_where_memory_helps(d, says):
+    risks = simulate_theory(d, (100, 200), 2).at(0.5)
+    assert says in crossing_in_words(risks)
+    assert (risks.ratio.mean() < 1) == ("memory helps." in crossing_in_words(risks))
+
+
+def test_between_it_says_where():
+    risks = simulate_theory(16, (10, 200), 2).at(0.5)
+    assert crossing_in_words(risks).startswith("Below about n = 3")
+
+
+def test_a_slope_as_in_the_limit_needs_no_reason():
+    assert "as good as the same" in slope_in_words(simulate_theory(1, (100, 1000), 2).at(0.5))
