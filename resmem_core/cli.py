@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from resmem_core.commands.base import COMMANDS, Command, Output, Parser, given_numbers, reader
+from resmem_core.commands.base import COMMANDS, Command, Output, Parser, add_option, given_numbers
 from resmem_core.errors import InvalidParameterError, ResMemError
 from resmem_core.progress import Step
 
@@ -107,19 +107,10 @@ def _add_options(parser: Parser, command: Command) -> None:
 
     for option in command.options:
         field = TABLE[option]
-        flag = f"--{option.replace('_', '-')}"
         if option == "normalize":
-            parser.add_argument(flag, action=argparse.BooleanOptionalAction, help=field.metadata["help"])
-            continue
-        default = "" if field.default in (None, "") else f" (default: {field.default})"
-        parser.add_argument(
-            flag,
-            type=reader(field.metadata["read"]),
-            default=field.default,
-            required=option == "point",
-            help=field.metadata["help"] + default,
-            metavar=option.split("_")[-1].upper(),
-        )
+            parser.add_argument("--normalize", action=argparse.BooleanOptionalAction, help=field.metadata["help"])
+        else:
+            add_option(parser, field, required=option == "point")
     if "dataset" in command.options:
         parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
     if "k" in command.options:

@@ -105,9 +105,14 @@ class Form:
         """
 
     def to_query(self) -> dict[str, str]:
-        """Return what differs from the defaults, as text: a URL's query parameters."""
-        differing = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
-        return {name: _write(value) for name, value in differing.items()}
+        """Return what differs from the origin, as text: a URL's query parameters."""
+        origin = self.origin()
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: _write(value) for name, value in values.items() if value != getattr(origin, name)}
+
+    def origin(self: F) -> F:
+        """Return what need not be told: the defaults."""
+        return type(self)()
 
     @classmethod
     def from_query(cls: type[F], query: Mapping[str, str]) -> tuple[F, list[str]]:

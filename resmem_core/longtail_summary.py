@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from resmem_core.longtail import Axis, Judged, Point
+from resmem_core.metrics import mean_interval
 from resmem_core.types import FloatArray
 
 ENOUGH = 3  # seeds, from which on an interval of their mean can be told
@@ -36,13 +37,10 @@ class Band:
     @classmethod
     def of(cls, values: Sequence[float], level: float = LEVEL) -> Band:
         """Return mean and interval, which fails to cover with probability `level`, of one value a seed."""
-        from scipy.stats import t
-
         mean = float(np.mean(values))
         if len(values) < ENOUGH:
             return cls(mean, float(min(values)), float(max(values)))
-        half = float(t.ppf(1 - level / 2, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
-        return cls(mean, mean - half, mean + half)
+        return cls(mean, *mean_interval(values, level))
 
 
 @dataclass(frozen=True)

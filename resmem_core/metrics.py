@@ -5,6 +5,7 @@ Shapes: M points, C classes, K neighbours.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, Self
 
@@ -47,6 +48,15 @@ def mcnemar_p(fixed: int, broken: int) -> float:
 
     discordant = fixed + broken
     return float(binomtest(fixed, discordant, 0.5).pvalue) if discordant else 1.0
+
+
+def mean_interval(values: Sequence[float] | FloatArray, level: float = 0.05) -> tuple[float, float]:
+    """Return Student's t-interval of the mean of at least two values; it fails to cover with probability `level`."""
+    from scipy.stats import t
+
+    mean = float(np.mean(values))
+    half = float(t.ppf(1 - level / 2, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
+    return mean - half, mean + half
 
 
 def wilson_interval(right: int, n: int) -> tuple[float, float]:

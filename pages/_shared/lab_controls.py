@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages._shared.state import bound, change, settings
+from pages._shared.state import bound, settings
 from pages._shared.summary import sentence
 from resmem_core.datasets.spoiling import MAX_NOISE
 from resmem_core.longtail import AXES, MAX_SEEDS
@@ -24,7 +24,6 @@ PLACE = "lab"
 def lab_controls() -> None:
     """Show the controls; a change shows at once."""
     shown = settings()
-    st.session_state["lab-vary"] = shown.vary
     st.radio(
         "Vary",
         list(AXES),
@@ -32,8 +31,7 @@ def lab_controls() -> None:
         horizontal=True,
         help="Size: train on fewer examples. Noise: give some training examples a wrong label. Imbalance: make some "
         "classes rare and leave others as they are; which ones is drawn anew with each seed.",
-        key="lab-vary",
-        on_change=lambda: change(vary=st.session_state["lab-vary"], values=None),
+        **bound("vary", shown.vary, place=PLACE, also={"values": None}),
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(

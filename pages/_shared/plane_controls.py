@@ -78,7 +78,7 @@ def data_controls(form: Playground) -> None:
                 format_func=DATA.__getitem__,
                 help="Two classes. The rare group is a small cluster of class 1 between two of class 0.",
                 width=200,
-                **_anew("data", form.data),
+                **bound("data", form.data, also=FORGOTTEN),
             )
         if not form.hides("base"):
             st.selectbox(
@@ -108,7 +108,7 @@ def data_controls(form: Playground) -> None:
                 2**31 - 1,
                 help="Another seed draws other points of the same kind and starts the base elsewhere.",
                 width=130,
-                **_anew("seed", form.seed),
+                **bound("seed", form.seed, also=FORGOTTEN),
             )
     _sliders(
         form,
@@ -183,13 +183,6 @@ def _sliders(form: Playground, sliders: dict[str, Callable[[], Any]]) -> None:
     for column, name in zip(st.columns(len(there)) if there else [], there, strict=True):
         with column:
             sliders[name]()
-
-
-def _anew(name: str, value: Any) -> dict[str, Any]:
-    """Bind a control that draws other points, and so forgets what was done to those there were."""
-    key = f"setting-{name}"
-    st.session_state[key] = value
-    return {"key": key, "on_change": lambda: change(**{name: st.session_state[key]}, **FORGOTTEN)}
 
 
 def _called(base: str) -> str:

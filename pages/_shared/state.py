@@ -94,7 +94,11 @@ def _for_one_experiment(changed: Settings, current: Settings, values: Mapping[st
 
 
 def bound(
-    name: str, value: Any, convert: Callable[[Any], Any] = lambda held: held, place: str = "setting"
+    name: str,
+    value: Any,
+    convert: Callable[[Any], Any] = lambda held: held,
+    place: str = "setting",
+    also: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the arguments that tie a widget to the setting `name`.
 
@@ -108,12 +112,14 @@ def bound(
         From what the widget holds to what the setting holds.
     place : str
         Tells a widget from another of the same setting, such as the sidebar's.
+    also : mapping, optional
+        Other settings that change with it, such as those that belonged to the value before.
     """
     key = f"{place}-{name}"
     st.session_state[key] = value
 
     def store() -> None:
-        change(**{name: convert(st.session_state[key])})
+        change(**{**(also or {}), name: convert(st.session_state[key])})
 
     return {"key": key, "on_change": store}
 

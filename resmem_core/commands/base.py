@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import Field, dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from resmem_core.errors import InvalidParameterError
@@ -37,7 +37,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 
 
-def reader(read: Callable[[str], Any]) -> Callable[[str], Any]:
+def _reader(read: Callable[[str], Any]) -> Callable[[str], Any]:
     """Return what `argparse` reads an option by, from the reader of a form's field."""
 
     def convert(text: str) -> Any:
@@ -47,6 +47,19 @@ def reader(read: Callable[[str], Any]) -> Callable[[str], Any]:
             raise argparse.ArgumentTypeError(str(error)) from None
 
     return convert
+
+
+def add_option(parser: Parser, field: Field[Any], *, required: bool = False) -> None:
+    """Add a field of a form as an option."""
+    default = "" if field.default in (None, "") else f" (default: {field.default})"
+    parser.add_argument(
+        f"--{field.name.replace('_', '-')}",
+        type=_reader(field.metadata["read"]),
+        default=field.default,
+        required=required,
+        help=field.metadata["help"] + default,
+        metavar=field.name.split("_")[-1].upper(),
+    )
 
 
 def _none(parser: Parser) -> None:

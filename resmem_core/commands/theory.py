@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from resmem_core.commands.base import COMMANDS, Command, Output, Parser, reader
+from resmem_core.commands.base import COMMANDS, Command, Output, Parser, add_option
 from resmem_core.forms import table_of
 from resmem_core.progress import Progress
 from resmem_core.teaching.theory import Theory, simulate_theory, slope_in_words
@@ -34,14 +34,7 @@ def _told(mean: float, se: float | None) -> str:
 def arguments(parser: Parser) -> None:
     """Add the fields of the form that shape the numbers."""
     for name in OPTIONS:
-        field = table_of(Theory)[name]
-        parser.add_argument(
-            f"--{name}",
-            type=reader(field.metadata["read"]),
-            default=field.default,
-            help=f"{field.metadata['help']} (default: {field.default})",
-            metavar=name.upper(),
-        )
+        add_option(parser, table_of(Theory)[name])
 
 
 COMMANDS.register(

@@ -15,6 +15,7 @@ import numpy as np
 
 from resmem_core.errors import InvalidParameterError
 from resmem_core.forms import Form, between, flag, one_of, positive, setting, whole
+from resmem_core.metrics import mean_interval
 from resmem_core.types import FloatArray
 
 if TYPE_CHECKING:
@@ -272,11 +273,7 @@ class Repeated:
 
     def interval(self) -> tuple[float, float]:
         """Return the 95 % interval of the mean change over seeds, by Student's t."""
-        from scipy.stats import t
-
-        changes = self.changes
-        half = float(t.ppf(0.975, len(changes) - 1) * changes.std(ddof=1) / np.sqrt(len(changes)))
-        return float(changes.mean()) - half, float(changes.mean()) + half
+        return mean_interval(self.changes)
 
 
 def repeat(curve: Curve, seeds: Iterable[int], base_of: Callable[[Curve], Any] = fit_base) -> Repeated:

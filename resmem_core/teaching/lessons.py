@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-NONE = "none"
 _CALM = "imbalance,seed,space"  # what most lessons do without
 
 

@@ -17,13 +17,13 @@ import numpy as np
 from resmem_core.errors import InvalidParameterError
 from resmem_core.evaluation import Evaluation, evaluate
 from resmem_core.explain import Explanation, explain
-from resmem_core.forms import Form, between, flag, one_of, positive, setting, table_of, whole
+from resmem_core.forms import Form, between, flag, one_of, positive, setting, whole
 from resmem_core.metrics import GroupResult
 from resmem_core.progress import Progress, silent
 from resmem_core.residuals import neighbor_weights, residuals, resmem_scores, weighted_rows
-from resmem_core.teaching.lessons import LESSONS, NONE
+from resmem_core.teaching.lessons import LESSONS
 from resmem_core.teaching.plane import DATA, EXTENT, MOST, Place, PlaneSample, plane_sample
-from resmem_core.teaching.plane_edits import PlaneEdits
+from resmem_core.teaching.plane_edits import NONE, PlaneEdits
 from resmem_core.teaching.raster import memory_field
 from resmem_core.threads import n_workers
 from resmem_core.types import FloatArray, IntArray, Memory, Neighbors, Params, Queries
@@ -141,15 +141,9 @@ class Playground(Form):
             asked = replace(asked, edits=NONE)
         return asked, notes
 
-    def to_query(self) -> dict[str, str]:
-        """Return what differs from the lesson, and its name, as text."""
-        origin = self.of_lesson(self.lesson)
-        differing = {name: getattr(self, name) for name in table_of(Playground)}
-        return {
-            name: str(value).lower() if isinstance(value, bool) else str(value)
-            for name, value in differing.items()
-            if value != (NONE if name == "lesson" else getattr(origin, name))
-        }
+    def origin(self) -> Playground:
+        """Return what need not be told: what the lesson sets, but not its name."""
+        return replace(self.of_lesson(self.lesson), lesson=NONE)
 
     @property
     def params(self) -> Params:
