@@ -12,23 +12,22 @@ import numpy as np
 
 from resmem_core import sweep
 from resmem_core.backbones import BACKBONES
-from resmem_core.base_model import BaseModel, NeedsPreparing, Training, about, given
+from resmem_core.base_model import BaseModel, NeedsPreparing, Training, given
 from resmem_core.datasets import load_dataset, parse_spec
 from resmem_core.datasets.spoiling import check_imbalance, check_label_noise
 from resmem_core.edits import Edits, check_reference, edited_memory, edited_queries
 from resmem_core.errors import InvalidParameterError
 from resmem_core.evaluation import Evaluation, choose_lambda, evaluate
 from resmem_core.explain import Explanation, explain
-from resmem_core.indexes import AUTO, INDEXES, auto, exact, normalized
-from resmem_core.metrics import recall_at_k
-from resmem_core.progress import Progress, Step, silent
+from resmem_core.indexes import AUTO, INDEXES, exact, normalized
+from resmem_core.progress import Progress, silent
 from resmem_core.residuals import auto_sigma
-from resmem_core.store import Entry, Store, save_array
+from resmem_core.search import Search, key_of, neighbors_of, recall
+from resmem_core.store import Entry, Store
 from resmem_core.tuning import Tuned, tune
 from resmem_core.types import Dataset, Examples, FloatArray, IntArray, Memory, Neighbors, Params, Queries, check_k
 
 K_MAX = 256
-RECALL_SAMPLE = 500
 PRECOMPUTED = "precomputed"
 VERSION = 2  # of the steps below; raise it when one of them would give other numbers
 
@@ -272,7 +271,11 @@ class Experiment:
         if embeddings_only:
             full = {"embeddings": self.base.identity, "normalize": self.normalize, **key}
         else:
-            full = {**_key_of(self._neighbors), **({"edits": self.config.edits} if self.config.edits else {}), **key}
+            full = {
+                **key_of(self._neighbors, VERSION),
+                **({"edits": self.config.edits} if self.config.edits else {}),
+                **key,
+            }
         if not (quick or may_wait) and self._store.find(kind, full) is None:
             raise NeedsPreparing(f"the {kind} of {self.config.dataset!r} is not there yet")
         return self._store.get_or_build(kind, full, build, progress)
@@ -321,12 +324,8 @@ class Experiment:
         return explain(self.memory, self.test, point, self.check(params))
 
     def recall(self, k: int) -> float:
-        """Return the index's recall@k, against exact search on a sample of `RECALL_SAMPLE` test points."""
-        if INDEXES.get(self.index).exact:
-            return 1.0
-        rows = self._neighbors.array("sample_rows")
-        exact = Neighbors(self._neighbors.array("sample_distances"), self._neighbors.array("sample_indices"))
-        return recall_at_k(self.original.test.take(rows).neighbors, exact, k)
+        """Return the index's recall@k, against exact search on a sample of test points."""
+        return recall(self.index, self._neighbors, k)
 
 
 def prepare(
@@ -387,15 +386,23 @@ def prepare(
         base, normalize = training.base_model(may_wait=may_wait), backbone.normalize
     if config.normalize is not None:
         normalize = config.normalize
-    search = _Search(config, base, normalize, store, progress)
+    search = Search(
+        vectors=lambda part: _vectors(base, part, normalize),
+        sizes={part: len(embedded) for part, embedded in base.parts.items()},
+        key={"embeddings": base.identity, "normalize": normalize, "version": VERSION},
+        index_name=config.index,
+        seed=config.seed,
+        k_max=min(K_MAX, len(base.parts["train"])),
+        store=store,
+        progress=progress,
+    )
     if not may_wait:
-        search.check_quick(dataset.n_classes)
+        _check_quick(search, dataset, store)
     index, reason = search.index()
     neighbors = search.neighbors(index)
 
     def queries(part: str, examples: Examples) -> Queries:
-        found = Neighbors(np.array(neighbors.array(f"{part}_distances")), np.array(neighbors.array(f"{part}_indices")))
-        return Queries(base.parts[part].logits, examples.labels, found)
+        return Queries(base.parts[part].logits, examples.labels, neighbors_of(neighbors, part))
 
     validation = queries("validation", dataset.validation)
     return Experiment(
@@ -415,114 +422,21 @@ def prepare(
     )
 
 
-class _Search:
-    """From embeddings to neighbours: chooses, builds and calibrates the index, and asks it."""
+def _check_quick(search: Search, dataset: Dataset, store: Store) -> None:
+    """Refuse where what is missing would take long.
 
-    def __init__(
-        self, config: ExperimentConfig, base: BaseModel, normalize: bool, store: Store, progress: Progress
-    ) -> None:
-        self.config = config
-        self.base = base
-        self.normalize = normalize
-        self.store = store
-        self.progress = progress
-        self.k_max = min(K_MAX, len(base.parts["train"]))
-
-    @property
-    def _key(self) -> dict[str, Any]:
-        """What the neighbours depend on, whichever index finds them."""
-        return {
-            "embeddings": self.base.identity,
-            "normalize": self.normalize,
-            "k_max": self.k_max,
-            "seed": self.config.seed,
-            "version": VERSION,
-        }
-
-    def _key_with(self, index: str) -> dict[str, Any]:
-        kind = INDEXES.get(index)
-        return {**self._key, "index": index, "index_version": kind.version}
-
-    def check_quick(self, n_classes: int) -> None:
-        """Refuse where what is missing would take long.
-
-        Raises
-        ------
-        NeedsPreparing
-            If neighbours or the tuned setting are missing, and there is much to search.
-        """
-        name = self.config.index
-        if name == AUTO:
-            chosen = self.store.find("choice", self._key)
-            name = chosen.info["name"] if chosen is not None else ""
-        found = self.store.find("neighbors", self._key_with(name)) if name else None
-        tuned = found is not None and self.store.find("tuning", _key_of(found)) is not None
-        to_search = self._n_queries * len(self.base.parts["train"])
-        to_sweep = len(self.base.parts["validation"]) * self.k_max * n_classes
-        if (found is None and to_search >= exact.LARGE) or (not tuned and to_sweep >= sweep.LARGE):
-            raise NeedsPreparing(
-                f"the neighbours of {self.config.dataset!r}, or the setting chosen with them, are not there yet"
-            )
-
-    def index(self) -> tuple[str, str | None]:
-        """Return the name of the index, and why it was chosen if it was."""
-        if self.config.index != AUTO:
-            return self.config.index, None
-
-        def build(directory: Path) -> Mapping[str, Any]:
-            train, some = self._vectors("train"), self._vectors("validation")
-            seed, progress = self.config.seed, self.progress
-            return asdict(auto.choose(train, some, self._n_queries, self.k_max, seed=seed, progress=progress))
-
-        info = self.store.get_or_build("choice", self._key, build, self.progress).info
-        return info["name"], info["reason"]
-
-    def neighbors(self, name: str) -> Entry:
-        """Return the neighbours of validation and test points that the index finds, and those of a sample."""
-        kind = INDEXES.get(name)
-        key = self._key_with(name)
-
-        def build_index(directory: Path) -> Mapping[str, Any]:
-            self.progress(Step(f"Building the {name} index", 0, 0))
-            index = kind.build(self._vectors("train"), seed=self.config.seed)
-            index = index.calibrated(self._vectors("validation"), self.k_max, progress=self.progress)
-            index.save(directory)
-            return index.facts
-
-        def build(directory: Path) -> Mapping[str, Any]:
-            entry = self.store.get_or_build("index", key, build_index, self.progress)
-            index = kind.load(entry.path, self._vectors("train"))
-            for part in ("validation", "test"):
-                found = index.search(self._vectors(part), self.k_max, progress=about(self.progress, part))
-                _save_neighbors(directory, part, found)
-            if not kind.exact:
-                queries = self._vectors("test")
-                size = min(RECALL_SAMPLE, len(queries))
-                rows = np.sort(np.random.default_rng(0).choice(len(queries), size, replace=False))
-                truth = exact.ExactIndex(self._vectors("train")).search(queries[rows], self.k_max)
-                _save_neighbors(directory, "sample", truth)
-                save_array(directory, "sample_rows", rows)
-            return index.facts
-
-        return self.store.get_or_build("neighbors", key, build, self.progress)
-
-    @property
-    def _n_queries(self) -> int:
-        return len(self.base.parts["validation"]) + len(self.base.parts["test"])
-
-    def _vectors(self, part: str) -> np.ndarray:
-        return _vectors(self.base, part, self.normalize)
+    Raises
+    ------
+    NeedsPreparing
+        If neighbours or the tuned setting are missing, and there is much to search.
+    """
+    found = search.found()
+    tuned = found is not None and store.find("tuning", key_of(found, VERSION)) is not None
+    to_sweep = len(dataset.validation) * search.k_max * dataset.n_classes
+    if (found is None and search.is_large) or (not tuned and to_sweep >= sweep.LARGE):
+        raise NeedsPreparing(f"the neighbours of {dataset.name!r}, or the setting chosen with them, are not there yet")
 
 
 def _vectors(base: BaseModel, part: str, normalize: bool) -> np.ndarray:
     embeddings = np.array(base.parts[part].embeddings)
     return normalized(embeddings) if normalize else embeddings
-
-
-def _key_of(neighbors: Entry) -> dict[str, Any]:
-    return {"neighbors": neighbors.path.name, "version": VERSION}
-
-
-def _save_neighbors(directory: Path, name: str, found: Neighbors) -> None:
-    save_array(directory, f"{name}_distances", found.distances)
-    save_array(directory, f"{name}_indices", found.indices)
