@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from resmem_core import sweep
 from resmem_core.backbones import BACKBONES
 from resmem_core.base_model import BaseModel, NeedsPreparing, Training, given
+from resmem_core.config import Config
 from resmem_core.datasets import load_dataset, parse_spec
 from resmem_core.datasets.spoiling import check_imbalance, check_label_noise
 from resmem_core.edits import Edits, check_reference, edited_memory, edited_queries
@@ -33,7 +33,7 @@ VERSION = 2  # of the steps below; raise it when one of them would give other nu
 
 
 @dataclass(frozen=True)
-class ExperimentConfig:
+class ExperimentConfig(Config):
     """What makes an experiment the one it is.
 
     Attributes
@@ -61,15 +61,12 @@ class ExperimentConfig:
     """
 
     dataset: str = "digits"
-    backbone: str = ""
-    seed: int = 0
-    index: str = "exact"
-    epochs: int | None = None
-    limit_train: int | None = None
     imbalance: float = 1.0
     label_noise: float = 0.0
     normalize: bool | None = None
     edits: str = ""
+
+    implied: ClassVar[tuple[str, ...]] = (PRECOMPUTED,)
 
     def __post_init__(self) -> None:
         loader, _ = parse_spec(self.dataset)
@@ -87,50 +84,20 @@ class ExperimentConfig:
             BACKBONES.get(self.backbone)
         if self.index != AUTO:
             INDEXES.get(self.index)
-        for name in ("epochs", "limit_train"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InvalidParameterError(f"{name}={value} must be at least 1")
         for name, check in (("imbalance", check_imbalance), ("label_noise", check_label_noise)):
             check(getattr(self, name))
             object.__setattr__(self, name, float(getattr(self, name)))  # 10 and 10.0 are one experiment
         check_reference(self.edits)
-        if not 0 <= self.seed < 2**31:
-            raise InvalidParameterError(f"seed={self.seed} must lie between 0 and {2**31 - 1}")
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields as plain values."""
-        return asdict(self)
-
-    def options(self) -> list[str]:
-        """Return what differs from the defaults as options of the command line."""
-        options = []
-        for f in fields(self):
-            value, option = getattr(self, f.name), f.name.replace("_", "-")
-            if value in (f.default, PRECOMPUTED):
-                continue
-            if isinstance(value, bool):
-                options.append(f"--{'' if value else 'no-'}{option}")
-            else:
-                options.append(f"--{option}={value}")
-        return options
-
-    def command(self, name: str, *options: str) -> str:
-        """Return the command line that runs a command, with options of its own, on this experiment."""
-        return shlex.join(["python", "-m", "resmem_core", name, *self.options(), *options])
+        self.check_numbers()
 
     def code(self, params: Params | None = None) -> str:
         """Return the lines of Python that give this experiment's figures, at `params` or the choice on validation."""
-        told = {
-            f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) not in (f.default, PRECOMPUTED)
-        }
-        config = ", ".join(f"{name}={value!r}" for name, value in told.items())
         setting = "experiment.tune().params  # chosen on validation" if params is None else repr(params)
         imported = "ExperimentConfig, prepare" if params is None else "ExperimentConfig, Params, prepare"
         return f"""\
 from resmem_core import {imported}
 
-config = ExperimentConfig({config})
+config = {self.construction()}
 experiment = prepare(config)  # trains where that is not done yet
 params = {setting}
 result = experiment.evaluate(params)  # on the test split

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from resmem_core.config import Config
 from resmem_core.errors import Cancelled, ResMemError
-from resmem_core.experiment import ExperimentConfig
 from resmem_core.progress import Progress, Step
 from resmem_core.store import Store, write_json
 
@@ -71,7 +71,7 @@ class Job:
 
     Parameters
     ----------
-    config : ExperimentConfig
+    config : Config
     command : str
         Of the command line; what it finds is kept in the store.
     options : tuple of str
@@ -82,7 +82,7 @@ class Job:
 
     def __init__(
         self,
-        config: ExperimentConfig,
+        config: Config,
         command: str = "train",
         options: tuple[str, ...] = (),
         *,
