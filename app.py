@@ -36,6 +36,9 @@ page = st.navigation(
             st.Page("pages/inspect.py", title="Inspect", icon=":material/search:"),
             st.Page("pages/memory.py", title="Memory", icon=":material/psychology:"),
         ],
+        "Language": [
+            st.Page("pages/language.py", title="Language", icon=":material/chat:"),
+        ],
         "Workspace": [
             st.Page("pages/experiments.py", title="Experiments", icon=":material/history:"),
             st.Page("pages/your_data.py", title="Your data", icon=":material/upload_file:"),

@@ -121,10 +121,10 @@ class Row:
     reached: bool | None = None
 
 
-def arguments(description: str) -> argparse.Namespace:
-    """Read the command line that all benchmarks share."""
+def arguments(description: str, large: str = "1,000,000 x 128 memory points of 1,000 classes") -> argparse.Namespace:
+    """Read the command line that all benchmarks share; `large` says what --large asks for."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--large", action="store_true", help="1,000,000 x 128 memory points of 1,000 classes")
+    parser.add_argument("--large", action="store_true", help=large)
     parser.add_argument("--seed", type=int, default=0, help="of the data (default: 0)")
     parser.add_argument("--rounds", type=int, default=5, help="turns that each pair takes (default: 5)")
     return parser.parse_args()

@@ -9,14 +9,24 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from resmem_core.commands.base import COMMANDS, Command, Output, Parser, add_option, given_numbers
+from resmem_core.commands.base import COMMANDS, NUMBERS, Command, Output, Parser, add_option, given_numbers
 from resmem_core.errors import InvalidParameterError, ResMemError
+from resmem_core.experiment import ExperimentConfig
+from resmem_core.forms import table_of
+from resmem_core.language.config import LanguageConfig
+from resmem_core.language.corpus import is_text
+from resmem_core.language.settings import Language
 from resmem_core.progress import Step
+from resmem_core.settings import TABLE
 
 if TYPE_CHECKING:
     from tqdm import tqdm
+
+LANGUAGE = table_of(Language)
+TEXT_EXPERIMENT = ("tokenizer", "vocabulary")  # what a text experiment has beside what others have, too
 
 
 class Bar:
@@ -74,20 +84,53 @@ def _fail(bar: Bar, message: str, status: int) -> int:
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the arguments, with the experiment that they name as `config`; leave with status 2 if they are wrong."""
-    from dataclasses import fields
-
-    from resmem_core.experiment import ExperimentConfig
-
     parser = _parser()
     args = parser.parse_args(argv)
-    if "dataset" in args:
-        try:
-            args.config = ExperimentConfig(**{f.name: getattr(args, f.name) for f in fields(ExperimentConfig)})
-        except InvalidParameterError as error:
-            parser.error(str(error))
+    command = COMMANDS.get(args.command)
+    try:
+        if "dataset" in args:
+            if is_text(args.dataset):
+                _of_text(args, command)
+            else:
+                _of_images(args, command)
+    except InvalidParameterError as error:
+        parser.error(str(error))
     if getattr(args, "tune", False) and (given := given_numbers(args)):
         parser.error(f"--tune chooses k, sigma and temperature: leave out --{', --'.join(given)}")
     return args
+
+
+def _of_images(args: argparse.Namespace, command: Command) -> None:
+    if command.run is None:
+        raise InvalidParameterError(f"{command.name} takes a text dataset (such as python-docs), not {args.dataset!r}")
+    if given := [name for name in _text_options(command) if getattr(args, name) is not None]:
+        raise InvalidParameterError(
+            f"--{given[0].replace('_', '-')} goes with a text dataset (such as python-docs), not with {args.dataset!r}"
+        )
+    if "point" in command.options and args.point is None:
+        raise InvalidParameterError("--point is needed: the row of a test point")
+    args.config = ExperimentConfig(**{f.name: getattr(args, f.name) for f in fields(ExperimentConfig)})
+
+
+def _of_text(args: argparse.Namespace, command: Command) -> None:
+    if command.of_text is None:
+        able = ", ".join(sorted(c.name for c in COMMANDS if c.of_text is not None))
+        raise InvalidParameterError(f"{command.name} does not take the text dataset {args.dataset!r}; those do: {able}")
+    known = {f.name for f in fields(LanguageConfig)}
+    for name in command.options if command.run is not None else ():
+        if name not in (*known, *NUMBERS, "point") and getattr(args, name) != TABLE[name].default:
+            raise InvalidParameterError(
+                f"--{name.replace('_', '-')} does not go with the text dataset {args.dataset!r}"
+            )
+    for name in _text_options(command):
+        if getattr(args, name) is None:
+            setattr(args, name, LANGUAGE[name].default)
+    args.config = LanguageConfig(**{name: getattr(args, name) for name in known})
+    args.run = command.of_text
+
+
+def _text_options(command: Command) -> tuple[str, ...]:
+    return () if command.of_text is None else (*TEXT_EXPERIMENT, *command.text_options)
 
 
 def _parser() -> Parser:
@@ -103,14 +146,15 @@ def _parser() -> Parser:
 
 
 def _add_options(parser: Parser, command: Command) -> None:
-    from resmem_core.settings import TABLE
-
+    table = TABLE if command.run is not None else LANGUAGE
     for option in command.options:
-        field = TABLE[option]
+        field = table[option]
         if option == "normalize":
             parser.add_argument("--normalize", action=argparse.BooleanOptionalAction, help=field.metadata["help"])
         else:
-            add_option(parser, field, required=option == "point")
+            add_option(parser, field)
+    for option in _text_options(command):
+        add_option(parser, LANGUAGE[option], of_text=True)
     if "dataset" in command.options:
         parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
     if "k" in command.options:

@@ -71,7 +71,7 @@ def features(
     network.to(device)
     network.to(memory_format=torch.channels_last)
     rows = []
-    with _evaluating(network):
+    with evaluating(network):
         for batch in _batches(images, batch_size, progress):
             pixels = torch.from_numpy(np.array(batch)).permute(0, 2, 3, 1)
             z = network.trunk(as_floats(pixels.contiguous().to(device)))
@@ -84,7 +84,7 @@ def logits_of(head: nn.Module, embeddings: FloatArray, *, device: torch.device |
     device = device or choose_device()
     head.to(device)
     rows = []
-    with _evaluating(head):
+    with evaluating(head):
         for batch in _batches(embeddings, 4096, silent):
             rows.append(head(torch.from_numpy(np.array(batch, np.float32)).to(device)).float().cpu())
     return torch.cat(rows).numpy()
@@ -138,7 +138,7 @@ def embed_module(
     handle = module.get_submodule(layer).register_forward_hook(lambda _module, _args, out: caught.append(out))
     logits, embeddings = [], []
     try:
-        with _evaluating(module):
+        with evaluating(module):
             for batch in _batches(inputs, batch_size, progress):
                 caught.clear()
                 x = batch if isinstance(batch, Tensor) else torch.from_numpy(np.array(batch))
@@ -178,7 +178,7 @@ def _batches(inputs: Any, batch_size: int, progress: Progress) -> Iterator[Any]:
 
 
 @contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
+def evaluating(module: nn.Module) -> Iterator[None]:
     """Run in evaluation mode without gradients; afterwards every submodule has its mode back."""
     modes = [(part, part.training) for part in module.modules()]
     module.eval()

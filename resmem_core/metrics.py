@@ -5,7 +5,7 @@ Shapes: M points, C classes, K neighbours.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, Self
 
@@ -43,7 +43,10 @@ def delta_interval(fixed: int, broken: int, n: int, *, seed: int = 0, resamples:
 
 
 def mcnemar_p(fixed: int, broken: int) -> float:
-    """Return the exact two-sided p-value that memory fixes as often as it breaks (McNemar's test)."""
+    """Return the exact two-sided p-value that memory fixes as often as it breaks (McNemar's test).
+
+    It takes the points for independent, which the tokens of one document are not.
+    """
     from scipy.stats import binomtest
 
     discordant = fixed + broken
@@ -248,23 +251,77 @@ def calibration_change_intervals(
 
     Both judge the same M points; each resample draws M of them with replacement.
     """
-    n, rng = len(before.own), np.random.default_rng(seed)
+    n = len(before.own)
     # Each figure is a function of sums over the points, so a resample is a product with its counts.
     columns = [after.nll - before.nll, after.brier - before.brier]
     for confidence in (before, after):
         by_bin = np.zeros((n, ECE_BINS))
         by_bin[np.arange(n), confidence.bins()] = confidence.gap
         columns.extend(by_bin.T)
-    table = np.stack(columns, axis=1)  # (M, 2 + 2 bins)
-
-    def resampled(times: int) -> FloatArray:
-        counts = np.stack([np.bincount(rng.integers(0, n, n), minlength=n) for _ in range(times)])
-        return counts.astype(float) @ table / n
-
-    sums = np.concatenate([resampled(min(50, resamples - done)) for done in range(0, resamples, 50)])
+    sums = _resampled_sums(np.stack(columns, axis=1), seed, resamples) / n  # (resamples, 2 + 2 bins)
     ece_before, ece_after = (np.abs(gaps).sum(axis=1) for gaps in np.split(sums[:, 2:], 2, axis=1))
     drawn = {"nll": sums[:, 0], "brier": sums[:, 1], "ece": ece_after - ece_before}
     return {name: _middle_95(values) for name, values in drawn.items()}
+
+
+def block_intervals(
+    values: FloatArray,
+    blocks: IntArray,
+    figures: Callable[[FloatArray], FloatArray],
+    *,
+    seed: int = 0,
+    resamples: int = 2_000,
+) -> FloatArray:
+    """Return bootstrap 95 % intervals of figures about points that come in blocks, such as the tokens of documents.
+
+    Points of a block are not independent, so whole blocks are drawn with replacement, as many as there are.
+
+    Parameters
+    ----------
+    values : ndarray, shape (M, J)
+        What the figures need to know of each point: they are functions of the sums over the points.
+    blocks : ndarray of int, shape (M,)
+        The block of each point.
+    figures : callable
+        Takes sums, (R, J), to figures, (R, F): a ratio of two of the sums is a mean.
+    seed, resamples : int
+
+    Returns
+    -------
+    ndarray, shape (F, 2)
+        Low and high ends. NaN where there is one block only, or where the figure never is a finite number; a resample
+        that lacks it (as it drew no block with such points) does not count.
+
+    Notes
+    -----
+    Calls with equal blocks and seeds draw the same blocks, so differences may be taken inside `figures` alone: there
+    they are paired.
+    """
+    names, place = np.unique(blocks, return_inverse=True)
+    sums: FloatArray = np.stack([np.bincount(place, column, len(names)) for column in values.T], axis=1)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        drawn = figures(_resampled_sums(sums, seed, resamples))
+    drawn = np.where(np.isfinite(drawn), drawn, np.nan)
+    ends = np.full((drawn.shape[1], 2), np.nan)
+    if len(names) > 1:
+        known = ~np.isnan(drawn).all(axis=0)
+        ends[known] = np.nanpercentile(drawn[:, known], [2.5, 97.5], axis=0).T
+    return ends
+
+
+def _resampled_sums(table: FloatArray, seed: int, resamples: int) -> FloatArray:
+    """Return the sums of as many rows as there are, drawn with replacement, again and again, (M, J) -> (R, J)."""
+    n, rng = len(table), np.random.default_rng(seed)
+    at_a_time = max(1, 2**20 // n)  # as many counts
+
+    def resampled(times: int) -> FloatArray:
+        drawn = rng.integers(0, n, (times, n)) + n * np.arange(times)[:, None]
+        counts = np.bincount(drawn.ravel(), minlength=times * n).reshape(times, n)
+        sums: FloatArray = counts.astype(float) @ table
+        return sums
+
+    parts = [resampled(min(at_a_time, resamples - done)) for done in range(0, resamples, at_a_time)]
+    return np.concatenate(parts)
 
 
 def _middle_95(values: FloatArray) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from resmem_core.base_model import about
-from resmem_core.indexes import AUTO, INDEXES, auto, exact
+from resmem_core.indexes import AUTO, INDEXES, Index, auto, exact
 from resmem_core.metrics import recall_at_k
 from resmem_core.progress import Progress, Step
 from resmem_core.store import Entry, Store, save_array
@@ -89,21 +89,26 @@ class Search:
         info = self.store.get_or_build("choice", self._key, build, self.progress).info
         return info["name"], info["reason"]
 
-    def neighbors(self, name: str) -> Entry:
-        """Return the neighbours of validation and test points that the index finds, and those of a sample."""
+    def opened(self, name: str) -> Index:
+        """Return the index of this name, building it first where it is missing."""
         kind = INDEXES.get(name)
-        key = self._key_with(name)
 
-        def build_index(directory: Path) -> Mapping[str, Any]:
+        def build(directory: Path) -> Mapping[str, Any]:
             self.progress(Step(f"Building the {name} index", 0, 0))
             index = kind.build(self.vectors("train"), seed=self.seed)
             index = index.calibrated(self.vectors("validation"), self.k_max, progress=self.progress)
             index.save(directory)
             return index.facts
 
+        entry = self.store.get_or_build("index", self._key_with(name), build, self.progress)
+        return kind.load(entry.path, self.vectors("train"))
+
+    def neighbors(self, name: str) -> Entry:
+        """Return the neighbours of validation and test points that the index finds, and those of a sample."""
+        kind = INDEXES.get(name)
+
         def build(directory: Path) -> Mapping[str, Any]:
-            entry = self.store.get_or_build("index", key, build_index, self.progress)
-            index = kind.load(entry.path, self.vectors("train"))
+            index = self.opened(name)
             for part in ASKED:
                 found = index.search(self.vectors(part), self.k_max, progress=about(self.progress, part))
                 _save(directory, part, found)
@@ -116,7 +121,7 @@ class Search:
                 save_array(directory, "sample_rows", rows)
             return index.facts
 
-        return self.store.get_or_build("neighbors", key, build, self.progress)
+        return self.store.get_or_build("neighbors", self._key_with(name), build, self.progress)
 
 
 def neighbors_of(entry: Entry, part: str) -> Neighbors:

@@ -277,7 +277,7 @@ def _compiled(task: _Task) -> _Tallies:
         )
         return len(task.base_right[rows]), tally
 
-    return in_parallel(judge, _blocks(len(queries), COMPILED_BLOCK))
+    return in_parallel(judge, blocks(len(queries), COMPILED_BLOCK))
 
 
 def _in_torch(task: _Task, *, device: torch.device, budget: int) -> _Tallies:
@@ -286,17 +286,17 @@ def _in_torch(task: _Task, *, device: torch.device, budget: int) -> _Tallies:
     memory, queries, grid = task.memory, task.queries, task.grid
     n_classes, (_, n_sigmas, _) = memory.n_classes, grid.shape
     a_query = 4 * n_classes * (3 * queries.neighbors.k + 8 * n_sigmas)  # bytes
-    logits, labels = _tensor(memory.logits, np.float32), _tensor(memory.labels, np.int64)
+    logits, labels = as_tensor(memory.logits, np.float32), as_tensor(memory.labels, np.int64)
     if device.type == "cuda" and logits.nbytes < torch.cuda.mem_get_info(device)[0] // 2:
         logits = logits.to(device)  # else the rows travel block by block
     with one_thread(device.type == "cpu"), torch.inference_mode():
-        for rows in _blocks(len(queries), max(1, budget // a_query)):
-            ids = _tensor(queries.neighbors.indices[rows], np.int64)
+        for rows in blocks(len(queries), max(1, budget // a_query)):
+            ids = as_tensor(queries.neighbors.indices[rows], np.int64)
             block = _Block(
-                logits=_tensor(queries.logits[rows], np.float32).to(device),
-                labels=_tensor(queries.labels[rows], np.int64).to(device),
+                logits=as_tensor(queries.logits[rows], np.float32).to(device),
+                labels=as_tensor(queries.labels[rows], np.int64).to(device),
                 base_right=torch.from_numpy(task.base_right[rows]).to(device),
-                distances=_tensor(queries.neighbors.distances[rows], np.float32).to(device),
+                distances=as_tensor(queries.neighbors.distances[rows], np.float32).to(device),
                 memory_logits=logits[ids.to(logits.device)].to(device),
                 memory_labels=labels[ids].to(device),
             )
@@ -357,7 +357,7 @@ def _base(logits: Tensor, temperature: float) -> Tensor:
     return probabilities(logits, temperature)
 
 
-def _tensor(array: np.ndarray, dtype: type[np.generic]) -> Tensor:
+def as_tensor(array: np.ndarray, dtype: type[np.generic]) -> Tensor:
     """See an array as a tensor, without a copy where that is possible."""
     import torch
 
@@ -365,5 +365,6 @@ def _tensor(array: np.ndarray, dtype: type[np.generic]) -> Tensor:
     return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
-def _blocks(n: int, size: int) -> list[slice]:
+def blocks(n: int, size: int) -> list[slice]:
+    """Return slices of at most `size` rows that make up `n`."""
     return [slice(start, min(start + size, n)) for start in range(0, n, size)]

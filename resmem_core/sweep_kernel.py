@@ -3,143 +3,47 @@
 Importing this module compiles it, or loads what an earlier process compiled: Numba keeps that beside the module, or
 in the user's cache folder where that cannot be written.
 
-Loops are written so that LLVM turns them into vector instructions: no slices, no branches, and maxima over whole
-numbers, as it does not vectorise those of floats. Everything is float32, as in `resmem_scores`.
+Everything is float32, as in `resmem_scores`.
 """
 
 from __future__ import annotations
 
 import numba
 import numpy as np
-from numba import boolean, float32, float64, int64, types, void
+from numba import boolean, float32, float64, int64, void
 
-FAST = {"nnan", "nsz", "arcp", "contract", "reassoc"}
-LOG2_E = np.float32(1.4426950408889634)
-LOWEST = np.float32(-60)  # powers of two below count as 0: beside 1 they vanish, and tiny numbers are slow
+from resmem_core.vector_loops import (
+    FAST,
+    LOG2_E,
+    add_rows,
+    exponentials,
+    inner,
+    largest,
+    read_only,
+    set_scores,
+    simplex_threshold,
+    sum_of_squares,
+    total,
+)
+
 CERTAIN = np.float32(1e-5)  # of the weights' sum: what is decided by less is computed, not concluded
-
-
-def _read_only(dtype: types.Type, ndim: int) -> types.Array:
-    return types.Array(dtype, ndim, "C", readonly=True)
-
-
-inner = numba.njit(nogil=True, fastmath=FAST, cache=True, inline="never")
-
-
-@inner
-def _exponentials(x, scale, out):
-    """Set out = 2 ** (scale * x), for x <= 0, to float32 precision."""
-    for c in range(x.shape[0]):
-        power = max(x[c] * scale, np.float32(-100))
-        whole = np.floor(power + np.float32(0.5))
-        rest = power - whole  # in [-0.5, 0.5], where the series of 2 ** rest = exp(rest * log(2)) is short
-        series = np.float32(1.5403530e-4)
-        series = series * rest + np.float32(1.3333558e-3)
-        series = series * rest + np.float32(9.6181291e-3)
-        series = series * rest + np.float32(5.5504109e-2)
-        series = series * rest + np.float32(2.4022651e-1)
-        series = series * rest + np.float32(6.9314718e-1)
-        series = series * rest + np.float32(1)
-        exponent = np.int32((np.int32(whole) + np.int32(127)) << np.int32(23)).view(np.float32)
-        out[c] = series * exponent if power > LOWEST else np.float32(0)
-
-
-@inner
-def _sum(x):
-    total = np.float32(0)
-    for c in range(x.shape[0]):
-        total += x[c]
-    return total
-
-
-@inner
-def _order_key(bits):
-    """Return a whole number that sorts as the float with these bits does, and back."""
-    return np.int32(bits ^ ((bits >> np.int32(31)) & np.int32(0x7FFFFFFF)))
-
-
-@inner
-def _largest(bits):
-    """Return the largest of the floats whose bits are given."""
-    best = np.int32(-(2**31))
-    for c in range(bits.shape[0]):
-        key = np.int32(bits[c] ^ ((bits[c] >> np.int32(31)) & np.int32(0x7FFFFFFF)))
-        best = key if key > best else best
-    return np.int32(_order_key(np.int32(best))).view(np.float32)
-
-
-@inner
-def _add_rows(total, rows, weights, first, last):
-    """Add weights[j] * rows[j] for first <= j < last."""
-    j = first
-    while j + 8 <= last:  # eight at a time: `total` is read and written once
-        a, b, c, d = weights[j], weights[j + 1], weights[j + 2], weights[j + 3]
-        e, f, g, h = weights[j + 4], weights[j + 5], weights[j + 6], weights[j + 7]
-        for i in range(total.shape[0]):
-            total[i] += (a * rows[j, i] + b * rows[j + 1, i] + c * rows[j + 2, i] + d * rows[j + 3, i]) + (
-                e * rows[j + 4, i] + f * rows[j + 5, i] + g * rows[j + 6, i] + h * rows[j + 7, i]
-            )
-        j += 8
-    while j < last:
-        a = weights[j]
-        for i in range(total.shape[0]):
-            total[i] += a * rows[j, i]
-        j += 1
-
-
-@inner
-def _scores(scores, weight, base, expected, votes):
-    """Set scores = weight * base - expected + votes: W times s, for a sum of weights W."""
-    for c in range(scores.shape[0]):
-        scores[c] = (weight * base[c] - expected[c]) + votes[c]
-
-
-@inner
-def _sum_above(x, threshold):
-    """Return the sum and the number of the entries above a threshold."""
-    total, count = np.float32(0), np.float32(0)
-    for c in range(x.shape[0]):
-        above = x[c] > threshold
-        total += x[c] if above else np.float32(0)
-        count += np.float32(1) if above else np.float32(0)
-    return total, count
-
-
-@inner
-def _sum_of_squares(x, threshold):
-    total = np.float32(0)
-    for c in range(x.shape[0]):
-        excess = x[c] - threshold
-        excess = excess if excess > np.float32(0) else np.float32(0)
-        total += excess * excess
-    return total
 
 
 @inner
 def _projected(scores, weight, label):
-    """Return the probability of the label and the sum of squares of scores / weight, projected onto the simplex.
-
-    Michelot's algorithm (JOTA 1986). The scores sum to `weight`, so its first threshold is 0.
-    """
-    threshold, previous = np.float32(0), np.float32(np.inf)
-    while True:
-        total, count = _sum_above(scores, threshold)
-        if count >= previous:
-            break
-        previous = count
-        threshold = (total - weight) / count
-    inverse = np.float32(1) / weight
+    """Return the probability of the label and the sum of squares of scores / weight, projected onto the simplex."""
+    threshold, inverse = simplex_threshold(scores, weight), np.float32(1) / weight
     own = scores[label] - threshold
     own = own if own > np.float32(0) else np.float32(0)
-    return own * inverse, _sum_of_squares(scores, threshold) * inverse * inverse
+    return own * inverse, sum_of_squares(scores, threshold) * inverse * inverse
 
 
 @numba.njit(
     void(
-        *[_read_only(float32, 2), _read_only(int64, 1), _read_only(boolean, 1)],
-        *[_read_only(float32, 2), _read_only(int64, 2)],
-        *[_read_only(float32, 2), _read_only(float32, 1), _read_only(int64, 1)],
-        *[_read_only(float32, 1), _read_only(float32, 1), _read_only(int64, 1)],
+        *[read_only(float32, 2), read_only(int64, 1), read_only(boolean, 1)],
+        *[read_only(float32, 2), read_only(int64, 2)],
+        *[read_only(float32, 2), read_only(float32, 1), read_only(int64, 1)],
+        *[read_only(float32, 1), read_only(float32, 1), read_only(int64, 1)],
         *[boolean, float64, int64[:, :, ::1], int64[:, :, ::1], float64[:, :, ::1], float64[:, :, ::1]],
     ),
     nogil=True,
@@ -214,30 +118,30 @@ def sweep_queries(
                 logits[j, c] = memory_logits[i, c] - best
             nearer[j] = distances[query, 0] - distances[query, j]
         for s in range(n_sigmas):
-            _exponentials(nearer, inverse_sigmas[s] * LOG2_E, weights[s])
+            exponentials(nearer, inverse_sigmas[s] * LOG2_E, weights[s])
 
         for t in range(n_temperatures):
             scale = inverse_temperatures[t] * LOG2_E
-            _exponentials(own_logits, scale, base)
-            inverse = np.float32(1) / _sum(base)
+            exponentials(own_logits, scale, base)
+            inverse = np.float32(1) / total(base)
             for c in range(n_classes):
                 base[c] *= inverse
-            _exponentials(all_logits, scale, all_rows)
+            exponentials(all_logits, scale, all_rows)
             for j in range(k_max):
-                norm[j] = np.float32(1) / _sum(rows[j])
+                norm[j] = np.float32(1) / total(rows[j])
                 takes[j] = np.float32(0) if voted[j] == label else np.float32(1) + rows[j, label] * norm[j]
             own = base[label]
             base[label] = np.float32(-1)
-            behind = _largest(base_bits) - own  # max p_c - p_y
+            behind = largest(base_bits) - own  # max p_c - p_y
             base[label] = own
 
             for s in range(n_sigmas):
                 w = weights[s]
-                total, taken = np.float32(0), np.float32(0)
+                summed, taken = np.float32(0), np.float32(0)
                 for j in range(k_max):
-                    total += w[j]
+                    summed += w[j]
                     taken += w[j] * takes[j]
-                    weight_sum[j] = total
+                    weight_sum[j] = summed
                     taken_sum[j] = taken
                     scaled[j] = w[j] * norm[j]
                 expected[:] = 0
@@ -245,15 +149,15 @@ def sweep_queries(
                 done, g = 0, 0
                 while g < n_stops:
                     last = stops[g]
-                    _add_rows(expected, rows, scaled, done, last)
+                    add_rows(expected, rows, scaled, done, last)
                     for j in range(done, last):
                         votes[voted[j]] += w[j]
                     done = last
                     weight, taken = weight_sum[last - 1], taken_sum[last - 1]
-                    _scores(scores, weight, base, expected, votes)
+                    set_scores(scores, weight, base, expected, votes)
                     own = scores[label]
                     scores[label] = -np.inf
-                    best = _largest(score_bits)
+                    best = largest(score_bits)
                     scores[label] = own
                     wins = own > best
                     if own == best:  # the first of equals wins, as in argmax

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 import threading
 import time
-from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from resmem_core.batches import Batches, generator_of
+from resmem_core.checkpoint import Run, content_of, portable_state
 from resmem_core.errors import DatasetError, InvalidParameterError, ResMemError, StoreError
 from resmem_core.network import Network
 from resmem_core.progress import Progress, Step, silent
@@ -80,22 +81,36 @@ def new_network(backbone: Backbone, image_shape: ImageShape, n_classes: int, see
     UnavailableError
         If pretrained weights are needed, not on this machine, and cannot be fetched.
     """
+    with initial_weights(seed):
+        return backbone.network(image_shape, n_classes)
+
+
+@contextmanager
+def initial_weights(seed: int) -> Iterator[None]:
+    """Let initialisers draw from `seed`; torch's global generator is left as it was, and nobody else's meanwhile."""
     with _GLOBAL_GENERATOR, torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(seed)
-        return backbone.network(image_shape, n_classes)
+        yield
 
 
 def learning_rate(recipe: Recipe, done: float) -> float:
     """Return the learning rate once the share `done` of all steps, 0 to 1, is over.
 
-    "one-cycle" rises linearly to the peak during the first quarter, then falls to 0 along half a cosine
-    (after Smith and Topin, 2018); "cosine" only falls.
+    "one-cycle" is `one_cycle`; "cosine" only falls.
     """
     if recipe.schedule == "one-cycle":
-        if done < WARM_UP:
-            return recipe.learning_rate * (0.04 + 0.96 * done / WARM_UP)
-        done = (done - WARM_UP) / (1 - WARM_UP)
+        return one_cycle(recipe.learning_rate, done)
     return recipe.learning_rate * (1 + math.cos(math.pi * done)) / 2
+
+
+def one_cycle(peak: float, done: float) -> float:
+    """Return a learning rate that rises linearly to `peak` during the first quarter of all steps.
+
+    Then it falls to 0 along half a cosine (after Smith and Topin, 2018).
+    """
+    if done < WARM_UP:
+        return peak * (0.04 + 0.96 * done / WARM_UP)
+    return peak * (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP))) / 2
 
 
 def train(
@@ -153,14 +168,14 @@ def train(
     device = device or choose_device()
     data = Batches.of(inputs, labels)
     optimizer = _optimizer(network, recipe)
-    run = _Run(_digest(network, inputs, labels, recipe, seed) if checkpoint else "")
+    run = Run(_digest(network, inputs, labels, recipe, seed) if checkpoint else "")
+    network.to(device)
+    network.to(memory_format=torch.channels_last)
     if checkpoint is None or not run.resume(checkpoint, network, optimizer):
         data.fit_standardize(network)
     data = data.to(device)
-    network.to(device)
-    network.to(memory_format=torch.channels_last)
-    _place_momentum(optimizer)
-    report = _Reporter(progress, recipe, math.ceil(len(data) / recipe.batch_size))
+    steps = math.ceil(len(data) / recipe.batch_size)
+    report = Reporter(progress, recipe.epochs, steps, recipe.learning_rate, lambda loss: f"loss {loss:.2f}")
     try:
         with _deterministic(), one_thread(sum(p.numel() for p in network.parameters()) * recipe.batch_size < 1_000_000):
             for epoch in range(len(run.losses), recipe.epochs):
@@ -171,7 +186,7 @@ def train(
                     run.save(checkpoint, network, optimizer)
     finally:
         network.eval()
-    report.tell(recipe.epochs - 1, report.steps, run.losses[-1])
+    report.tell(recipe.epochs - 1, steps, run.losses[-1])
     return History(tuple(run.losses), run.seconds)
 
 
@@ -186,7 +201,7 @@ def save_weights(network: nn.Module, path: Path) -> None:
     from safetensors.torch import save
 
     try:
-        path.write_bytes(save(_portable_state(_trained_part(network))))
+        path.write_bytes(save(portable_state(_trained_part(network))))
     except OSError as error:
         raise StoreError(f"could not write {path}: {error.strerror or error}; free some space there") from error
 
@@ -226,11 +241,6 @@ def _trained_part(network: nn.Module) -> nn.Module:
     return network.head if isinstance(network, Network) and network.frozen else network
 
 
-def _portable_state(module: nn.Module) -> dict[str, Tensor]:
-    """Return the module's state on the CPU, in the plain memory layout that safetensors needs."""
-    return {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
-
-
 def _shape(tensor: Tensor | None) -> str:
     return "missing" if tensor is None else f"{tuple(tensor.shape)} of {str(tensor.dtype).removeprefix('torch.')}"
 
@@ -242,7 +252,7 @@ def _train_epoch(
     recipe: Recipe,
     seed: int,
     epoch: int,
-    report: _Reporter,
+    report: Reporter,
 ) -> float:
     """Train for one epoch; return its mean loss."""
     network.train()
@@ -250,7 +260,7 @@ def _train_epoch(
     top_label = int(data.labels.max())
     for batch, (x, y) in enumerate(data.epoch(recipe, generator_of(seed, epoch))):
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(recipe, (epoch + batch / report.steps) / recipe.epochs)
+            group["lr"] = learning_rate(recipe, (epoch + batch / report.units) / recipe.epochs)
         logits = network(x)
         if top_label >= logits.shape[1]:
             raise DatasetError(f"the label {top_label} is beyond the network's {logits.shape[1]} classes")
@@ -265,81 +275,55 @@ def _train_epoch(
 
 
 @dataclass
-class _Reporter:
-    """Tells `progress` a few times a second, and looks at the loss only then: a look makes a GPU wait."""
+class Reporter:
+    """Tells `progress` a few times a second, and looks at the loss only then: a look makes a GPU wait.
+
+    Attributes
+    ----------
+    progress : callable
+    epochs : int
+    units : int
+        What an epoch has: steps, or tokens.
+    learning_rate : float
+        The peak, to be named when it was too high.
+    describe : callable
+        Puts a loss into words.
+    """
 
     progress: Progress
-    recipe: Recipe
-    steps: int  # in an epoch
+    epochs: int
+    units: int
+    learning_rate: float
+    describe: Callable[[float], str]
     told: float = -math.inf
 
-    def __call__(self, epoch: int, step: int, total: Tensor, seen: int) -> None:
+    def __call__(self, epoch: int, done: int, total: Tensor, seen: int) -> None:
+        """Tell, if it is time, that `done` units of an epoch are, with losses that add up to `total`."""
         if time.monotonic() - self.told >= REPORT_EVERY:
-            self.tell(epoch, step, self.mean(epoch, total, seen))
+            self.tell(epoch, done, self.mean(epoch, total, seen))
             self.told = time.monotonic()
 
     def mean(self, epoch: int, total: Tensor, seen: int) -> float:
-        """Return the mean loss so far; refuse one that is not finite."""
+        """Return the mean loss so far.
+
+        Raises
+        ------
+        ResMemError
+            If it is not finite.
+        """
         loss = float(total) / seen
         if not math.isfinite(loss):
-            rate = self.recipe.learning_rate
             raise ResMemError(
-                f"training broke down: the loss became {loss} in epoch {epoch + 1} of {self.recipe.epochs}; "
-                f"lower the learning rate, now {rate:g}, to {rate / 10:g}, say, and train again"
+                f"training broke down: the loss became {loss} in epoch {epoch + 1} of {self.epochs}; "
+                f"lower the learning rate, now {self.learning_rate:g}, to {self.learning_rate / 10:g}, say, "
+                "and train again"
             )
         return loss
 
-    def tell(self, epoch: int, step: int, loss: float) -> None:
-        done, total = epoch * self.steps + step, self.recipe.epochs * self.steps
-        message = f"epoch {epoch + 1} of {self.recipe.epochs}, loss {loss:.2f}"
-        self.progress(Step("Training", done, total, message))
-
-
-@dataclass
-class _Run:
-    """How far training has come; what a checkpoint holds beside weights and momentum."""
-
-    digest: str
-    losses: list[float] = field(default_factory=list)
-    seconds: float = 0.0
-
-    def save(self, path: Path, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Write the checkpoint, whole or not at all."""
-        from safetensors.torch import save
-
-        tensors = {f"weights.{name}": value for name, value in _portable_state(network).items()}
-        for name, parameter in network.named_parameters():
-            momentum = optimizer.state[parameter].get("momentum_buffer")
-            if momentum is not None:
-                tensors[f"momentum.{name}"] = momentum.cpu().contiguous()
-        about = {**asdict(self), "content": _content(tensors)}
-        draft = path.with_name(f"{path.name}.draft")
-        try:
-            draft.write_bytes(save(tensors, {"run": json.dumps(about)}))
-            draft.replace(path)
-        except OSError as error:
-            raise StoreError(
-                f"could not write the checkpoint {path}: {error.strerror or error}; free some space there"
-            ) from error
-
-    def resume(self, path: Path, network: nn.Module, optimizer: torch.optim.Optimizer) -> bool:
-        """Take up the checkpoint if it is whole and belongs to this run; else change nothing."""
-        from safetensors import SafetensorError, safe_open
-
-        try:
-            with safe_open(path, "pt") as file:
-                about = json.loads(file.metadata()["run"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-            if about["digest"] != self.digest or about["content"] != _content(tensors):
-                return False
-        except (OSError, SafetensorError, ValueError, TypeError, KeyError):
-            return False
-        network.load_state_dict({name: tensors[f"weights.{name}"] for name in network.state_dict()})
-        for name, parameter in network.named_parameters():
-            if f"momentum.{name}" in tensors:
-                optimizer.state[parameter]["momentum_buffer"] = tensors[f"momentum.{name}"]
-        self.losses, self.seconds = about["losses"], about["seconds"]
-        return True
+    def tell(self, epoch: int, done: int, loss: float) -> None:
+        """Report at once."""
+        message = f"epoch {epoch + 1} of {self.epochs}, {self.describe(loss)}"
+        self.progress(Step("Training", epoch * self.units + done, self.epochs * self.units, message))
 
 
 def _deterministic() -> AbstractContextManager[None]:
@@ -347,20 +331,18 @@ def _deterministic() -> AbstractContextManager[None]:
 
 
 def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Return SGD; biases and the gains of norms, which have one dimension, are not decayed."""
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    groups: list[dict[str, Any]] = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
     nesterov = recipe.momentum > 0
+    groups = decayed(network, recipe.weight_decay)
     return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=nesterov)
 
 
-def _place_momentum(optimizer: torch.optim.Optimizer) -> None:
-    """Bring what a checkpoint gave to where the parameters are now, in their memory layout."""
-    for parameter, state in optimizer.state.items():
-        state["momentum_buffer"] = torch.empty_like(parameter).copy_(state["momentum_buffer"])
+def decayed(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Return an optimiser's groups; biases and the gains of norms, which have one dimension, are not decayed."""
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
 
 
 def _digest(network: nn.Module, inputs: np.ndarray, labels: IntArray, recipe: Recipe, seed: int) -> str:
@@ -368,18 +350,12 @@ def _digest(network: nn.Module, inputs: np.ndarray, labels: IntArray, recipe: Re
     return digest_key(
         {
             "version": VERSION,
-            "network": _content(_portable_state(network)),
+            "network": content_of(portable_state(network)),
             "data": digest_arrays(inputs, labels),
             "recipe": dict(recipe.as_dict()),
             "seed": seed,
         }
     )
-
-
-def _content(tensors: dict[str, Tensor]) -> str:
-    """Return a digest of names, types, shapes and values."""
-    names = sorted(tensors)
-    return digest_key({"names": names, "values": digest_arrays(*[tensors[name].numpy() for name in names])})
 
 
 def _check(inputs: np.ndarray, labels: IntArray, recipe: Recipe, seed: int) -> None:

@@ -152,12 +152,16 @@ def ks_to_try(k_max: int) -> list[int]:
 
 def best_cell(swept: Sweep, sigma_scale: float) -> tuple[int, int, int]:
     """Return the cell (temperature, sigma, k) of the most right answers; ties as in `tune`."""
-    grid = swept.grid
+    return largest_cell(swept.grid, swept.right, sigma_scale)
+
+
+def largest_cell(grid: Grid, values: np.ndarray, sigma_scale: float) -> tuple[int, int, int]:
+    """Return the cell (temperature, sigma, k) of the largest of some values, (T, S, G); ties as in `tune`."""
     temperatures, sigmas, ks = np.meshgrid(
         abs(np.log(grid.temperatures)), abs(np.log(grid.sigmas / sigma_scale)), grid.ks, indexing="ij"
     )
-    ranks = np.lexsort([sigmas.ravel(), temperatures.ravel(), ks.ravel(), -swept.right.ravel()])
-    t, s, g = np.unravel_index(ranks[0], swept.right.shape)
+    ranks = np.lexsort([sigmas.ravel(), temperatures.ravel(), ks.ravel(), -values.ravel()])
+    t, s, g = np.unravel_index(ranks[0], values.shape)
     return int(t), int(s), int(g)
 
 

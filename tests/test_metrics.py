@@ -17,6 +17,7 @@ from resmem_core.metrics import (
     OUTCOMES,
     Confidence,
     GroupResult,
+    block_intervals,
     calibration,
     calibration_change_intervals,
     confusion,
@@ -283,6 +284,104 @@ class TestCalibrationChangeIntervals:
         other = calibration_change_intervals(b, a, resamples=70)
         for name, (low, high) in first.items():
             assert other[name] == pytest.approx((-high, -low))
+
+
+def mean(sums):
+    return sums[:, 1:] / sums[:, :1]
+
+
+class TestBlockIntervals:
+    def with_counts(self, *columns):
+        return np.stack([np.ones(len(columns[0])), *columns], axis=1)
+
+    def test_is_the_bootstrap_of_blocks(self, rng):
+        blocks = np.repeat(np.arange(12), rng.integers(1, 40, 12))
+        values = rng.normal(size=len(blocks)) + rng.normal(size=12)[blocks]
+        drawn = []
+        for _ in range(4_000):
+            rows = np.concatenate([np.flatnonzero(blocks == block) for block in rng.integers(0, 12, 12)])
+            drawn.append(values[rows].mean())
+        low, high = np.percentile(drawn, [2.5, 97.5])
+        found = block_intervals(self.with_counts(values), blocks, mean)
+        assert found.shape == (1, 2)
+        np.testing.assert_allclose(found[0], (low, high), atol=0.1 * (high - low))
+
+    def test_a_block_for_each_point_is_the_usual_interval(self, rng):
+        base, resmem = rng.random((2, 400)) < [[0.5], [0.6]]
+        gain = resmem.astype(float) - base
+        found = block_intervals(self.with_counts(gain), np.arange(400), mean)[0]
+        usual = delta_interval(int((gain > 0).sum()), int((gain < 0).sum()), 400)
+        np.testing.assert_allclose(found, usual, atol=0.01)
+
+    def test_copies_within_a_block_change_nothing(self, rng):
+        values, blocks = rng.normal(size=60), np.repeat(np.arange(6), 10)
+        once = block_intervals(self.with_counts(values), blocks, mean)
+        table = self.with_counts(np.repeat(values, 5))
+        np.testing.assert_allclose(block_intervals(table, np.repeat(blocks, 5), mean), once)
+
+    def test_points_that_go_together_widen_it(self, rng):
+        values = rng.normal(size=20).repeat(50)
+        alone = block_intervals(self.with_counts(values), np.arange(1000), mean)
+        together = block_intervals(self.with_counts(values), np.arange(20).repeat(50), mean)
+        assert np.diff(together)[0] > 3 * np.diff(alone)[0]
+
+    @quick
+    @given(st.integers(0, 2**32 - 1), st.permutations(range(30)))
+    def test_neither_names_nor_order_matter(self, seed, order):
+        rng, order = np.random.default_rng(seed), np.array(order)
+        values, blocks = rng.normal(size=30), rng.integers(0, 5, 30)
+        table = self.with_counts(values)
+        found = block_intervals(table, blocks, mean, resamples=200)
+        np.testing.assert_allclose(block_intervals(table[order], blocks[order], mean, resamples=200), found)
+        np.testing.assert_allclose(block_intervals(table, 7 * blocks + 3, mean, resamples=200), found)
+
+    def test_covers(self):
+        """Of many samples of blocks, the intervals of about so many as they promise hold the true mean."""
+        held = []
+        for seed in range(300):
+            rng = np.random.default_rng(seed)
+            blocks = np.arange(40).repeat(10)
+            values = rng.normal(size=40)[blocks] + rng.normal(size=400)
+            low, high = block_intervals(self.with_counts(values), blocks, mean, seed=seed, resamples=300)[0]
+            held.append(low < 0 < high)
+        assert 0.89 < np.mean(held) < 0.98
+
+    def test_several_figures_at_once(self, rng):
+        a, b, blocks = rng.random(50), rng.random(50), np.repeat(np.arange(10), 5)
+        table = self.with_counts(a, b)
+        both = block_intervals(table, blocks, lambda s: np.stack([s[:, 1] / s[:, 0], s[:, 1] / s[:, 2]], axis=1))
+        np.testing.assert_allclose(both[:1], block_intervals(table[:, :2], blocks, mean))
+        ratio = block_intervals(np.stack([b, a], axis=1), blocks, mean)
+        np.testing.assert_allclose(both[1:], ratio)
+
+    def test_same_seed_same_interval(self, rng):
+        table, blocks = self.with_counts(rng.random(50)), np.repeat(np.arange(10), 5)
+        first, again, other = (block_intervals(table, blocks, mean, seed=seed) for seed in (0, 0, 1))
+        np.testing.assert_array_equal(first, again)
+        assert (first != other).any()
+
+    @pytest.mark.filterwarnings("error")
+    def test_one_block_tells_nothing(self, rng):
+        assert np.isnan(block_intervals(self.with_counts(rng.random(9)), np.zeros(9, int), mean)).all()
+
+    @pytest.mark.filterwarnings("error")
+    def test_what_a_resample_lacks_does_not_count(self):
+        """The only block with such points is drawn in two resamples of three; its mean is 1 in all of these."""
+        table = np.array([[1.0, 1.0], [0.0, 0.0], [0.0, 0.0]])
+        np.testing.assert_array_equal(block_intervals(table, np.arange(3), mean), [[1.0, 1.0]])
+
+    @pytest.mark.filterwarnings("error")
+    def test_infinite_sums_have_no_interval(self):
+        table = self.with_counts(np.array([1.0, np.inf, 2.0]), np.array([1.0, 2.0, 3.0]))
+        found = block_intervals(table, np.arange(3), mean)
+        assert np.isnan(found[0]).all()
+        assert np.isfinite(found[1]).all()
+
+    def test_many_points_in_parts(self, rng):
+        """More counts than are held at a time."""
+        table = self.with_counts(rng.normal(size=3_000))
+        low, high = block_intervals(table, np.arange(3_000), mean, resamples=800)[0]
+        assert (high - low) / 3.92 == pytest.approx(table[:, 1].std() / np.sqrt(3_000), rel=0.15)
 
 
 class TestGroupResult:

@@ -204,11 +204,11 @@ def test_what_is_concluded_is_what_is_computed(engine, spread, seed):
 
 
 def test_the_exponentials_are_as_good_as_float32():
-    from resmem_core.sweep_kernel import _exponentials
+    from resmem_core.vector_loops import exponentials
 
     x = -np.linspace(0, 100, 20_001, dtype=np.float32)
     found = np.empty_like(x)
-    _exponentials(x, np.float32(1), found)
+    exponentials(x, np.float32(1), found)
     expected = np.where(x > -60, np.exp2(x.astype(float)), 0)  # what vanishes beside 1 is 0
     np.testing.assert_allclose(found, expected, rtol=4e-7)
 

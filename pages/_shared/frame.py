@@ -8,6 +8,7 @@ from streamlit.navigation.page import StreamlitPage
 from pages._shared.sidebar import sidebar
 from pages._shared.state import load, show_notes
 from resmem_core.forms import Form
+from resmem_core.language.settings import Language
 from resmem_core.settings import Settings
 from resmem_core.teaching.curve import Curve
 from resmem_core.teaching.playground import Playground
@@ -16,6 +17,7 @@ from resmem_core.teaching.theory import Theory
 # Of the pages that show no experiment, by the name of their file.
 FORMS: dict[str, type[Form]] = {
     "how_it_works": Curve,
+    "language": Language,
     "playground": Playground,
     "theory": Theory,
 }

@@ -10,10 +10,18 @@ from resmem_core.progress import Progress
 
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.backbones import BACKBONES
+    from resmem_core.language.backbones import LANGUAGE_BACKBONES
 
     rows = [
         {"name": backbone.name, "summary": backbone.summary, "unavailable": backbone.unavailable()}
         for backbone in BACKBONES
+    ] + [
+        {
+            "name": model.name + (f":{model.argument}" if model.argument else ""),
+            "summary": model.summary,
+            "unavailable": None if model.argument else model.unavailable(None),
+        }
+        for model in LANGUAGE_BACKBONES
     ]
     return Output({"backbones": rows}, listing(rows))
 

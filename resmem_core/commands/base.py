@@ -49,15 +49,14 @@ def _reader(read: Callable[[str], Any]) -> Callable[[str], Any]:
     return convert
 
 
-def add_option(parser: Parser, field: Field[Any], *, required: bool = False) -> None:
-    """Add a field of a form as an option."""
+def add_option(parser: Parser, field: Field[Any], *, of_text: bool = False) -> None:
+    """Add a field of a form as an option; one `of_text` is None unless given, so that others can refuse it."""
     default = "" if field.default in (None, "") else f" (default: {field.default})"
     parser.add_argument(
         f"--{field.name.replace('_', '-')}",
         type=_reader(field.metadata["read"]),
-        default=field.default,
-        required=required,
-        help=field.metadata["help"] + default,
+        default=None if of_text else field.default,
+        help=("of text: " if of_text else "") + field.metadata["help"] + default,
         metavar=field.name.split("_")[-1].upper(),
     )
 
@@ -74,20 +73,26 @@ class Command:
     ----------
     name, summary : str
         What users type, and one line for listings.
-    run : callable
-        From the arguments and a progress callback to what was found.
+    run : callable or None
+        From the arguments and a progress callback to what was found; None where it takes text alone.
     options : tuple of str
-        The fields of `Settings` that it takes. With `EXPERIMENT` among them, `args.config` is the experiment they name;
-        with `NUMBERS`, there is `--tune` as well.
+        The fields of `Settings` (of `Language`, where it takes text alone) that it takes. With `EXPERIMENT` among them,
+        `args.config` is the experiment they name; with `NUMBERS`, there is `--tune` as well.
     arguments : callable
         Adds what is the command's own.
+    of_text : callable or None
+        The same for a text dataset, whose `args.config` is a `LanguageConfig`; None where the command takes none.
+    text_options : tuple of str
+        The fields of `Language` that it then takes besides those of its experiment.
     """
 
     name: str
     summary: str
-    run: Callable[[argparse.Namespace, Progress], Output]
+    run: Callable[[argparse.Namespace, Progress], Output] | None
     options: tuple[str, ...] = ()
     arguments: Callable[[Parser], None] = _none
+    of_text: Callable[[argparse.Namespace, Progress], Output] | None = None
+    text_options: tuple[str, ...] = ()
 
 
 COMMANDS: Registry[Command] = Registry("command", "resmem_core.commands")

@@ -10,9 +10,10 @@ from resmem_core.progress import Progress
 
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.datasets import DATASETS, parse_spec
+    from resmem_core.language.corpus import TEXTS, is_text, parse_text
 
     if args.download:
-        loader, argument = parse_spec(args.download)
+        loader, argument = (parse_text if is_text(args.download) else parse_spec)(args.download)
         loader.load(argument, progress)
     rows = [
         {
@@ -20,7 +21,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
             "summary": loader.summary,
             "unavailable": None if loader.argument else loader.unavailable(None),
         }
-        for loader in DATASETS
+        for loader in [*DATASETS, *TEXTS]
     ]
     return Output({"datasets": rows}, listing(rows))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from resmem_core.commands import language
 from resmem_core.commands.base import COMMANDS, EXPERIMENT, NUMBERS, Command, Output, facts, params_of, prepared
 from resmem_core.progress import Progress
 
@@ -38,5 +39,13 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
 
 
 COMMANDS.register(
-    "evaluate", Command("evaluate", "Judge base, kNN, interpolation and ResMem on test.", run, (*EXPERIMENT, *NUMBERS))
+    "evaluate",
+    Command(
+        "evaluate",
+        "Judge base, kNN, interpolation and ResMem on test.",
+        run,
+        (*EXPERIMENT, *NUMBERS),
+        of_text=language.evaluate,
+        text_options=("objective",),
+    ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from resmem_core.commands import language
 from resmem_core.commands.base import COMMANDS, EXPERIMENT, NUMBERS, Command, Output, facts, params_of, prepared
 from resmem_core.progress import Progress
 
@@ -40,5 +41,13 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
 
 
 COMMANDS.register(
-    "explain", Command("explain", "Take one test prediction apart.", run, (*EXPERIMENT, *NUMBERS, "point"))
+    "explain",
+    Command(
+        "explain",
+        "Take one prediction apart.",
+        run,
+        (*EXPERIMENT, *NUMBERS, "point"),
+        of_text=language.explain,
+        text_options=("objective", "context"),
+    ),
 )

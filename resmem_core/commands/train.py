@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from resmem_core.commands import language
 from resmem_core.commands.base import COMMANDS, EXPERIMENT, Command, Output, Parser, facts, prepared
 from resmem_core.errors import InvalidParameterError
 from resmem_core.progress import Progress
@@ -57,5 +58,12 @@ def arguments(parser: Parser) -> None:
 
 COMMANDS.register(
     "train",
-    Command("train", "Train, embed, search and tune: all that the dashboard needs.", run, EXPERIMENT, arguments),
+    Command(
+        "train",
+        "Train, embed, search and tune: all that the dashboard needs.",
+        run,
+        EXPERIMENT,
+        arguments,
+        of_text=language.train,
+    ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from resmem_core.commands import language
 from resmem_core.commands.base import COMMANDS, EXPERIMENT, Command, Output, facts, prepared
 from resmem_core.progress import Progress
 
@@ -35,4 +36,14 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     return Output(result, text)
 
 
-COMMANDS.register("tune", Command("tune", "Choose k, sigma and temperature on the validation split.", run, EXPERIMENT))
+COMMANDS.register(
+    "tune",
+    Command(
+        "tune",
+        "Choose k, sigma and temperature on the validation split.",
+        run,
+        EXPERIMENT,
+        of_text=language.tune,
+        text_options=("objective",),
+    ),
+)

@@ -35,7 +35,14 @@ def parse_spec(spec: str) -> tuple[DatasetLoader, str | None]:
     InvalidParameterError
         If the name is unknown, or an argument is missing or not taken.
     """
+    from resmem_core.language.corpus import is_text
+
     name, colon, argument = spec.partition(":")
+    if is_text(spec):
+        raise InvalidParameterError(
+            f"dataset {spec!r} is text: see it on the page Language, or with the commands train, tune, evaluate, "
+            "explain and generate"
+        )
     loader = DATASETS.get(name)
     if loader.argument is None and colon:
         raise InvalidParameterError(f"dataset {spec!r}: {name} takes nothing after a colon; write {name!r}")

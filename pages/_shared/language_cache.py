@@ -1,0 +1,85 @@
+"""Every cached call of the page "Language".
+
+A cached function takes names or a frozen object, never an array: Streamlit hashes large arrays by sampling them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import streamlit as st
+
+from resmem_core.language.config import LanguageConfig
+from resmem_core.language.evaluation import LanguageEvaluation
+from resmem_core.language.experiment import LanguageExperiment, prepare_language
+from resmem_core.language.explain import TokenExplanation
+from resmem_core.language.judging import judge
+from resmem_core.language.tuning import LanguageTuned
+from resmem_core.metrics import outcomes
+from resmem_core.types import IntArray, Params
+
+BLOCK = 256  # test tokens that are judged at a time where only some are looked at
+
+
+class TestBlock(NamedTuple):
+    """What is said of B test tokens.
+
+    Attributes
+    ----------
+    base, resmem : ndarray of int, shape (B,)
+        The tokens predicted.
+    outcome : ndarray of str, shape (B,)
+        One of `metrics.OUTCOMES` for each.
+    """
+
+    base: IntArray
+    resmem: IntArray
+    outcome: np.ndarray
+
+
+@st.cache_resource(max_entries=3, show_spinner="Opening the text and its memory…")
+def experiment(config: LanguageConfig) -> LanguageExperiment:
+    """Return the experiment without training anything."""
+    return prepare_language(config, may_wait=False)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def tuned(config: LanguageConfig, objective: str) -> LanguageTuned:
+    """Return the setting chosen on validation, without working long for it."""
+    return experiment(config).tune(objective, may_wait=False)
+
+
+@st.cache_data(max_entries=256, show_spinner="Choosing the smoothing constant on validation…")
+def smoothing(config: LanguageConfig, params: Params, objective: str) -> float:
+    """Return the smoothing constant that validation gives a setting."""
+    return experiment(config).smoothing(params, objective)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Judging on the test text…")
+def evaluation(config: LanguageConfig, params: Params, objective: str) -> LanguageEvaluation:
+    """Return all methods judged on test."""
+    return experiment(config).evaluate(params, objective)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def explained(config: LanguageConfig, params: Params, eps: float, context: tuple[int, ...]) -> TokenExplanation:
+    """Return the prediction after a context, taken apart; one holds (K, C) numbers."""
+    return experiment(config).explain(np.array(context, np.int32), params, eps)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def explained_test(config: LanguageConfig, params: Params, eps: float, row: int) -> TokenExplanation:
+    """Return the prediction of a test token, taken apart."""
+    return experiment(config).explain_test(row, params, eps)
+
+
+@st.cache_data(max_entries=256, show_spinner="Judging tokens of the test text…")
+def test_block(config: LanguageConfig, params: Params, block: int) -> TestBlock:
+    """Return what base and ResMem say of `BLOCK` test tokens, from row `BLOCK * block` on."""
+    of = experiment(config)
+    rows = slice(block * BLOCK, min((block + 1) * BLOCK, len(of.test)))
+    labels = of.test.labels[rows]
+    judged = judge(of.memory, of.test.take(rows), params)
+    base, resmem = judged.base.predictions, judged.resmem.predictions
+    return TestBlock(base, resmem, outcomes(base == labels, resmem == labels))

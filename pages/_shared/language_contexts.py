@@ -1,0 +1,183 @@
+"""One prediction: its distribution, and the training contexts that it comes from."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from pages._shared.figures import show
+from pages._shared.language_opening import Opened
+from pages._shared.language_text import Found, Passage, code, contexts, paragraph, short, visible
+from pages._shared.state import bound
+from resmem_core.language.explain import TokenExplanation
+from resmem_core.language.settings import LEAST_AROUND, MOST_AROUND, MOST_SHOWN
+from resmem_core.metrics import outcomes
+from resmem_core.plots.language import TOKENS, next_token_bars
+
+AFTER = 12  # tokens shown after the one that came next
+ASKED = 60  # tokens shown of the context asked about
+OUTCOMES = {
+    "fixed": "fixed by memory",
+    "broken": "broken by memory",
+    "both right": "both are right",
+    "both wrong": "both are wrong",
+}
+
+
+def asked_text(shown: Opened, asked: TokenExplanation) -> None:
+    """Show the end of the context, and the token that came next where it is known."""
+    tokenizer, some = shown.experiment.tokenizer, asked.context[-ASKED:]
+    token = "" if asked.label is None else tokenizer.pieces([asked.label])[0]
+    more = "… " if len(asked.context) > len(some) else ""
+    st.html(paragraph(Passage(more + tokenizer.decode(some), "", token, "").html()))
+
+
+def taken_apart(shown: Opened, asked: TokenExplanation, name: str) -> None:
+    """Show all there is to know of one prediction; `name` tells it from others in files and keys."""
+    verdict(shown, asked)
+    distribution(shown, asked, name)
+    retrieved(shown, asked)
+    votes(shown, asked)
+
+
+def verdict(shown: Opened, asked: TokenExplanation) -> None:
+    """Say what base and ResMem predict."""
+    base, resmem = asked.base_prediction, asked.prediction
+    said = (
+        f"Base says {_named(shown, base)} ({asked.base[base]:.1%}), ResMem {_named(shown, resmem)} "
+        f"({asked.final[resmem]:.1%})"
+    )
+    if asked.label is not None:
+        right = np.array([[token == asked.label] for token in (base, resmem)])
+        outcome = OUTCOMES[str(outcomes(*right)[0])]
+        said += f"; it is {_named(shown, asked.label)}: **{outcome}**"
+    st.markdown(f"{said}.")
+
+
+def _named(shown: Opened, token: int) -> str:
+    return code(shown.experiment.tokenizer.pieces([token])[0])
+
+
+def distribution(shown: Opened, asked: TokenExplanation, name: str) -> None:
+    """Show the distribution over the likeliest tokens."""
+    tokens = asked.top(TOKENS)
+    texts = [short(piece) for piece in shown.experiment.tokenizer.pieces(tokens)]
+    signed = [f"{text} ✓" if token == asked.label else text for text, token in zip(texts, tokens, strict=True)]
+    show(
+        next_token_bars(asked, tokens, signed),
+        f"next-token-{name}",
+        f"Bars of the {len(tokens)} likeliest next tokens: base probabilities, what memory adds, and scores",
+        key=f"bars-{name}",
+    )
+    st.caption(
+        "· is a blank, ↵ a new line; ✓ marks the token that came next. Scores sum to 1, but single ones can fall below "
+        "0 or rise above 1. To be probabilities they are projected onto the simplex, and mixed with "
+        f"{shown.smoothing:.2g} of the base's own (at temperature 1), so that none is 0."
+    )
+    with st.expander("As a table"):
+        st.dataframe(
+            pd.DataFrame(
+                {
+                    "token": signed,
+                    "base": asked.base[tokens],
+                    "memory": asked.memory[tokens],
+                    "score": asked.scores[tokens],
+                    "probability": asked.final[tokens],
+                    "base at T = 1": asked.base_alone[tokens],
+                }
+            ),
+            hide_index=True,
+            column_config={
+                "memory": st.column_config.NumberColumn(format="%+.4f"),
+                **{
+                    column: st.column_config.NumberColumn(format="%.4f")
+                    for column in ("base", "score", "probability", "base at T = 1")
+                },
+            },
+            alt="Base probability, what memory adds, score and final probability of the likeliest tokens",
+        )
+
+
+def retrieved(shown: Opened, asked: TokenExplanation) -> None:
+    """Show the training contexts that vote, nearest first."""
+    form, n = shown.form, len(asked.rows)
+    some = min(form.shown, n)
+    st.header("Retrieved contexts")
+    with st.container(horizontal=True):
+        if n > 1:
+            st.slider(
+                "Contexts shown",
+                1,
+                min(n, MOST_SHOWN),
+                width=220,
+                help=f"How many of the k = {n} that vote, nearest first.",
+                **bound("shown", some),
+            )
+        st.slider(
+            "Tokens of each",
+            LEAST_AROUND,
+            MOST_AROUND,
+            width=220,
+            help="How far back each is shown.",
+            **bound("around", form.around),
+        )
+    token = asked.prediction if asked.label is None else asked.label
+    called = "the token that ResMem predicts" if asked.label is None else "the right token"
+    pieces = shown.experiment.tokenizer.pieces
+    adds = asked.contribution(token)
+    items = []
+    for rank in range(some):
+        row = int(asked.rows[rank])
+        context = shown.experiment.context(row, asked.context, before=form.around, after=AFTER)
+        cut = len(shown.experiment.streams["train"].before(row, form.around + 1)) > form.around
+        sign = " ✓" if asked.labels[rank] == asked.label else ""
+        facts = (
+            f"{rank + 1}. {context.document}",
+            f"→ {visible(context.token)}{sign}",
+            f"distance {asked.distances[rank]:.3g}",
+            f"weight {asked.weights[rank]:.1%}",
+            f"{adds[rank]:+.3f} for {short(pieces([token])[0])}",
+            f"{context.matched} token{'s' if context.matched != 1 else ''} agree",
+        )
+        before = ("… " if cut else "") + context.before
+        items.append(Found(facts, Passage(before, context.match, context.token, context.after)))
+    st.html(contexts(items))
+    st.caption(
+        "Underlined: the end that it shares with the context asked about, token by token. In the box: the token that "
+        f"came next there, which memory votes for. Above: what it adds to the score of {called}."
+        + (f" The {n - some} others of k = {n} vote as well." if some < n else "")
+    )
+
+
+def votes(shown: Opened, asked: TokenExplanation) -> None:
+    """Show the neighbours summed up by the token that came next."""
+    st.header("Votes")
+    tokens, of = np.unique(asked.labels, return_inverse=True)
+    weights = np.bincount(of, asked.weights)
+    order = np.argsort(-weights, kind="stable")
+    pieces = shown.experiment.tokenizer.pieces(tokens)
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "token": [visible(pieces[i]) + (" ✓" if tokens[i] == asked.label else "") for i in order],
+                "contexts": np.bincount(of)[order],
+                "weight": weights[order],
+                "base": asked.base[tokens[order]],
+                "memory": asked.memory[tokens[order]],
+                "score": asked.scores[tokens[order]],
+            }
+        ),
+        hide_index=True,
+        column_config={
+            "contexts": st.column_config.NumberColumn(help=f"Of the k = {len(asked.rows)} that vote."),
+            "weight": st.column_config.NumberColumn(format="percent", help="Their share of the vote."),
+            "base": st.column_config.NumberColumn(format="%.4f", help="The base's probability of the token."),
+            "memory": st.column_config.NumberColumn(
+                format="%+.4f",
+                help="What all contexts add to it: their vote, less what the base gave the token there.",
+            ),
+            "score": st.column_config.NumberColumn(format="%.4f", help="Base and memory together."),
+        },
+        alt="The tokens that the retrieved contexts vote for, with their weights",
+    )

@@ -1,0 +1,109 @@
+"""From the form of the page "Language" to an open experiment, or to the panel that prepares it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from pages._shared import language_cache as cache
+from pages._shared.background import prepared
+from pages._shared.language_text import plain
+from resmem_core.base_model import NeedsPreparing
+from resmem_core.errors import InvalidParameterError, UnavailableError
+from resmem_core.jobs import Job
+from resmem_core.language.backbones import parse_backbone
+from resmem_core.language.config import LanguageConfig
+from resmem_core.language.corpus import parse_text
+from resmem_core.language.experiment import LanguageExperiment
+from resmem_core.language.explain import TokenExplanation
+from resmem_core.language.settings import Language
+from resmem_core.language.tuning import LanguageTuned
+from resmem_core.types import Params
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """What the views look at.
+
+    Attributes
+    ----------
+    form : Language
+    experiment : LanguageExperiment
+    tuned : LanguageTuned
+        Chosen on validation for the form's objective.
+    params : Params
+        The setting shown.
+    """
+
+    form: Language
+    experiment: LanguageExperiment
+    tuned: LanguageTuned
+    params: Params
+
+    @property
+    def config(self) -> LanguageConfig:
+        """The experiment's."""
+        return self.experiment.config
+
+    @property
+    def is_tuned(self) -> bool:
+        """Whether the setting shown is the one chosen on validation."""
+        return self.params == self.tuned.params
+
+    @property
+    def smoothing(self) -> float:
+        """The smoothing constant of the setting shown."""
+        return cache.smoothing(self.config, self.params, self.form.objective)
+
+    def explain(self, context: tuple[int, ...]) -> TokenExplanation:
+        """Take apart the prediction after a context."""
+        read = context[-self.experiment.context_length :]
+        return cache.explained(self.config, self.params, self.smoothing, read)
+
+    def explain_test(self, row: int) -> TokenExplanation:
+        """Take apart the prediction of a test token."""
+        return cache.explained_test(self.config, self.params, self.smoothing, row)
+
+    def told(self) -> list[str]:
+        """Return the setting as options of the command line."""
+        objective = [] if self.form.objective == Language.objective else [f"--objective={self.form.objective}"]
+        untouched = (self.form.k, self.form.sigma, self.form.temperature) == (None, None, None)
+        return [*(["--tune"] if untouched else self.params.options()), *objective]
+
+
+def opened(form: Language) -> Opened:
+    """Return the experiment shown; where it is not ready, stop with what to do."""
+    config = form.experiment()
+    experiment, tuned = prepared(
+        lambda: _at_hand(config, form.objective),
+        Job(config),
+        plain(f"{config.backbone} on {config.dataset}"),
+        "Preparing reads the text, cuts it into tokens, trains the base model, remembers every token of the training "
+        "part, finds the neighbours of the others, and chooses k, sigma and temperature on validation. The default "
+        "takes about three minutes on two cores.",
+        "Train and prepare",
+    )
+    return Opened(form, experiment, tuned, _params(form, experiment, tuned.params))
+
+
+def _at_hand(config: LanguageConfig, objective: str) -> tuple[LanguageExperiment, LanguageTuned]:
+    """Open what was prepared; nothing is fetched, and no text of unknown length read, before somebody asked for it."""
+    for kind, spec in ((parse_text, config.dataset), (parse_backbone, config.backbone)):
+        item, argument = kind(spec)
+        if reason := item.unavailable(argument):
+            raise UnavailableError(f"{spec!r} cannot be had: {reason}")
+    loader, _ = parse_text(config.dataset)
+    status = Job(config).status()
+    if not loader.embedded and (status is None or status.state != "done"):
+        raise NeedsPreparing(f"{config.dataset!r} is not read yet")
+    return cache.experiment(config), cache.tuned(config, objective)
+
+
+def _params(form: Language, experiment: LanguageExperiment, chosen: Params) -> Params:
+    params = form.params(chosen)
+    try:
+        return experiment.check(params)
+    except InvalidParameterError as error:
+        st.warning(f"{error}; showing k={chosen.k}, the choice on validation.", icon=":material/warning:")
+        return Params(chosen.k, params.sigma, params.temperature)

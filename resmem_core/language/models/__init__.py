@@ -1,0 +1,1 @@
+"""Base models of language by name: one family a file, found and registered on first use."""

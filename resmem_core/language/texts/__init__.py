@@ -1,0 +1,1 @@
+"""Text datasets by name: one loader a file, found and registered on first use."""

@@ -1,0 +1,22 @@
+"""Tokenisers by name: one kind a file, and what turns documents into a stream of ids."""
+
+from resmem_core.language.tokenizers.base import (
+    TOKENIZERS,
+    VOCABULARY,
+    Tokenizer,
+    TrainedTokenizer,
+    check_vocabulary,
+    load_tokenizer,
+)
+from resmem_core.language.tokenizers.streams import limited, tokenized
+
+__all__ = [
+    "TOKENIZERS",
+    "VOCABULARY",
+    "Tokenizer",
+    "TrainedTokenizer",
+    "check_vocabulary",
+    "limited",
+    "load_tokenizer",
+    "tokenized",
+]

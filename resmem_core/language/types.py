@@ -1,0 +1,164 @@
+"""What the language part passes around. Shapes: N tokens in memory, M predicted tokens, D dimensions, C vocabulary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resmem_core.errors import DatasetError, InvalidParameterError
+from resmem_core.types import FloatArray, IntArray, Neighbors
+
+Ids = NDArray[np.int32]
+Half = NDArray[np.float16]
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text that is never cut between train, validation and test.
+
+    Attributes
+    ----------
+    name : str
+        What to call it: a topic, or a file and the part of it.
+    text : str
+    """
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """The tokens of documents, end to end. The row of a token in memory is its place in the stream of train.
+
+    Attributes
+    ----------
+    ids : ndarray of int32, shape (N,)
+    starts : ndarray of int64, shape (documents + 1,)
+        Where each document begins, and the end of the last one. No document is empty.
+    names : tuple of str
+        Of the documents.
+    """
+
+    ids: Ids
+    starts: IntArray
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        ends_well = len(self.starts) == len(self.names) + 1 and self.starts[0] == 0 and self.starts[-1] == len(self.ids)
+        if not ends_well or (np.diff(self.starts) < 1).any():
+            raise DatasetError(
+                f"{len(self.starts)} starts up to {self.starts[-1:]} do not cut {len(self.ids)} tokens into "
+                f"{len(self.names)} documents, none of them empty"
+            )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def documents(self) -> IntArray:
+        """The document that each token is in, (N,)."""
+        return np.repeat(np.arange(len(self.names)), np.diff(self.starts))
+
+    def before(self, row: int, length: int) -> Ids:
+        """Return the tokens before the one at `row` in its document, `length` at most.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is no such row.
+        """
+        self._check(row)
+        return self.ids[max(int(self.starts[self.documents[row]]), row - length) : row]
+
+    def after(self, row: int, length: int) -> Ids:
+        """Return the token at `row` and those after it in its document, `length` at most."""
+        self._check(row)
+        return self.ids[row : min(int(self.starts[self.documents[row] + 1]), row + length)]
+
+    def _check(self, row: int) -> None:
+        if not 0 <= row < len(self):
+            raise InvalidParameterError(f"row={row} must lie between 0 and {len(self) - 1}")
+
+
+@dataclass(frozen=True, eq=False)
+class OutputLayer:
+    """The base model's last layer: logits = W z + b.
+
+    Attributes
+    ----------
+    weight : ndarray of float32, shape (C, D)
+    bias : ndarray of float32, shape (C,), or None
+    """
+
+    weight: FloatArray
+    bias: FloatArray | None = None
+
+    @property
+    def n_classes(self) -> int:
+        """Number of tokens there are, C."""
+        return len(self.weight)
+
+    def logits(self, embeddings: np.ndarray) -> FloatArray:
+        """Return the logits of embeddings of any float type, (M, D) -> (M, C), float32."""
+        logits = np.asarray(embeddings, np.float32) @ self.weight.T
+        return logits if self.bias is None else logits + self.bias
+
+
+@dataclass(frozen=True, eq=False)
+class TokenMemory:
+    """The training positions as memory holds them: never a table of (N, C).
+
+    Attributes
+    ----------
+    embeddings : ndarray of float16, shape (N, D)
+        The base model's last hidden state after the tokens before; may be memory-mapped.
+    labels : ndarray of int32, shape (N,)
+        The token that came next.
+    output : OutputLayer
+        Gives the base model's logits of any row, from the embedding as it is kept (rounded to float16, as those of
+        queries are, so that a training position asked for itself lies at distance 0 and has the very same base).
+    """
+
+    embeddings: Half
+    labels: Ids
+    output: OutputLayer
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def logits(self, rows: IntArray) -> FloatArray:
+        """Return the base model's logits of some rows, (n,) -> (n, C)."""
+        return self.output.logits(self.embeddings[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class TokenQueries:
+    """Positions to be predicted, with their neighbours in memory already found.
+
+    Attributes
+    ----------
+    embeddings : ndarray of float16, shape (M, D)
+    labels : ndarray of int32, shape (M,)
+        The token that comes next.
+    documents : ndarray of int, shape (M,)
+        The document of each: what is resampled for intervals, as tokens of one text are not independent.
+    neighbors : Neighbors
+        As many as the largest k that will be asked for.
+    """
+
+    embeddings: Half
+    labels: Ids
+    documents: IntArray
+    neighbors: Neighbors
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: IntArray | slice) -> TokenQueries:
+        """Return the queries at `rows`, in that order."""
+        found = Neighbors(self.neighbors.distances[rows], self.neighbors.indices[rows])
+        return TokenQueries(self.embeddings[rows], self.labels[rows], self.documents[rows], found)

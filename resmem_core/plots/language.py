@@ -1,0 +1,137 @@
+"""Next-token predictions, and where memory helps them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from html import escape
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from resmem_core.explain import Explanation
+from resmem_core.plots.common import COLORS, NAMES, figure
+from resmem_core.plots.explanation import MAX_CLASSES, explanation_bars
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+    from resmem_core.language.evaluation import LanguageEvaluation, TokenGroup
+    from resmem_core.language.explain import TokenExplanation
+    from resmem_core.types import IntArray
+
+CALLED = {**NAMES, "interpolation": "kNN-LM"}
+TOKENS = MAX_CLASSES - 3  # so many at least: the label and two predictions may come on top
+
+
+def next_token_bars(asked: TokenExplanation, shown: IntArray, names: Sequence[str]) -> Figure:
+    """Draw base probabilities + memory = scores of some tokens, the first at the top.
+
+    Parameters
+    ----------
+    asked : TokenExplanation
+    shown : ndarray of int, shape (n,)
+        The tokens drawn, both predictions and the label among them; see `TokenExplanation.top`.
+    names : sequence of str
+        What each is called, as it is to be read; n of them.
+    """
+    token = asked.prediction if asked.label is None else asked.label
+    part = Explanation(
+        point=0,
+        label=shown.tolist().index(token),
+        base=asked.base[shown],
+        ids=asked.rows,
+        labels=asked.labels,
+        distances=asked.distances,
+        weights=asked.weights,
+        contributions=asked.contributions[:, shown],
+    )
+    drawn = explanation_bars(part, _distinct([escape(name, quote=False) for name in names]))
+    for panel, title in zip(drawn.layout.annotations, ("base", "+ memory", "= score"), strict=True):
+        panel.text = title  # short, as names of tokens take up room on a narrow page
+    return drawn
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Return the names so that no two are the same: bars of one name would be drawn as one."""
+    several = Counter(names)
+    return [f"{name} ({i + 1})" if several[name] > 1 else name for i, name in enumerate(names)]
+
+
+def method_figures(evaluation: LanguageEvaluation) -> Figure:
+    """Draw accuracy and perplexity of the methods as points, with intervals of bootstraps over documents."""
+    panels = (
+        ("accuracy", evaluation.accuracy, evaluation.accuracy_ci95, "{:.1%}"),
+        ("perplexity", evaluation.perplexity, evaluation.perplexity_ci95, "{:.4g}"),
+    )
+    traces: list[dict[str, Any]] = []
+    for column, (what, values, ends, written) in enumerate(panels):
+        for method in reversed(NAMES):
+            if method not in ends:
+                continue
+            value, (low, high) = values[method], ends[method]
+            known = isfinite(low) and isfinite(high)
+            told = f" (95 % interval {written.format(low)} to {written.format(high)})" if known else ""
+            traces.append(
+                {
+                    "type": "scatter",
+                    "x": [value],
+                    "y": [CALLED[method]],
+                    "xaxis": f"x{column + 1}" if column else "x",
+                    "mode": "markers+text",
+                    "text": [written.format(value)],
+                    "textposition": "top center",
+                    "cliponaxis": False,
+                    "marker": {"color": COLORS[method], "size": 13},
+                    "error_x": {
+                        "array": [high - value] if known else [0],
+                        "arrayminus": [value - low] if known else [0],
+                        "thickness": 2.5,
+                        "width": 6,
+                    },
+                    "hovertemplate": f"{CALLED[method]}, {what} {written.format(value)}{told}<extra></extra>",
+                    "showlegend": False,
+                }
+            )
+    return figure(
+        300,
+        traces,
+        xaxis={"domain": [0, 0.47], "anchor": "y", "tickformat": ".2~%", "title": {"text": "test accuracy"}},
+        xaxis2={"domain": [0.53, 1], "anchor": "y", "title": {"text": "perplexity, lower is better"}},
+        yaxis={"type": "category"},
+    )
+
+
+def band_accuracies(groups: Sequence[TokenGroup], axis: str) -> Figure:
+    """Draw how often base, kNN-LM and ResMem are right within groups of tokens, in the order given.
+
+    Parameters
+    ----------
+    groups : sequence of TokenGroup
+    axis : str
+        What the groups' names are values of.
+    """
+    names = [f"{group.name}<br>({group.n:,})" for group in groups]
+    traces = [
+        {
+            "type": "scatter",
+            "x": names,
+            "y": [getattr(group, method) for group in groups],
+            "mode": "lines+markers",
+            "name": CALLED[method],
+            "line": {"color": COLORS[method], "dash": dash},
+            "marker": {"symbol": symbol, "size": 10},
+            "hovertemplate": "%{y:.2%}",
+        }
+        for method, dash, symbol in (
+            ("base", "dash", "circle-open"),
+            ("interpolation", "dot", "diamond"),
+            ("resmem", "solid", "circle"),
+        )
+    ]
+    return figure(
+        330,
+        traces,
+        xaxis={"type": "category", "title": {"text": f"{axis} (test tokens)"}},
+        yaxis={"tickformat": ".2~%", "title": {"text": "test accuracy"}, "rangemode": "tozero"},
+        hovermode="x unified",
+    )
