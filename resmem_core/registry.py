@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterator
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 from resmem_core.errors import InvalidParameterError
 
@@ -67,3 +67,43 @@ class Registry(Generic[T]):
     def __iter__(self) -> Iterator[T]:
         self._discover()
         return iter(list(self._items.values()))
+
+
+class Named(Protocol):
+    """What may take an argument.
+
+    Attributes
+    ----------
+    argument : str or None
+        What stands after the colon, as listings call it ("PATH"); None where nothing does.
+    """
+
+    argument: ClassVar[str | None]
+
+
+N = TypeVar("N", bound=Named)
+
+
+def parse(registry: Registry[N], spec: str) -> tuple[N, str | None]:
+    """Return what `spec` names and what stands after its colon.
+
+    Parameters
+    ----------
+    registry : Registry
+    spec : str
+        "NAME", or "NAME:ARGUMENT" for what takes one.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the name is unknown, or an argument is missing or not taken.
+    """
+    name, colon, argument = spec.partition(":")
+    item = registry.get(name)
+    if item.argument is None and colon:
+        raise InvalidParameterError(f"{registry.kind} {spec!r}: {name} takes nothing after a colon; write {name!r}")
+    if item.argument is not None and not argument.strip():
+        raise InvalidParameterError(
+            f"{registry.kind} {spec!r}: {name} needs {item.argument}; write '{name}:{item.argument}'"
+        )
+    return item, argument or None

@@ -14,6 +14,7 @@ from resmem_core.datasets.drawing import split_rows
 from resmem_core.datasets.spoiling import check_imbalance, check_label_noise, long_tailed, noisy
 from resmem_core.errors import DatasetError, InvalidParameterError
 from resmem_core.progress import Progress, silent
+from resmem_core.registry import parse
 from resmem_core.store import Entry, Store, digest_arrays, digest_key, save_array
 from resmem_core.types import Dataset, Examples
 
@@ -37,20 +38,12 @@ def parse_spec(spec: str) -> tuple[DatasetLoader, str | None]:
     """
     from resmem_core.language.corpus import is_text
 
-    name, colon, argument = spec.partition(":")
     if is_text(spec):
         raise InvalidParameterError(
             f"dataset {spec!r} is text: see it on the page Language, or with the commands train, tune, evaluate, "
             "explain and generate"
         )
-    loader = DATASETS.get(name)
-    if loader.argument is None and colon:
-        raise InvalidParameterError(f"dataset {spec!r}: {name} takes nothing after a colon; write {name!r}")
-    if loader.argument is not None and not argument:
-        raise InvalidParameterError(
-            f"dataset {spec!r}: {name} needs {loader.argument}; write '{name}:{loader.argument}'"
-        )
-    return loader, argument or None
+    return parse(DATASETS, spec)
 
 
 def load_dataset(

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from resmem_core.errors import InvalidParameterError
-from resmem_core.registry import Registry
+from resmem_core.registry import Registry, parse
 
 if TYPE_CHECKING:
     from resmem_core.language.networks import LanguageNetwork
@@ -109,12 +108,4 @@ def parse_backbone(spec: str) -> tuple[LanguageBackbone, str | None]:
     InvalidParameterError
         If the name is unknown, or an argument is missing or not taken.
     """
-    name, colon, argument = spec.partition(":")
-    backbone = LANGUAGE_BACKBONES.get(name)
-    if backbone.argument is None and colon:
-        raise InvalidParameterError(f"backbone {spec!r}: {name} takes nothing after a colon; write {name!r}")
-    if backbone.argument is not None and not argument:
-        raise InvalidParameterError(
-            f"backbone {spec!r}: {name} needs {backbone.argument}; write '{name}:{backbone.argument}'"
-        )
-    return backbone, argument or None
+    return parse(LANGUAGE_BACKBONES, spec)

@@ -17,7 +17,7 @@ from resmem_core.language.leakage import Leakage, find_leakage
 from resmem_core.language.passages import passage_length, passages
 from resmem_core.language.types import Document
 from resmem_core.progress import Progress, Step, silent
-from resmem_core.registry import Registry
+from resmem_core.registry import Registry, parse
 from resmem_core.store import digest_key
 
 SHARE = 0.15  # of the characters that validation and test each get where the source does not say
@@ -131,15 +131,7 @@ def parse_text(spec: str) -> tuple[TextLoader, str | None]:
     InvalidParameterError
         If the name is unknown, or an argument is missing or not taken.
     """
-    name, colon, argument = spec.partition(":")
-    loader = TEXTS.get(name)
-    if loader.argument is None and colon:
-        raise InvalidParameterError(f"text dataset {spec!r}: {name} takes nothing after a colon; write {name!r}")
-    if loader.argument is not None and not argument.strip():
-        raise InvalidParameterError(
-            f"text dataset {spec!r}: {name} needs {loader.argument}; write '{name}:{loader.argument}'"
-        )
-    return loader, argument or None
+    return parse(TEXTS, spec)
 
 
 def load_corpus(spec: str, *, seed: int = 0, progress: Progress = silent) -> Corpus:

@@ -84,10 +84,10 @@ def _scores(memory: TokenMemory, layer: Layer, queries: TokenQueries, params: Pa
     for part in blocks(len(rows), layer.rows_at_a_time):
         p = layer.logits(memory.embeddings[rows[part]])
         add_probabilities(p, inverse_temperature, starts[part.start : part.stop + 1], owner, weight, expected)
-    voted = memory.labels[near.indices].astype(np.int64)
-    votes = knn_scores(voted.ravel(), np.arange(voted.size).reshape(voted.shape), weights, memory.output.n_classes)
     scores -= expected  # first, which leaves no rounding error where a query is its own only neighbour
-    scores += votes
+    del expected  # the votes take its room
+    voted = memory.labels[near.indices].astype(np.int64)
+    scores += knn_scores(voted.ravel(), np.arange(voted.size).reshape(voted.shape), weights, memory.output.n_classes)
     return scores
 
 

@@ -98,7 +98,7 @@ def _chosen(
         reach[:] = n_classes
     beyond = reach < n_classes
     at = np.minimum(reach, p.shape[2] - 1)
-    outside = np.where(beyond, np.take_along_axis(p, at[:, :, None], axis=2)[:, :, 0], -1).astype(np.float32)
+    outside = np.where(beyond, np.take_along_axis(p, at[:, :, None], axis=2)[:, :, 0], 0).astype(np.float32)
 
     top = largest.indices.numpy()[:, : min(WIDTH, n_classes)]
     voted = memory.labels[queries.neighbors.indices].astype(np.int64)

@@ -68,9 +68,9 @@ def test_a_spec_names_a_backbone_and_its_argument():
     ("spec", "message"),
     [
         ("gru", "unknown language backbone 'gru'; choose one of: gru-small, hf, transformer-small"),
-        ("gru-small:2", "backbone 'gru-small:2': gru-small takes nothing after a colon; write 'gru-small'"),
-        ("hf", "backbone 'hf': hf needs NAME_OR_PATH; write 'hf:NAME_OR_PATH'"),
-        ("hf:", "backbone 'hf:': hf needs NAME_OR_PATH; write 'hf:NAME_OR_PATH'"),
+        ("gru-small:2", "language backbone 'gru-small:2': gru-small takes nothing after a colon; write 'gru-small'"),
+        ("hf", "language backbone 'hf': hf needs NAME_OR_PATH; write 'hf:NAME_OR_PATH'"),
+        ("hf:", "language backbone 'hf:': hf needs NAME_OR_PATH; write 'hf:NAME_OR_PATH'"),
     ],
 )
 def test_a_wrong_spec_is_refused(spec, message):

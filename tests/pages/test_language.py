@@ -1,0 +1,417 @@
+"""The page "Language": its address, what is inside a prediction, a walk, texts gone on with, and where memory helps."""
+
+import re
+from html import unescape
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pages._shared.language_opening import Opened
+from pages._shared.language_test import next_of
+from pages._shared.language_text import Passage, code, plain, running, short, visible
+from pages._shared.summary import sentence
+from resmem_core.jobs import Job
+from resmem_core.language.config import LanguageConfig
+from resmem_core.language.experiment import prepare_language
+from resmem_core.language.settings import OBJECTIVES, Language
+from resmem_core.progress import silent
+from resmem_core.store import Store
+from resmem_core.types import Params
+
+SUBJECTS = (
+    "the red fox",
+    "a small boat",
+    "the `old` clock",
+    "my <b>neighbour</b>",
+    "the night train",
+    "a $grey$ heron",
+)
+VERBS = ("follows", "carries", "waits for", "forgets", "returns to", "looks at")
+ENDINGS = ("the harbour.", "a *paper* lantern.", "the last_letter_.", "[the](bridge).")
+
+
+def write_tales(folder):
+    """Write 24 short texts about six subjects that have habits of their own, with all that pages must escape."""
+    for number in range(24):
+        rng, subject = np.random.default_rng([7, number]), number % 6
+        lines = [f"{SUBJECTS[subject]} {VERBS[subject]} {ENDINGS[rng.integers(4)]}" for _ in range(8)]
+        (folder / f"tale <{number}>.txt").write_text("\n".join([f"Tale {number}", "", *lines, ""]))
+
+
+@pytest.fixture(scope="module")
+def tales(tmp_path_factory):
+    """Return an experiment that is prepared, as the job would, its folder, and its settings as an address."""
+    folder, root = (tmp_path_factory.mktemp(name) for name in ("tales", "store"))
+    write_tales(folder)
+    store, config = Store(root), LanguageConfig(f"text:{folder}", tokenizer="words", vocabulary=512, epochs=3)
+    with Job(config, store=store).reporting(silent):
+        experiment = prepare_language(config, store=store)
+        for objective in OBJECTIVES:
+            experiment.tune(objective)
+    query = {"dataset": config.dataset, "tokenizer": "words", "vocabulary": "512", "epochs": "3"}
+    return SimpleNamespace(experiment=experiment, root=root, query=query, params=experiment.tune().params)
+
+
+@pytest.fixture
+def ready(tales, opened, monkeypatch):
+    """Return a function that opens the page on that experiment."""
+    monkeypatch.setenv("RESMEM_CACHE", str(tales.root))
+    return lambda **query: opened("language", **tales.query, **query)
+
+
+def in_address(at, name):
+    value = at.query_params.get(name)
+    return value[0] if isinstance(value, list) else value
+
+
+def button(at, label):
+    return next(button for button in at.button if button.label == label)
+
+
+def html(at):
+    return "\n".join(block.proto.body for block in at.get("html"))
+
+
+def charts(at):
+    return len(at.get("plotly_chart"))
+
+
+def test_first_it_says_what_it_takes(opened, text_of):
+    at = opened("language")
+    assert not at.exception
+    assert [heading.value for heading in at.header] == [r"transformer\-small on python\-docs is not prepared yet"]
+    assert "about three minutes" in text_of(at)
+    assert {button.label for button in at.button} >= {"Apply", "Train and prepare"}
+    assert not at.slider
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ({"dataset": "digits"}, "'digits'"),
+        ({"dataset": "text:/no/such.txt"}, "/no/such.txt"),
+        ({"dataset": "text:"}, "text needs PATH"),
+        ({"backbone": "gpt-9"}, "gpt-9"),
+        ({"tokenizer": "runes"}, "runes"),
+        ({"vocabulary": "3"}, "512"),
+        ({"vocabulary": "many"}, "'many'"),
+        ({"epochs": "0"}, "'0'"),
+        ({"heat": "9"}, "'9' is not a number from 0 to 2"),
+        ({"context": "x" * 5000}, "5,000 characters"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_nonsense_in_the_address_is_told(opened, text_of, query, says):
+    at = opened("language", **query)
+    assert not at.exception
+    assert says in text_of(at)
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ({"k": "9999"}, "showing k="),
+        ({"point": "999999"}, "There is no test token 999,999"),
+        ({"view": "dance"}, "'dance' is none of"),
+    ],
+)
+def test_nonsense_about_an_open_experiment_is_told(ready, text_of, query, says):
+    at = ready(**query)
+    assert not at.exception
+    assert says in text_of(at)
+    assert charts(at) == 1
+
+
+def test_cold_temperatures_and_tiny_sigmas_are_no_trace(ready):
+    for view in ("inside", "walk", "gain"):
+        assert not ready(view=view, temperature="1e-9", sigma="1e-30").exception
+
+
+def test_unasked_it_shows_a_token_that_memory_fixes(ready, tales, text_of):
+    at = ready()
+    assert not at.exception
+    assert not at.error
+    point = at.number_input(key="setting-point").value
+    result = tales.experiment.evaluate(tales.params)
+    assert result.outcome[point] == "fixed"
+    assert "fixed by memory" in text_of(at)
+    asked = tales.experiment.explain_test(point, tales.params)
+    votes = at.dataframe[-1].value
+    assert votes["weight"].sum() == pytest.approx(1)
+    assert votes["contexts"].sum() == tales.params.k
+    bars = at.dataframe[0].value
+    np.testing.assert_allclose(bars["score"], bars["base"] + bars["memory"])
+    assert bars["probability"].iloc[0] == pytest.approx(asked.final.max())
+    assert any(token.endswith("✓") for token in bars["token"])
+    assert f"explain '--dataset={tales.experiment.config.dataset}'".replace("'", "") in at.code[1].value.replace(
+        "'", ""
+    )
+    assert f"--point={point} --tune" in at.code[1].value
+
+
+def test_retrieved_contexts_are_those_of_the_explanation(ready, tales):
+    at = ready(point="40", shown="3", around="12")
+    asked = tales.experiment.explain_test(40, tales.params)
+    items = re.findall(r"<li>.*?</li>", html(at), re.DOTALL)
+    assert len(items) == min(3, tales.params.k)
+    for item, row, distance in zip(items, asked.rows, asked.distances, strict=False):
+        context = tales.experiment.context(int(row), asked.context, before=12, after=12)
+        assert context.document.replace("<", "&lt;").replace(">", "&gt;") in item
+        assert f"distance {distance:.3g}" in item
+        assert f"{context.matched} token" in item
+        assert ('class="matched"' in item) == bool(context.match)
+        assert 'class="next"' in item
+
+
+def test_what_texts_hold_is_never_markup(ready):
+    at = ready(context="my <b>neighbour</b> forgets <script>alert(1)</script> `[the](bridge)` :red[x] $x$", shown="20")
+    assert not at.exception
+    shown = html(at)
+    assert "<b>" not in shown
+    assert "<script" not in shown
+    assert "&lt;" in shown
+
+
+def test_a_text_is_typed_and_left_again(ready, text_of, tales):
+    at = ready()
+    at.text_area(key="setting-context").set_value("the red fox").run()
+    assert not at.exception
+    assert in_address(at, "context") == "the red fox"
+    assert "3 tokens." in text_of(at)
+    asked = tales.experiment.explain(tales.experiment.tokenizer.encode("the red fox"), tales.params)
+    said = tales.experiment.tokenizer.pieces([asked.prediction])[0].replace(" ", "·")
+    assert f"ResMem `{said}`" in text_of(at)
+    assert "it is" not in text_of(at)
+    assert "'--context=the red fox'" in at.code[1].value
+    button(at, "Back to the test text").click().run()
+    assert in_address(at, "context") is None
+    button(at, "Edit as text").click().run()
+    assert at.text_area(key="setting-context").value == in_address(at, "context") != ""
+
+
+def test_what_is_not_read_of_a_text_is_told(ready, text_of, tales):
+    reads = tales.experiment.context_length
+    at = ready(context="the red fox " * reads)
+    assert not at.exception
+    assert f"The base model reads the last {reads} of them" in text_of(at)
+    at = ready(context="zyzzyva 漢字")
+    assert not at.exception
+    assert "do not occur in the training text" in text_of(at)
+    assert "&lt;unk&gt;" in html(at)
+
+
+def test_empty_and_blank_contexts_are_no_trace(ready):
+    for context in ("", " ", "\n\n", "\x00"):
+        assert not ready(context=context).exception
+
+
+def test_the_next_token_that_memory_changed_is_found(ready, tales, text_of):
+    result = tales.experiment.evaluate(tales.params)
+    at = ready(point="0")
+    for outcome in ("fixed", "broken"):
+        rows = np.flatnonzero(result.outcome == outcome)
+        button(at, f"Next {outcome}").click().run()
+        if len(rows):
+            after = int(in_address(at, "point") or 0)
+            assert after in rows
+        else:
+            assert f"no token of the test text is {outcome}" in text_of(at)
+    last = int(np.flatnonzero(result.outcome == "fixed")[-1])
+    at = ready(point=str(last))
+    button(at, "Next fixed").click().run()
+    assert in_address(at, "point") == str(np.flatnonzero(result.outcome == "fixed")[0])  # on from the beginning
+    button(at, "Random").click().run()
+    assert 0 <= int(in_address(at, "point") or 0) < len(tales.experiment.test)
+    assert not at.exception
+
+
+@pytest.mark.parametrize("after", [0, 1, 254, 255, 256, 257, 10**6])
+def test_looking_for_an_outcome_goes_round(monkeypatch, after):
+    wanted = {300, 511, 512}
+    monkeypatch.setattr(
+        "pages._shared.language_cache.test_block",
+        lambda config, params, block: SimpleNamespace(
+            outcome=np.array(["fixed" if row in wanted else "broken" for row in range(256 * block, 256 * block + 256)])
+        ),
+    )
+    experiment = SimpleNamespace(test=range(600), config=None)
+    shown = Opened(Language(), experiment, None, Params(1, 1.0))
+    later = [row for row in sorted(wanted) if row > after]
+    assert next_of(shown, "fixed", after) == (later or sorted(wanted))[0]
+    assert next_of(shown, "both right", after) is None
+
+
+def test_sliders_are_tuned_until_they_are_moved(ready, tales, text_of):
+    at = ready(view="gain")
+    told = at.dataframe[0].value.set_index("method")
+    result = tales.experiment.evaluate(tales.params)
+    for method, name in (("base", "Base"), ("interpolation", "kNN-LM"), ("resmem", "ResMem")):
+        assert told.loc[name, "top-1"] == result.accuracy[method]
+        assert told.loc[name, "top-5"] == result.accuracy_top5[method]
+        assert told.loc[name, "perplexity"] == pytest.approx(result.perplexity[method])
+        assert told.loc[name, "perplexity, low"] == pytest.approx(result.perplexity_ci95[method][0])
+    assert charts(at) == 7
+    assert "the best value found like this is optimistic" not in text_of(at)
+    assert f"**{result.n_impossible:,}**" in text_of(at)
+    assert "draws whole documents" in text_of(at)
+    assert "evaluate" in at.code[1].value
+    assert "--tune --json" in at.code[1].value
+    assert {metric.label: metric.value for metric in at.metric}["Tokens in memory"] == f"{tales.experiment.n_memory:,}"
+    for note in tales.experiment.notes:
+        assert plain(sentence(note)) in text_of(at)
+
+    at.slider(key="setting-k").set_value(1 if tales.params.k > 1 else 2).run()
+    assert not at.exception
+    assert "the best value found like this is optimistic" in text_of(at)
+    assert "set by hand" in text_of(at)
+    assert "--tune" not in at.code[1].value
+    button(at, "Back to tuned").click().run()
+    assert in_address(at, "k") is None
+    assert "--tune" in at.code[1].value
+
+
+def test_what_is_chosen_for_can_be_changed(ready, tales):
+    at = ready(view="gain", k="1")
+    at.radio(key="setting-objective").set_value("perplexity").run()
+    assert not at.exception
+    assert in_address(at, "objective") == "perplexity"
+    assert in_address(at, "k") is None
+    assert at.slider(key="setting-k").value == tales.experiment.tune("perplexity").params.k
+    assert "--objective=perplexity" in at.code[1].value
+
+
+def test_bands_hold_every_test_token(ready, tales):
+    at = ready(view="gain")
+    for table in at.dataframe[1:4]:
+        assert table.value["tokens"].sum() == len(tales.experiment.test)
+        np.testing.assert_allclose(table.value["gain"], table.value["ResMem"] - table.value["base"], atol=1e-12)
+
+
+def test_a_walk(ready, tales, text_of):
+    at = ready(view="walk", point="0")
+    assert not at.exception
+    stream, result = tales.experiment.streams["test"], tales.experiment.evaluate(tales.params)
+    first = result.outcome[: stream.starts[1]]
+    base, resmem = (int(result.right(method)[: len(first)].sum()) for method in ("base", "resmem"))
+    assert f"Of these {len(first)} tokens base gets **{base}** right, ResMem **{resmem}**" in text_of(at)
+    assert charts(at) == 1
+    at.selectbox(key="language-document").set_value(1).run()
+    assert in_address(at, "point") == str(stream.starts[1])
+    button(at, "Next").click().run()
+    assert in_address(at, "point") == str(stream.starts[1] + 1)
+    button(at, "Previous").click().run()
+    button(at, "Previous").click().run()
+    assert at.selectbox(key="language-document").value == 0
+    assert not at.exception
+
+
+def test_a_long_document_is_walked_in_passages(ready, monkeypatch):
+    monkeypatch.setattr("pages._shared.language_walk.PASSAGE", 10)
+    at = ready(view="walk", point="25")
+    assert at.number_input(key="language-passage").value == 3
+    at.number_input(key="language-passage").set_value(1).run()
+    assert in_address(at, "point") == "0"
+    assert not at.exception
+
+
+def test_texts_are_gone_on_with(ready, tales, text_of):
+    at = ready(view="generate", tokens="12", prompt="the red")
+    assert "Both are written at once" in text_of(at)
+    button(at, "Generate").click().run()
+    assert not at.exception
+    written = at.session_state["language-written"]
+    for with_memory in (False, True):
+        expected = tales.experiment.generate(
+            tales.experiment.tokenizer.encode("the red"), 12, tales.params, with_memory=with_memory
+        )
+        assert [token for token, _ in written.tokens[with_memory]] == [found.token for found in expected]
+    assert "Stopped" not in text_of(at)
+    assert [heading.value for heading in at.header] == ["Without memory", "With memory"]
+    changed = tales.experiment.evaluate(tales.params).fixed > 0
+    assert changed == any(kind == "changed" for _, kind in written.tokens[True])
+    assert all(kind == "same" for _, kind in written.tokens[False])
+    assert "generate" in at.code[1].value
+    assert "--tokens=12" in at.code[1].value
+
+    written.picked = 3  # as a click does
+    at.run()
+    assert not at.exception
+    assert "Retrieved contexts" in [heading.value for heading in at.header]
+    written.tokens[True].pop()
+    at.run()
+    assert "Stopped after 11 tokens" in text_of(at)
+    at.slider(key="setting-heat").set_value(0.8).run()
+    assert "Both are written at once" in text_of(at)  # what was there answers another question
+    button(at, "Generate").click().run()
+    assert not at.exception
+    assert in_address(at, "heat") == "0.8"
+
+
+def test_an_empty_prompt_begins_a_document(ready):
+    at = ready(view="generate", tokens="2")
+    at.text_area(key="setting-prompt").set_value("").run()
+    button(at, "Generate").click().run()
+    assert not at.exception
+    assert at.session_state["language-written"].prompt == ()
+
+
+def test_data_and_model_are_applied_together(ready, tales, text_of):
+    at = ready(k="2", point="7")
+    seed = next(box for box in at.number_input if box.label == "Seed")
+    seed.set_value(5)
+    assert in_address(at, "seed") is None
+    button(at, "Apply").click().run()
+    assert not at.exception
+    assert (in_address(at, "seed"), in_address(at, "k"), in_address(at, "point")) == ("5", None, None)
+    assert "is not prepared yet" in at.header[0].value
+    names = {box.label: box for box in (*at.selectbox, *at.number_input)}
+    assert names["Text"].value == tales.experiment.config.dataset
+    names["Seed"].set_value(0)
+    button(at, "Apply").click().run()
+    assert charts(at) == 1
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+
+
+def unmarked(html):
+    return unescape(re.sub("<[^>]*>", "", html))
+
+
+@given(TEXTS)
+def test_running_text_keeps_every_character_and_holds_no_markup(text):
+    shown = running(text)
+    assert re.sub('<span class="sign">|</span>', "", shown).count("<") == 0
+    kept = "".join(c for c in text if c.isprintable() or c in "\t\n")
+    seen = "".join(c for c in unmarked(re.sub(r'<span class="sign">[^<]*</span>', "", shown)))
+    assert seen == kept
+
+
+@given(TEXTS)
+def test_every_character_of_a_token_is_seen(text):
+    seen = visible(text)
+    assert seen.isprintable()
+    assert " " not in seen
+    assert len(seen) >= max(1, len(text))
+    assert len(short(text)) <= 24
+
+
+@given(TEXTS)
+def test_a_token_is_code_whatever_it_holds(text):
+    fence = re.match("`+", code(text)).group()
+    inside = code(text)[len(fence) : -len(fence)]
+    assert code(text).endswith(fence)
+    assert fence not in re.findall("`+", inside)
+    assert inside.strip(" ") == visible(text)
+
+
+def test_signs():
+    assert visible(" the\n") == "·the↵"
+    assert visible("") == "∅"
+    assert visible("\u202e\x07\t") == "\\u202e\\x07⇥"
+    assert plain("*a* [b](c) `d`") == r"\*a\* \[b\]\(c\) \`d\`"
+    passage = Passage("a <", "b", "\n", "& c").html()
+    assert passage == ('a &lt;<mark class="matched">b</mark><strong class="next">↵</strong>\n&amp; c')
