@@ -78,9 +78,10 @@ class Run:
         for name, value in tensors.items():
             key, _, of = name.partition(".")
             parameter = parameters[of]
-            if value.shape == parameter.shape:  # on the parameter's device, in its memory layout
-                value = torch.empty_like(parameter, requires_grad=False).copy_(value)
-            optimizer.state[parameter][key] = value
+            here = value.to(parameter.device)
+            if value.shape == parameter.shape:  # in its memory layout
+                here = torch.empty_like(parameter, requires_grad=False).copy_(here)
+            optimizer.state[parameter][key] = here
         for name, value in about.items():
             setattr(self, name, value)
         return True

@@ -45,7 +45,7 @@ def verdict(shown: Opened, asked: TokenExplanation) -> None:
     """Say what base and ResMem predict."""
     base, resmem = asked.base_prediction, asked.prediction
     said = (
-        f"Base says {_named(shown, base)} ({asked.base[base]:.1%}), ResMem {_named(shown, resmem)} "
+        f"Base says {_named(shown, base)} ({asked.base_alone[base]:.1%}), ResMem {_named(shown, resmem)} "
         f"({asked.final[resmem]:.1%})"
     )
     if asked.label is not None:
@@ -71,9 +71,11 @@ def distribution(shown: Opened, asked: TokenExplanation, name: str) -> None:
         key=f"bars-{name}",
     )
     st.caption(
-        "· is a blank, ↵ a new line; ✓ marks the token that came next. Scores sum to 1, but single ones can fall below "
-        "0 or rise above 1. To be probabilities they are projected onto the simplex, and mixed with "
-        f"{shown.smoothing:.2g} of the base's own (at temperature 1), so that none is 0."
+        "· is a blank, ↵ a new line; ✓ marks the token that came next. The base's bars are at temperature "
+        f"{shown.params.temperature:.3g}. Scores sum to 1, but single ones can fall below 0 or rise above 1. To be "
+        "probabilities they are projected onto the simplex, and mixed with "
+        f"{shown.smoothing:.2g} of the base's own at temperature 1, so that none is 0; the percentages above are these, "
+        "and the base's own."
     )
     with st.expander("As a table"):
         st.dataframe(

@@ -70,7 +70,7 @@ def generate(shown: Opened) -> None:
                 "Seed of the draws", 0, 2**31 - 1, width=150, help="Both columns begin with the same.",
                 **bound("draw", form.draw),
             )  # fmt: skip
-        wanted = st.button("Generate", icon=":material/play_arrow:", type="primary")
+        wanted = st.button("Generate", icon=":material/play_arrow:")
     now = (shown.config, shown.params, form.objective, form.prompt, form.tokens, form.heat, form.draw)
     if wanted:
         prompt = shown.experiment.tokenizer.encode(form.prompt)

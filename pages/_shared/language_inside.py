@@ -79,7 +79,7 @@ def _in_test(shown: Opened) -> int:
             help="Put its context into the box above, to be changed.",
         )
     stream = shown.experiment.streams["test"]
-    st.caption(f"In the document {code(stream.names[int(stream.documents[point])])}.")
+    st.markdown(f"In the document {code(stream.names[int(stream.documents[point])])}.")
     asked_text(shown, asked)
     taken_apart(shown, asked, "test")
     return point

@@ -1,0 +1,124 @@
+"""A reader of contexts in a real browser: a text of their own prepared, looked into, walked, gone on with, judged."""
+
+import re
+from urllib.parse import urlencode
+
+import pytest
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+
+PEOPLE = ("the red fox", "a small boat", "the old clock", "my <b>neighbour</b>")
+HABITS = ("follows the harbour", "carries a *lantern*", "waits for the letter", "forgets the bridge")
+
+
+@pytest.fixture(scope="module")
+def tales(tmp_path_factory):
+    """Return the address of an experiment on 24 short texts, which takes seconds."""
+    folder = tmp_path_factory.mktemp("tales")
+    for number in range(24):
+        lines = [f"{PEOPLE[number % 4]} {HABITS[(number + i // 3) % 4]} again." for i in range(9)]
+        (folder / f"tale-{number:02}.txt").write_text("\n".join([f"Tale {number}", "", *lines, ""]))
+    query = {"dataset": f"text:{folder}", "tokenizer": "words", "vocabulary": 512, "epochs": 2}
+    return f"/language?{urlencode(query)}"
+
+
+def settled(page: Page) -> None:
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
+
+
+def view(page: Page, name: str) -> None:
+    page.get_by_test_id("stRadio").get_by_text(name, exact=True).click()
+    settled(page)
+
+
+def test_contexts_are_seen_and_a_text_is_walked_and_gone_on_with(page: Page, visit, tales):
+    page.goto(tales)
+    expect(page.get_by_role("heading", name=re.compile("is not prepared yet"))).to_be_visible()
+    page.get_by_role("button", name="Train and prepare").click()
+    expect(page.get_by_role("heading", name="Retrieved contexts")).to_be_visible(timeout=200_000)
+    expect(page.get_by_text(re.compile("Base says"))).to_be_visible()
+    settled(page)
+
+    context = page.get_by_role("textbox", name="Context")
+    context.fill("my <b>neighbour</b> forgets")
+    context.press("Control+Enter")
+    expect(page).to_have_url(re.compile("context=my"))
+    settled(page)
+    contexts = page.locator("ol.contexts li")
+    expect(contexts.first.locator(".next")).to_be_visible()
+    expect(page.locator("ol.contexts b")).to_have_count(0)
+    expect(page.locator("p.text").first).to_contain_text("my <b>neighbour</b> forgets")
+    said = contexts.first.inner_text()
+    other = visit()
+    other.goto(page.url)
+    expect(other.locator("ol.contexts li").first).to_have_text(said, use_inner_text=True)
+
+    view(page, "Walk")
+    expect(page).to_have_url(re.compile("view=walk"))
+    tokens = page.get_by_role("option")
+    expect(tokens.nth(12)).to_be_visible()
+    tokens.nth(12).click()
+    expect(tokens.nth(12)).to_have_attribute("aria-selected", "true")
+    expect(page).to_have_url(re.compile(r"point=\d"))
+    settled(page)
+    token = tokens.nth(12).get_attribute("aria-label").rpartition(":")[0]
+    expect(page.get_by_test_id("stMarkdown").filter(has_text="Base says").locator("code").last).to_have_text(token)
+    before = page.url
+    page.get_by_role("listbox", name="Tokens of the passage").focus()
+    page.keyboard.press("ArrowRight")
+    expect(tokens.nth(13)).to_have_attribute("aria-selected", "true")
+    expect(page).not_to_have_url(before)
+    settled(page)
+
+    view(page, "Generate")
+    page.get_by_role("button", name="Generate", exact=True).click()
+    expect(page.get_by_role("heading", name="With memory")).to_be_visible()
+    expect(page.get_by_role("option")).to_have_count(60)
+    settled(page)
+    page.get_by_role("option").nth(2).click()
+    expect(page.get_by_role("heading", name="Retrieved contexts")).to_be_visible()
+    settled(page)
+
+    view(page, "Where it helps")
+    for heading in ("How good it is", "Rare and frequent tokens", "How near the nearest context is", "The text"):
+        expect(page.get_by_role("heading", name=heading)).to_be_visible()
+    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible()
+    settled(page)
+    k = page.get_by_role("slider", name="k, neighbours")
+    k.focus()
+    k.press("End")
+    expect(page.get_by_text(re.compile("best value found like this is optimistic"))).to_be_visible()
+    page.get_by_role("button", name="Back to tuned").click()
+    expect(page.get_by_text(re.compile("best value found like this is optimistic"))).to_have_count(0)
+
+
+@pytest.mark.parametrize("name", ["inside", "walk", "generate", "gain"])
+def test_every_view_is_fit_for_all_eyes_and_a_telephone(name, visit, tales):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = visit(color_scheme="light")
+    page.goto(f"{tales}&view={name}")
+    prepare = page.get_by_role("button", name=re.compile("Train and prepare|Continue|Try again"))
+    expect(prepare.or_(page.get_by_test_id("stRadio").first)).to_be_visible()
+    if prepare.is_visible():
+        prepare.click()
+    expect(page.get_by_test_id("stRadio").first).to_be_visible(timeout=200_000)
+    settled(page)
+    if name == "generate":
+        page.get_by_role("button", name="Generate", exact=True).click()
+        expect(page.get_by_role("option")).to_have_count(60)
+        settled(page)
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        found = Axe().run(page).response["violations"]
+        serious = [(v["id"], v["nodes"][0]["html"]) for v in found if v["impact"] in ("serious", "critical")]
+        assert (scheme, serious) == (scheme, [])
+    page.set_viewport_size({"width": 400, "height": 800})
+    page.wait_for_function(
+        """() => ![...document.querySelectorAll('[data-testid=stMain] *')].some(
+            e => e.getBoundingClientRect().right > 401 && !e.closest('.js-plotly-plot, [data-testid=stDataFrame], '
+            + '[data-testid=stSlider], [data-testid=stTable], [role=tablist], pre, .katex, svg, iframe'))""",
+        timeout=20_000,
+    )
