@@ -11,19 +11,10 @@ from resmem_core.types import Params
 
 VIEWS = ("inside", "walk", "generate", "gain")
 OBJECTIVES = ("accuracy", "perplexity")
-MOST_TYPED = 4_000  # characters: they are in the address
+MOST_TYPED = 4_000  # characters of a text: it is in the address
 MOST_TOKENS = 200  # that are generated
 MOST_SHOWN = 64  # contexts
 LEAST_AROUND, MOST_AROUND = 5, 200  # tokens of each
-
-
-def typed(text: str) -> str:
-    """Read a text that is short enough for an address."""
-    if len(text) > MOST_TYPED:
-        raise InvalidParameterError(
-            f"a text of {len(text):,} characters is too long for an address: {MOST_TYPED:,} is the most"
-        )
-    return text
 
 
 @dataclass(frozen=True)
@@ -46,11 +37,11 @@ class Language(Form):
     sigma: float | None = setting(None, positive, "bandwidth, in units of the embedding distance")
     temperature: float | None = setting(None, positive, "divides the base model's logits")
     view: str = setting("inside", one_of(VIEWS), f"which view: {', '.join(VIEWS)}")
-    context: str | None = setting(None, typed, "a text, of which the next token is predicted")
+    context: str | None = setting(None, str, "a text, of which the next token is predicted")
     point: int | None = setting(None, whole(0), "row of the test text: the token that is predicted")
     shown: int = setting(8, whole(1, MOST_SHOWN), "retrieved contexts shown")
     around: int = setting(30, whole(LEAST_AROUND, MOST_AROUND), "tokens shown of each before the one that came next")
-    prompt: str = setting("The ", typed, "a text to go on from")
+    prompt: str = setting("The ", str, "a text to go on from")
     tokens: int = setting(60, whole(1, MOST_TOKENS), "how many tokens are written")
     heat: float = setting(0.0, between(0, 2), "sampling temperature; 0: always the likeliest token")
     draw: int = setting(0, whole(0, 2**31 - 1), "seed of the sampling")
@@ -70,11 +61,16 @@ class Language(Form):
         return Params(self.k or chosen.k, self.sigma or chosen.sigma, self.temperature or chosen.temperature)
 
     def check(self) -> None:
-        """Do nothing where the experiment is a possible one.
+        """Do nothing where the experiment is a possible one, and its texts fit into an address.
 
         Raises
         ------
         InvalidParameterError
-            As `experiment`.
+            If they do not, and as `experiment`.
         """
         self.experiment()
+        for text in (self.context or "", self.prompt):
+            if len(text) > MOST_TYPED:
+                raise InvalidParameterError(
+                    f"a text of {len(text):,} characters is too long for an address: {MOST_TYPED:,} is the most"
+                )
