@@ -74,8 +74,8 @@ def distribution(shown: Opened, asked: TokenExplanation, name: str) -> None:
         "· is a blank, ↵ a new line; ✓ marks the token that came next. The base's bars are at temperature "
         f"{shown.params.temperature:.3g}. Scores sum to 1, but single ones can fall below 0 or rise above 1. To be "
         "probabilities they are projected onto the simplex, and mixed with "
-        f"{shown.smoothing:.2g} of the base's own at temperature 1, so that none is 0; these are the percentages above,"
-        "and the base's own."
+        f"{shown.smoothing:.2g} of the base's own at temperature 1, so that none is 0: the percentages above "
+        "(the base's are its own)."
     )
     with st.expander("As a table"):
         st.dataframe(
