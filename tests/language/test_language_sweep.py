@@ -116,6 +116,13 @@ def test_a_class_outside_may_win(monkeypatch):
     assert score < best
 
 
+def test_the_threshold_of_scores_of_which_none_is_positive():
+    """All of the probability is outside the support: nothing is taken, and nothing divided by nothing."""
+    from resmem_core.vector_loops import simplex_threshold
+
+    assert simplex_threshold(np.array([0, -0.25, -0.5], np.float32), np.float32(1)) == 0
+
+
 def exact(rng, n_classes, n_queries=20, n_memory=100, k=16):
     """Return data whose probabilities and weights are 0 or 1: scores times k are whole, so that ties are exact."""
     weight = 1000 * np.eye(n_classes, dtype=np.float32)
