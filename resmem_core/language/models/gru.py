@@ -9,7 +9,7 @@ from resmem_core.language.backbones import LANGUAGE_BACKBONES, LanguageBackbone,
 if TYPE_CHECKING:
     from resmem_core.language.networks import LanguageNetwork
 
-TOKENS = 1_600_000  # read in all epochs together
+TOKENS = 1_100_000  # read in all epochs together
 
 
 class Gru(LanguageBackbone):
@@ -25,8 +25,9 @@ class Gru(LanguageBackbone):
         return recurrent(n_classes, dimension=128, hidden=256, length=128)
 
     def recipe(self, n_tokens: int) -> LanguageRecipe:
-        """Return as many epochs as about three minutes on two cores hold, one at least."""
-        return LanguageRecipe(epochs=min(max(1, round(TOKENS / n_tokens)), 30), dropout=0.3)
+        """Return as many epochs as three minutes on two cores hold, one at least."""
+        epochs = min(max(1, round(TOKENS / n_tokens)), 30)
+        return LanguageRecipe(epochs, batch_size=8, learning_rate=1e-2, dropout=0.3)
 
 
 LANGUAGE_BACKBONES.register("gru-small", Gru())
