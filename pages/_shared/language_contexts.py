@@ -14,8 +14,10 @@ from resmem_core.language.explain import TokenExplanation
 from resmem_core.language.settings import LEAST_AROUND, MOST_AROUND, MOST_SHOWN
 from resmem_core.metrics import outcomes
 from resmem_core.plots.language import TOKENS, next_token_bars
+from resmem_core.types import FloatArray, IntArray
 
 AFTER = 12  # tokens shown after the one that came next
+ANY = -1  # stands for no token in particular
 ASKED = 60  # tokens shown of the context asked about
 OUTCOMES = {
     "fixed": "fixed by memory",
@@ -103,17 +105,19 @@ def distribution(shown: Opened, asked: TokenExplanation, name: str) -> None:
 
 def retrieved(shown: Opened, asked: TokenExplanation) -> None:
     """Show the training contexts that vote, nearest first."""
-    form, n = shown.form, len(asked.rows)
-    some = min(form.shown, n)
+    form, pieces = shown.form, shown.experiment.tokenizer.pieces
     st.header("Retrieved contexts")
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        ranks = _followed(shown, asked)
+        n = len(ranks)
+        some = min(form.shown, n)
         if n > 1:
             st.slider(
                 "Contexts shown",
                 1,
                 min(n, MOST_SHOWN),
                 width=220,
-                help=f"How many of the k = {n} that vote, nearest first.",
+                help=f"How many of {n}, nearest first.",
                 **bound("shown", some),
             )
         st.slider(
@@ -126,10 +130,9 @@ def retrieved(shown: Opened, asked: TokenExplanation) -> None:
         )
     token = asked.prediction if asked.label is None else asked.label
     called = "the token that ResMem predicts" if asked.label is None else "the right token"
-    pieces = shown.experiment.tokenizer.pieces
     adds = asked.contribution(token)
     items = []
-    for rank in range(some):
+    for rank in ranks[:some]:
         row = int(asked.rows[rank])
         context = shown.experiment.context(row, asked.context, before=form.around, after=AFTER)
         cut = len(shown.experiment.streams["train"].before(row, form.around + 1)) > form.around
@@ -148,26 +151,51 @@ def retrieved(shown: Opened, asked: TokenExplanation) -> None:
     st.caption(
         "Underlined: the end that it shares with the context asked about, token by token. In the box: the token that "
         f"came next there, which memory votes for. Above: what it adds to the score of {called}."
-        + (f" The {n - some} others of k = {n} vote as well." if some < n else "")
+        + (f" {some} of k = {len(asked.rows)} are shown; all vote." if some < len(asked.rows) else "")
     )
+
+
+def _followed(shown: Opened, asked: TokenExplanation) -> IntArray:
+    """Show which tokens followed, and return the ranks, from 0, of the contexts that the one chosen followed."""
+    tokens, weights, _ = _tallied(asked)
+    if len(tokens) == 1:
+        return np.arange(len(asked.rows))
+    chosen = shown.form.followed if shown.form.followed in tokens else None
+    texts = dict(zip(tokens.tolist(), shown.experiment.tokenizer.pieces(tokens), strict=True))
+    shares = dict(zip(tokens.tolist(), weights.tolist(), strict=True))
+    st.selectbox(
+        "Followed by",
+        [ANY, *tokens.tolist()],
+        format_func=lambda of: "any token" if of == ANY else f"{visible(texts[of])} ({shares[of]:.1%})",
+        help="List only contexts that were followed by one token. In brackets: its share of the vote.",
+        width=200,
+        **bound("followed", ANY if chosen is None else chosen, lambda of: None if of == ANY else of),
+    )
+    return np.arange(len(asked.rows)) if chosen is None else np.flatnonzero(asked.labels == chosen)
+
+
+def _tallied(asked: TokenExplanation) -> tuple[IntArray, FloatArray, IntArray]:
+    """Return the tokens voted for, their shares of the vote, largest first, and how many contexts vote for each."""
+    tokens, of = np.unique(asked.labels, return_inverse=True)
+    weights = np.bincount(of, asked.weights).astype(np.float64)
+    order = np.argsort(-weights, kind="stable")
+    return tokens[order], weights[order], np.bincount(of)[order]
 
 
 def votes(shown: Opened, asked: TokenExplanation) -> None:
     """Show the neighbours summed up by the token that came next."""
     st.header("Votes")
-    tokens, of = np.unique(asked.labels, return_inverse=True)
-    weights = np.bincount(of, asked.weights)
-    order = np.argsort(-weights, kind="stable")
+    tokens, weights, counts = _tallied(asked)
     pieces = shown.experiment.tokenizer.pieces(tokens)
     st.dataframe(
         pd.DataFrame(
             {
-                "token": [visible(pieces[i]) + (" ✓" if tokens[i] == asked.label else "") for i in order],
-                "contexts": np.bincount(of)[order],
-                "weight": weights[order],
-                "base": asked.base[tokens[order]],
-                "memory": asked.memory[tokens[order]],
-                "score": asked.scores[tokens[order]],
+                "token": [visible(p) + (" ✓" if t == asked.label else "") for p, t in zip(pieces, tokens, strict=True)],
+                "contexts": counts,
+                "weight": weights,
+                "base": asked.base[tokens],
+                "memory": asked.memory[tokens],
+                "score": asked.scores[tokens],
             }
         ),
         hide_index=True,

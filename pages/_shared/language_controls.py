@@ -20,7 +20,7 @@ from resmem_core.language.tokenizers import TOKENIZERS, VOCABULARY
 from resmem_core.types import Params
 
 UNTUNED = {"k": None, "sigma": None, "temperature": None}
-OF_ONE_EXPERIMENT = {**UNTUNED, "point": None}
+OF_ONE_EXPERIMENT = {**UNTUNED, "point": None, "followed": None}
 HELP = {
     "dataset": "`python-docs` is at hand. Your own: type `text:PATH`, one or more plain files on this machine, or "
     "`hf:NAME` for a dataset from Hugging Face, where the package and a network are there.",

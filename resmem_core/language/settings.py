@@ -41,6 +41,7 @@ class Language(Form):
     point: int | None = setting(None, whole(0), "row of the test text: the token that is predicted")
     shown: int = setting(8, whole(1, MOST_SHOWN), "retrieved contexts shown")
     around: int = setting(30, whole(LEAST_AROUND, MOST_AROUND), "tokens shown of each before the one that came next")
+    followed: int | None = setting(None, whole(0), "list only contexts that this token followed: its id")
     prompt: str = setting("The ", str, "a text to go on from")
     tokens: int = setting(60, whole(1, MOST_TOKENS), "how many tokens are written")
     heat: float = setting(0.0, between(0, 2), "sampling temperature; 0: always the likeliest token")

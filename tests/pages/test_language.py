@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pages._shared.language_contexts import ANY
 from pages._shared.language_opening import Opened
 from pages._shared.language_test import next_of
 from pages._shared.language_text import Passage, code, plain, running, short, visible
@@ -164,6 +165,23 @@ def test_retrieved_contexts_are_those_of_the_explanation(ready, tales):
         assert f"{context.matched} token" in item
         assert ('class="matched"' in item) == bool(context.match)
         assert 'class="next"' in item
+
+
+def test_only_contexts_that_one_token_followed_can_be_listed(ready, tales):
+    k = tales.experiment.k_max
+    asked = tales.experiment.explain_test(40, Params(k, 5.0))
+    token = int(asked.labels[-1])
+    at = ready(point="40", k=str(k), sigma="5.0", temperature="1.0", followed=str(token), shown="64")
+    assert not at.exception
+    wanted = np.flatnonzero(asked.labels == token)
+    assert 1 < len(wanted) < k
+    ranks = [int(rank) for rank in re.findall(r"<li>.*?<span>(\d+)\. ", html(at))]
+    assert ranks == (wanted + 1).tolist()[:64]
+    assert at.selectbox(key="setting-followed").value == token
+    at.selectbox(key="setting-followed").set_value(ANY).run()
+    assert in_address(at, "followed") is None
+    assert len(re.findall("<li>", html(at))) == 64
+    assert not ready(point="40", followed="400").exception  # nobody votes for it
 
 
 def test_what_texts_hold_is_never_markup(ready):
