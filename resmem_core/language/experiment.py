@@ -19,7 +19,7 @@ from resmem_core.language.corpus import Corpus, load_corpus
 from resmem_core.language.evaluation import LanguageEvaluation, evaluate_language
 from resmem_core.language.explain import Context, TokenExplanation, context_of, explain_token
 from resmem_core.language.generation import Generated, generate
-from resmem_core.language.tokenizers import TOKENIZERS, Tokenizer, limited, load_tokenizer, tokenized
+from resmem_core.language.tokenizers import TOKENIZERS, Tokenizer, excerpts, limited, load_tokenizer, tokenized
 from resmem_core.language.tuning import LanguageTuned, choose_smoothing, tune_language
 from resmem_core.language.types import Ids, Stream, TokenMemory, TokenQueries
 from resmem_core.progress import Progress, Step, silent
@@ -306,9 +306,14 @@ class _Model:
         most = self.config.limit_train if part == "train" else min(MOST[part], len(stream))
         if most is None or most == len(stream):
             return stream
-        if part != "train":
-            self.notes.append(f"{most:,} of {len(stream):,} {part} tokens are judged, whole documents but the last")
-        return limited(stream, most, self.config.seed)
+        if part == "train":
+            return limited(stream, most, self.config.seed)
+        some = excerpts(stream, most, self.config.seed)
+        self.notes.append(
+            f"{len(some):,} of {len(stream):,} {part} tokens are judged: "
+            f"stretches of {len(some.names)} of {len(stream.names)} documents"
+        )
+        return some
 
     @cached_property
     def _identity(self) -> dict[str, Any]:

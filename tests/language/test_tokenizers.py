@@ -15,6 +15,7 @@ from resmem_core.language.tokenizers import (
     TOKENIZERS,
     TrainedTokenizer,
     check_vocabulary,
+    excerpts,
     limited,
     load_tokenizer,
     tokenized,
@@ -364,3 +365,39 @@ def test_the_seed_decides_which_documents_stay():
 def test_limits_that_cannot_be_are_answered(n):
     with pytest.raises(InvalidParameterError, match="must be a whole number of tokens from 1 to 7"):
         limited(stream(3, 4), n, 0)
+    with pytest.raises(InvalidParameterError, match="must be a whole number of tokens from 1 to 7"):
+        excerpts(stream(3, 4), n, 0)
+
+
+@given(st.lists(st.integers(1, 900), min_size=1, max_size=12), st.data())
+def test_excerpts_are_stretches_of_all_documents_of_equal_length(lengths, data):
+    whole = stream(*lengths)
+    n, seed = data.draw(st.integers(1, len(whole))), data.draw(st.integers(0, 3))
+    some = excerpts(whole, n, seed)
+    assert n - len(lengths) < len(some) <= n or len(some) == len(whole)
+    found = {}
+    for i, name in enumerate(some.names):
+        tokens = some.ids[some.starts[i] : some.starts[i + 1]]
+        document = whole.names.index(name)
+        assert tokens.tolist() == list(range(tokens[0], tokens[0] + len(tokens)))
+        assert whole.starts[document] <= tokens[0] <= tokens[-1] < whole.starts[document + 1]
+        found[document] = len(tokens)
+    assert list(found) == sorted(found)
+    assert excerpts(whole, n, seed).ids.tolist() == some.ids.tolist()
+    cut = [length for document, length in found.items() if length < lengths[document]]
+    if len(found) == len(lengths) and min(cut, default=200) >= 200:
+        assert len(set(cut)) <= 1
+        assert all(length <= max(cut, default=900) for length in found.values())
+    else:  # no room for 200 tokens of each
+        assert sum(min(length, 200) for length in lengths) > n
+        assert max(found.values()) <= 200
+        assert sum(length < min(lengths[document], 200) for document, length in found.items()) <= 1
+
+
+def test_the_seed_decides_where_a_stretch_begins():
+    whole = stream(5000, 5000, 300)
+    begins = {tuple(excerpts(whole, 2000, seed).ids[[0, 850]].tolist()) for seed in range(5)}
+    assert len(begins) == 5
+    assert len({first for first, _ in begins}) == 5
+    assert np.diff(excerpts(whole, 2000, 0).starts).tolist() == [850, 850, 300]
+    assert excerpts(whole, 10_300, 0).ids.tolist() == whole.ids.tolist()

@@ -8,7 +8,7 @@ from resmem_core.language.tokenizers.base import (
     check_vocabulary,
     load_tokenizer,
 )
-from resmem_core.language.tokenizers.streams import limited, tokenized
+from resmem_core.language.tokenizers.streams import excerpts, limited, tokenized
 
 __all__ = [
     "TOKENIZERS",
@@ -16,6 +16,7 @@ __all__ = [
     "Tokenizer",
     "TrainedTokenizer",
     "check_vocabulary",
+    "excerpts",
     "limited",
     "load_tokenizer",
     "tokenized",
