@@ -9,6 +9,7 @@ import pytest
 
 from resmem_core.errors import Cancelled, InvalidParameterError
 from resmem_core.language import tuning
+from resmem_core.language.judging import judge
 from resmem_core.language.rival import Rival
 from resmem_core.language.sweep import InterpolationSweep, TokenSweep
 from resmem_core.language.tuning import LanguageTuned, choose_smoothing, tune_language
@@ -236,6 +237,26 @@ def test_between(ks, at, expected):
 def test_choose_smoothing_is_the_best_on_validation(data):
     for params in Params(1, 0.5), Params(16, 0.5, 2.0):
         assert choose_smoothing(*data, params) == best_smoothing(Dense(*data), params)[0]
+
+
+def test_of_many_tokens_some_all_over_the_text_choose_the_smoothing(data, monkeypatch):
+    monkeypatch.setattr(tuning, "FOR_SMOOTHING", 101)
+    asked = []
+
+    def recording(memory, queries, params, progress):
+        asked.append(queries)
+        return judge(memory, queries, params, progress=progress)
+
+    monkeypatch.setattr(tuning, "judge", recording)
+    memory, queries = data
+    params = Params(1, 0.5)
+    chosen = choose_smoothing(memory, queries, params)
+    distances = asked[0].neighbors.distances[:, 0]
+    rows = [int(np.flatnonzero(queries.neighbors.distances[:, 0] == distance)[0]) for distance in distances]
+    assert len(rows) == 101
+    assert (rows[0], rows[-1]) == (0, 299)
+    assert {*np.diff(rows)} <= {2, 3}
+    assert chosen == best_smoothing(Dense(memory, queries.take(np.array(rows))), params)[0]
 
 
 def test_smoothing_follows_who_is_right():
