@@ -6,11 +6,13 @@ import pandas as pd
 import streamlit as st
 
 from pages._shared.links import to_page
-from pages._shared.state import bound, change, settings
+from pages._shared.state import bound, change, settings, show_later
 from pages._shared.summary import sentence
 from pages._shared.visitor import visitor
 from resmem_core.datasets import parse_spec
 from resmem_core.errors import ResMemError
+from resmem_core.language.corpus import parse_text
+from resmem_core.language.settings import Language
 from resmem_core.runs import Run, Runs
 from resmem_core.settings import Settings
 from resmem_core.uploads import Uploads
@@ -48,6 +50,7 @@ def table(runs: list[Run], names: dict[str, str]) -> Run | None:
             "backbone": run.backbone, "seed": run.seed, "base": run.base, "ResMem": run.resmem,
             "gain, points": 100 * run.delta, "from": 100 * run.delta_low, "to": 100 * run.delta_high,
             "fixed": run.fixed, "broken": run.broken,
+            "tokens": f"{run.tokenizer}, {run.vocabulary:,}" if run.is_text else None,
             "k": run.k, "sigma": run.sigma, "temperature": run.temperature,
             "chosen on": "validation" if run.tuned else "by hand", "memory": run.n_memory, "test points": run.n_test,
             "edited": bool(run.edits), "index": run.index, "weights": run.weights, "NLL": run.nll_resmem,
@@ -58,6 +61,7 @@ def table(runs: list[Run], names: dict[str, str]) -> Run | None:
     event = st.dataframe(
         pd.DataFrame(rows),
         hide_index=True,
+        placeholder="–",
         on_select="rerun",
         selection_mode="single-row",
         key="runs",
@@ -83,17 +87,22 @@ def chosen(run: Run, names: dict[str, str]) -> None:
         f"**{run.backbone}** on **{names.get(run.dataset, run.dataset)}**, seed {run.seed}, k = {run.k}, sigma = "
         f"{run.sigma:.4g}, temperature = {run.temperature:.4g} "
         f"({'chosen on validation' if run.tuned else 'set by hand'}): base {run.base:.1%}, ResMem {run.resmem:.1%}, "
-        f"gain {100 * run.delta:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f}) on {run.n_test:,} test points."
+        f"gain {100 * run.delta:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f}) on {run.n_test:,} test "
+        f"{'tokens' if run.is_text else 'points'}."
     )
-    loader, argument = parse_spec(run.dataset)
+    loader, argument = parse_text(run.dataset) if run.is_text else parse_spec(run.dataset)
     gone = loader.unavailable(argument)
     if gone:
         st.info(f"It cannot be opened now: {gone}", icon=":material/database_off:")
     with st.container(horizontal=True):
-        if st.button("Open", icon=":material/open_in_new:", disabled=bool(gone), help="Show it on every page."):
+        where = "on the page Language" if run.is_text else "on every page"
+        if st.button("Open", icon=":material/open_in_new:", disabled=bool(gone), help=f"Show it {where}."):
+            if run.is_text:
+                show_later(Language(**run.setting, view="gain"))
+                to_page("pages/language.py")
             change(**run.setting)
             to_page("pages/tune.py")
-        if st.button(
+        if not run.is_text and st.button(
             "Compare with the current one",
             icon=":material/compare_arrows:",
             disabled=bool(gone),
@@ -113,7 +122,8 @@ def chosen(run: Run, names: dict[str, str]) -> None:
 shown = settings()
 st.caption(
     "Every experiment that anyone judged on this machine, the latest first, with its results on the test split. "
-    "Click a heading to sort, and the box before a row to reopen it or to compare it with what is shown now."
+    "Click a heading to sort, and the box before a row to reopen it or, unless it is on text, to compare it with what "
+    "is shown now."
 )
 runs = Runs()
 uploads = {upload.dataset: upload.name for upload in Uploads(visitor()).list()}

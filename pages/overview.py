@@ -77,7 +77,7 @@ origin = {
     "given": "as given",
 }
 st.markdown(
-    f"**{config.backbone}** on **{config.dataset}** ({origin[experiment.base.origin]}), seed {config.seed}: "
+    f"**{config.backbone}** on **{config.dataset}** ({origin[experiment.origin]}), seed {config.seed}: "
     f"{experiment.n_memory:,} training points in memory, {len(data.validation):,} for choosing k, sigma and "
     f"temperature, {len(data.test):,} for testing."
 )

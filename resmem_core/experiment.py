@@ -166,6 +166,11 @@ class Experiment:
         return self.test.neighbors.k
 
     @property
+    def origin(self) -> str:
+        """Where the base model came from: `BaseModel.origin`."""
+        return self.base.origin
+
+    @property
     def n_memory(self) -> int:
         """How many points memory holds."""
         return len(self.memory) - len(self.edits.forgotten)

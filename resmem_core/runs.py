@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from filelock import FileLock
 
@@ -22,14 +22,22 @@ from resmem_core.datasets import DATASETS
 from resmem_core.errors import StoreError
 from resmem_core.evaluation import Evaluation
 from resmem_core.experiment import SETTING, Experiment
+from resmem_core.language.config import LanguageConfig
 from resmem_core.store import Store, digest_key
 from resmem_core.types import Params
+
+if TYPE_CHECKING:
+    from resmem_core.language.evaluation import LanguageEvaluation
+    from resmem_core.language.experiment import LanguageExperiment
 
 T = TypeVar("T")
 FILE = "runs.sqlite"
 APPLICATION = 0x5265734D  # "ResM": marks the file as ours
-SCHEMA = 2  # of the table; a file with a later one is left alone
-_ADDED = {"imbalance": 1.0, "label_noise": 0.0}  # columns that came with schema 2, and what held before
+SCHEMA = 3  # of the table; a file with a later one is left alone
+_SPOILED = {"imbalance": 1.0, "label_noise": 0.0}  # columns that came with schema 2, and what held before
+_OF_TEXT = {"tokenizer": "", "vocabulary": 0}  # with schema 3
+_OF_IMAGES = {**_SPOILED, "normalize": None, "edits": ""}  # what stands in these for text
+_TEXT_SETTING = tuple(f.name for kind in (LanguageConfig, Params) for f in fields(kind))
 WAIT = 10.0  # seconds for other processes' transactions
 _SQL_TYPES = {"str": "TEXT NOT NULL", "int": "INTEGER NOT NULL", "float": "REAL NOT NULL", "bool": "INTEGER NOT NULL"}
 
@@ -45,7 +53,9 @@ class Run:
     recorded : str
         When, UTC, ISO 8601.
     dataset, backbone, seed, index, epochs, limit_train, imbalance, label_noise, normalize, edits
-        As in `ExperimentConfig`.
+        As in `ExperimentConfig`; of text the last four are those of clean data.
+    tokenizer, vocabulary
+        As in `LanguageConfig`; "" and 0 where the data are no text.
     k, sigma, temperature
         As in `Params`.
     tuned : bool
@@ -53,7 +63,7 @@ class Run:
     weights : str
         Where the base model came from: `BaseModel.origin`.
     n_memory, n_test : int
-        Points in memory, points judged.
+        Points, or tokens, in memory and judged.
     base, resmem : float
         Accuracies, 0 to 1.
     delta, delta_low, delta_high : float
@@ -61,7 +71,7 @@ class Run:
     fixed, broken : int
         Test points that memory made right, and wrong.
     nll_base, nll_resmem, brier_base, brier_resmem, ece_base, ece_resmem : float
-        As in `metrics.Calibration`; of base at the same temperature.
+        As in `metrics.Calibration`; of base at the same temperature, but on text at 1, where ResMem's are smoothed.
     """
 
     id: str
@@ -76,6 +86,8 @@ class Run:
     label_noise: float
     normalize: bool | None
     edits: str
+    tokenizer: str
+    vocabulary: int
     k: int
     sigma: float
     temperature: float
@@ -98,7 +110,14 @@ class Run:
     ece_resmem: float
 
     @classmethod
-    def of(cls, experiment: Experiment, params: Params, evaluation: Evaluation, *, tuned: bool) -> Run:
+    def of(
+        cls,
+        experiment: Experiment | LanguageExperiment,
+        params: Params,
+        evaluation: Evaluation | LanguageEvaluation,
+        *,
+        tuned: bool,
+    ) -> Run:
         """Return what is to be remembered of an evaluation on the test split."""
         setting = {
             **experiment.config.as_dict(),
@@ -109,11 +128,11 @@ class Run:
         before, after = evaluation.calibration["base"], evaluation.calibration["resmem"]
         low, high = evaluation.delta_ci95
         return cls(
-            id=digest_key({k: v for k, v in setting.items() if k not in _ADDED or v != _ADDED[k]}),
+            id=digest_key({k: v for k, v in setting.items() if k not in _SPOILED or v != _SPOILED[k]}),
             recorded=datetime.now(UTC).isoformat(timespec="seconds"),
-            **setting,
+            **{**_OF_TEXT, **_OF_IMAGES, **setting},
             tuned=tuned,
-            weights=experiment.base.origin,
+            weights=experiment.origin,
             n_memory=experiment.n_memory,
             n_test=evaluation.n,
             base=evaluation.accuracy["base"],
@@ -132,9 +151,14 @@ class Run:
         )
 
     @property
+    def is_text(self) -> bool:
+        """Whether the next token was predicted."""
+        return self.tokenizer != ""
+
+    @property
     def setting(self) -> dict[str, Any]:
-        """What `Settings` needs to show it again."""
-        return {name: getattr(self, name) for name in SETTING}
+        """What `Settings`, or `Language` if it is text, needs to show it again."""
+        return {name: getattr(self, name) for name in (_TEXT_SETTING if self.is_text else SETTING)}
 
 
 _COLUMNS = tuple(field.name for field in fields(Run))
@@ -168,14 +192,21 @@ class Runs:
         """The file."""
         return self._store.own_path("runs") / FILE
 
-    def record(self, experiment: Experiment, params: Params, evaluation: Evaluation, *, tuned: bool) -> None:
+    def record(
+        self,
+        experiment: Experiment | LanguageExperiment,
+        params: Params,
+        evaluation: Evaluation | LanguageEvaluation,
+        *,
+        tuned: bool,
+    ) -> None:
         """Remember an evaluation on the test split; where that fails, warn.
 
         Parameters
         ----------
-        experiment : Experiment
+        experiment : Experiment or LanguageExperiment
         params : Params
-        evaluation : Evaluation
+        evaluation : Evaluation or LanguageEvaluation
             Of `experiment` at `params`.
         tuned : bool
             Whether `params` were chosen on the validation split. Once said of a setting, it stays so.
@@ -290,9 +321,10 @@ class Runs:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if application == APPLICATION and version == SCHEMA:
             return
-        if application == APPLICATION and version == 1:
-            for name, value in _ADDED.items():
-                connection.execute(f'ALTER TABLE runs ADD COLUMN "{name}" REAL NOT NULL DEFAULT {value}')
+        if application == APPLICATION and 1 <= version < SCHEMA:
+            for name, value in {**(_SPOILED if version == 1 else {}), **_OF_TEXT}.items():
+                column = f'"{name}" {_SQL_TYPES[type(value).__name__]}'
+                connection.execute(f"ALTER TABLE runs ADD COLUMN {column} DEFAULT {value!r}")
             connection.execute(f"PRAGMA user_version = {SCHEMA}")
             return
         if application == APPLICATION and version > SCHEMA:

@@ -6,10 +6,14 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from resmem_core.errors import StoreError
 from resmem_core.experiment import ExperimentConfig, prepare
+from resmem_core.language.config import LanguageConfig
+from resmem_core.language.experiment import prepare_language
+from resmem_core.language.settings import Language
 from resmem_core.runs import APPLICATION, SCHEMA, Run, Runs
 from resmem_core.settings import Settings
 from resmem_core.store import Store
@@ -27,6 +31,18 @@ def experiment(tmp_path_factory):
 def judged(experiment):
     params = Params(5, 0.5, 2.0)
     return params, experiment.evaluate(params)
+
+
+@pytest.fixture(scope="module")
+def spoken(tmp_path_factory):
+    """Return a small experiment with text, a setting, and what comes of it."""
+    folder = tmp_path_factory.mktemp("letters")
+    for number in range(12):
+        (folder / f"{number}.txt").write_text(f"{number}: the red fox follows a small boat home. " * 10)
+    config = LanguageConfig(f"text:{folder}", "gru-small", tokenizer="characters", vocabulary=512, epochs=1)
+    found = prepare_language(config, store=Store(tmp_path_factory.mktemp("store")))
+    params = Params(3, 0.5)
+    return found, params, found.evaluate(params)
 
 
 @pytest.fixture
@@ -69,16 +85,39 @@ class TestWhatIsKept:
         assert [(run.imbalance, run.label_noise) for run in runs.list()] == [(1.0, 0.2), (10.0, 0.0), (1.0, 0.0)]
         assert Settings(**runs.list()[0].setting).label_noise == 0.2
 
+    def test_text_is_kept_as_well(self, runs, spoken):
+        experiment, params, evaluation = spoken
+        runs.record(experiment, params, evaluation, tuned=True)
+        (run,) = runs.list()
+        assert run.is_text
+        assert (run.dataset, run.backbone, run.weights) == (experiment.config.dataset, "gru-small", "trained here")
+        assert (run.n_memory, run.n_test) == (experiment.n_memory, evaluation.n)
+        assert run.delta == pytest.approx((run.fixed - run.broken) / run.n_test)
+        assert run.nll_resmem == pytest.approx(np.log(evaluation.perplexity["resmem"]))
+        shown = Language(**run.setting)
+        assert shown.experiment() == experiment.config
+        assert shown.params(Params(1, 1.0)) == params
+        runs.record(of(experiment, vocabulary=600), params, evaluation, tuned=True)
+        assert [run.vocabulary for run in runs.list()] == [600, 512]
+
+    def test_images_are_no_text(self, runs, experiment, judged):
+        runs.record(experiment, *judged, tuned=True)
+        assert not runs.list()[0].is_text
+
     def test_a_clean_setting_has_the_name_it_always_had(self, experiment, judged):
         assert Run.of(experiment, Params(1, 0.5), judged[1], tuned=True).id == "ee2d6f03c88f1a13f98c7487"
 
-    def test_a_list_from_before_there_was_spoiled_data_is_kept(self, runs, experiment, judged):
+    @pytest.mark.parametrize(
+        ("version", "later"),
+        [(1, ("imbalance", "label_noise", "tokenizer", "vocabulary")), (2, ("tokenizer", "vocabulary"))],
+    )
+    def test_a_list_of_an_earlier_version_is_kept(self, runs, experiment, judged, version, later):
         runs.record(experiment, *judged, tuned=True)
         (run,) = runs.list()
         with sqlite3.connect(runs.path) as connection:
-            for name in ("imbalance", "label_noise"):
+            for name in later:
                 connection.execute(f"ALTER TABLE runs DROP COLUMN {name}")
-            connection.execute("PRAGMA user_version = 1")
+            connection.execute(f"PRAGMA user_version = {version}")
         assert runs.list() == (run,)
         runs.record(of(experiment, seed=1), *judged, tuned=False)
         runs.record(experiment, *judged, tuned=False)

@@ -17,6 +17,7 @@ from resmem_core.language.explain import TokenExplanation
 from resmem_core.language.judging import judge
 from resmem_core.language.tuning import LanguageTuned
 from resmem_core.metrics import outcomes
+from resmem_core.runs import Runs
 from resmem_core.types import IntArray, Params
 
 BLOCK = 256  # test tokens that are judged at a time where only some are looked at
@@ -60,6 +61,12 @@ def smoothing(config: LanguageConfig, params: Params, objective: str) -> float:
 def evaluation(config: LanguageConfig, params: Params, objective: str) -> LanguageEvaluation:
     """Return all methods judged on test."""
     return experiment(config).evaluate(params, objective)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def recorded(config: LanguageConfig, params: Params, objective: str) -> None:
+    """List the experiment, at the setting chosen on validation, among those judged on this machine."""
+    Runs().record(experiment(config), params, evaluation(config, params, objective), tuned=True)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

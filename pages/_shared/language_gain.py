@@ -27,7 +27,9 @@ PERCENT = st.column_config.NumberColumn(format="percent")
 def gain(shown: Opened) -> None:
     """Show all of it."""
     found = cache.evaluation(shown.config, shown.params, shown.form.objective)
-    if not shown.is_tuned:
+    if shown.is_tuned:
+        cache.recorded(shown.config, shown.params, shown.form.objective)
+    else:
         st.warning(
             "k, sigma and temperature are not those chosen on validation. Turning them while watching test is a way to "
             "learn, not an evaluation: the best value found like this is optimistic.",

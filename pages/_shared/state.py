@@ -67,6 +67,11 @@ def settings() -> Settings:
     return shown(Settings)
 
 
+def show_later(form: Form) -> None:
+    """Have the page of a form show this when it is opened next."""
+    st.session_state.forms[type(form)] = form
+
+
 def change(**values: Any) -> None:
     """Show something else of the page's form from now on; illegal values are refused with a note."""
     current = shown(st.session_state.form)

@@ -152,7 +152,7 @@ def facts(experiment: Experiment) -> dict[str, Any]:
         "index_facts": dict(experiment.index_facts),
         "normalize": experiment.normalize,
         "edits": experiment.edits.as_dict(),
-        "weights": experiment.base.origin,
+        "weights": experiment.origin,
         "n_memory": experiment.n_memory,
         "n_validation": len(data.validation),
         "n_test": len(data.test),

@@ -52,9 +52,12 @@ def tune(args: argparse.Namespace, progress: Progress) -> Output:
 
 
 def evaluate(args: argparse.Namespace, progress: Progress) -> Output:
+    from resmem_core.runs import Runs
+
     experiment = _prepared(args, progress)
     params, tuned_on = _params(args, experiment, progress)
     found = experiment.evaluate(params, args.objective, progress)
+    Runs().record(experiment, params, found, tuned=tuned_on is not None)
     result = {
         **_facts(experiment),
         "objective": args.objective,

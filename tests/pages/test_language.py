@@ -184,6 +184,22 @@ def test_only_contexts_that_one_token_followed_can_be_listed(ready, tales):
     assert not ready(point="40", followed="400").exception  # nobody votes for it
 
 
+def test_what_was_judged_is_listed_and_reopened(ready, opened, text_of, tales):
+    ready(view="gain")
+    at = opened("experiments")
+    row = at.dataframe[0].value.iloc[0]
+    assert (row["dataset"], row["tokens"], row["k"]) == (tales.query["dataset"], "words, 512", tales.params.k)
+    assert row["test points"] == len(tales.experiment.test)
+    at.session_state["runs"] = {"selection": {"rows": [0], "columns": [], "cells": []}}
+    at.run()
+    assert "test tokens." in text_of(at)
+    assert "Compare with the current one" not in [button.label for button in at.button]
+    button(at, "Open").click().run()  # of a real app: here the other page's file is not beside the router's
+    form = at.session_state["forms"][Language]
+    assert (form.experiment(), form.view) == (tales.experiment.config, "gain")
+    assert form.params(Params(1, 1.0)) == tales.params
+
+
 def test_what_texts_hold_is_never_markup(ready):
     at = ready(context="my <b>neighbour</b> forgets <script>alert(1)</script> `[the](bridge)` :red[x] $x$", shown="20")
     assert not at.exception
