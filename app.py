@@ -13,6 +13,7 @@ page = st.navigation(
     {
         "": [
             st.Page("pages/overview.py", title="Overview", icon=":material/home:", default=True),
+            st.Page("pages/language.py", title="Language", icon=":material/chat:"),
         ],
         "Learn": [
             st.Page("pages/how_it_works.py", title="How it works", icon=":material/school:"),
@@ -35,9 +36,6 @@ page = st.navigation(
             st.Page("pages/map.py", title="Map", icon=":material/scatter_plot:"),
             st.Page("pages/inspect.py", title="Inspect", icon=":material/search:"),
             st.Page("pages/memory.py", title="Memory", icon=":material/psychology:"),
-        ],
-        "Language": [
-            st.Page("pages/language.py", title="Language", icon=":material/chat:"),
         ],
         "Workspace": [
             st.Page("pages/experiments.py", title="Experiments", icon=":material/history:"),

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages._shared.language_controls import data_and_model, memory_controls
+from pages._shared.language_controls import data_and_model, memory_controls, warn_of_leakage
 from pages._shared.language_gain import gain
 from pages._shared.language_generate import generate
 from pages._shared.language_inside import inside
@@ -26,6 +26,7 @@ st.caption(
 )
 data_and_model(form)
 found = opened(form)
+warn_of_leakage(found)
 memory_controls(found)
 st.radio(
     "Show",

@@ -13,11 +13,13 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from resmem_core.commands.base import COMMANDS, NUMBERS, Command, Output, Parser, add_option, given_numbers
+from resmem_core.datasets import DATASETS
 from resmem_core.errors import InvalidParameterError, ResMemError
 from resmem_core.experiment import ExperimentConfig
 from resmem_core.forms import table_of
+from resmem_core.language.backbones import LANGUAGE_BACKBONES
 from resmem_core.language.config import LanguageConfig
-from resmem_core.language.corpus import is_text
+from resmem_core.language.corpus import TEXTS, is_text
 from resmem_core.language.settings import Language
 from resmem_core.progress import Step
 from resmem_core.settings import TABLE
@@ -109,6 +111,15 @@ def _of_images(args: argparse.Namespace, command: Command) -> None:
         )
     if "point" in command.options and args.point is None:
         raise InvalidParameterError("--point is needed: the row of a test point")
+    if command.of_text is not None:
+        if args.dataset.partition(":")[0] not in (names := DATASETS.names()):
+            known = ", ".join(sorted([*names, *TEXTS.names()]))
+            raise InvalidParameterError(f"unknown dataset {args.dataset!r}; choose one of: {known}")
+        if args.backbone.partition(":")[0] in LANGUAGE_BACKBONES.names():
+            raise InvalidParameterError(
+                f"{args.backbone!r} is a language model and goes with a text dataset (such as python-docs), not with "
+                f"{args.dataset!r}"
+            )
     args.config = ExperimentConfig(**{f.name: getattr(args, f.name) for f in fields(ExperimentConfig)})
 
 

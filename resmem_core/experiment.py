@@ -264,8 +264,7 @@ class Experiment:
         InvalidParameterError
             If k exceeds the points in memory, or the neighbours kept.
         """
-        check_k(params.k, len(self.memory))
-        if params.k > self.k_max:
+        if check_k(params.k) > self.k_max:
             raise InvalidParameterError(
                 f"k={params.k} must lie between 1 and {self.k_max}, the neighbours kept per point"
             )

@@ -24,6 +24,7 @@ from resmem_core.progress import Progress, Step
 from resmem_core.store import Store, write_json
 
 WRITE_EVERY = 0.3  # seconds
+SOONEST = 2.0  # seconds after which a pace can be told
 START_GRACE = 60.0  # seconds until a new process must have taken its lock
 STARTING = "Starting: loading PyTorch"
 LOG, CANCEL = "log.txt", "cancel"
@@ -43,6 +44,8 @@ class Status:
         Units of this stage; `total` is 0 where it is not known.
     seconds : float
         Since this stage began.
+    before : int
+        Units that were done when it began, as where it goes on with what was cancelled.
     updated : float
         When this was written, in seconds since 1970.
     """
@@ -53,6 +56,7 @@ class Status:
     done: int = 0
     total: int = 0
     seconds: float = 0.0
+    before: int = 0
     updated: float = field(default_factory=time.time)
 
     @property
@@ -63,7 +67,10 @@ class Status:
     @property
     def remaining(self) -> float | None:
         """Seconds this stage will still take at its pace so far, where that can be told."""
-        return self.seconds / self.done * (self.total - self.done) if self.done and self.total else None
+        done = self.done - self.before
+        if done <= 0 or not self.total or self.seconds < SOONEST:
+            return None
+        return self.seconds / done * (self.total - self.done)
 
 
 class Job:
@@ -130,10 +137,16 @@ class Job:
         status = self.status()
         return status is not None and status.state == "running"
 
+    @property
+    def cancelling(self) -> bool:
+        """Whether a process is at it that was asked to stop."""
+        return (self._folder / CANCEL).exists() and self.running
+
     def start(self) -> None:
         """Start a process for the job unless one is at it already."""
         if self.running:
             return
+        (self._folder / CANCEL).unlink(missing_ok=True)
         self._write(Status("running", STARTING))
         with (self._folder / LOG).open("wb") as log:
             process = subprocess.Popen(
@@ -169,7 +182,9 @@ class Job:
             yield inner
             return
         try:
-            (self._folder / CANCEL).unlink(missing_ok=True)
+            status = self.status()
+            if status is None or status.stage != STARTING:  # else it may have been asked to stop already
+                (self._folder / CANCEL).unlink(missing_ok=True)
             try:
                 yield self._reporter(inner)
             except (Cancelled, KeyboardInterrupt):
@@ -183,19 +198,19 @@ class Job:
             lock.release()
 
     def _reporter(self, inner: Progress) -> Progress:
-        stage, began, written = "", 0.0, 0.0
+        stage, began, before, written = "", 0.0, 0, 0.0
 
         def report(step: Step) -> None:
-            nonlocal stage, began, written
+            nonlocal stage, began, before, written
             inner(step)
             now = time.monotonic()
             if step.stage != stage:
-                stage, began, written = step.stage, now, 0.0
+                stage, began, before, written = step.stage, now, step.done, 0.0
             if now - written < WRITE_EVERY:
                 return
             written = now
             if (self._folder / CANCEL).exists():
                 raise Cancelled("cancelled; what was finished is kept, and the next start goes on from there")
-            self._write(Status("running", step.stage, step.message, step.done, step.total, now - began))
+            self._write(Status("running", step.stage, step.message, step.done, step.total, now - began, before))
 
         return report

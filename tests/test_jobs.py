@@ -6,7 +6,7 @@ import pytest
 from resmem_core.cli import main
 from resmem_core.errors import Cancelled, StoreError
 from resmem_core.experiment import ExperimentConfig
-from resmem_core.jobs import Job, Status
+from resmem_core.jobs import STARTING, Job, Status
 from resmem_core.progress import Step, silent
 from resmem_core.store import Store
 
@@ -95,6 +95,26 @@ def test_the_estimate():
     assert Status("running", done=25, total=100, seconds=10).remaining == 30
     assert Status("running", done=0, total=100, seconds=10).remaining is None
     assert Status("running", done=5, total=0, seconds=10).fraction == 0
+    assert Status("running", done=50, total=100, seconds=10, before=40).remaining == 50  # it went on from there
+    assert Status("running", done=40, total=100, seconds=10, before=40).remaining is None
+    assert Status("running", done=25, total=100, seconds=0.5).remaining is None  # too early to tell
+
+
+def test_the_pace_of_work_that_goes_on_counts_only_what_it_did(job):
+    with job.reporting(silent) as progress:
+        progress(Step("Training", 40, 100))
+        assert (job.status().done, job.status().before) == (40, 40)
+
+
+def test_a_wish_to_cancel_is_heeded_while_it_starts(job):
+    job._write(Status("running", STARTING))
+    assert not job.cancelling
+    job.cancel()
+    assert job.cancelling
+    with pytest.raises(Cancelled), job.reporting(silent) as progress:
+        progress(Step("Training", 1, 2))
+    assert job.status().state == "cancelled"
+    assert not job.cancelling
 
 
 def test_a_job_runs_in_its_own_process_and_leaves_the_experiment_ready(job):

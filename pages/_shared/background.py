@@ -43,7 +43,9 @@ def watched(job: Job, title: str) -> bool:
         return False
     _progress(job, title)
     # Outside the part that runs again every second, where a click could fall between two runs.
-    st.button("Cancel", icon=":material/stop:", key=f"cancel-{job.command}", on_click=job.cancel)
+    st.button(
+        "Cancel", icon=":material/stop:", key=f"cancel-{job.command}", on_click=job.cancel, disabled=job.cancelling
+    )
     return True
 
 
@@ -73,7 +75,10 @@ def _progress(job: Job, title: str) -> None:
     detail = f": {status.message}" if status.message else ""
     left = f", about {duration(status.remaining)} left in this stage" if status.remaining is not None else ""
     st.progress(min(1.0, status.fraction), text=f"{status.stage}{detail}{left}")
-    st.caption("This goes on if you reload or leave the page. Anyone who opens this sees the same work.")
+    if job.cancelling:
+        st.caption("Cancelling: it stops as soon as it can, and keeps what is finished.")
+    else:
+        st.caption("This goes on if you reload or leave the page. Anyone who opens this sees the same work.")
 
 
 def duration(seconds: float) -> str:

@@ -9,7 +9,9 @@ import streamlit as st
 from pages._shared.figures import show
 from pages._shared.language_opening import Opened
 from pages._shared.language_text import Found, Passage, code, contexts, paragraph, short, visible
+from pages._shared.share import share_form, show_code
 from pages._shared.state import bound
+from resmem_core.language.config import point_code
 from resmem_core.language.explain import TokenExplanation
 from resmem_core.language.settings import LEAST_AROUND, MOST_AROUND, MOST_SHOWN
 from resmem_core.metrics import outcomes
@@ -43,12 +45,18 @@ def taken_apart(shown: Opened, asked: TokenExplanation, name: str) -> None:
     votes(shown, asked)
 
 
+def share_point(shown: Opened, point: int) -> None:
+    """Show how somebody else gets to this token of the test text."""
+    share_form(shown.form, shown.config.command("explain", f"--point={point}", *shown.told(), "--json"))
+    show_code(shown.code(point_code(point)))
+
+
 def verdict(shown: Opened, asked: TokenExplanation) -> None:
     """Say what base and ResMem predict."""
     base, resmem = asked.base_prediction, asked.prediction
     said = (
-        f"Base says {_named(shown, base)} ({asked.base_alone[base]:.1%}), ResMem {_named(shown, resmem)} "
-        f"({asked.final[resmem]:.1%})"
+        f"Base says {_named(shown, base)} (probability {asked.base_alone[base]:.1%}), ResMem "
+        f"{_named(shown, resmem)} (score {asked.scores[resmem]:.3f})"
     )
     if asked.label is not None:
         right = np.array([[token == asked.label] for token in (base, resmem)])
@@ -73,11 +81,11 @@ def distribution(shown: Opened, asked: TokenExplanation, name: str) -> None:
         key=f"bars-{name}",
     )
     st.caption(
-        "· is a blank, ↵ a new line; ✓ marks the token that came next. The base's bars are at temperature "
-        f"{shown.params.temperature:.3g}. Scores sum to 1, but single ones can fall below 0 or rise above 1. To be "
-        "probabilities they are projected onto the simplex, and mixed with "
-        f"{shown.smoothing:.2g} of the base's own at temperature 1, so that none is 0: the percentages above "
-        "(the base's are its own)."
+        "· is a blank, ↵ a new line; ✓ marks the token that came next. ResMem says the token of the largest score: the "
+        f"base's probability at temperature {shown.params.temperature:.3g}, plus what memory adds. Scores sum to 1; "
+        "single ones can fall below 0 or rise above 1. Where probabilities are wanted, for perplexity and to draw "
+        f"tokens from, scores are projected onto the simplex and mixed with {shown.smoothing:.2g} of the base's own at "
+        "temperature 1, so that none is 0. By these, in the table below, another token may come first."
     )
     with st.expander("As a table"):
         st.dataframe(
@@ -143,7 +151,7 @@ def retrieved(shown: Opened, asked: TokenExplanation) -> None:
             f"distance {asked.distances[rank]:.3g}",
             f"weight {asked.weights[rank]:.1%}",
             f"{adds[rank]:+.3f} for {short(pieces([token])[0])}",
-            f"{context.matched} token{'s' if context.matched != 1 else ''} agree",
+            "1 token agrees" if context.matched == 1 else f"{context.matched} tokens agree",
         )
         before = ("… " if cut else "") + context.before
         items.append(Found(facts, Passage(before, context.match, context.token, context.after)))

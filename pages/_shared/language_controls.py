@@ -17,8 +17,11 @@ from resmem_core.language.config import OWN, LanguageConfig
 from resmem_core.language.corpus import TEXTS
 from resmem_core.language.settings import OBJECTIVES, Language
 from resmem_core.language.tokenizers import TOKENIZERS, VOCABULARY
+from resmem_core.language.tuning import largest_tried
 from resmem_core.types import Params
 
+SUMMED_UP = ("dataset", "backbone", "seed")
+LEAKED = 0.05  # share of the test text beyond which a page warns of it
 UNTUNED = {"k": None, "sigma": None, "temperature": None}
 OF_ONE_EXPERIMENT = {**UNTUNED, "point": None, "followed": None}
 HELP = {
@@ -50,7 +53,8 @@ def data_and_model(form: Language) -> None:
             held["tokenizer"] = LanguageConfig.tokenizer
         change(**held, **OF_ONE_EXPERIMENT)
 
-    label = plain(f"Data and model: {config.backbone} on {config.dataset}, seed {config.seed}")
+    others = (f"{name.replace('_', ' ')} {value}" for name, value in config.told().items() if name not in SUMMED_UP)
+    label = plain(", ".join([f"Data and model: {config.backbone} on {config.dataset}, seed {config.seed}", *others]))
     with st.expander(label, icon=":material/dataset:"), st.form("language-experiment", border=False):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.selectbox("Text", **_choices(TEXTS, config.dataset), width=260, **key("dataset"))
@@ -113,8 +117,10 @@ def memory_controls(shown: Opened) -> None:
         **bound("objective", form.objective, also=UNTUNED),
     )
     if shown.is_tuned:
+        largest = " and ".join(largest_tried(params, shown.experiment.k_max))
         st.caption(
             f"{_told(params)}: the best of {shown.tuned.n_settings:,} settings on validation for {form.objective}."
+            + (f" Larger {largest} than this was not tried." if largest else "")
         )
         return
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -128,6 +134,18 @@ def memory_controls(shown: Opened) -> None:
         )
         st.caption(
             f"{_told(params)}, set by hand. Best on validation for {form.objective}: {_told(shown.tuned.params)}."
+        )
+
+
+def warn_of_leakage(shown: Opened) -> None:
+    """Say so where much of the test text is in memory word for word."""
+    share = shown.experiment.corpus.leakage.parts["test"].share
+    if share > LEAKED:
+        st.warning(
+            f"{share:.0%} of the words of the test text stand in long passages that train holds, too: memory only has "
+            "to recite these, and what is said here of test does not hold for new text. Where it helps, at its end, "
+            "lists the longest.",
+            icon=":material/content_copy:",
         )
 
 

@@ -39,7 +39,7 @@ def gain(shown: Opened) -> None:
     bands(found)
     material(shown, found)
     share_form(shown.form, shown.config.command("evaluate", *shown.told(), "--json"))
-    show_code(shown.config.code(None if shown.is_tuned else shown.params))
+    show_code(shown.code())
 
 
 def overall(shown: Opened, found: LanguageEvaluation) -> None:
@@ -86,9 +86,11 @@ def overall(shown: Opened, found: LanguageEvaluation) -> None:
         f"k, sigma and temperature of ResMem, its smoothing ({found.smoothing:.3g}), and kNN-LM's own k = {rival.k}, "
         f"sigma = {rival.sigma:.4g} and lambda = {rival.weight:g} were chosen on validation for {shown.form.objective}"
         f"{'' if shown.is_tuned else ', but for what you set by hand'}, and are judged here on test, "
-        f"{found.n_documents:,} documents that are neither trained on nor in memory. Intervals and brackets: 95 %, by "
-        "a bootstrap that draws whole documents, as the tokens of a text are not independent; those of differences are "
-        "paired. Soft kNN alone has no perplexity: what no neighbour holds gets probability 0."
+        f"text of {found.n_documents:,} documents that is neither trained on nor in memory. kNN-LM mixes 1 - lambda of "
+        "the base's probabilities with lambda of the vote, in which a neighbour at distance d weighs exp(-d / sigma). "
+        "Intervals and brackets: 95 %, by a bootstrap that draws whole documents, as the tokens of a text are not "
+        "independent; those of differences are paired. Soft kNN alone has no perplexity: what no neighbour holds gets "
+        "probability 0."
     )
     share = found.n_impossible / found.n
     st.caption(
@@ -199,16 +201,18 @@ def material(shown: Opened, found: LanguageEvaluation) -> None:
     with st.container(horizontal=True):
         for name, value, text in (
             ("Tokens in memory", experiment.n_memory, "All of the training text, each with the state before it."),
-            ("Test tokens", found.n, f"Of {found.n_documents:,} documents."),
+            ("Test tokens", found.n, f"Text of {found.n_documents:,} documents."),
             ("Different tokens", experiment.tokenizer.size, "The vocabulary, C."),
             ("Tokens read", experiment.context_length, "The base model's context: so many tokens at most."),
         ):
             st.metric(name, f"{value:,}", help=text, border=True, width=180)
+    within = experiment.corpus.common_documents()[1] > 0
     streams = ", ".join(
-        f"{part} {len(experiment.streams[part]):,} tokens of {len(experiment.streams[part].names):,} documents"
+        f"{part} {len(experiment.streams[part]):,} tokens of {len(experiment.streams[part].names):,} "
+        f"{'passages' if within else 'documents'}"
         for part in PARTS
     )
-    st.caption(f"{sentence(streams)} Parts are cut between documents, never within one.")
+    st.caption(f"{sentence(streams)} Parts are cut between {'passages' if within else 'documents'}, never within one.")
     for note in experiment.notes:
         st.markdown(f"- {plain(sentence(note))}")
     leakage = experiment.corpus.leakage.parts["test"]

@@ -16,6 +16,7 @@ from pages._shared.language_text import paragraph, running
 from pages._shared.language_tokens import pick_token
 from pages._shared.share import share_form, show_code
 from pages._shared.state import bound
+from resmem_core.language.config import generate_code
 from resmem_core.language.generation import Generated
 from resmem_core.language.settings import MOST_TOKENS, MOST_TYPED
 
@@ -50,8 +51,11 @@ def generate(shown: Opened) -> None:
     """Show what is written with and without memory."""
     form = shown.form
     st.text_area(
-        "Prompt", max_chars=MOST_TYPED, height=80, help="The text to go on from. Empty: a document begins.",
-        **bound("prompt", form.prompt),
+        "Prompt",
+        height=80,
+        help="The text to go on from. Empty: a document begins. Of a text longer than "
+        f"{MOST_TYPED:,} characters the last ones are kept.",
+        **bound("prompt", form.prompt, lambda typed: typed[-MOST_TYPED:]),
     )  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.slider("Tokens", 1, MOST_TOKENS, width=220, help="How many are written.", **bound("tokens", form.tokens))
@@ -82,7 +86,7 @@ def generate(shown: Opened) -> None:
         st.caption("Both are written at once, a token at a time.")
     options = [f"--prompt={form.prompt}", f"--tokens={form.tokens}", f"--heat={form.heat:g}", f"--draw={form.draw}"]
     share_form(form, shown.config.command("generate", *options, *shown.told()))
-    show_code(shown.config.code(None if shown.is_tuned else shown.params), "The figures of Where it helps.")
+    show_code(shown.code(generate_code(form.prompt, form.tokens, form.heat, form.draw)))
 
 
 def _columns(shown: Opened, written: Written, *, writing: bool) -> None:

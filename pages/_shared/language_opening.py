@@ -13,7 +13,7 @@ from resmem_core.base_model import NeedsPreparing
 from resmem_core.errors import InvalidParameterError, UnavailableError
 from resmem_core.jobs import Job
 from resmem_core.language.backbones import parse_backbone
-from resmem_core.language.config import LanguageConfig
+from resmem_core.language.config import FIGURES, LanguageConfig
 from resmem_core.language.corpus import parse_text
 from resmem_core.language.experiment import LanguageExperiment
 from resmem_core.language.explain import TokenExplanation
@@ -58,12 +58,15 @@ class Opened:
 
     def explain(self, context: tuple[int, ...]) -> TokenExplanation:
         """Take apart the prediction after a context."""
-        read = context[-self.experiment.context_length :]
-        return cache.explained(self.config, self.params, self.smoothing, read)
+        return cache.explained(self.config, self.params, self.smoothing, context)
 
     def explain_test(self, row: int) -> TokenExplanation:
         """Take apart the prediction of a test token."""
         return cache.explained_test(self.config, self.params, self.smoothing, row)
+
+    def code(self, work: str = FIGURES) -> str:
+        """Return the Python that opens what is shown, and does `work` with it: see `LanguageConfig.code`."""
+        return self.config.code(None if self.is_tuned else self.params, work)
 
     def told(self) -> list[str]:
         """Return the setting as options of the command line."""
@@ -94,9 +97,10 @@ def _at_hand(config: LanguageConfig, objective: str) -> tuple[LanguageExperiment
         if reason := item.unavailable(argument):
             raise UnavailableError(f"{spec!r} cannot be had: {reason}")
     loader, _ = parse_text(config.dataset)
+    backbone, _ = parse_backbone(config.backbone)
     status = Job(config).status()
-    if not loader.embedded and (status is None or status.state != "done"):
-        raise NeedsPreparing(f"{config.dataset!r} is not read yet")
+    if (backbone.frozen or not loader.embedded) and (status is None or status.state != "done"):
+        raise NeedsPreparing(f"{config.dataset!r} is not read yet with {config.backbone!r}")
     return cache.experiment(config), cache.tuned(config, objective)
 
 

@@ -41,6 +41,11 @@ def _blocks_from(start: int, n: int) -> Iterator[tuple[int, int]]:
             low = end
 
 
+def to_token(point: int) -> None:
+    """Look at a token of the test text."""
+    change(point=point, context=None, followed=None)
+
+
 def jumps(shown: Opened, point: int) -> None:
     """Show the buttons that go to another test token."""
     n = len(shown.experiment.test)
@@ -53,8 +58,8 @@ def jumps(shown: Opened, point: int) -> None:
             icon=f":material/{icon}:",
             shortcut=shortcut,
             disabled=not 0 <= to < n,
-            on_click=change,
-            kwargs={"point": to, "context": None},
+            on_click=to_token,
+            args=(to,),
             help=f"The {label.lower()} token of the test text.",
         )
     for outcome, meaning in (
@@ -67,8 +72,10 @@ def jumps(shown: Opened, point: int) -> None:
             help=f"The next token {meaning}; after the end it goes on from the beginning.",
         ):
             found = next_of(shown, outcome, point)
-            change(**({} if found is None else {"point": found, "context": None}))
-            if found is None:
+            if found is not None:
+                to_token(found)
+            else:
+                change()
                 st.session_state.notes = [f"no token of the test text is {outcome} at this setting"]
             st.rerun()
 

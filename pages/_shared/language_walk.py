@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from pages._shared.language_contexts import taken_apart
+from pages._shared.language_contexts import share_point, taken_apart
 from pages._shared.language_opening import Opened
-from pages._shared.language_test import jumps, outcomes_of, point_of
+from pages._shared.language_test import jumps, outcomes_of, point_of, to_token
 from pages._shared.language_tokens import pick_token
-from pages._shared.share import share_form, show_code
-from pages._shared.state import change
 
 PASSAGE = 240  # tokens shown at a time
 KINDS = {
@@ -36,8 +34,8 @@ def walk(shown: Opened) -> None:
             range(len(stream.names)),
             format_func=lambda number: stream.names[number],
             key="language-document",
-            on_change=lambda: change(point=int(stream.starts[st.session_state["language-document"]])),
-            help="One of the test text: neither trained on nor in memory.",
+            on_change=lambda: to_token(int(stream.starts[st.session_state["language-document"]])),
+            help="Of the test text: neither trained on nor in memory.",
             width=300,
         )
         if end - start > PASSAGE:
@@ -48,7 +46,7 @@ def walk(shown: Opened) -> None:
                 1,
                 n,
                 key="language-passage",
-                on_change=lambda: change(point=start + (st.session_state["language-passage"] - 1) * PASSAGE),
+                on_change=lambda: to_token(start + (st.session_state["language-passage"] - 1) * PASSAGE),
                 help=f"{PASSAGE} tokens of the document at a time.",
                 width=150,
             )
@@ -62,13 +60,12 @@ def walk(shown: Opened) -> None:
         KINDS,
         point - first,
         "Tokens of the passage",
-        lambda at: change(point=first + at),
+        lambda at: to_token(first + at),
     )
     st.caption("Click a token, or go from one to the next with the arrow keys: each is predicted from those before it.")
     asked = shown.explain_test(point)
     taken_apart(shown, asked, "walk")
-    share_form(shown.form, shown.config.command("explain", f"--point={point}", *shown.told(), "--json"))
-    show_code(shown.config.code(None if shown.is_tuned else shown.params), "The figures of Where it helps.")
+    share_point(shown, point)
 
 
 def _summary(became: np.ndarray) -> str:

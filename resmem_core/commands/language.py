@@ -120,7 +120,7 @@ def explain(args: argparse.Namespace, progress: Progress) -> Output:
         "temperature": params.temperature,
         "smoothing": smoothing,
         "tuned_on": tuned_on,
-        "context": experiment.tokenizer.decode(found.context[-experiment.context_length :]),
+        "context": experiment.tokenizer.decode(found.context),
         "label": None if found.label is None else names[found.label],
         "base_prediction": names[found.base_prediction],
         "prediction": names[found.prediction],

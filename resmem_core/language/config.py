@@ -17,6 +17,14 @@ OWN = "own"
 VOCABULARY = 2048
 
 
+FIGURES = """\
+result = experiment.evaluate(params)  # on the test split
+print(result.n, "test tokens, gain", result.delta, "within", result.delta_ci95)
+for method, accuracy in result.accuracy.items():
+    print(method, accuracy, result.perplexity.get(method))
+"""
+
+
 @dataclass(frozen=True)
 class LanguageConfig(Config):
     """A text, a tokenizer and a base model of the next token.
@@ -69,8 +77,8 @@ class LanguageConfig(Config):
             INDEXES.get(self.index)
         self.check_numbers()
 
-    def code(self, params: Params | None = None) -> str:
-        """Return the lines of Python that give this experiment's figures, at `params` or the choice on validation."""
+    def code(self, params: Params | None = None, work: str = FIGURES) -> str:
+        """Return lines of Python that open this experiment, at `params` or the choice on validation, and do `work`."""
         setting = "experiment.tune().params  # chosen on validation" if params is None else repr(params)
         imported = "LanguageConfig, prepare_language" if params is None else "LanguageConfig, Params, prepare_language"
         return f"""\
@@ -79,8 +87,37 @@ from resmem_core import {imported}
 config = {self.construction()}
 experiment = prepare_language(config)  # trains where that is not done yet
 params = {setting}
-result = experiment.evaluate(params)  # on the test split
-print(result.n, "test tokens, gain", result.delta, "within", result.delta_ci95)
-for method, accuracy in result.accuracy.items():
-    print(method, accuracy, result.perplexity.get(method))
+{work}"""
+
+
+def point_code(point: int) -> str:
+    """Return the lines that take the prediction of a test token apart."""
+    return _taken_apart(f"experiment.explain_test({point}, params)")
+
+
+def context_code(text: str) -> str:
+    """Return the lines that take the prediction after a text apart."""
+    return _taken_apart(f"experiment.explain(experiment.tokenizer.encode({text!r}), params)")
+
+
+def _taken_apart(asked: str) -> str:
+    return f"""\
+asked = {asked}
+names = experiment.class_names
+print("base:", repr(names[asked.base_prediction]), "ResMem:", repr(names[asked.prediction]))
+for row, weight in zip(asked.rows, asked.weights):
+    found = experiment.context(int(row), asked.context)
+    print(f"{{weight:.3f}} {{found.document}}: {{found.before + found.match!r}} -> {{found.token!r}}")
+"""
+
+
+def generate_code(prompt: str, n: int, temperature: float, seed: int) -> str:
+    """Return the lines that go on with a text, without memory and with it."""
+    return f"""\
+prompt = experiment.tokenizer.encode({prompt!r})
+for with_memory in (False, True):
+    written = experiment.generate(
+        prompt, {n}, params, with_memory=with_memory, temperature={temperature:g}, seed={seed}
+    )
+    print(experiment.tokenizer.decode([step.token for step in written]))
 """

@@ -1,10 +1,11 @@
-"""From what a user writes ("text:PATH") to documents in three parts: cut between documents, never within one."""
+"""From what a user writes ("text:PATH") to three parts of whole documents or, where some are long, of passages."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from numbers import Integral
 from typing import ClassVar
 
@@ -16,12 +17,14 @@ from resmem_core.errors import DatasetError, InvalidParameterError
 from resmem_core.language.leakage import Leakage, find_leakage
 from resmem_core.language.passages import passage_length, passages
 from resmem_core.language.types import Document
+from resmem_core.metrics import BoolArray
 from resmem_core.progress import Progress, Step, silent
 from resmem_core.registry import Registry, parse
 from resmem_core.store import digest_key
 
 SHARE = 0.15  # of the characters that validation and test each get where the source does not say
-MIN_DOCUMENTS = 10  # passages there must be for parts to be cut off
+MIN_DOCUMENTS = 10  # there must be for parts to be cut off, whole or passages
+LARGEST = 0.1  # of the characters, beyond which a document is not left whole
 MIN_IN_PART = 2  # documents, as intervals come from drawing these anew
 MIN_TRAIN = 2000  # characters
 
@@ -112,6 +115,11 @@ class Corpus:
     leakage: Leakage
     notes: tuple[str, ...] = ()
 
+    def common_documents(self) -> tuple[int, int]:
+        """Return how many documents test is of, and of how many of them train has other passages."""
+        test, train = ({document.source for document in part} for part in (self.test, self.train))
+        return len(test), len(test & train)
+
 
 def is_text(spec: str) -> bool:
     """Tell whether `spec` names a text dataset."""
@@ -138,9 +146,10 @@ def load_corpus(spec: str, *, seed: int = 0, progress: Progress = silent) -> Cor
     """Load text and cut it into train, validation and test.
 
     Documents of more than a hundredth of all text, and more than 2,000 characters, are first cut into passages of about
-    that size. A part that the source lacks gets whole documents drawn at random from train, until they hold 15 % of the
-    characters that are there to be cut. So no passage is ever partly in memory and partly a question; what is next
-    to it in its document may be.
+    that size. A part that the source lacks is drawn at random from train, until it holds 15 % of the characters that
+    are there to be cut: whole documents where there are 10 and none has more than a tenth of the characters, else
+    passages. So no passage is ever partly in memory and partly a question; where passages are drawn, what is next to it
+    in its document may be in memory, and is told of in `notes`.
 
     Parameters
     ----------
@@ -167,24 +176,40 @@ def load_corpus(spec: str, *, seed: int = 0, progress: Progress = silent) -> Cor
     parts = _cut(spec, _in_passages(source), int(seed))
     progress(Step("Looking for passages that train holds, too", 0, 0))
     leakage = find_leakage(parts["train"], {part: parts[part] for part in PARTS if part != "train"})
-    return Corpus(
+    corpus = Corpus(
         name=spec,
         train=parts["train"],
         validation=parts["validation"],
         test=parts["test"],
         fingerprint=digest_key({part: [document.text for document in documents] for part, documents in parts.items()}),
         leakage=leakage,
-        notes=(*source.notes, *leakage.notes()),
     )
+    return replace(corpus, notes=(*source.notes, *_told_of_passages(corpus), *leakage.notes()))
+
+
+def _told_of_passages(corpus: Corpus) -> list[str]:
+    n, common = corpus.common_documents()
+    if not common:
+        return []
+    return [
+        "parts are cut within documents, as these are few or long: test has passages of "
+        f"{n} document{'s' if n != 1 else ''}, of {common} of which train has others"
+    ]
 
 
 def _in_passages(source: TextSource) -> dict[str, tuple[Document, ...]]:
-    """Return the parts there are, their long documents cut into passages and blank ones left out."""
+    """Return the parts there are, their documents numbered, long ones cut into passages and blank ones left out."""
     given = {"train": source.documents, "validation": source.validation, "test": source.test}
     parts = {part: documents for part, documents in given.items() if documents is not None}
     length = passage_length([document for documents in parts.values() for document in documents])
+    number = count()
     return {
-        part: tuple(passage for document in documents for passage in passages(document, length) if passage.text.strip())
+        part: tuple(
+            passage
+            for document in documents
+            for passage in passages(replace(document, source=next(number)), length)
+            if passage.text.strip()
+        )
         for part, documents in parts.items()
     }
 
@@ -205,10 +230,11 @@ def _cut(spec: str, parts: dict[str, tuple[Document, ...]], seed: int) -> dict[s
             f"at least {MIN_DOCUMENTS} are needed, each a document or some 2,000 characters of a long one; add text"
         )
     wanted = SHARE * sum(len(document.text) for document in parts["train"])
+    whole = _can_stay_whole(parts["train"])
     for part in missing:
-        drawn = _drawn(parts["train"], wanted, (seed, PARTS.index(part)))
-        parts[part] = tuple(document for i, document in enumerate(parts["train"]) if i in drawn)
-        parts["train"] = tuple(document for i, document in enumerate(parts["train"]) if i not in drawn)
+        drawn = _drawn(parts["train"], wanted, (seed, PARTS.index(part)), whole)
+        parts[part] = tuple(d for d, is_drawn in zip(parts["train"], drawn, strict=True) if is_drawn)
+        parts["train"] = tuple(d for d, is_drawn in zip(parts["train"], drawn, strict=True) if not is_drawn)
     for part in PARTS:
         if (n := len(parts[part])) < MIN_IN_PART:
             raise DatasetError(
@@ -222,9 +248,22 @@ def _cut(spec: str, parts: dict[str, tuple[Document, ...]], seed: int) -> dict[s
     return parts
 
 
-def _drawn(documents: Sequence[Document], n_characters: float, seed: tuple[int, int]) -> set[int]:
-    """Return the rows of documents drawn at random that hold about so many characters, two at least."""
-    order = np.argsort(tickets(len(documents), 0, seed), kind="stable")
-    lengths = np.array([len(document.text) for document in documents])[order]
-    n = int((np.cumsum(lengths) - lengths / 2 < n_characters).sum())  # the last one if that comes nearer
-    return set(order[: max(n, MIN_IN_PART)].tolist())
+def _can_stay_whole(documents: Sequence[Document]) -> bool:
+    """Tell whether there are enough documents, and none of them so large, that parts can be made of whole ones."""
+    sources = np.array([document.source for document in documents])
+    lengths = np.bincount(sources, [len(document.text) for document in documents])
+    return len(np.unique(sources)) >= MIN_DOCUMENTS and bool(lengths.max() <= LARGEST * lengths.sum())
+
+
+def _drawn(documents: Sequence[Document], n_characters: float, seed: tuple[int, int], whole: bool) -> BoolArray:
+    """Return which passages are drawn at random to hold about so many characters, of two units at least.
+
+    A unit is a passage or, if `whole`, all passages of a document.
+    """
+    sources = np.array([document.source for document in documents])
+    unit = np.unique(sources, return_inverse=True)[1] if whole else np.arange(len(documents))
+    lengths = np.bincount(unit, [len(document.text) for document in documents])
+    order = np.argsort(tickets(len(lengths), 0, seed), kind="stable")
+    before = np.cumsum(lengths[order]) - lengths[order] / 2
+    n = int((before < n_characters).sum())  # the last one if that comes nearer
+    return np.isin(unit, order[: max(n, MIN_IN_PART)])

@@ -99,8 +99,8 @@ def embed_stream(
 def hidden_of(network: LanguageNetwork, ids: Ids, *, bos: int, device: torch.device | None = None) -> Half:
     """Return the state that predicts what comes after `ids`, float16 (D,).
 
-    The ids are read as the beginning of a document, and through the very window `embed_stream` would use: of a context
-    longer than L - 1 tokens, the last L / 2 to L.
+    The ids are read as the beginning of a document, and through the very window `embed_stream` would use: see
+    `read_of`.
 
     Raises
     ------
@@ -108,11 +108,19 @@ def hidden_of(network: LanguageNetwork, ids: Ids, *, bos: int, device: torch.dev
         If the state is beyond what float16 holds.
     """
     device = device or choose_device()
-    length, n = network.context_length, len(ids) + 1
-    begin = _stride(length) * _later(n, length)
-    inputs = torch.tensor([bos, *ids.tolist()], dtype=torch.int64)[begin:]
+    inputs = torch.tensor([bos, *ids.tolist()], dtype=torch.int64)[_begin(len(ids) + 1, network.context_length) :]
     with evaluating(network.to(device)):
         return _half(network.trunk(inputs[None].to(device))[0, -1]).numpy()
+
+
+def read_of(ids: Ids, length: int) -> Ids:
+    """Return what is read of a context in windows of `length` tokens: all, or the last L / 2 + 1 to L of L and more."""
+    return ids[max(0, _begin(len(ids) + 1, length) - 1) :]  # less one: `bos` stands before them
+
+
+def _begin(n: int, length: int) -> int:
+    """Return where the window begins whose last input is the n-th."""
+    return _stride(length) * _later(n, length)
 
 
 def _stride(length: int) -> int:

@@ -342,6 +342,7 @@ class _Table:
         by_name: dict[str, np.ndarray] = {"n": np.ones(len(documents))}
         by_name |= {f"top1 {method}": values == 0 for method, values in ranks.items()}
         by_name |= {f"top5 {method}": values < TOP for method, values in ranks.items()}
+        by_name["top5 knn"] = (voted.ranks < TOP) & np.isfinite(voted.log_own)  # votes can be for fewer than five
         by_name |= {f"nll {method}": values for method, values in losses.items()}
         table = np.stack([values.astype(np.float64) for values in by_name.values()], axis=1)
         return cls({name: i for i, name in enumerate(by_name)}, table, documents)
@@ -410,7 +411,8 @@ def _bands(values: IntArray, begins: tuple[int, ...], last: str, first: int = 0)
 
 
 def _ranks(first_right: IntArray, k: int) -> Iterator[tuple[str, BoolArray]]:
-    yield from _bands(first_right, RANKS, f"{{}}-{k}", first=1)
+    begins = tuple(rank for rank in RANKS if rank <= k)
+    yield from _bands(first_right, begins, f"{{}}-{k}" if (1, *begins)[-1] < k else "{}", first=1)
     yield "none", first_right == 0
 
 

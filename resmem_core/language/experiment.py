@@ -130,8 +130,7 @@ class LanguageExperiment:
         InvalidParameterError
             If k exceeds the neighbours kept.
         """
-        check_k(params.k, len(self.memory))
-        if params.k > self.k_max:
+        if check_k(params.k) > self.k_max:
             raise InvalidParameterError(
                 f"k={params.k} must lie between 1 and {self.k_max}, the neighbours kept per token"
             )
@@ -183,11 +182,11 @@ class LanguageExperiment:
         )
 
     def explain(self, context: Ids, params: Params, smoothing: float | None = None) -> TokenExplanation:
-        """Take apart the prediction after any context, of which the last `context_length` tokens are read.
+        """Take apart the prediction after any context; of a long one the end is read: see `embedding.read_of`.
 
         Parameters
         ----------
-        context : ndarray of int32, shape (L,)
+        context : ndarray of int32
             May be empty: the beginning of a document.
         params : Params
         smoothing : float, optional
@@ -200,7 +199,7 @@ class LanguageExperiment:
             embedding,
             found,
             params,
-            context=context,
+            context=self._model.read(context),
             label=None,
             smoothing=self.smoothing(params) if smoothing is None else smoothing,
         )
@@ -221,7 +220,7 @@ class LanguageExperiment:
             query.embeddings[0],
             query.neighbors,
             self.check(params),
-            context=self.streams["test"].before(row, self.context_length),
+            context=self._model.read(self.streams["test"].before(row)),
             label=int(query.labels[0]),
             smoothing=self.smoothing(params) if smoothing is None else smoothing,
         )
@@ -310,8 +309,8 @@ class _Model:
             return limited(stream, most, self.config.seed)
         some = excerpts(stream, most, self.config.seed)
         self.notes.append(
-            f"{len(some):,} of {len(stream):,} {part} tokens are judged: "
-            f"stretches of {len(some.names)} of {len(stream.names)} documents"
+            f"{len(some):,} of {len(stream):,} {part} tokens are judged: stretches of {len(some.names)} of "
+            f"{len(stream.names)} documents or passages, each read as if its text began there"
         )
         return some
 
@@ -353,12 +352,14 @@ class _Model:
     @cached_property
     def trained(self) -> Entry | None:
         """The weights, trained first where they are missing; None where the model is taken as it is."""
+        from resmem_core.language import training
+
         recipe = self.backbone.recipe(len(self.streams["train"]))
         if recipe is None:
             return None
         if self.config.epochs is not None:
             recipe = replace(recipe, epochs=self.config.epochs)
-        key = {**self._identity, "recipe": dict(recipe.as_dict())}
+        key = {**self._identity, "recipe": dict(recipe.as_dict()), "training": training.VERSION}
         if not self.may_wait and self.store.find("language-weights", key) is None:
             raise NeedsPreparing(
                 f"there are no weights for {self.config.backbone} on {self.config.dataset} "
@@ -367,11 +368,10 @@ class _Model:
         checkpoint = self.store.work_folder("language-weights", key) / "checkpoint.safetensors"
 
         def build(directory: Path) -> Mapping[str, Any]:
-            from resmem_core.language.training import train_language
             from resmem_core.training import save_weights
 
             network = self._new_network()
-            history = train_language(
+            history = training.train_language(
                 network,
                 self.streams["train"],
                 recipe,
@@ -393,21 +393,23 @@ class _Model:
         if self.trained is not None:
             weights = digest_file(self.trained.path / WEIGHTS)
         else:
-            weights = digest_arrays(*(value.cpu().numpy() for value in self.network.state_dict().values()))
+            arrays = digest_arrays(*(value.cpu().numpy() for value in self.network.state_dict().values()))
+            told = {"context_length": self.network.context_length, "definition": self.network.definition}
+            weights = digest_key({"weights": arrays, **told})
         streams = {part: digest_arrays(s.ids, s.starts) for part, s in self.streams.items()}
         return digest_key({**self._identity, "weights": weights, "streams": streams})
 
     def embeddings(self, part: str) -> np.ndarray:
         """Return the embedding that predicts each token of a part, (N, D) of float16, memory-mapped."""
-        from resmem_core.language.embedding import embed_stream
+        from resmem_core.language import embedding
 
-        key = {"model": self.identity, "part": part, "version": VERSION}
+        key = {"model": self.identity, "part": part, "version": embedding.VERSION}
         if not self.may_wait and self.store.find("language-embeddings", key) is None:
             raise NeedsPreparing(f"the {part} part of {self.config.dataset!r} is not embedded yet")
         work = self.store.work_folder("language-embeddings", key)
 
         def build(directory: Path) -> None:
-            embed_stream(
+            embedding.embed_stream(
                 self.network,
                 self.streams[part],
                 bos=self.tokenizer.bos,
@@ -424,6 +426,12 @@ class _Model:
         from resmem_core.language.embedding import hidden_of
 
         return hidden_of(self.network, context, bos=self.tokenizer.bos, device=self._on)
+
+    def read(self, context: Ids) -> Ids:
+        """Return the end of a context that `embed` looks at."""
+        from resmem_core.language.embedding import read_of
+
+        return read_of(context, self.network.context_length)
 
 
 def prepare_language(
@@ -479,7 +487,7 @@ def prepare_language(
 
     def queries(part: str) -> TokenQueries:
         stream = streams[part]
-        return TokenQueries(embeddings[part], stream.ids, stream.documents, neighbors_of(neighbors, part))
+        return TokenQueries(embeddings[part], stream.ids, stream.blocks, neighbors_of(neighbors, part))
 
     validation = queries("validation")
     return LanguageExperiment(

@@ -24,15 +24,15 @@ class Context:
         The row in memory: the place of the token in the stream of train.
     document : str
     before : str
-        The text before the token; the last `matched` tokens of it are in `match`, not here.
+        The text before the token; the end of it that the question shares is in `match`, not here.
     match : str
-        The end of the text before the token that the question shares with it.
+        As much of what they share as is shown.
     token : str
         The token that came next.
     after : str
         What followed it.
     matched : int
-        How many tokens `match` has.
+        How many tokens before it the question shares, shown or not.
     """
 
     row: int
@@ -188,14 +188,14 @@ def context_of(
     before, after : int
         Tokens shown before and after the one that came next.
     """
-    stored = stream.before(row, before)
-    agree = matched(query, stored) if query is not None else 0
-    rest = stream.after(row, 1 + after)
+    agree = matched(query, stream.before(row, len(query))) if query is not None else 0
+    stored, rest = stream.before(row, before), stream.after(row, 1 + after)
+    cut = max(0, len(stored) - agree)
     return Context(
         row=int(row),
         document=stream.names[int(stream.documents[row])],
-        before=tokenizer.decode(stored[: len(stored) - agree]),
-        match=tokenizer.decode(stored[len(stored) - agree :]),
+        before=tokenizer.decode(stored[:cut]),
+        match=tokenizer.decode(stored[cut:]),
         token=tokenizer.pieces(rest[:1])[0],
         after=tokenizer.decode(rest[1:]),
         matched=agree,

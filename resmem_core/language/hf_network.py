@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import torch
@@ -63,9 +64,15 @@ def in_two_parts(model: Any, n_classes: int) -> LanguageNetwork:
     if bias is not None:
         head.bias = nn.Parameter(bias.detach()[:n_classes], requires_grad=False)
     length = min(getattr(config, "max_position_embeddings", None) or LONGEST, LONGEST)
-    network = LanguageNetwork(States(inner), head, length, frozen=True)
+    network = LanguageNetwork(States(inner), head, length, frozen=True, definition=_definition(model))
     _probe(model, network, name)
     return network
+
+
+def _definition(model: Any) -> str:
+    """Return what the model is made by, wherever it lies."""
+    values = {name: value for name, value in model.config.to_dict().items() if not name.startswith("_")}
+    return json.dumps(values, sort_keys=True, default=str)
 
 
 def _probe(model: Any, network: LanguageNetwork, name: str) -> None:

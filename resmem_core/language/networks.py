@@ -54,15 +54,24 @@ class LanguageNetwork(Network):
         The most tokens it reads at a time, L.
     frozen : bool
         Whether it stays as it is.
+    definition : str
+        What, beside its weights and `context_length`, decides what it says, where that is not known here.
     """
 
     head: nn.Linear | TiedHead
 
     def __init__(
-        self, trunk: nn.Module, head: nn.Linear | TiedHead, context_length: int, *, frozen: bool = False
+        self,
+        trunk: nn.Module,
+        head: nn.Linear | TiedHead,
+        context_length: int,
+        *,
+        frozen: bool = False,
+        definition: str = "",
     ) -> None:
         super().__init__(trunk, head, frozen=frozen)
         self.context_length = context_length
+        self.definition = definition
 
     @property
     def dimension(self) -> int:

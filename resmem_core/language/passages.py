@@ -39,7 +39,7 @@ def passages(document: Document, length: int) -> list[Document]:
     size = len(text) / n
     cuts = [0, *(_cut(text, round(i * size), int(size / 3)) for i in range(1, n)), len(text)]
     return [
-        Document(f"{document.name} (part {i} of {n})", text[start:end])
+        Document(f"{document.name} (part {i} of {n})", text[start:end], document.source)
         for i, (start, end) in enumerate(pairwise(cuts), 1)
     ]
 

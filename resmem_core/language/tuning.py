@@ -138,6 +138,13 @@ def tune_language(
     )
 
 
+def largest_tried(params: Params, k_max: int) -> list[str]:
+    """Return which of k and temperature, as chosen, are the largest that `tune_language` tries; `k_max` is that k."""
+    hottest = TEMPERATURES[-1] * TEMPERATURE_STEPS[-1]
+    found = {"k": params.k >= k_max, "temperature": params.temperature >= 0.999 * hottest}
+    return [name for name, is_largest in found.items() if is_largest]
+
+
 def choose_smoothing(
     memory: TokenMemory, validation: TokenQueries, params: Params, progress: Progress = silent
 ) -> float:

@@ -15,19 +15,25 @@ Ids = NDArray[np.int32]
 Half = NDArray[np.float16]
 
 
+FEW = 5  # documents, of fewer of which intervals would tell nothing
+
+
 @dataclass(frozen=True)
 class Document:
-    """A text that is never cut between train, validation and test.
+    """A text that is never cut between train, validation and test: a document, or a passage of a long one.
 
     Attributes
     ----------
     name : str
         What to call it: a topic, or a file and the part of it.
     text : str
+    source : int
+        Number of the document that it is, or is a passage of.
     """
 
     name: str
     text: str
+    source: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +47,14 @@ class Stream:
         Where each document begins, and the end of the last one. No document is empty.
     names : tuple of str
         Of the documents.
+    sources : ndarray of int64, shape (documents,), or None
+        As in `Document`; None: no document is a passage.
     """
 
     ids: Ids
     starts: IntArray
     names: tuple[str, ...]
+    sources: IntArray | None = None
 
     def __post_init__(self) -> None:
         ends_well = len(self.starts) == len(self.names) + 1 and self.starts[0] == 0 and self.starts[-1] == len(self.ids)
@@ -63,8 +72,15 @@ class Stream:
         """The document that each token is in, (N,)."""
         return np.repeat(np.arange(len(self.names)), np.diff(self.starts))
 
-    def before(self, row: int, length: int) -> Ids:
-        """Return the tokens before the one at `row` in its document, `length` at most.
+    @cached_property
+    def blocks(self) -> IntArray:
+        """What is drawn anew for intervals, by token, (N,): documents or, of fewer than 5, their passages."""
+        if self.sources is None or len(np.unique(self.sources)) < FEW:
+            return self.documents
+        return self.sources[self.documents]
+
+    def before(self, row: int, length: int | None = None) -> Ids:
+        """Return the tokens before the one at `row` in its document, the last `length` where that is given.
 
         Raises
         ------
@@ -72,7 +88,8 @@ class Stream:
             If there is no such row.
         """
         self._check(row)
-        return self.ids[max(int(self.starts[self.documents[row]]), row - length) : row]
+        start = int(self.starts[self.documents[row]])
+        return self.ids[start if length is None else max(start, row - length) : row]
 
     def after(self, row: int, length: int) -> Ids:
         """Return the token at `row` and those after it in its document, `length` at most."""
@@ -145,7 +162,7 @@ class TokenQueries:
     labels : ndarray of int32, shape (M,)
         The token that comes next.
     documents : ndarray of int, shape (M,)
-        The document of each: what is resampled for intervals, as tokens of one text are not independent.
+        The document of each: what is drawn anew for intervals, as tokens of one text are not independent.
     neighbors : Neighbors
         As many as the largest k that will be asked for.
     """

@@ -72,6 +72,8 @@ def explanation_bars(explanation: Explanation, class_names: Sequence[str]) -> Fi
 
 
 def _rounded(value: float, sign: str) -> str:
+    if 0.0005 <= abs(value) < 0.005:
+        return f"{float(value):{sign}.3f}"  # else a push down would read as +0.00
     return f"{round(float(value), 2) + 0.0:{sign}.2f}"  # adding 0 turns -0.00 into 0.00
 
 

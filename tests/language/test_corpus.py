@@ -99,6 +99,38 @@ def test_the_example_for_contributors_is_one_file_and_makes_a_corpus():
 # --- the cut
 
 
+def long_documents(n, length=6500):
+    return [Document(f"essay {i}", f"Essay {i}.\n\n" + "a line of words\n\n" * (length // 17)) for i in range(n)]
+
+
+def sources(documents):
+    return {document.source for document in documents}
+
+
+def test_passages_of_a_document_stay_together_where_there_are_documents_enough(give):
+    give(*long_documents(12))
+    corpus = load_corpus("given", seed=1)
+    parts = [getattr(corpus, part) for part in PARTS]
+    assert sum(map(len, parts)) == 48
+    assert sum(len(sources(part)) for part in parts) == 12
+    assert corpus.common_documents() == (2, 0)
+    assert not any("within documents" in note for note in corpus.notes)
+
+
+@pytest.mark.parametrize(("n", "most"), [(1, 60_000), (9, 6500), (12, 9500)])
+def test_few_or_very_long_documents_are_shared_and_it_is_told(give, n, most):
+    give(*long_documents(n - 1), *long_documents(1, most))
+    corpus = load_corpus("given", seed=1)
+    n_test, common = corpus.common_documents()
+    assert 0 < common <= n_test == len(sources(corpus.test))
+    assert any(f"passages of {n_test} document" in note and f"of {common} of which" in note for note in corpus.notes)
+
+
+def test_parts_that_come_share_no_document(give):
+    give(*long_documents(20), test=tuple(long_documents(12)))
+    assert load_corpus("given").common_documents() == (12, 0)
+
+
 def test_whole_documents_go_to_the_parts_each_once(give):
     documents = texts(100)
     give(*documents)

@@ -8,7 +8,7 @@ from resmem_core.base_model import NeedsPreparing
 from resmem_core.cli import main
 from resmem_core.errors import Cancelled, InvalidParameterError
 from resmem_core.indexes.exact import ExactIndex
-from resmem_core.language.config import LanguageConfig
+from resmem_core.language.config import FIGURES, LanguageConfig, context_code, generate_code, point_code
 from resmem_core.language.experiment import MOST, LanguageExperiment, prepare_language
 from resmem_core.language.explain import context_of, explain_token, matched
 from resmem_core.store import Store
@@ -123,7 +123,7 @@ def test_contexts_show_where_a_row_comes_from(tiny):
     row = int(stream.starts[3]) + 20
     shown = tiny.context(row, stream.before(row, 40), before=15, after=5)
     assert shown.document == stream.names[3]
-    assert shown.matched == 15
+    assert shown.matched == 20  # all there are, shown or not
     assert shown.match == tiny.tokenizer.decode(stream.before(row, 15))
     text = next(d.text for d in tiny.corpus.train if d.name == shown.document)
     assert shown.before + shown.match + shown.token + shown.after in text
@@ -165,6 +165,17 @@ def test_an_empty_context_is_the_beginning_of_a_document(tiny):
     assert set(told.rows.tolist()) <= set(firsts.tolist())
 
 
+def test_of_a_long_context_the_end_is_read_and_told(tiny):
+    """As `embed_stream` reads the tokens of a document: at least half a window of them."""
+    stream, reads = tiny.streams["train"], tiny.context_length
+    ids = np.concatenate([stream.before(int(start) - 1) for start in stream.starts[1:6]])
+    for n in (reads - 1, reads, reads + 1, reads + reads // 2, 2 * reads):
+        asked = tiny.explain(ids[:n], tiny.default_params())
+        some = len(asked.context)
+        assert asked.context.tolist() == ids[n - some : n].tolist()
+        assert some == n if n < reads else reads / 2 < some <= reads
+
+
 def test_k_beyond_the_neighbours_kept_is_refused(tiny):
     with pytest.raises(InvalidParameterError, match=f"from 0|between 1 and {tiny.k_max}"):
         tiny.check(Params(tiny.k_max + 1, 1.0, 1.0))
@@ -198,6 +209,26 @@ def test_impossible_experiments_are_refused(wrong, message):
         LanguageConfig(**wrong)
 
 
+@pytest.mark.parametrize(
+    ("work", "says"),
+    [
+        (FIGURES, "{n} test tokens, gain"),
+        (point_code(3), "-> "),
+        (context_code("the red 'fox' {follows}\n"), "-> "),
+        (generate_code("the red fox", 3, 0.5, 1), "\n"),
+    ],
+    ids=["figures", "point", "context", "generate"],
+)
+@pytest.mark.parametrize("params", [None, Params(5, 0.5)], ids=["tuned", "given"])
+def test_the_code_that_pages_show_works(tiny, tiny_store, monkeypatch, capsys, work, says, params):
+    monkeypatch.setenv("RESMEM_CACHE", str(tiny_store.root))
+    exec(tiny.config.code(params, work), {})
+    told = capsys.readouterr().out
+    assert says.format(n=len(tiny.test)) in told
+    if "-> " in says:
+        assert told.count("-> ") == (params or tiny.tune().params).k
+
+
 def test_a_config_tells_its_dataset_always():
     assert LanguageConfig().options() == ["--dataset=python-docs"]
     assert LanguageConfig(vocabulary=600).construction() == "LanguageConfig(dataset='python-docs', vocabulary=600)"
@@ -219,6 +250,9 @@ def test_the_command_line_judges_explains_and_writes(tiny, tiny_config, tiny_sto
     assert found["accuracy"]["resmem"] - found["accuracy"]["base"] == pytest.approx(found["delta"])
     assert found["tuned_on"] == "validation"
     assert found["delta_ci95"][0] <= found["delta"] <= found["delta_ci95"][1]
+    (listed,) = run(capsys, "runs")["runs"]
+    assert (listed["dataset"], listed["k"], listed["tuned"]) == (tiny_config.dataset, found["k"], True)
+    assert listed["resmem"] == found["accuracy"]["resmem"]
     told = run(capsys, "explain", *options, "--context", "the red fox follows", "--k=5")
     assert len(told["neighbors"]) == 5
     assert told["context"] == "the red fox follows"
@@ -243,6 +277,9 @@ def test_the_command_line_judges_explains_and_writes(tiny, tiny_config, tiny_sto
         (["generate", "--dataset=digits"], "takes a text dataset"),
         (["evaluate", "--dataset=python-docs", "--vocabulary=7"], "7"),
         (["explain"], "--point is needed"),
+        (["evaluate", "--dataset=novels"], "choose one of: arrays, cifar10"),
+        (["evaluate", "--dataset=novels"], "python-docs"),
+        (["evaluate", "--backbone=gru-small"], "'gru-small' is a language model and goes with a text dataset"),
     ],
 )
 def test_wrong_usage_is_told_in_one_line(arguments, message, capsys):

@@ -211,17 +211,30 @@ def test_by_frequency(data):
 def test_by_neighbor(data, k):
     result = evaluated(*data, Params(k, 0.7))
     rank = result.first_right
-    expected = {"1": rank == 1, "2-4": (rank >= 2) & (rank <= 4), "5-16": rank >= 5, "none": rank == 0}
+    later = {f"2-{min(k, 4)}": (rank >= 2) & (rank <= 4), f"5-{k}": rank >= 5}
+    expected = {"1": rank == 1, **later, "none": rank == 0}
     present = {name: members for name, members in expected.items() if members.any()}
     assert [group.name for group in result.by_neighbor] == list(present)
     for group in result.by_neighbor:
         assert_group(group, result, present[group.name])
 
 
-def test_by_neighbor_names_the_last_after_k():
+@pytest.mark.parametrize(("k", "last"), [(50, ["5-16", "17-50"]), (17, ["5-16", "17"]), (5, ["5"])])
+def test_by_neighbor_names_the_last_after_k(k, last):
     memory, queries = problem(np.random.default_rng(0), n_memory=400, n_queries=200, k=60)
-    result = evaluated(memory, queries, Params(50, 0.7))
-    assert [group.name for group in result.by_neighbor] == ["1", "2-4", "5-16", "17-50", "none"]
+    memory.labels[queries.neighbors.indices[0, :k]] = (queries.labels[0] + 1) % 30
+    memory.labels[queries.neighbors.indices[0, k - 1]] = queries.labels[0]
+    result = evaluated(memory, queries, Params(k, 0.7))
+    assert [group.name for group in result.by_neighbor] == ["1", "2-4", *last, "none"]
+
+
+def test_soft_knn_is_not_right_about_what_no_neighbour_holds():
+    """With one neighbour it knows one token; the others, all without a vote, are in no order."""
+    memory, queries = problem(np.random.default_rng(0), n_memory=400, n_queries=200, k=60)
+    result = evaluated(memory, queries, Params(1, 0.7))
+    assert result.accuracy_top5["knn"] == result.accuracy["knn"] < 1
+    held = (memory.labels[queries.neighbors.indices[:, :3]] == queries.labels[:, None]).any(axis=1)
+    assert evaluated(memory, queries, Params(3, 0.7)).accuracy_top5["knn"] == pytest.approx(held.mean())
 
 
 def test_by_distance(data, result):

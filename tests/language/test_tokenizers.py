@@ -363,9 +363,9 @@ def test_the_seed_decides_which_documents_stay():
 
 @pytest.mark.parametrize("n", [0, 8, -1, 2.0, True, "3"])
 def test_limits_that_cannot_be_are_answered(n):
-    with pytest.raises(InvalidParameterError, match="must be a whole number of tokens from 1 to 7"):
+    with pytest.raises(InvalidParameterError, match="must be a whole number from 1 to 7"):
         limited(stream(3, 4), n, 0)
-    with pytest.raises(InvalidParameterError, match="must be a whole number of tokens from 1 to 7"):
+    with pytest.raises(InvalidParameterError, match="must be a whole number from 1 to 7"):
         excerpts(stream(3, 4), n, 0)
 
 

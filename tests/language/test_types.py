@@ -26,6 +26,14 @@ def test_a_row_has_the_tokens_of_its_document_around_it(lengths, length, data):
     assert whole.after(row, length).tolist() == list(range(row, last))[:length]
 
 
+def test_intervals_draw_documents_or_their_passages_where_there_are_too_few():
+    starts, names = np.arange(0, 13, 2), tuple("abcdef")
+    for sources, expected in (([0, 1, 2, 3, 4, 4], [0, 1, 2, 3, 4, 4]), ([0, 1, 2, 3, 3, 3], range(6))):
+        whole = Stream(np.arange(12, dtype=np.int32), starts, names, np.array(sources))
+        assert whole.blocks.tolist() == np.repeat(list(expected), 2).tolist()
+    assert stream([2, 3]).blocks.tolist() == [0, 0, 1, 1, 1]
+
+
 @pytest.mark.parametrize("row", [-1, 5])
 def test_a_row_that_is_not_there_is_answered(row):
     whole = stream([2, 3])

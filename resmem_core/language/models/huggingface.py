@@ -25,21 +25,19 @@ class HuggingFace(LanguageBackbone):
     frozen: ClassVar[bool] = True
 
     def unavailable(self, argument: str | None) -> str | None:
-        """Return what is missing: the package, the folder's content, or the model among those fetched before."""
+        """Return what is missing and cannot be fetched: the package, the folder, or its content."""
         if reason := _missing(argument):
             return reason
         if argument is None or user_path(argument).is_dir():
             return None
-        from huggingface_hub import try_to_load_from_cache
         from huggingface_hub.errors import HFValidationError
+        from huggingface_hub.utils import validate_repo_id
 
         try:
-            cached = try_to_load_from_cache(argument, CONFIG)
+            validate_repo_id(argument)
         except HFValidationError:
             return f"there is no folder {argument!r}, and no model of Hugging Face can have that name"
-        if isinstance(cached, str):
-            return None
-        return f"the model {argument!r} is not on this machine; it is fetched from huggingface.co on first use"
+        return None
 
     def tokenizer(self, argument: str | None) -> Tokenizer:
         """Return the model's own."""

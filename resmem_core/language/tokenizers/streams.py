@@ -28,7 +28,7 @@ def tokenized(tokenizer: Tokenizer, documents: Sequence[Document], progress: Pro
     """
     total = sum(len(document.text) for document in documents)
     done = reported = 0
-    rows, names = [], []
+    rows, names, sources = [], [], []
     for document in documents:
         if done - reported >= _REPORTED:
             progress(Step("Cutting text into tokens", done, total))
@@ -37,10 +37,11 @@ def tokenized(tokenizer: Tokenizer, documents: Sequence[Document], progress: Pro
         if len(ids):
             rows.append(ids)
             names.append(document.name)
+            sources.append(document.source)
         done += len(document.text)
     if not rows:
         raise DatasetError(f"{len(documents)} documents of {total} characters hold no tokens; give some text")
-    return Stream(np.concatenate(rows), np.cumsum([0, *map(len, rows)]), tuple(names))
+    return Stream(np.concatenate(rows), np.cumsum([0, *map(len, rows)]), tuple(names), np.array(sources))
 
 
 def limited(stream: Stream, n: int, seed: int) -> Stream:
@@ -70,7 +71,8 @@ def excerpts(stream: Stream, n: int, seed: int) -> Stream:
     Returns
     -------
     Stream
-        A stretch counts as a document. It has `n` tokens at most, and is short of them by less than the documents.
+        A stretch is a document of its own: nothing stands before it. There are `n` tokens at most, short of which they
+        are by less than the documents.
 
     Raises
     ------
@@ -90,7 +92,9 @@ def excerpts(stream: Stream, n: int, seed: int) -> Stream:
 
 def _check(stream: Stream, n: int) -> None:
     if isinstance(n, bool) or not isinstance(n, Integral) or not 1 <= n <= len(stream):
-        raise InvalidParameterError(f"n={n!r} must be a whole number of tokens from 1 to {len(stream)} (all there are)")
+        raise InvalidParameterError(
+            f"a limit of {n!r} tokens is not possible: it must be a whole number from 1 to {len(stream)}, all there are"
+        )
 
 
 def _stretches(stream: Stream, first: IntArray, lengths: IntArray) -> Stream:
@@ -100,4 +104,5 @@ def _stretches(stream: Stream, first: IntArray, lengths: IntArray) -> Stream:
         np.concatenate([stream.ids[first[row] : first[row] + lengths[row]] for row in rows]),
         np.cumsum([0, *lengths[rows]]),
         tuple(stream.names[row] for row in rows),
+        None if stream.sources is None else stream.sources[rows],
     )
