@@ -452,3 +452,54 @@ def test_signs():
     assert plain("*a* [b](c) `d`") == r"\*a\* \[b\]\(c\) \`d\`"
     passage = Passage("a <", "b", "\n", "& c").html()
     assert passage == ('a &lt;<mark class="matched">b</mark><strong class="next">↵</strong>\n&amp; c')
+
+
+def test_page_and_package_say_the_same_of_a_long_text(ready, text_of, tales):
+    text = "the red fox follows the harbour.\nmy neighbour forgets " * 30
+    asked = tales.experiment.explain(tales.experiment.tokenizer.encode(text), tales.params)
+    at = ready(context=text)
+    name = tales.experiment.class_names[asked.prediction]
+    assert f"ResMem {code(name)} (score {asked.scores[asked.prediction]:.3f})" in text_of(at)
+    ranks = [int(rank) for rank in re.findall(r"<li>.*?<span>(\d+)\. ", html(at))]
+    facts = re.findall(r"distance ([\d.]+)", html(at))
+    assert facts == [f"{asked.distances[rank - 1]:.3g}" for rank in ranks]
+
+
+def test_of_a_text_too_long_for_the_address_the_end_is_kept(ready, tales):
+    at = ready(context="the red fox")
+    at.text_area(key="setting-context").set_value("x" * 3000 + "the night train " * 200).run()
+    assert not at.exception
+    assert in_address(at, "context") == ("x" * 3000 + "the night train " * 200)[-4000:]
+
+
+def test_another_token_is_shown_with_all_its_contexts(ready, tales):
+    asked = tales.experiment.explain_test(40, tales.params)
+    at = ready(point="40", followed=str(asked.labels[0]))
+    button(at, "Next").click().run()
+    assert (in_address(at, "point"), in_address(at, "followed")) == ("41", None)
+
+
+def test_much_that_train_holds_is_warned_of(opened, text_of, tmp_path, monkeypatch):
+    write_tales(tmp_path)
+    told = " ".join(f"word{i}" for i in range(60))
+    for number in range(24):
+        with (tmp_path / f"tale <{number}>.txt").open("a") as file:
+            file.write(told)
+    store = Store(tmp_path / "store")
+    monkeypatch.setenv("RESMEM_CACHE", str(store.root))
+    config = LanguageConfig(f"text:{tmp_path}", "gru-small", tokenizer="words", vocabulary=512, epochs=1)
+    with Job(config, store=store).reporting(silent):
+        prepare_language(config, store=store).tune()
+    query = {"dataset": config.dataset, "backbone": "gru-small", "tokenizer": "words", "vocabulary": "512"}
+    at = opened("language", **query, epochs="1")
+    assert not at.exception
+    share = prepare_language(config, store=store).corpus.leakage.parts["test"].share
+    assert share > 0.3
+    assert [w.value for w in at.warning if f"{share:.0%} of the words of the test text" in w.value]
+
+
+def test_a_model_that_is_not_here_is_offered_to_be_fetched(opened):
+    at = opened("language", backbone="hf:someone/some-model")
+    assert not at.exception
+    assert not at.error
+    assert "Train and prepare" in [button.label for button in at.button]
