@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 STAGE = "Searching neighbours"
 BLOCK = 2**21  # numbers held at a time by one step of a search
 LARGE = 3 * 10**7  # distances, from which the compiled loops are worth being loaded
+HUGE = 2**27  # numbers in memory, from which a copy of it in float64 takes too much room
 SAMPLE = 2048  # memory points, at least, that tell how near a neighbour must be to be among the k nearest
 SMALL = 30_000_000  # multiplications, below which a second thread does not pay
 UNDECIDED = -1  # the id of a neighbour where rounding hides which points are the nearest
@@ -82,7 +83,7 @@ class ExactIndex(Index):
 
         device = cuda_or_cpu(self._device)
         n_distances = max(len(queries), self._expected_queries) * len(self.embeddings)
-        if device.type == "cpu" and n_distances >= LARGE:
+        if device.type == "cpu" and (n_distances >= LARGE or self.embeddings.size >= HUGE):
             found = self._nearest_compiled(queries, k, progress)
         else:
             found = self._nearest_in_torch(queries, k, device, progress)

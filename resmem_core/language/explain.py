@@ -105,15 +105,12 @@ class TokenExplanation:
         return self.contributions[:, token]
 
     def top(self, n: int) -> IntArray:
-        """Return the `n` tokens of the largest final probability, and the label and both predictions if not among them.
-
-        They are ordered by that probability, the largest first.
-        """
-        chosen = set(np.argsort(-self.final, kind="stable")[:n].tolist())
+        """Return the `n` tokens of the largest scores, the largest first, the label and both predictions among them."""
+        chosen = set(np.argsort(-self.scores, kind="stable")[:n].tolist())
         chosen |= {self.base_prediction, self.prediction}
         if self.label is not None:
             chosen.add(self.label)
-        return np.array(sorted(chosen, key=lambda token: (-self.final[token], token)), np.int64)
+        return np.array(sorted(chosen, key=lambda token: (-self.scores[token], token)), np.int64)
 
 
 def explain_token(

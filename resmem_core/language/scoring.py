@@ -23,17 +23,6 @@ T = TypeVar("T")
 MOST = 4096  # queries worked on together
 
 
-def dense_scores(memory: TokenMemory, queries: TokenQueries, params: Params) -> FloatArray:
-    """Return s(x) = p_T(x) + sum_i w_i r_i of some tokens, (M, C); rows sum to 1, but are no probabilities.
-
-    Raises
-    ------
-    InvalidParameterError
-        If there are no queries, shapes disagree, or a label, an index or a distance is out of range.
-    """
-    return np.concatenate(list(from_scores(lambda some, scores: scores, memory, queries, params)))
-
-
 def from_scores(
     look: Callable[[TokenQueries, FloatArray], T],
     memory: TokenMemory,
@@ -45,6 +34,7 @@ def from_scores(
 ) -> Iterator[T]:
     """Yield what `look` makes of some queries, (B,), and their scores, (B, C), one block after the other.
 
+    Scores are s(x) = p_T(x) + sum_i w_i r_i; rows sum to 1, but are no probabilities.
     They are worked out on all cores, within `budget` bytes or, where that is less, those of one query for each core. A
     row of memory goes through the output layer once for all queries that share it and are worked on together.
 

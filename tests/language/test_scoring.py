@@ -8,13 +8,18 @@ from hypothesis import strategies as st
 
 from resmem_core.errors import Cancelled, InvalidParameterError
 from resmem_core.language import output, scoring
-from resmem_core.language.scoring import dense_scores, from_scores, ranks_of
+from resmem_core.language.scoring import from_scores, ranks_of
 from resmem_core.language.types import OutputLayer, TokenMemory, TokenQueries
 from resmem_core.types import Neighbors, Params
 from tests.language.dense import Dense, problem, ranks, search
 
 SIGMAS = st.sampled_from([1e-30, 0.1, 1.0, 10.0, 1e30])
 TEMPERATURES = st.sampled_from([0.1, 0.5, 1.0, 4.0, 1e30])
+
+
+def dense_scores(memory, queries, params):
+    """Return the scores of all queries, (M, C)."""
+    return np.concatenate(list(from_scores(lambda some, scores: scores, memory, queries, params)))
 
 
 @limits(max_examples=60)

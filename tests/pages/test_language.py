@@ -145,7 +145,8 @@ def test_unasked_it_shows_a_token_that_memory_fixes(ready, tales, text_of):
     assert votes["contexts"].sum() == tales.params.k
     bars = at.dataframe[0].value
     np.testing.assert_allclose(bars["score"], bars["base"] + bars["memory"])
-    assert bars["probability"].iloc[0] == pytest.approx(asked.final.max())
+    assert bars["score"].iloc[0] == pytest.approx(asked.scores.max())
+    assert (bars["score"].diff().iloc[1:] <= 0).all()
     assert any(token.endswith("✓") for token in bars["token"])
     assert f"explain '--dataset={tales.experiment.config.dataset}'".replace("'", "") in at.code[1].value.replace(
         "'", ""
