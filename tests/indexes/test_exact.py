@@ -184,6 +184,14 @@ def test_large_searches_are_compiled(monkeypatch):
         search(memory, memory[:19], 3)
 
 
+def test_a_huge_memory_is_never_copied_in_float64(monkeypatch):
+    monkeypatch.setattr(exact, "LARGE", 10**18)
+    monkeypatch.setattr(exact, "HUGE", 30 * 2)
+    monkeypatch.delattr(ExactIndex, "_nearest_in_torch")
+    memory = np.random.default_rng(0).normal(size=(30, 2))
+    assert search(memory, memory[:1], 3).indices[0, 0] == 0
+
+
 def sampled(monkeypatch, n_memory, n_sample):
     """Take a small sample, and return the ids of its points and of all others."""
     monkeypatch.setattr(exact, "SAMPLE", n_sample)
