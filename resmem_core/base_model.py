@@ -14,7 +14,7 @@ from resmem_core import shipped
 from resmem_core.datasets.base import PARTS
 from resmem_core.errors import InvalidParameterError, UnavailableError
 from resmem_core.linear_probe import LARGE, LinearProbe
-from resmem_core.progress import Progress, Step, silent
+from resmem_core.progress import Progress, Step, about, silent
 from resmem_core.store import Store, digest_file, save_array
 from resmem_core.types import Dataset, Embedded, FloatArray, Recipe
 
@@ -238,8 +238,3 @@ def _pixels(dataset: Dataset, part: str) -> np.ndarray:
     if images is None:
         raise InvalidParameterError(f"{dataset.name!r} has no images in {part} for a backbone to look at")
     return images
-
-
-def about(progress: Progress, part: str) -> Progress:
-    """Return `progress` with the part's name in every stage."""
-    return lambda step: progress(replace(step, stage=f"{step.stage} ({part})"))

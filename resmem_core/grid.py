@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resmem_core import sweep
-from resmem_core.base_model import about
 from resmem_core.errors import InvalidParameterError
 from resmem_core.experiment import Experiment
-from resmem_core.progress import Progress, silent
+from resmem_core.progress import Progress, about, silent
 from resmem_core.store import save_array
 from resmem_core.sweep import Grid, Sweep
 from resmem_core.tuning import best_cell, coarse_grid, coarse_sweep, standard_error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 
@@ -28,6 +28,16 @@ class Step:
 
 
 Progress: TypeAlias = Callable[[Step], None]
+
+
+def about(progress: Progress, part: str) -> Progress:
+    """Return `progress` with what the work is about in every stage."""
+    return lambda step: progress(replace(step, stage=f"{step.stage} ({part})"))
+
+
+def called(progress: Progress, stage: str) -> Progress:
+    """Return `progress` with another name of the stage, whose own becomes the message where it has none."""
+    return lambda step: progress(replace(step, stage=stage, message=step.message or step.stage))
 
 
 def silent(step: Step) -> None:

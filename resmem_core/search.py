@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from resmem_core.base_model import about
 from resmem_core.indexes import AUTO, INDEXES, Index, auto, exact
 from resmem_core.metrics import recall_at_k
-from resmem_core.progress import Progress, Step
+from resmem_core.progress import Progress, Step, about
 from resmem_core.store import Entry, Store, save_array
 from resmem_core.types import FloatArray, Neighbors
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from resmem_core.progress import Progress, silent
+from resmem_core.progress import Progress, called, silent
 from resmem_core.sweep import Grid, Sweep, sweep
 from resmem_core.types import Memory, Params, Queries
 
@@ -94,7 +94,7 @@ def tune(memory: Memory, validation: Queries, sigma_scale: float, progress: Prog
         Equal accuracies go to the smaller k, then to the temperature nearest 1, then to the sigma nearest the scale.
     """
     began = time.perf_counter()
-    coarse = coarse_sweep(memory, validation, sigma_scale, _called("Choosing on validation", progress))
+    coarse = coarse_sweep(memory, validation, sigma_scale, called(progress, "Choosing on validation"))
     ks = coarse.grid.ks.tolist()
     t, s, g = best_cell(coarse, sigma_scale)
     winner = coarse.grid.params(t, s, g)
@@ -104,7 +104,7 @@ def tune(memory: Memory, validation: Queries, sigma_scale: float, progress: Prog
         ks=range(ks[max(0, g - 1)], ks[min(g + 1, len(ks) - 1)] + 1),
         sigmas=winner.sigma * STEPS,
         temperatures=winner.temperature * STEPS,
-        progress=_called("Choosing more finely", progress),
+        progress=called(progress, "Choosing more finely"),
     )
     best = best_cell(fine, sigma_scale)
     params, accuracy = fine.grid.params(*best), float(fine.accuracy[best])
@@ -122,10 +122,6 @@ def tune(memory: Memory, validation: Queries, sigma_scale: float, progress: Prog
         n_settings=coarse.right.size + fine.right.size,
         seconds=round(time.perf_counter() - began, 3),
     )
-
-
-def _called(stage: str, progress: Progress) -> Progress:
-    return lambda step: progress(replace(step, stage=stage))
 
 
 def coarse_grid(k_max: int, sigma_scale: float) -> Grid:

@@ -5,6 +5,7 @@ A cached function takes names or a frozen object, never an array: Streamlit hash
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import NamedTuple
 
 import numpy as np
@@ -17,9 +18,11 @@ from resmem_core.language.explain import TokenExplanation
 from resmem_core.language.judging import judge
 from resmem_core.language.tuning import LanguageTuned
 from resmem_core.metrics import outcomes
+from resmem_core.progress import Step
 from resmem_core.runs import Runs
 from resmem_core.types import IntArray, Params
 
+MOST_KEPT = 8  # evaluations
 BLOCK = 256  # test tokens that are judged at a time where only some are looked at
 
 
@@ -57,10 +60,25 @@ def smoothing(config: LanguageConfig, params: Params, objective: str) -> float:
     return experiment(config).smoothing(params, objective)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Judging on the test text…")
+@st.cache_resource
+def _evaluations() -> OrderedDict[tuple[LanguageConfig, Params, str], LanguageEvaluation]:
+    return OrderedDict()
+
+
 def evaluation(config: LanguageConfig, params: Params, objective: str) -> LanguageEvaluation:
-    """Return all methods judged on test."""
-    return experiment(config).evaluate(params, objective)
+    """Return all methods judged on test, with a bar while that goes on; whoever leaves meanwhile stops it."""
+    kept, key = _evaluations(), (config, params, objective)
+    if key not in kept:  # by hand, as a function that Streamlit caches cannot move a bar
+        bar = st.progress(0.0)
+
+        def tell(step: Step) -> None:
+            bar.progress(step.done / step.total, f"{step.stage}: {step.done:,} of {step.total:,}")
+
+        kept[key] = experiment(config).evaluate(params, objective, tell)
+        bar.empty()
+        while len(kept) > MOST_KEPT:
+            kept.popitem(last=False)
+    return kept[key]
 
 
 @st.cache_data(max_entries=256, show_spinner=False)

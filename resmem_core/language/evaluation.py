@@ -20,7 +20,7 @@ from resmem_core.language.judging import Judged, judge
 from resmem_core.language.rival import OfVote, Rival, interpolate
 from resmem_core.language.types import TokenMemory, TokenQueries
 from resmem_core.metrics import BoolArray, Calibration, ClassResult, Confidence, GroupResult, block_intervals
-from resmem_core.progress import Progress, silent
+from resmem_core.progress import Progress, about, silent
 from resmem_core.types import FloatArray, IntArray, Params
 
 LIKELIHOODS = ("base", "interpolation", "resmem")  # methods whose perplexity is finite
@@ -273,9 +273,9 @@ def evaluate_language(
             f"{len(train_counts)} counts and {len(class_names)} names do not match a vocabulary of "
             f"{memory.output.n_classes} tokens"
         )
-    judged = judge(memory, queries, params, progress=progress)
-    mixed = interpolate(memory, queries, rival, progress=progress)
-    voted = interpolate(memory, queries, Rival(params.k, params.sigma, 1.0), progress=progress)
+    judged = judge(memory, queries, params, progress=about(progress, "ResMem"))
+    mixed = interpolate(memory, queries, rival, progress=about(progress, "kNN-LM"))
+    voted = interpolate(memory, queries, Rival(params.k, params.sigma, 1.0), progress=about(progress, "soft kNN"))
     table = _Table.of(judged, mixed, voted, judged.nll(smoothing), queries.documents)
     accuracy, accuracy_ci95, top5, top5_ci95, perplexity, perplexity_ci95 = table.figures()
     first_right, nearest = _first_right(memory, queries, params.k), queries.neighbors.distances[:, 0]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resmem_core.base_model import NeedsPreparing, about
+from resmem_core.base_model import NeedsPreparing
 from resmem_core.datasets.base import PARTS
 from resmem_core.errors import InvalidParameterError
 from resmem_core.language.backbones import parse_backbone
@@ -22,7 +22,7 @@ from resmem_core.language.generation import Generated, generate
 from resmem_core.language.tokenizers import TOKENIZERS, Tokenizer, excerpts, limited, load_tokenizer, tokenized
 from resmem_core.language.tuning import LanguageTuned, choose_smoothing, tune_language
 from resmem_core.language.types import Ids, Stream, TokenMemory, TokenQueries
-from resmem_core.progress import Progress, Step, silent
+from resmem_core.progress import Progress, Step, about, silent
 from resmem_core.residuals import auto_sigma
 from resmem_core.search import Search, key_of, neighbors_of, recall
 from resmem_core.shipped import WEIGHTS

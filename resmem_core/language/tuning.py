@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from resmem_core.language.judging import Judged, judge
 from resmem_core.language.rival import OfVote, Rival, interpolate
 from resmem_core.language.sweep import TokenSweep, sweep_interpolation, sweep_tokens
 from resmem_core.language.types import TokenMemory, TokenQueries
-from resmem_core.progress import Progress, silent
+from resmem_core.progress import Progress, called, silent
 from resmem_core.tuning import ks_to_try, largest_cell, standard_error
 from resmem_core.types import FloatArray, IntArray, Params
 
@@ -116,10 +116,10 @@ def tune_language(
         raise InvalidParameterError(f"objective={objective!r} must be one of: {', '.join(OBJECTIVES)}")
     began = time.perf_counter()
     params, sweeps = _best_params(memory, validation, sigma_scale, objective, progress)
-    judged = judge(memory, validation, params, progress=_called("Judging the choice", progress))
+    judged = judge(memory, validation, params, progress=called(progress, "Judging the choice"))
     smoothing = best_smoothing(judged)
     rival, n_rivals = _best_rival(memory, validation, sigma_scale, objective, progress)
-    rivals = interpolate(memory, validation, rival, progress=_called("Judging kNN-LM's choice", progress))
+    rivals = interpolate(memory, validation, rival, progress=called(progress, "Judging kNN-LM's choice"))
 
     nll = judged.nll(smoothing)
     accuracy, perplexity = _figures(judged, nll, rivals)
@@ -176,7 +176,7 @@ def _best_params(
             sigmas=sigmas,
             temperatures=temperatures,
             smoothings=smoothings,
-            progress=_called(stage, progress),
+            progress=called(progress, stage),
         )
 
     def best(of: TokenSweep) -> tuple[int, int, int]:
@@ -201,7 +201,7 @@ def _best_rival(
     def best(ks: list[int], sigmas: FloatArray, weights: FloatArray, stage: str) -> tuple[int, Rival, int]:
         """Return the place of the best k, the setting, and how many there were."""
         swept = sweep_interpolation(
-            memory, validation, ks=ks, sigmas=sigmas, weights=weights, progress=_called(stage, progress)
+            memory, validation, ks=ks, sigmas=sigmas, weights=weights, progress=called(progress, stage)
         )
         values = swept.right if objective == "accuracy" else -swept.nll
         far = abs(np.log(swept.sigmas / sigma_scale))
@@ -240,7 +240,3 @@ def _figures(judged: Judged, nll: FloatArray, rivals: OfVote) -> tuple[dict[str,
     losses = {"base": -judged.base.log_own, "interpolation": -rivals.log_own, "resmem": nll}
     accuracy = {method: float((values == 0).mean()) for method, values in ranks.items()}
     return accuracy, {method: float(np.exp(values.mean())) for method, values in losses.items()}
-
-
-def _called(stage: str, progress: Progress) -> Progress:
-    return lambda step: progress(replace(step, stage=stage, message=step.stage))

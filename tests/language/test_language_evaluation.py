@@ -352,7 +352,7 @@ def test_probabilities_too_small_for_floats(data):
 def test_reports_and_stops(data):
     steps = []
     evaluated(*data, progress=steps.append)
-    assert {step.stage for step in steps} == {"Judging tokens"}
+    assert {step.stage for step in steps} == {f"Judging tokens ({of})" for of in ("ResMem", "kNN-LM", "soft kNN")}
     assert {step.total for step in steps} == {400}
 
     def cancel(step):
