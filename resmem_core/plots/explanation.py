@@ -25,8 +25,8 @@ def _shown_classes(explanation: Explanation) -> IntArray:
     return np.sort(np.argsort(size)[::-1][:MAX_CLASSES])
 
 
-def explanation_bars(explanation: Explanation, class_names: Sequence[str]) -> Figure:
-    """Draw base probabilities + memory = final scores, class by class."""
+def explanation_bars(explanation: Explanation, class_names: Sequence[str], whole: bool = True) -> Figure:
+    """Draw base probabilities + memory = final scores, class by class; `whole`: on a scale that shows 0 to 1."""
     shown = _shown_classes(explanation)
     names = [class_names[c] for c in shown]
     panels = (
@@ -35,8 +35,9 @@ def explanation_bars(explanation: Explanation, class_names: Sequence[str]) -> Fi
         ("resmem", "= final score", explanation.scores),
     )
     everything = np.concatenate([values[shown] for *_, values in panels])
-    margin = 0.2 * (max(1.0, everything.max()) - min(0.0, everything.min()))  # room for the figures beside the bars
-    reach = [min(0.0, everything.min()) - margin, max(1.0, everything.max()) + margin]
+    least, most = min(0.0, everything.min()), max(float(whole), everything.max())
+    margin = 0.2 * (most - least)  # room for the figures beside the bars
+    reach = [least - margin, most + margin]
     traces, axes, titles = [], {}, []
     for column, (meaning, title, values) in enumerate(panels):
         number = str(column + 1) if column else ""
@@ -57,7 +58,13 @@ def explanation_bars(explanation: Explanation, class_names: Sequence[str]) -> Fi
             }
         )
         # One scale, so that lengths add up by eye.
-        axes[f"xaxis{number}"] = {"domain": [left, right], "anchor": "y", "range": reach, "tickvals": [0, 0.5, 1]}
+        axes[f"xaxis{number}"] = {
+            "domain": [left, right],
+            "anchor": "y",
+            "range": reach,
+            "tickvals": [0, 0.5, 1] if whole else None,
+            "nticks": 4,
+        }
         titles.append(
             {"text": title, "x": (left + right) / 2, "xref": "paper", "y": 1, "yref": "paper", "yanchor": "bottom"}
             | {"showarrow": False, "font": {"size": 15}}

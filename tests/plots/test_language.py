@@ -42,6 +42,10 @@ def test_bars_are_base_memory_and_their_sum(assert_drawable, n_classes, k, label
         COLORS[name] for name in ("base", "memory", "resmem")
     ]
     assert base["y"] == memory["y"] == score["y"] == names
+    one, *others = (drawn["layout"][f"xaxis{number}"]["range"] for number in ("", 2, 3))
+    assert others == [one, one]
+    everything = np.concatenate([base["x"], memory["x"], score["x"], [0]])
+    assert one[0] < everything.min() <= everything.max() < one[1] < 2 * everything.max() - everything.min()
     assert f"token {asked.prediction}" in names
     assert label is None or f"token {label}" in names
 
