@@ -48,6 +48,20 @@ def experiment(config: LanguageConfig) -> LanguageExperiment:
     return prepare_language(config, may_wait=False)
 
 
+@st.cache_resource
+def _stamps() -> dict[str, str]:
+    return {}
+
+
+def forget_if_changed(dataset: str, stamp: str) -> None:
+    """Drop all that is kept if the text was another one when something was kept of it."""
+    if _stamps().setdefault(dataset, stamp) != stamp:
+        for kept in (experiment, tuned, smoothing, recorded, explained, explained_test, test_block):
+            kept.clear()
+        _evaluations().clear()
+        _stamps()[dataset] = stamp
+
+
 @st.cache_data(max_entries=64, show_spinner=False)
 def tuned(config: LanguageConfig, objective: str) -> LanguageTuned:
     """Return the setting chosen on validation, without working long for it."""

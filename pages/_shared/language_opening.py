@@ -96,7 +96,8 @@ def _at_hand(config: LanguageConfig, objective: str) -> tuple[LanguageExperiment
         item, argument = kind(spec)
         if reason := item.unavailable(argument):
             raise UnavailableError(f"{spec!r} cannot be had: {reason}")
-    loader, _ = parse_text(config.dataset)
+    loader, argument = parse_text(config.dataset)
+    cache.forget_if_changed(config.dataset, loader.stamp(argument))
     backbone, _ = parse_backbone(config.backbone)
     status = Job(config).status()
     if (backbone.frozen or not loader.embedded) and (status is None or status.state != "done"):

@@ -140,9 +140,9 @@ def explain(args: argparse.Namespace, progress: Progress) -> Output:
         f"after {result['context'][-60:]!r}: base says {result['base_prediction']!r}, ResMem {result['prediction']!r}"
         + ("" if found.label is None else f"; it is {result['label']!r}"),
         "",
-        f"  {'token':16}{'base':>9}{'memory':>9}{'score':>9}{'final':>9}",
+        f"  {'token':16}{'base':>9}{'memory':>9}{'score':>9}{'probability':>13}",
         *(
-            f"  {t['token']!r:16}{t['base']:9.3f}{t['memory']:+9.3f}{t['score']:9.3f}{t['probability']:9.3f}"
+            f"  {t['token']!r:16}{t['base']:9.3f}{t['memory']:+9.3f}{t['score']:9.3f}{t['probability']:13.3f}"
             for t in result["tokens"]
         ),
         "",

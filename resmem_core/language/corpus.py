@@ -73,6 +73,10 @@ class TextLoader(ABC):
         """Return why the text cannot be loaded now, or None. Quick: it looks, and loads nothing."""
         return None
 
+    def stamp(self, argument: str | None) -> str:
+        """Return what changes when the text does, without reading it; "" where it does not change."""
+        return ""
+
     @abstractmethod
     def load(self, argument: str | None, progress: Progress) -> TextSource:
         """Read everything.

@@ -110,7 +110,7 @@ def band_accuracies(groups: Sequence[TokenGroup], axis: str) -> Figure:
     axis : str
         What the groups' names are values of.
     """
-    names = [f"{group.name}<br>({group.n:,})" for group in groups]
+    names = [f"{group.name.replace(' to ', '<br>to ')}<br>({group.n:,})" for group in groups]
     traces = [
         {
             "type": "scatter",

@@ -499,6 +499,33 @@ def test_much_that_train_holds_is_warned_of(opened, text_of, tmp_path, monkeypat
     assert [w.value for w in at.warning if f"{share:.0%} of the words of the test text" in w.value]
 
 
+def test_a_text_that_changed_is_not_shown_as_it_was(opened, text_of, tmp_path, monkeypatch):
+    folder = tmp_path / "tales"
+    folder.mkdir()
+    write_tales(folder)
+    store = Store(tmp_path / "store")
+    monkeypatch.setenv("RESMEM_CACHE", str(store.root))
+    config = LanguageConfig(f"text:{folder}", "gru-small", tokenizer="words", vocabulary=512, epochs=1)
+    query = {"dataset": config.dataset, "backbone": "gru-small", "tokenizer": "words", "vocabulary": "512"}
+
+    def prepare():
+        with Job(config, store=store).reporting(silent):
+            prepare_language(config, store=store).tune()
+
+    prepare()
+    at = opened("language", **query, epochs="1", view="gain")
+    before = text_of(at)
+    with (folder / "tale <0>.txt").open("a") as file:
+        file.write("and one more sentence. " * 20)
+    at.run()
+    assert next(heading.value for heading in at.header).endswith("is not prepared yet")
+    prepare()
+    at.run()
+    assert not at.exception
+    assert "How good it is" in [heading.value for heading in at.header]
+    assert text_of(at) != before
+
+
 def test_a_model_that_is_not_here_is_offered_to_be_fetched(opened):
     at = opened("language", backbone="hf:someone/some-model")
     assert not at.exception

@@ -14,6 +14,7 @@ from resmem_core.language.corpus import TEXTS, TextLoader, TextSource
 from resmem_core.language.texts.wikitext import articles
 from resmem_core.language.types import Document
 from resmem_core.progress import Progress, Step
+from resmem_core.store import digest_key
 
 _PREFIX = re.compile(rf"({'|'.join(PARTS)})=(.*)", re.DOTALL)
 _WRITE = "write text:PATH, text:PATH,PATH or text:train=PATH,test=PATH"
@@ -37,6 +38,17 @@ class TextFiles(TextLoader):
         except (DatasetError, InvalidParameterError) as error:
             return str(error)
         return None
+
+    def stamp(self, argument: str | None) -> str:
+        """Return a digest of the files' names, sizes and times.
+
+        Raises
+        ------
+        DatasetError, InvalidParameterError
+            As `load`, of files that are not there.
+        """
+        states = {str(path): path.stat() for paths in _files(argument or "").values() for path in paths}
+        return digest_key({path: [state.st_size, state.st_mtime_ns] for path, state in states.items()})
 
     def load(self, argument: str | None, progress: Progress) -> TextSource:
         """Read all files.

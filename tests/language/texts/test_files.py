@@ -46,6 +46,17 @@ def test_paths_folders_and_patterns(folder, argument, expected):
     assert source.validation is source.test is None
 
 
+def test_the_stamp_changes_with_the_files(folder):
+    before = LOADER.stamp("a.txt,sub")
+    assert LOADER.stamp("a.txt,sub") == before
+    (folder / "b.txt").write_text("something else")
+    assert LOADER.stamp("a.txt,sub") == before
+    os.utime(folder / "a.txt", (1, 1))
+    changed = LOADER.stamp("a.txt,sub")
+    (folder / "sub" / "b.txt").write_text("one more")
+    assert len({before, changed, LOADER.stamp("a.txt,sub")}) == 3
+
+
 def test_documents_are_named_after_files_that_can_be_told_apart(folder):
     assert [document.name for document in load("a.txt,sub/a.txt,b.txt").documents] == ["a.txt", "sub/a.txt", "b.txt"]
 
