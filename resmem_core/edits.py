@@ -152,8 +152,8 @@ def edited_queries(
     n_memory : int
         Points in the memory as it came, N.
     search : callable
-        From rows of `queries` (B,), the rows of memory that remain (R,) and k to neighbours among these, numbered by
-        their place in the second argument. Asked only for queries that lose a neighbour.
+        From rows of `queries` (B,), the rows of memory that remain (R,) and k to neighbours among these. Asked only
+        for queries that lose a neighbour.
     """
     if not edits.forgotten:
         return Queries(queries.logits, queries.labels, queries.neighbors)
@@ -166,7 +166,7 @@ def edited_queries(
     distances, indices = kept.distances.copy(), kept.indices.copy()
     if len(losing):
         found = search(losing, remaining, k)
-        distances[losing], indices[losing] = found.distances, remaining[found.indices]
+        distances[losing], indices[losing] = found.distances, found.indices
     return Queries(queries.logits, queries.labels, Neighbors(distances, indices))
 
 

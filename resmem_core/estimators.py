@@ -184,8 +184,8 @@ class ResMemClassifier(ClassifierMixin, _ResMem):
     normalize : bool
         Whether embeddings are scaled to length 1.
     random_state : int, RandomState or None
-        Seeds the index, the sample for "auto" and the default base estimator; one that is given keeps its
-        own.
+        Seeds the index with its order of equal distances, the sample for "auto" and the default base estimator; one
+        that is given keeps its own. None is 0: the same data give the same memory.
 
     Attributes
     ----------
@@ -372,6 +372,8 @@ def _is_transformer(embed: Any) -> bool:
 
 
 def _seed(random_state: Any) -> int:
+    if random_state is None:
+        return 0
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 

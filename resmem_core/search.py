@@ -115,7 +115,7 @@ class Search:
                 queries = self.vectors("test")
                 size = min(RECALL_SAMPLE, len(queries))
                 rows = np.sort(np.random.default_rng(0).choice(len(queries), size, replace=False))
-                truth = exact.ExactIndex(self.vectors("train")).search(queries[rows], self.k_max)
+                truth = exact.ExactIndex(self.vectors("train"), seed=self.seed).search(queries[rows], self.k_max)
                 _save(directory, "sample", truth)
                 save_array(directory, "sample_rows", rows)
             return index.facts

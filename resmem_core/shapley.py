@@ -29,6 +29,7 @@ import numpy as np
 
 from resmem_core.errors import InvalidParameterError
 from resmem_core.indexes.base import as_points
+from resmem_core.indexes.ties import by_ticket
 from resmem_core.progress import Progress, Step, silent
 from resmem_core.store import save_array
 from resmem_core.threads import in_parallel
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 BLOCK = 2**20  # distances held at a time by one worker
 LARGE = 5 * 10**6  # distances from which it takes longer than a page should
-VERSION = 1  # of the values; raise it when they would be others
+VERSION = 2  # of the values; raise it when they would be others
 
 
 def shapley_values(
@@ -69,7 +70,7 @@ def shapley_values(
     -------
     ndarray of float64, shape (N,)
         From -1 to 1; they sum to the share of right votes among the k nearest. Of equal distances (|q - z| rounded to
-        float32) the lower row number is the nearer, as everywhere here. Takes O(M N (D + log N)).
+        float32) the lower row is the nearer. Takes O(M N (D + log N)).
 
     Raises
     ------
@@ -141,7 +142,8 @@ def shapley_of(experiment: Experiment, k: int, *, may_wait: bool = True, progres
     check_k(k, experiment.n_memory)
 
     def build(directory: Path) -> None:
-        players = np.setdiff1d(np.arange(len(experiment.memory)), experiment.edits.forgotten)
+        everyone = by_ticket(len(experiment.memory), experiment.config.seed)  # the order of equal distances
+        players = everyone[~np.isin(everyone, experiment.edits.forgotten)]
         values = np.zeros(len(experiment.memory))
         values[players] = shapley_values(
             experiment.embeddings("train")[players],

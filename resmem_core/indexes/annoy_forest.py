@@ -24,6 +24,7 @@ from resmem_core.indexes.exact import (
     memory_points,
     nearest_first,
 )
+from resmem_core.indexes.ties import by_ticket
 from resmem_core.metrics import recall_at_k
 from resmem_core.progress import Progress, Step, silent
 from resmem_core.store import digest_arrays, digest_file, write_json
@@ -96,7 +97,7 @@ class AnnoyForest(Index):
     name: ClassVar[str] = "annoy"
     summary: ClassVar[str] = "random projection trees; approximate, for large memories and single queries"
     exact: ClassVar[bool] = False
-    version: ClassVar[int] = 2  # of what `save` writes
+    version: ClassVar[int] = 3  # of what `save` writes
     build_options: ClassVar[Sequence[Mapping[str, Any]]] = tuple({"n_trees": n} for n in (10, 25, N_TREES, 100))
     efforts: ClassVar[Sequence[int]] = (5, 20, 80, 320)
 
@@ -112,6 +113,9 @@ class AnnoyForest(Index):
     ) -> None:
         self.embeddings = memory_points(embeddings)
         self._options = _checked_options(seed, n_trees, search_k)
+        self._order = by_ticket(
+            len(self.embeddings), seed
+        )  # Annoy keeps the points it was given first of those equally near
         self._forest = self._grown() if forest is None else forest
         self.measured = measured
 
@@ -148,8 +152,8 @@ class AnnoyForest(Index):
 
         forest = AnnoyIndex(self.embeddings.shape[1], METRIC)
         forest.set_seed(self._options["seed"])
-        for row, point in enumerate(self.embeddings):
-            forest.add_item(row, point.tolist())
+        for place, row in enumerate(self._order):
+            forest.add_item(place, self.embeddings[row].tolist())
         forest.build(self._options["n_trees"], n_jobs=1)  # with more, it would be another forest each time
         return forest
 
@@ -283,7 +287,7 @@ class AnnoyForest(Index):
             for rows, found in zip(blocks(n_queries, size, progress), answers, strict=True):
                 distances[order[rows]], ids[order[rows]] = found.distances, found.indices
         if len(short := np.flatnonzero(ids[:, 0] == MISSING)):
-            found = ExactIndex(self.embeddings).search(queries[short], k)
+            found = ExactIndex(self.embeddings, seed=self._options["seed"]).search(queries[short], k)
             distances[short], ids[short] = found.distances, found.indices
         return Neighbors(distances, ids)
 
@@ -297,8 +301,9 @@ class AnnoyForest(Index):
                 effort = min(8 * effort, most)
                 near = self._forest.get_nns_by_vector(query, k, effort)
             found += near if len(near) == k else [MISSING] * k
-        ids = np.fromiter(found, np.int64, len(found)).reshape(-1, k)
-        return nearest_first(distances_to(queries, self.embeddings, ids), ids)
+        places = np.fromiter(found, np.int64, len(found)).reshape(-1, k)
+        ids = np.where(places == MISSING, MISSING, self._order[places])
+        return nearest_first(distances_to(queries, self.embeddings, ids), ids, self._options["seed"])
 
 
 def _by_place(queries: FloatArray) -> IntArray:

@@ -49,7 +49,7 @@ class Index(ABC):
     embeddings : ndarray of float32, shape (N, D)
         The memory points; row numbers are their ids.
     seed : int
-        Makes whatever is random in the building repeatable.
+        Makes whatever is random repeatable: the building, and the order of equal distances.
 
     Attributes
     ----------

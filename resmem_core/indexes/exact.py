@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,9 +14,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from resmem_core.errors import InvalidParameterError
+from resmem_core.errors import InvalidParameterError, StoreError
 from resmem_core.indexes.base import INDEXES, Index, as_points
+from resmem_core.indexes.ties import rows_of, tickets
 from resmem_core.progress import Progress, Step, silent
+from resmem_core.store import write_json
 from resmem_core.threads import in_parallel, one_thread
 from resmem_core.types import FloatArray, IntArray, Neighbors
 
@@ -31,6 +34,7 @@ SAMPLE = 2048  # memory points, at least, that tell how near a neighbour must be
 SMALL = 30_000_000  # multiplications, below which a second thread does not pay
 UNDECIDED = -1  # the id of a neighbour where rounding hides which points are the nearest
 ROWS, COLUMNS = 128, 2048  # of the products that compiled loops look through while they are in cache
+MANIFEST = "exact.json"
 
 
 class ExactIndex(Index):
@@ -44,6 +48,11 @@ class ExactIndex(Index):
     Parameters
     ----------
     embeddings : ndarray of float32, shape (N, D)
+    seed : int
+        Of the order of equal distances: see `tickets`.
+    rows : ndarray of int, shape (N,), optional
+        The numbers that the points go by, in what is found and in the order of equal distances; 0 to N - 1 unless
+        given. Part of a memory is so searched as the whole is.
     device : str
         Where products are computed: a torch device, or "auto", which takes CUDA where there is one, else the CPU.
     expected_queries : int
@@ -53,30 +62,61 @@ class ExactIndex(Index):
     name: ClassVar[str] = "exact"
     summary: ClassVar[str] = "brute force; finds every true neighbour"
     exact: ClassVar[bool] = True
+    version: ClassVar[int] = 2
 
-    def __init__(self, embeddings: FloatArray, *, device: str = "auto", expected_queries: int = 0) -> None:
+    def __init__(
+        self,
+        embeddings: FloatArray,
+        *,
+        seed: int = 0,
+        rows: IntArray | None = None,
+        device: str = "auto",
+        expected_queries: int = 0,
+    ) -> None:
         self.embeddings = memory_points(embeddings)
+        self._seed = seed
+        self._rows = rows
         self._device = device
         self._expected_queries = expected_queries
         self._placed: dict[torch.dtype, _Points] = {}
 
     @classmethod
     def build(cls, embeddings: FloatArray, *, seed: int = 0) -> ExactIndex:
-        """Keep `embeddings`, (N, D); there is nothing to build, and nothing random."""
-        return cls(embeddings)
+        """Keep `embeddings`, (N, D); there is nothing to build, and nothing random but the order of equal distances."""
+        return cls(embeddings, seed=seed)
 
     def save(self, directory: Path) -> None:
-        """Write nothing: the embeddings are all there is."""
+        """Write the seed: beside the embeddings it is all there is."""
+        write_json(directory / MANIFEST, {"seed": self._seed})
 
     @classmethod
     def load(cls, directory: Path, embeddings: FloatArray) -> ExactIndex:
-        """Open what `save` wrote."""
-        return cls(embeddings)
+        """Open what `save` wrote.
+
+        Raises
+        ------
+        StoreError
+            If it is damaged.
+        """
+        try:
+            return cls(embeddings, seed=int(json.loads((directory / MANIFEST).read_text())["seed"]))
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise StoreError(f"the exact index in {directory} is damaged ({error}); build it anew") from error
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without what is made from the embeddings."""
-        made = partial(type(self), device=self._device, expected_queries=self._expected_queries)
+        made = partial(
+            type(self),
+            seed=self._seed,
+            rows=self._rows,
+            device=self._device,
+            expected_queries=self._expected_queries,
+        )
         return made, (self.embeddings,)
+
+    def _known_as(self, places: IntArray) -> IntArray:
+        """Return the numbers that the points at these places of the embeddings go by."""
+        return places if self._rows is None else self._rows[places]
 
     def _nearest(self, queries: FloatArray, k: int, progress: Progress) -> Neighbors:
         from resmem_core.training import cuda_or_cpu
@@ -111,7 +151,7 @@ class ExactIndex(Index):
             decided = (close[:, -1] < close[:, k - 1] - error).cpu().numpy() | (n_candidates == n_memory)
             candidates = ids.cpu().numpy()
             distances = distances_to(queries[rows], self.embeddings, candidates)
-            found = nearest_first(distances, candidates).first(k)
+            found = nearest_first(distances, self._known_as(candidates), self._seed).first(k)
             found.indices[~decided] = UNDECIDED
             return found
 
@@ -134,6 +174,7 @@ class ExactIndex(Index):
         expected = k * n_sample / n_memory  # how many of the k nearest are in the sample
         rank = min(n_sample, math.ceil(expected + 4 * math.sqrt(expected) + 4)) if n_sample < n_memory else k
         room = min(n_memory, 3 * rank * n_memory // n_sample) + 1
+        drawn = tickets(self._known_as(np.arange(n_memory)), self._seed)
 
         def nearest(rows: slice) -> Neighbors:
             q = points.placed(queries[rows])
@@ -149,9 +190,12 @@ class ExactIndex(Index):
                     (q @ some.T).numpy(), halves[first : first + COLUMNS], first, k, error, limit, found, ids, count
                 )
             keys = np.full((n, room), np.iinfo(np.uint64).max)
-            measure(queries[rows], self.embeddings, k, error, limit, found, ids, count, keys)
+            measure(queries[rows], self.embeddings, drawn, k, error, limit, found, ids, count, keys)
             keys = np.sort(keys[:, : max(k, count.max())], axis=1)[:, :k]
-            distances, indices = (keys >> 32).astype(np.uint32).view(np.float32), (keys & 0xFFFFFFFF).astype(np.int64)
+            distances, indices = (
+                (keys >> 32).astype(np.uint32).view(np.float32),
+                rows_of(keys.astype(np.uint32), self._seed),
+            )
             indices[(count < k) | ~np.isfinite(error)] = UNDECIDED
             return Neighbors(distances, indices)
 
@@ -162,7 +206,8 @@ class ExactIndex(Index):
     def _nearest_of_all(self, query: FloatArray, k: int) -> tuple[FloatArray, IntArray]:
         """Compute the distance of every point to one query, (D,)."""
         everyone = np.arange(len(self.embeddings))[None]
-        found = nearest_first(distances_to(query[None], self.embeddings, everyone), everyone).first(k)
+        distances = distances_to(query[None], self.embeddings, everyone)
+        found = nearest_first(distances, self._known_as(everyone), self._seed).first(k)
         return found.distances[0], found.indices[0]
 
 
@@ -249,10 +294,10 @@ def distances_to(queries: FloatArray, memory: FloatArray, ids: IntArray) -> Floa
     return distances
 
 
-def nearest_first(distances: FloatArray, ids: IntArray) -> Neighbors:
+def nearest_first(distances: FloatArray, ids: IntArray, seed: int) -> Neighbors:
     """Return candidates in the order that `Neighbors` asks for, (M, K), (M, K)."""
-    distances = distances.astype(np.float32)  # first, for what is equal in float32 goes by id
-    order = np.lexsort((ids, distances))
+    distances = distances.astype(np.float32)  # first, for what is equal in float32 goes by ticket
+    order = np.lexsort((tickets(ids, seed), distances))
     return Neighbors(np.take_along_axis(distances, order, axis=1), np.take_along_axis(ids, order, axis=1))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numba
 import numpy as np
-from numba import float32, int64, types, uint64, void
+from numba import float32, int64, types, uint32, uint64, void
 
 ONE, ONES = np.uint64(1), np.uint64(0x0101010101010101)
 FULL = -1  # the count of a query with more candidates than there is room for
@@ -113,7 +113,8 @@ def collect(
 
 @numba.njit(
     void(
-        *[_read_only(float32, 2), _read_only(float32, 2), int64, _read_only(float32, 1), _read_only(float32, 1)],
+        *[_read_only(float32, 2), _read_only(float32, 2), _read_only(uint32, 1), int64],
+        *[_read_only(float32, 1), _read_only(float32, 1)],
         *[float32[:, ::1], int64[:, ::1], int64[::1], uint64[:, ::1]],
     ),
     nogil=True,
@@ -122,13 +123,14 @@ def collect(
 def measure(
     queries,  # (B, D)
     memory,  # (N, D)
+    tickets,  # (N,), all different
     k,
     error,  # (B,)
     limit,  # (B,), the least closeness of a candidate
     found,  # (B, R)
     ids,  # (B, R)
     count,  # (B,), lowered to the candidates that are left: none, where points below the limit may be as near
-    keys,  # (B, R), set for these: the bits of the distance, then the id, so that they sort by both
+    keys,  # (B, R), set for these: the bits of the distance, then the ticket, so that they sort by both
 ):
     """Compute the distances, as |q - z| in float64, of each query's k nearest candidates and of what may be as near."""
     work = np.empty(found.shape[1], np.float32)
@@ -143,5 +145,5 @@ def measure(
             work[j] = _distance(queries[row], memory[ids[row, j]])
         bits = work.view(np.uint32)
         for j in range(n):
-            keys[row, j] = (np.uint64(bits[j]) << np.uint64(32)) | np.uint64(ids[row, j])
+            keys[row, j] = (np.uint64(bits[j]) << np.uint64(32)) | np.uint64(tickets[ids[row, j]])
         count[row] = n

@@ -7,12 +7,19 @@ import pytest
 
 from resmem_core.errors import InvalidParameterError
 from resmem_core.indexes import INDEXES, exact
+from resmem_core.indexes.ties import by_ticket, tickets
 from resmem_core.progress import Step
 
 
 @pytest.fixture(params=INDEXES.names())
 def kind(request):
     return INDEXES.get(request.param)
+
+
+@pytest.fixture(params=["compiled", "torch"])
+def engine(request, monkeypatch):
+    """Let exact search go through both of its engines."""
+    monkeypatch.setattr(exact, "LARGE", {"compiled": 0, "torch": 10**18}[request.param])
 
 
 def clustered(n, dimension=16, seed=0):
@@ -26,13 +33,14 @@ def truth(memory, queries):
     return np.linalg.norm(queries[:, None].astype(float) - memory[None].astype(float), axis=2)
 
 
-def assert_well_formed(found, shape):
+def assert_well_formed(found, shape, seed=0):
     assert found.distances.shape == found.indices.shape == shape
     assert found.distances.dtype == np.float32
     assert found.indices.dtype == np.int64
     steps = np.diff(found.distances, axis=1)
     assert (steps >= 0).all()
-    assert (np.diff(found.indices, axis=1)[steps == 0] > 0).all()  # ties by id
+    drawn = tickets(found.indices, seed).astype(np.int64)
+    assert (np.diff(drawn, axis=1)[steps == 0] > 0).all()
     assert all(len(set(row)) == shape[1] for row in found.indices.tolist())
 
 
@@ -107,6 +115,26 @@ def test_every_point_can_be_asked_for(kind, copies):
     others = index.search(memory, n - 1, exclude=np.arange(n))
     assert_well_formed(others, (n, n - 1))
     assert not (others.indices == np.arange(n)[:, None]).any()
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+@pytest.mark.parametrize("n", [300, 3000])  # beyond what a forest keeps in one leaf
+def test_of_points_equally_near_the_lowest_tickets_are_found(kind, n, seed, engine):
+    index = kind.build(np.zeros((n, 2)), seed=seed).calibrated(np.zeros((5, 2)), 20)
+    found = index.search(np.ones((3, 2)), 20)
+    assert_well_formed(found, (3, 20), seed)
+    if kind.exact:
+        np.testing.assert_array_equal(found.indices, np.tile(by_ticket(n, seed)[:20], (3, 1)))
+
+
+def test_no_class_wins_ties_by_its_place_in_the_file(kind):
+    """Where all embeddings are equal, neighbours are a sample of memory."""
+    labels = np.repeat([0, 1], [300, 2700])  # class 0 stands first, as in a folder of images
+    share = [
+        labels[kind.build(np.zeros((3000, 2)), seed=seed).search(np.zeros((1, 2)), 50).indices].mean()
+        for seed in range(20)
+    ]
+    assert abs(np.mean(share) - 0.9) < 5 * np.sqrt(0.9 * 0.1 / (50 * 20))
 
 
 def test_one_point(kind):

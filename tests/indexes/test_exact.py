@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from resmem_core.errors import Cancelled
+from resmem_core.errors import Cancelled, StoreError
 from resmem_core.indexes import exact, exact_kernel
 from resmem_core.indexes.exact import ExactIndex
+from resmem_core.indexes.ties import by_ticket, tickets
 
 ENGINES = {"compiled": 0, "torch": 10**18}  # from how many distances on the compiled loops are used
 COORDINATES = st.floats(-1e6, 1e6, width=32) | st.sampled_from(
@@ -44,9 +45,9 @@ def search(memory, queries, k):
 
 
 def truth(memory, queries, k):
-    """Return the answer of float64 brute force; what is equal in float32 goes by id."""
+    """Return the answer of float64 brute force; what is equal in float32 goes by ticket."""
     everyone = np.broadcast_to(np.arange(len(memory)), (len(queries), len(memory)))
-    return exact.nearest_first(exact.distances_to(queries, memory, everyone), everyone).first(k)
+    return exact.nearest_first(exact.distances_to(queries, memory, everyone), everyone, 0).first(k)
 
 
 def assert_agrees(memory, queries, k):
@@ -147,10 +148,10 @@ def test_products_that_are_no_number():
     assert_agrees(memory, np.array([[1e30, 0]]), 8)
 
 
-def test_distances_that_only_float64_tells_apart_go_by_id():
+def test_distances_that_only_float64_tells_apart_go_by_ticket():
     memory = np.random.default_rng(0).normal(scale=1e-7, size=(300, 1)).astype(np.float32)
     found = search(memory, np.float32([[100]]), 5)
-    np.testing.assert_array_equal(found.indices, [range(5)])
+    np.testing.assert_array_equal(found.indices, by_ticket(300, 0)[None, :5])
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -275,14 +276,14 @@ def test_more_equals_than_there_is_room_for(monkeypatch, collected, undecided):
     memory = np.ones((1000, 3))
     memory[sample] = 50
     found = search(memory, np.zeros((1, 3)), 4)
-    np.testing.assert_array_equal(found.indices, [others[:4]])
+    np.testing.assert_array_equal(found.indices, [others[np.argsort(tickets(others, 0))][:4]])
     assert any(full.all() for _, full in collected)
     assert len(undecided) == 1
 
 
 def test_many_equals_leave_it_to_brute_force(undecided):
     found = search(np.ones((100, 3)), np.zeros((2, 3)), 4)
-    np.testing.assert_array_equal(found.indices, [range(4)] * 2)
+    np.testing.assert_array_equal(found.indices, [by_ticket(100, 0)[:4]] * 2)
     assert len(undecided) == 2
 
 
@@ -328,6 +329,19 @@ def test_cuda_agrees_with_brute_force(kind):
     np.testing.assert_allclose(found.distances, expected.distances, rtol=2e-7, atol=0)
 
 
-def test_save_leaves_nothing(tmp_path):
-    ExactIndex.build(np.eye(3, dtype=np.float32)).save(tmp_path)
-    assert not list(tmp_path.iterdir())
+def test_a_damaged_file_is_told(tmp_path):
+    points = np.eye(3, dtype=np.float32)
+    ExactIndex.build(points, seed=4).save(tmp_path)
+    (tmp_path / "exact.json").write_text("{")
+    with pytest.raises(StoreError, match="build it anew"):
+        ExactIndex.load(tmp_path, points)
+
+
+def test_part_of_a_memory_is_searched_as_the_whole_is():
+    rng = np.random.default_rng(0)
+    memory, queries = rng.integers(0, 3, (500, 3)), rng.integers(0, 3, (40, 3))
+    kept = np.flatnonzero(rng.random(500) < 0.8)
+    whole = ExactIndex(memory, seed=2).search(queries, 500)
+    expected = [row[np.isin(row, kept)][:30] for row in whole.indices]
+    found = ExactIndex(memory[kept], seed=2, rows=kept).search(queries, 30)
+    np.testing.assert_array_equal(found.indices, expected)
