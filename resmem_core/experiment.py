@@ -196,7 +196,8 @@ class Experiment:
 
         def queries(part: str) -> Queries:
             def search(rows: IntArray, remaining: IntArray, k: int) -> Neighbors:
-                index = exact.ExactIndex(original.embeddings("train")[remaining])
+                memory = original.embeddings("train")[remaining]
+                index = exact.ExactIndex(memory, seed=original.config.seed, rows=remaining)
                 return index.search(original.embeddings(part)[rows], k)
 
             return edited_queries(getattr(original, part), edits, len(original.memory), search)
@@ -408,6 +409,17 @@ def _check_quick(search: Search, dataset: Dataset, store: Store) -> None:
         raise NeedsPreparing(f"the neighbours of {dataset.name!r}, or the setting chosen with them, are not there yet")
 
 
-def _vectors(base: BaseModel, part: str, normalize: bool) -> np.ndarray:
-    embeddings = np.array(base.parts[part].embeddings)
-    return normalized(embeddings) if normalize else embeddings
+def _vectors(base: BaseModel, part: str, normalize: bool) -> FloatArray:
+    """Return the points of a part between which distances are measured, as float32, (N, D).
+
+    Where embeddings are more precise than that, train's mean is taken off them first, which changes no distance.
+    """
+
+    def scaled(part: str) -> FloatArray:
+        embeddings = np.array(base.parts[part].embeddings)
+        return normalized(embeddings) if normalize else embeddings
+
+    points = scaled(part)
+    if points.dtype == np.float64:
+        points = (points - scaled("train").mean(axis=0)).astype(np.float32)
+    return points

@@ -35,8 +35,8 @@ def write_arrays(path: Path, n: int = 60, **changed) -> str:
 def test_the_parts_fit_together(small):
     found, _ = small
     assert len(found.memory) == 200
-    assert found.validation.logits.shape == (288, 10)
-    assert found.test.neighbors.indices.shape == (359, 200)
+    assert found.validation.logits.shape == (253, 10)
+    assert found.test.neighbors.indices.shape == (382, 200)
     assert found.k_max == 200
     assert found.base.origin == "trained here"
     assert found.normalize is False
@@ -216,3 +216,51 @@ def test_the_code_gives_the_numbers(params, capsys):
     result = experiment.evaluate(params or experiment.tune().params)
     assert told.startswith(f"{result.n} test points, gain {result.delta} ")
     assert f"resmem {result.accuracy['resmem']}" in told
+
+
+def _brought(folder, embeddings, dtype=np.float64, seed=0):
+    """Return an experiment on embeddings, (90, D), a third for each part, with logits that say nothing."""
+    labels = np.random.default_rng(1).integers(0, 3, 90)
+    arrays = {}
+    for place, part in enumerate(("train", "validation", "test")):
+        rows = slice(30 * place, 30 * place + 30)
+        arrays |= {f"{part}_embeddings": embeddings[rows].astype(dtype), f"{part}_labels": labels[rows]}
+        arrays |= {f"{part}_logits": np.zeros((30, 3), np.float32)}
+    np.savez(folder / "mine.npz", **arrays)
+    return prepare(ExperimentConfig(f"arrays:{folder / 'mine.npz'}", seed=seed), store=Store(folder / "store"))
+
+
+@pytest.mark.parametrize("offset", [1e4, 1e8])
+def test_an_offset_that_all_embeddings_share_changes_no_distance(tmp_path, offset):
+    points = np.random.default_rng(0).normal(size=(90, 4))
+    found = _brought(tmp_path, points + offset)
+    gaps = np.linalg.norm(points[60:, None] - points[None, :30], axis=2)
+    np.testing.assert_array_equal(found.test.neighbors.indices, np.argsort(gaps, axis=1))
+    np.testing.assert_allclose(found.test.neighbors.distances, np.sort(gaps, axis=1), rtol=1e-5)
+
+
+def test_embeddings_of_length_1_are_scaled_before_their_mean_is_taken_off(tmp_path):
+    points = np.random.default_rng(0).normal(size=(90, 4)) + 100
+    _brought(tmp_path, points)
+    found = prepare(
+        ExperimentConfig(f"arrays:{tmp_path / 'mine.npz'}", normalize=True), store=Store(tmp_path / "store")
+    )
+    scaled = points / np.linalg.norm(points, axis=1, keepdims=True)
+    gaps = np.linalg.norm(scaled[60:, None] - scaled[None, :30], axis=2)
+    np.testing.assert_allclose(found.test.neighbors.distances, np.sort(gaps, axis=1), rtol=1e-4)
+
+
+def test_what_float32_holds_stays_as_it_came(tmp_path):
+    """So equal distances on a lattice, such as that of pixels, stay equal."""
+    points = np.random.default_rng(0).integers(0, 3, size=(90, 4))
+    found = [_brought(tmp_path, points, dtype) for dtype in (np.float64, np.int64, np.float32)]
+    for one in found:
+        assert one.dataset.train.embeddings.dtype == np.float32
+        np.testing.assert_array_equal(one.test.neighbors.indices, found[0].test.neighbors.indices)
+
+
+def test_another_seed_breaks_ties_otherwise(tmp_path):
+    points = np.zeros((90, 2))
+    orders = {tuple(_brought(tmp_path, points, seed=seed).test.neighbors.indices[0]) for seed in range(3)}
+    assert len(orders) == 3
+    assert all(sorted(order) == list(range(30)) for order in orders)

@@ -10,7 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from resmem_core.datasets.base import DATASETS, PARTS, Source
-from resmem_core.datasets.model_file import MAX_CLASSES, NO_LOGITS, NO_VALIDATION, ModelFile, as_float32, wrong
+from resmem_core.datasets.model_file import (
+    MAX_CLASSES,
+    NO_LOGITS,
+    NO_VALIDATION,
+    ModelFile,
+    as_embeddings,
+    as_float32,
+    wrong,
+)
 from resmem_core.errors import DatasetError
 from resmem_core.progress import Progress, Step
 from resmem_core.types import Examples, IntArray
@@ -134,14 +142,14 @@ def _examples(
 
 
 def _matrix(path: Path, key: str, arrays: Mapping[str, np.ndarray], width: str) -> np.ndarray:
-    """Return a float32 matrix as wide as that of train, (N, D) or (N, C)."""
+    """Return a matrix as wide as that of train, (N, D) or (N, C); logits as float32."""
     array = arrays[key]
     if array.dtype.kind not in "fiu" or array.ndim != 2 or not array.size:
         raise wrong(path, key, _kind(array), f"numbers of shape (N, {width}), none of them 0")
     like = f"train_{key.partition('_')[2]}"
     if array.shape[1:] != arrays[like].shape[1:]:
         raise wrong(path, key, _kind(array), f"as many columns as {like} has, {_kind(arrays[like])}")
-    array, row = as_float32(array)
+    array, row = (as_float32 if width == "C" else as_embeddings)(array)
     if row is not None:
         raise wrong(path, key, f"NaN or infinity (first in row {row})", "finite numbers that fit float32")
     return array

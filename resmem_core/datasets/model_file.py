@@ -68,6 +68,14 @@ def as_float32(matrix: np.ndarray) -> tuple[FloatArray, int | None]:
     return matrix, int(bad[0]) if len(bad) else None
 
 
+def as_embeddings(matrix: np.ndarray) -> tuple[FloatArray, int | None]:
+    """Do as `as_float32`, but keep as float64 what float32 would round: small distances far from 0 would be lost."""
+    single, row = as_float32(matrix)
+    if row is not None or np.can_cast(matrix.dtype, np.float32) or np.array_equal(single, matrix):
+        return single, row
+    return np.ascontiguousarray(matrix, dtype=np.float64), None
+
+
 def wrong(path: Path, where: str, found: str, expected: str) -> DatasetError:
     """Return the error that says what was found where, and what was expected."""
     return DatasetError(f"{path}: {where} has {found}; expected {expected}")

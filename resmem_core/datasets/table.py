@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from resmem_core.datasets.base import DATASETS, PARTS, Source
-from resmem_core.datasets.model_file import MAX_CLASSES, NO_LOGITS, NO_VALIDATION, ModelFile, as_float32, wrong
+from resmem_core.datasets.model_file import (
+    MAX_CLASSES,
+    NO_LOGITS,
+    NO_VALIDATION,
+    ModelFile,
+    as_embeddings,
+    as_float32,
+    wrong,
+)
 from resmem_core.errors import DatasetError
 from resmem_core.progress import Progress, Step
 from resmem_core.types import Examples, FloatArray, IntArray
@@ -64,8 +72,8 @@ class Table(ModelFile):
         layout, table = _read_csv(path) if kind == ".csv" else _read_parquet(path)
         if not table.num_rows:
             raise wrong(path, "the table", "no rows", "one row for each example")
-        embeddings = _matrix(path, table, layout.embeddings)
-        logits = _matrix(path, table, layout.logits) if layout.logits else None
+        embeddings = _matrix(path, table, layout.embeddings, as_embeddings)
+        logits = _matrix(path, table, layout.logits, as_float32) if layout.logits else None
         class_names, labels, notes = _classes(path, table, layout, None if logits is None else logits.shape[1])
         examples = Examples(labels, None, embeddings, logits, _names(path, table))
         parts = _parts(path, table)
@@ -257,13 +265,14 @@ def _is_list(kind: pa.DataType) -> bool:
     return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
 
 
-def _matrix(path: Path, table: pa.Table, names: Sequence[str]) -> FloatArray:
-    """Return the numbers of these columns, or of the one column of lists, as float32, (N, number of columns)."""
+def _matrix(
+    path: Path, table: pa.Table, names: Sequence[str], convert: Callable[[np.ndarray], tuple[FloatArray, int | None]]
+) -> FloatArray:
+    """Return the numbers of these columns, or of the one column of lists, converted, (N, number of columns)."""
     if _is_list(table[names[0]].type):
-        matrix, row = as_float32(_lists(path, table, names[0]))
+        matrix, row = convert(_lists(path, table, names[0]))
     else:
-        columns = [_column(path, table, name) for name in names]
-        matrix, row = as_float32(np.stack(columns, axis=1))
+        matrix, row = convert(np.stack([_column(path, table, name) for name in names], axis=1))
     if row is not None:
         at = int(np.flatnonzero(~np.isfinite(matrix[row]))[0])
         name = names[at] if len(names) == matrix.shape[1] else names[0]
@@ -275,8 +284,8 @@ def _matrix(path: Path, table: pa.Table, names: Sequence[str]) -> FloatArray:
 def _column(path: Path, table: pa.Table, name: str) -> np.ndarray:
     column = table[name]
     _check_number_type(path, name, column.type)
-    with np.errstate(over="ignore"):
-        return column.to_numpy().astype(np.float32)  # what is null becomes NaN
+    numbers: np.ndarray = column.to_numpy()
+    return numbers.astype(np.float64) if column.null_count else numbers  # what is null becomes NaN
 
 
 def _check_number_type(path: Path, name: str, kind: pa.DataType) -> None:
