@@ -55,7 +55,7 @@ st.caption(
 )
 # The experiment on the data as it came is shown by the other pages, and must be ready before its siblings.
 opened_as(replace(shown, limit_train=None, imbalance=1.0, label_noise=0.0, edits=""))
-data = cache.clean_data(shown.dataset)
+data = cache.clean_data(shown.dataset, range(shown.seed, shown.seed + shown.seeds))
 lab_controls()
 plan = asked()
 job = Job(plan.config, "longtail", plan.options)

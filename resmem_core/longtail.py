@@ -24,7 +24,7 @@ from resmem_core.indexes import AUTO, INDEXES
 from resmem_core.progress import Progress, Step, silent
 from resmem_core.seeds import SeedResult, tuned_and_evaluated
 from resmem_core.store import Entry, Store
-from resmem_core.types import IntArray
+from resmem_core.types import Dataset, IntArray
 
 KIND = "judged"
 VERSION = 1  # of what is kept of an experiment
@@ -80,15 +80,17 @@ class CleanData:
     fingerprint : str
         Of the dataset under seed 0; it covers all examples.
     counts : tuple of int, length C
-        Training examples of each class; the same under every seed.
+        Training examples of each class under every seed, at least: cuts of whole groups differ in size.
     """
 
     fingerprint: str
     counts: tuple[int, ...]
 
     @classmethod
-    def of(cls, dataset: str, *, store: Store | None = None, progress: Progress = silent) -> CleanData:
-        """Load a dataset to know it.
+    def of(
+        cls, dataset: str, seeds: Iterable[int], *, store: Store | None = None, progress: Progress = silent
+    ) -> CleanData:
+        """Load a dataset to know it under these seeds.
 
         Raises
         ------
@@ -96,7 +98,10 @@ class CleanData:
             As `load_dataset`.
         """
         data = load_dataset(dataset, store=store, progress=progress)
-        counts = np.bincount(data.train.labels, minlength=data.n_classes)
+        counts = _counts(data)
+        if data.train.groups is not None:
+            for seed in seeds:
+                counts = np.minimum(counts, _counts(load_dataset(dataset, seed=seed, store=store, progress=progress)))
         return cls(data.fingerprint, tuple(counts.tolist()))
 
     @property
@@ -107,6 +112,10 @@ class CleanData:
     def available(self, imbalance: float, seeds: Iterable[int]) -> int:
         """Return how many training examples an imbalance leaves under each of the seeds at least."""
         return min(int(tail_sizes(np.array(self.counts), imbalance, seed).sum()) for seed in seeds)
+
+
+def _counts(data: Dataset) -> IntArray:
+    return np.bincount(data.train.labels, minlength=data.n_classes)
 
 
 @dataclass(frozen=True)

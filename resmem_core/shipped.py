@@ -1,8 +1,9 @@
 """Weights that come with the software, and how to tell whether they fit the data at hand.
 
-A copy of a dataset in another wrapping has other bytes (an image folder of JPEGs instead of the original archive), so
-a manifest carries a *probe*: the coarse looks of a few training images. Weights apply where the same rows of the
-training split look the same; then the split is the same too, and no validation or test point was trained on.
+A copy of a dataset in another wrapping has other bytes and another order of classes (an image folder of JPEGs instead
+of the original archive), so a manifest carries a *probe*: the coarse looks of a few training images, in order of class.
+Weights apply where the same rows of the training split, so ordered, look the same; then the split is the same too, and
+no validation or test point was trained on.
 """
 
 from __future__ import annotations
@@ -38,12 +39,12 @@ class Shipped:
 
 
 def probe(examples: Examples) -> list[list[int]]:
-    """Return the coarse looks of `N_PROBES` evenly spaced images: block means of a `GRID` x `GRID` raster."""
+    """Return the coarse looks of `N_PROBES` images, evenly spaced by class: block means of a `GRID` x `GRID` raster."""
     if examples.images is None:
         return []
     rows = np.linspace(0, len(examples) - 1, N_PROBES).round().astype(int)
     looks = []
-    for image in examples.images[rows]:
+    for image in examples.images[np.argsort(examples.labels, kind="stable")[rows]]:
         _, height, width = image.shape
         bands = np.array_split(image, min(GRID, height), axis=1)
         blocks = [block for band in bands for block in np.array_split(band, min(GRID, width), axis=2)]
@@ -61,7 +62,7 @@ def _identity(dataset: Dataset, backbone: str, recipe: Recipe, seed: int) -> dic
         "n_train": len(labels),
         "n_classes": dataset.n_classes,
         "image_shape": None if images is None else list(images.shape[1:]),
-        "labels": digest_arrays(labels.astype("<i8")),
+        "labels": digest_arrays(np.sort(labels).astype("<i8")),
     }
 
 

@@ -85,7 +85,8 @@ class Neighbors:
     Attributes
     ----------
     distances : ndarray of float32, shape (M, K)
-        Euclidean distances, ascending along each row; equal distances are ordered by id.
+        Euclidean distances, ascending along each row; equal distances are ordered by ticket: see
+        `resmem_core.indexes.ties`.
     indices : ndarray of int64, shape (M, K)
         Row numbers into memory.
     """
@@ -113,6 +114,9 @@ class Neighbors:
         return Neighbors(self.distances[:, :k], self.indices[:, :k])
 
 
+OF_EXAMPLES = ("labels", "images", "embeddings", "logits", "names", "groups")
+
+
 @dataclass(frozen=True, eq=False)
 class Examples:
     """Labelled examples of one split.
@@ -123,12 +127,14 @@ class Examples:
         Class of each example, 0 to C - 1.
     images : ndarray of uint8, shape (N, channels, height, width), or None
         Pixels, 0 to 255, with 1 or 3 channels. None where there is nothing to look at.
-    embeddings : ndarray of float32, shape (N, D), or None
-        Given only by datasets that bring a person's own model.
+    embeddings : ndarray of float32 or float64, shape (N, D), or None
+        Given only by datasets that bring a person's own model; float64 where float32 would round them.
     logits : ndarray of float32, shape (N, C), or None
         Likewise.
     names : ndarray of str, shape (N,), or None
         What to call each example, such as its file path. None: by its row number.
+    groups : ndarray of int64, shape (N,), or None
+        What it comes with, such as the person who wrote it: parts that are cut off take whole groups.
     """
 
     labels: IntArray
@@ -136,9 +142,10 @@ class Examples:
     embeddings: FloatArray | None = None
     logits: FloatArray | None = None
     names: NDArray[np.str_] | None = None
+    groups: IntArray | None = None
 
     def __post_init__(self) -> None:
-        for name in ("images", "embeddings", "logits", "names"):
+        for name in OF_EXAMPLES[1:]:
             value = getattr(self, name)
             if value is not None and len(value) != len(self.labels):
                 raise DatasetError(f"{len(value)} {name} do not match {len(self.labels)} labels")
@@ -148,10 +155,7 @@ class Examples:
 
     def take(self, rows: IntArray) -> Examples:
         """Return the examples at `rows`, in that order."""
-        kept = {
-            name: None if (value := getattr(self, name)) is None else value[rows]
-            for name in ("images", "embeddings", "logits", "names")
-        }
+        kept = {name: None if (value := getattr(self, name)) is None else value[rows] for name in OF_EXAMPLES[1:]}
         return Examples(self.labels[rows], **kept)
 
 
@@ -195,7 +199,7 @@ class Embedded:
     Attributes
     ----------
     logits : ndarray of float32, shape (M, C)
-    embeddings : ndarray of float32, shape (M, D)
+    embeddings : ndarray of float32 or float64, shape (M, D)
     """
 
     logits: FloatArray

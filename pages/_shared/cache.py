@@ -122,9 +122,9 @@ def seed_result(config: ExperimentConfig) -> SeedResult:
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def clean_data(dataset: str) -> CleanData:
+def clean_data(dataset: str, seeds: range) -> CleanData:
     """Return what plans that spoil a dataset need to know of it."""
-    return CleanData.of(dataset, store=Store())
+    return CleanData.of(dataset, seeds, store=Store())
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

@@ -16,7 +16,8 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.store import Store
 
     store = Store()
-    data = CleanData.of(args.dataset, store=store, progress=progress)
+    seeds = range(args.config.seed, args.config.seed + args.seeds)
+    data = CleanData.of(args.dataset, seeds, store=store, progress=progress)
     values = read_values(args.values) if args.values else ()
     plan = planned(args.config, args.vary, data, values, args.seeds)
     args.config = plan.config  # so that pages see its job, whatever was said of the thing varied

@@ -32,8 +32,7 @@ def user_path(text: str) -> Path:
 class Source:
     """A dataset as it comes, before it is cut.
 
-    Each part is put in order of class, then as the source orders it, so that copies of the same data in other
-    wrappings are cut alike; examples without names are called by their row in the source ("train 48213").
+    Examples keep the order of the source; those without names are called by their row in it ("train 48213").
 
     Attributes
     ----------
@@ -58,16 +57,13 @@ class Source:
     def __post_init__(self) -> None:
         for part in PARTS:
             if (examples := getattr(self, part)) is not None:
-                object.__setattr__(self, part, _by_class(part, examples))
+                object.__setattr__(self, part, _named(part, examples))
 
 
-def _by_class(part: str, examples: Examples) -> Examples:
-    if examples.names is None:
-        names = np.array([f"{part} {row}" for row in range(len(examples))], dtype=np.str_)
-        examples = replace(examples, names=names)
-    if (np.diff(examples.labels) >= 0).all():
-        return examples  # large arrays that lie on disk stay there
-    return examples.take(np.argsort(examples.labels, kind="stable"))
+def _named(part: str, examples: Examples) -> Examples:
+    if examples.names is not None:
+        return examples
+    return replace(examples, names=np.array([f"{part} {row}" for row in range(len(examples))], dtype=np.str_))
 
 
 class DatasetLoader(ABC):

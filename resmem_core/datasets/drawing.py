@@ -39,6 +39,28 @@ def split_rows(labels: IntArray, n: int, seed: tuple[int, ...]) -> tuple[IntArra
     return np.flatnonzero(~is_drawn), np.flatnonzero(is_drawn)
 
 
+def split_groups(groups: IntArray, n: int, seed: tuple[int, ...]) -> tuple[IntArray, IntArray]:
+    """Return the rows that stay and the rows drawn, both ascending: whole groups, as near to `n` rows as they come.
+
+    One group at least is drawn, and one at least stays, where there are two.
+
+    Parameters
+    ----------
+    groups : ndarray of int, shape (N,)
+        The group of each row.
+    n : int
+        Rows wanted.
+    seed : tuple of int
+        Each 0 or more.
+    """
+    _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    order = np.argsort(tickets(len(sizes), 0, seed), kind="stable")
+    totals = np.cumsum(sizes[order])[:-1]
+    n_drawn = int(np.abs(totals - n).argmin()) + 1 if len(totals) else 0
+    is_drawn = np.isin(group, order[:n_drawn])
+    return np.flatnonzero(~is_drawn), np.flatnonzero(is_drawn)
+
+
 def _quotas(counts: IntArray, n: int) -> IntArray:
     total = counts.sum()
     most = counts - 1

@@ -10,17 +10,16 @@ from typing import Any
 import numpy as np
 
 from resmem_core.datasets.base import DATASETS, PARTS, DatasetLoader, Source
-from resmem_core.datasets.drawing import split_rows
+from resmem_core.datasets.drawing import split_groups, split_rows
 from resmem_core.datasets.spoiling import check_imbalance, check_label_noise, long_tailed, noisy
 from resmem_core.errors import DatasetError, InvalidParameterError
 from resmem_core.progress import Progress, silent
 from resmem_core.registry import parse
 from resmem_core.store import Entry, Store, digest_arrays, digest_key, save_array
-from resmem_core.types import Dataset, Examples
+from resmem_core.types import OF_EXAMPLES, Dataset, Examples
 
 MAX_VALIDATION = 5000  # cut off a train split that comes with its own test split
 STORED_VERSION = 1  # of the layout that _write_source and _read_source agree on
-_ARRAYS = ("labels", "images", "embeddings", "logits", "names")
 
 
 def parse_spec(spec: str) -> tuple[DatasetLoader, str | None]:
@@ -60,7 +59,8 @@ def load_dataset(
 
     A source without a test split gives a fifth of its points to test and a fifth to validation. One with a
     test split but no validation split gives a fifth of train, at most 5,000 points, to validation. Cuts are
-    stratified and depend only on the seed, the labels and the order within each class.
+    stratified and depend only on the seed, the labels and the order within each class; where examples come in groups
+    (a person's, say), cuts take whole groups instead, about as many points.
 
     Train can be spoiled on purpose, first by `imbalance`, last by `label_noise`; validation and test stay as they came.
 
@@ -176,11 +176,17 @@ def _spoiled(
 
 
 def _cut_off(part: str, train: Examples, n: int, seed: int) -> tuple[Examples, Examples]:
-    kept, cut_off = split_rows(train.labels, n, (seed, 0 if part == "test" else 1))
+    drawn_by = (seed, 0 if part == "test" else 1)
+    if train.groups is not None:
+        kept, cut_off = split_groups(train.groups, n, drawn_by)
+        why = "which are all of one group"
+    else:
+        kept, cut_off = split_rows(train.labels, n, drawn_by)
+        why = f"in {len(np.unique(train.labels))} classes, as each class keeps at least one"
     if not len(cut_off):
         raise DatasetError(
-            f"the data has no {part} part, and none can be cut off its {len(train)} training examples in "
-            f"{len(np.unique(train.labels))} classes, as each class keeps at least one; add examples"
+            f"the data has no {part} part, and none can be cut off its {len(train)} training examples {why}; add "
+            "examples"
         )
     return train.take(kept), train.take(cut_off)
 
@@ -230,7 +236,7 @@ def _load_source(loader: DatasetLoader, argument: str | None, progress: Progress
 def _write_source(source: Source, directory: Path) -> Mapping[str, Any]:
     saved = []
     for part in PARTS:
-        for name in _ARRAYS:
+        for name in OF_EXAMPLES:
             array = getattr(getattr(source, part), name, None)
             if array is not None:
                 save_array(directory, f"{part}_{name}", array)
@@ -240,7 +246,7 @@ def _write_source(source: Source, directory: Path) -> Mapping[str, Any]:
 
 def _read_source(entry: Entry) -> Source:
     def examples(part: str) -> Examples | None:
-        names = [name for name in _ARRAYS if f"{part}_{name}" in entry.info["arrays"]]
+        names = [name for name in OF_EXAMPLES if f"{part}_{name}" in entry.info["arrays"]]
         if not names:
             return None
         arrays = {name: entry.array(f"{part}_{name}") for name in names}

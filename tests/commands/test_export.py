@@ -6,7 +6,7 @@ import pytest
 from resmem_core.cli import main
 
 
-@pytest.mark.parametrize(("table", "file", "rows"), [("examples", "a.csv", 359), ("classes", "a.parquet", 10)])
+@pytest.mark.parametrize(("table", "file", "rows"), [("examples", "a.csv", 382), ("classes", "a.parquet", 10)])
 def test_a_table_is_written_as_its_name_says(tmp_path, capsys, table, file, rows):
     output = tmp_path / file
     assert main(["export", "--k=3", "--table", table, "--output", str(output), "--json"]) == 0

@@ -15,7 +15,7 @@ def test_prints_one_object_and_has_nothing_to_do_the_second_time(capsys):
     assert main([*ARGV, "--limit-train=500", "--json"]) == 0  # 500 is what is varied, so it does not count
     out, err = capsys.readouterr()
     result = json.loads(out)
-    assert (result["vary"], result["seeds"], result["n_test"]) == ("size", [0], 359)
+    assert (result["vary"], result["seeds"], result["n_test"]) == ("size", [0], 382)
     assert [s["value"] for s in result["values"]] == [s["n_train"] for s in result["values"]] == [40, 80]
     experiment = prepare(ExperimentConfig(epochs=1, limit_train=80))
     evaluation = experiment.evaluate(experiment.tune().params)
@@ -40,7 +40,7 @@ def test_prints_one_object_and_has_nothing_to_do_the_second_time(capsys):
         (["--vary=colour"], 2, "'colour' is none of: size, noise, imbalance"),
         (["--values=few"], 2, "'few' is not a list of numbers"),
         (["--seeds=0"], 2, "'0' is not a whole number from 1 to 100"),
-        (["--values=5000"], 1, "take 10 (one of each class) to 1,150"),
+        (["--values=5000"], 1, "take 10 (one of each class) to 1,155"),
         (["--vary=noise", "--values=0.99"], 1, "between 0 and 0.95"),
         (["--imbalance=0.1"], 2, "'0.1' is not a number from 1"),
         (["--label-noise=2"], 2, "'2' is not a number from 0 to 0.95"),

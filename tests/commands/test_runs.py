@@ -57,4 +57,4 @@ def test_a_list_that_cannot_be_written_breaks_no_evaluation(capsys):
     Runs().path.unlink()
     Runs().path.mkdir()
     with pytest.warns(UserWarning, match="not listed among the experiments"):
-        assert json.loads(out(capsys, "evaluate", "--json"))["n_test"] == 359
+        assert json.loads(out(capsys, "evaluate", "--json"))["n_test"] == 382

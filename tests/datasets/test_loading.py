@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resmem_core.datasets import DATASETS, DatasetLoader, Source, load_dataset, parse_spec
-from resmem_core.datasets.loading import cut, limited, split_rows
+from resmem_core.datasets.loading import cut, limited, split_groups, split_rows
 from resmem_core.errors import Cancelled, DatasetError, InvalidParameterError, ResMemError
 from resmem_core.progress import silent
 from resmem_core.store import Store
@@ -244,11 +244,40 @@ def test_fingerprint_knows_pixels_labels_and_class_names_but_not_names_of_exampl
 
 @given(st.permutations(range(24)))
 @settings(max_examples=20, deadline=None)
-def test_a_source_is_ordered_by_class_and_named_by_row(order):
+def test_a_source_keeps_its_order_and_is_named_by_row(order):
     labels = np.repeat([0, 1, 2], 8)[list(order)]
     source = Source(("a", "b", "c"), examples(labels))
-    assert (np.diff(source.train.labels) >= 0).all()
-    assert [f"train {i}" for i in identities(source.train)] == source.train.names.tolist()
+    assert np.array_equal(source.train.labels, labels)
+    assert [f"train {i}" for i in range(24)] == source.train.names.tolist()
+
+
+@given(st.lists(st.integers(0, 6), min_size=4, max_size=80), st.integers(0, 90), st.integers(0, 99))
+def test_split_groups_draws_whole_groups(groups, n, seed):
+    groups = np.array(groups)
+    stay, drawn = split_groups(groups, n, (seed,))
+    assert np.array_equal(np.sort(np.concatenate([stay, drawn])), np.arange(len(groups)))
+    assert not set(groups[stay]) & set(groups[drawn])
+    assert (len(drawn) > 0) == (len(set(groups.tolist())) > 1)
+    assert len(stay) > 0
+    sizes = np.bincount(groups)
+    if len(drawn) and n <= len(groups) - sizes.max():
+        assert abs(len(drawn) - n) <= sizes.max()  # one group more or less would not be nearer
+
+
+def test_parts_that_are_cut_off_take_whole_groups(give):
+    groups = np.random.default_rng(0).integers(0, 20, 200)
+    give(Source(("a", "b"), replace(examples(np.tile([0, 1], 100)), groups=groups)))
+    dataset = load_dataset("given")
+    parts = [set(part.groups.tolist()) for part in (dataset.train, dataset.validation, dataset.test)]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 20
+    assert [len(part) for part in (dataset.validation, dataset.test)] == pytest.approx([40, 40], abs=8)
+    assert {str(load_dataset("given", seed=seed).test.names) for seed in range(3)} > {str(dataset.test.names)}
+
+
+def test_one_group_cannot_be_cut(give):
+    give(Source(("a", "b"), replace(examples(np.tile([0, 1], 100)), groups=np.zeros(200, np.int64))))
+    with pytest.raises(DatasetError, match=r"no test part.*all of one group"):
+        load_dataset("given")
 
 
 def test_names_stay_with_their_examples(give):
@@ -258,7 +287,7 @@ def test_names_stay_with_their_examples(give):
     dataset = load_dataset("given")
     for part in (dataset.train, dataset.validation):
         assert part.names.tolist() == [f"file {i}" for i in identities(part)]
-    assert dataset.test.names.tolist() == ["test 1", "test 0"]
+    assert dataset.test.names.tolist() == ["test 0", "test 1"]
 
 
 def test_one_class_is_not_enough(give):
