@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from resmem_core.cli import main
+from resmem_core.datasets import load_dataset
 from resmem_core.store import Store
 
 ROOT = Path(__file__).parents[1]
@@ -58,6 +59,11 @@ def test_tune_and_explain_agree_with_evaluate(capsys):
     assert all(tuned[name] == evaluated[name] for name in ("k", "sigma", "temperature"))
     explained = json.loads(run(capsys, "explain", "--tune", "--point", "3", "--json")[1])
     assert len(explained["neighbors"]) == tuned["k"]
+    test, train = load_dataset("digits").test, load_dataset("digits").train
+    assert explained["name"] == test.names[3] == "digits 1418"  # the row of scikit-learn's own list
+    assert [n["name"] for n in explained["neighbors"]] == train.names[
+        [n["id"] for n in explained["neighbors"]]
+    ].tolist()
     total = np.sum([n["contribution"] for n in explained["neighbors"]], axis=0) + explained["base"]
     np.testing.assert_allclose(total, explained["scores"], atol=1e-12)
 

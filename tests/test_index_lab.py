@@ -51,7 +51,7 @@ def test_every_index_is_measured_in_all_its_ways():
     for timing, near in found:
         true = np.mean([len(set(a) & set(b)) / 5 for a, b in zip(near.indices, exact.indices, strict=True)])
         assert timing.recall == pytest.approx(true)
-        assert (timing.size == 0) == (timing.index == "exact")
+        assert (timing.size < 100) == (timing.index == "exact")  # a seed is all that exact search writes
     by_way = {tuple(timing.options.values()): timing for timing, _ in found if not timing.usual}
     assert by_way[10, 25].recall < by_way[10, 1600].recall
     assert by_way[10, 25].size < by_way[100, 25].size

@@ -68,7 +68,7 @@ class TestWhatIsKept:
         assert (run.delta_low, run.delta_high) == evaluation.delta_ci95
         assert run.delta == pytest.approx((run.fixed - run.broken) / run.n_test)
         assert run.ece_resmem == evaluation.calibration["resmem"].ece != run.ece_base
-        assert (run.n_memory, run.n_test, run.weights) == (1150, 359, "shipped")
+        assert (run.n_memory, run.n_test, run.weights) == (1164, 382, "shipped")
         assert (run.normalize, run.epochs, run.tuned) == (None, None, False)
 
     def test_it_can_be_shown_again(self, runs, experiment, judged):

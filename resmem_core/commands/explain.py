@@ -6,6 +6,7 @@ import argparse
 
 from resmem_core.commands import language
 from resmem_core.commands.base import COMMANDS, EXPERIMENT, NUMBERS, Command, Output, facts, params_of, prepared
+from resmem_core.pictures import title
 from resmem_core.progress import Progress
 
 
@@ -13,8 +14,12 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     experiment = prepared(args, progress)
     params, tuned_on = params_of(args, experiment, progress)
     explanation = experiment.explain(args.point, params)
-    names = experiment.dataset.class_names
+    data = experiment.dataset
+    names = data.class_names
     told = explanation.as_dict(names)
+    told["name"] = title(data.test, args.point)  # as its owner's file calls it
+    for neighbor in told["neighbors"]:
+        neighbor["name"] = title(data.train, neighbor["id"])
     result = {
         **facts(experiment),
         "k": params.k,
@@ -25,7 +30,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     }
     top = explanation.scores.argsort()[::-1][:5]
     lines = [
-        f"test point {args.point}: is {told['label']}, base says {told['base_prediction']}, "
+        f"test point {args.point} ({told['name']}): is {told['label']}, base says {told['base_prediction']}, "
         f"ResMem says {told['prediction']}",
         "",
         f"  {'class':16}{'base':>9}{'memory':>9}{'score':>9}",
@@ -34,8 +39,11 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
             for c in top
         ),
         "",
-        f"  {'neighbour':>10}  {'label':16}{'distance':>9}{'weight':>9}",
-        *(f"  {n['id']:>10}  {n['label']:16}{n['distance']:9.3f}{n['weight']:9.3f}" for n in told["neighbors"][:10]),
+        f"  {'neighbour':>10}  {'label':16}{'distance':>9}{'weight':>9}  name",
+        *(
+            f"  {n['id']:>10}  {n['label']:16}{n['distance']:9.3f}{n['weight']:9.3f}  {n['name']}"
+            for n in told["neighbors"][:10]
+        ),
     ]
     return Output(result, "\n".join(lines))
 

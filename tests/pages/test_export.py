@@ -13,7 +13,7 @@ def test_report_tables_and_figure_are_offered(opened, text_of):
     at = opened("export")
     assert not at.exception
     assert labels(at) == ["Report (HTML)", *["CSV", "Parquet"] * 3, "HTML"]
-    assert "359 rows" in text_of(at)
+    assert "382 rows" in text_of(at)
     assert "3,927 rows" in text_of(at)
     assert "--tune" in at.code[1].value
 

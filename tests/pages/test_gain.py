@@ -53,7 +53,7 @@ def test_the_axis_is_in_the_address(opened, text_of):
 def test_near_duplicates_follow_the_slider(opened, text_of, judged):
     experiment, result = judged
     at = opened("gain", **SETTING)
-    assert metrics(at)["Near-duplicates"] == "1"
+    assert metrics(at)["Near-duplicates"] == str(len(near_duplicates(experiment.memory, experiment.test, result)))
     at.slider(key="setting-near").set_value(0.75).run()
     assert in_address(at, "near") == "0.75"
     near = near_duplicates(experiment.memory, experiment.test, result, fraction=0.75)
@@ -78,16 +78,18 @@ def test_pairs_are_paged_and_nonsense_shows_the_last_page(opened, judged):
 
 
 @pytest.mark.parametrize(
-    ("label", "name", "page"),
-    [("Test 52", "point", "pages/inspect.py"), ("Train 220", "train_point", "pages/memory.py")],
+    ("kind", "name", "page"), [("Test", "point", "pages/inspect.py"), ("Train", "train_point", "pages/memory.py")]
 )
-def test_both_points_of_a_pair_can_be_opened(opened, monkeypatch, label, name, page):
+def test_both_points_of_a_pair_can_be_opened(opened, judged, monkeypatch, kind, name, page):
+    experiment, result = judged
+    near = near_duplicates(experiment.memory, experiment.test, result, fraction=0.75)
+    row = str((near.points if kind == "Test" else near.ids)[0])
     went = []
     monkeypatch.setattr(links, "to_page", went.append)
-    at = opened("gain", **SETTING)
-    next(button for button in at.button if button.label == label).click().run()
+    at = opened("gain", near="0.75", **SETTING)
+    next(button for button in at.button if button.label == f"{kind} {row}").click().run()
     assert went == [page]
-    assert in_address(at, name) == label.split()[1]
+    assert in_address(at, name) == row
 
 
 def test_no_near_duplicates_is_said(opened, text_of):
