@@ -41,7 +41,7 @@ _HOMES = {
     "uniform_ball": "teaching.ball",
 }
 __all__ = sorted(_HOMES)
-__version__ = "0.1.0"
+__version__ = "0.1.1"
 
 
 def __getattr__(name: str) -> Any:
