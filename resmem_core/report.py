@@ -67,7 +67,7 @@ def report_html(
     chosen = tuned if tuned is not None and tuned.params == params else None
     return rendered(
         "report.html",
-        title=f"ResMem: {config.backbone} on {config.dataset}",
+        title=f"ResMem: {config.title}",
         scheme="",
         date=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         data=experiment.dataset,
@@ -172,7 +172,7 @@ def _settings(experiment: Experiment, params: Params) -> dict[str, dict[str, Any
     """Return everything that shaped the numbers, by caption and name."""
     config, data, base = experiment.config, experiment.dataset, experiment.base
     shaped = {
-        "Dataset": config.dataset,
+        "Dataset": data.name,
         "Digest of the data": data.fingerprint,
         "Classes": f"{data.n_classes:,}",
         "Training points, in memory": f"{experiment.n_memory:,}"
