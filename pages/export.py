@@ -11,10 +11,9 @@ from pages._shared.opening import opened
 from pages._shared.share import share
 from pages._shared.state import bound, settings
 from resmem_core.base_model import NeedsPreparing
-from resmem_core.report import report_html
+from resmem_core.report import file_stem, report_html
 from resmem_core.standalone import figure_html
 from resmem_core.tables import class_table, example_table, table_bytes
-from resmem_core.uploads import shown_name
 
 FORMAT_NAMES = {".csv": "CSV", ".parquet": "Parquet"}
 MIME = {".csv": "text/csv", ".parquet": "application/vnd.apache.parquet"}
@@ -25,9 +24,9 @@ st.caption(
     "The numbers and figures of this experiment at the current setting, to take away. A file is made when you click, "
     "and what it holds is what the pages show."
 )
-config, data = experiment.config, experiment.dataset
+config = experiment.config
 result, tuned = cache.evaluation(config, params), cache.tuned(config)
-stem = f"resmem-{shown_name(data.name)}-{config.backbone}-seed{config.seed}{'-edited' if len(experiment.edits) else ''}"
+stem = file_stem(experiment)
 
 
 def save(label: str, name: str, mime: str, make: Callable[[], str | bytes], about: str, icon: str = "table") -> None:

@@ -37,6 +37,7 @@ from resmem_core.slices import slices
 from resmem_core.standalone import Shown, rendered
 from resmem_core.tuning import Tuned, ks_to_try
 from resmem_core.types import Params
+from resmem_core.uploads import shown_name
 
 POINTS_SHOWN = 8  # of each outcome
 MEMORIES_SHOWN = 6
@@ -153,6 +154,12 @@ def report_figures(experiment: Experiment, evaluation: Evaluation) -> list[Shown
         )
         figures.append(grid)
     return figures
+
+
+def file_stem(experiment: Experiment) -> str:
+    """Return what the names of the files begin with that are saved of an experiment."""
+    config, edited = experiment.config, "-edited" if len(experiment.edits) else ""
+    return f"resmem-{shown_name(experiment.dataset.name.rstrip('/'))}-{config.backbone}-seed{config.seed}{edited}"
 
 
 def report_command(experiment: Experiment, params: Params, *, on_validation: bool) -> str:
