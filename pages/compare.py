@@ -17,8 +17,10 @@ from pages._shared.links import to_test_point
 from pages._shared.opening import opened, opened_as
 from pages._shared.share import share
 from pages._shared.state import bound, change, settings
+from pages._shared.text import plain
 from resmem_core.backbones import BACKBONES
 from resmem_core.comparison import Comparison
+from resmem_core.datasets import dataset_title
 from resmem_core.evaluation import Evaluation
 from resmem_core.experiment import PRECOMPUTED, SETTING, Experiment
 from resmem_core.indexes import INDEXES
@@ -41,7 +43,7 @@ def other_settings() -> Settings:
         return replace(shown, other=None)
     other, notes = Settings.from_query(dict(parse_qsl(shown.other)))
     for note in notes:
-        st.warning(f"B: {note}", icon=":material/warning:")
+        st.warning(f"B: {plain(note)}", icon=":material/warning:")
     return other
 
 
@@ -63,8 +65,8 @@ def choose_other(b: Settings) -> None:
     auto = "as chosen"
     with st.container(border=True):
         st.markdown(
-            f"**B** is compared with **A**, what the other pages show. B is on **{config.dataset}**; an empty field "
-            "stands for what validation chooses."
+            f"**B** is compared with **A**, what the other pages show. B is on "
+            f"**{plain(dataset_title(config.dataset))}**; an empty field stands for what validation chooses."
         )
         with st.container(horizontal=True):
             if config.backbone != PRECOMPUTED:
@@ -112,7 +114,7 @@ def numbers(results: dict[str, tuple[Experiment, Evaluation]]) -> None:
         gain = [100 * value for value in (result.delta, *result.delta_ci95)]
         before, after = result.calibration["base"], result.calibration["resmem"]
         return {
-            "experiment": f"{config.backbone} on {config.dataset}, seed {config.seed}, {experiment.index} index",
+            "experiment": plain(f"{config.title}, seed {config.seed}, {experiment.index} index"),
             "k, sigma, temperature": f"{params.k}, {params.sigma:.4g}, {params.temperature:.4g}",
             "memory edits": str(len(experiment.edits)),
             "base accuracy": f"{result.accuracy['base']:.2%}",
@@ -184,7 +186,7 @@ def seeds() -> None:
     results = prepared(
         lambda: over_seeds(config, range(SEEDS), cache.seed_result),
         Job(config, "seeds", (f"--count={SEEDS}",)),
-        f"{config.backbone} on {config.dataset} under seeds 0 to {SEEDS - 1}",
+        plain(config.title) + f" under seeds 0 to {SEEDS - 1}",
         f"Each of the {SEEDS} seeds has a split and a training of its own; those that are not there yet are trained.",
         "Train and prepare",
     )

@@ -8,8 +8,9 @@ import streamlit as st
 from pages._shared.links import to_page
 from pages._shared.state import bound, change, settings, show_later
 from pages._shared.summary import sentence
+from pages._shared.text import plain
 from pages._shared.visitor import visitor
-from resmem_core.datasets import parse_spec
+from resmem_core.datasets import dataset_title, parse_spec
 from resmem_core.errors import ResMemError
 from resmem_core.language.corpus import parse_text
 from resmem_core.language.settings import Language
@@ -46,7 +47,7 @@ def table(runs: list[Run], names: dict[str, str]) -> Run | None:
     """Show the runs and return the one that is selected."""
     rows = [
         {
-            "recorded (UTC)": pd.Timestamp(run.recorded), "dataset": names.get(run.dataset, run.dataset),
+            "recorded (UTC)": pd.Timestamp(run.recorded), "dataset": names[run.dataset],
             "backbone": run.backbone, "seed": run.seed, "base": run.base, "ResMem": run.resmem,
             "gain, points": 100 * run.delta, "from": 100 * run.delta_low, "to": 100 * run.delta_high,
             "fixed": run.fixed, "broken": run.broken,
@@ -84,7 +85,7 @@ def chosen(run: Run, names: dict[str, str]) -> None:
     """Show what can be done with one run."""
     low, high = run.delta_low, run.delta_high
     st.markdown(
-        f"**{run.backbone}** on **{names.get(run.dataset, run.dataset)}**, seed {run.seed}, k = {run.k}, sigma = "
+        f"**{plain(f'{run.backbone} on {names[run.dataset]}')}**, seed {run.seed}, k = {run.k}, sigma = "
         f"{run.sigma:.4g}, temperature = {run.temperature:.4g} "
         f"({'chosen on validation' if run.tuned else 'set by hand'}): base {run.base:.1%}, ResMem {run.resmem:.1%}, "
         f"gain {100 * run.delta:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f}) on {run.n_test:,} test "
@@ -93,7 +94,7 @@ def chosen(run: Run, names: dict[str, str]) -> None:
     loader, argument = parse_text(run.dataset) if run.is_text else parse_spec(run.dataset)
     gone = loader.unavailable(argument)
     if gone:
-        st.info(f"It cannot be opened now: {gone}", icon=":material/database_off:")
+        st.info(f"It cannot be opened now: {plain(gone)}", icon=":material/database_off:")
     with st.container(horizontal=True):
         where = "on the page Language" if run.is_text else "on every page"
         if st.button("Open", icon=":material/open_in_new:", disabled=bool(gone), help=f"Show it {where}."):
@@ -126,7 +127,7 @@ st.caption(
     "is shown now."
 )
 runs = Runs()
-uploads = {upload.dataset: upload.name for upload in Uploads(visitor()).list()}
+uploads = [upload.dataset for upload in Uploads(visitor()).list()]
 try:
     listed = runs.list(private=uploads)
     for path in runs.set_aside():
@@ -140,9 +141,10 @@ try:
             "Gain: accuracy of ResMem less that of base, with its 95 % interval. NLL (nats), Brier and ECE are "
             "ResMem's. Numbers set by hand while looking at test are optimistic."
         )
-        run = table(filtered(listed, uploads), uploads)
+        titles = {run.dataset: dataset_title(run.dataset) for run in listed}
+        run = table(filtered(listed, titles), titles)
         if run is not None:
-            chosen(run, uploads)
+            chosen(run, titles)
         else:
             st.info("Select a row to open it, or to compare it with the current experiment.")
     else:
@@ -151,4 +153,4 @@ try:
             "`python -m resmem_core evaluate --tune`: the result is then listed here."
         )
 except ResMemError as error:
-    st.error(sentence(str(error)), icon=":material/error:")
+    st.error(plain(sentence(str(error))), icon=":material/error:")

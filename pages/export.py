@@ -11,8 +11,7 @@ from pages._shared.opening import opened
 from pages._shared.share import share
 from pages._shared.state import bound, settings
 from resmem_core.base_model import NeedsPreparing
-from resmem_core.datasets import parse_spec
-from resmem_core.report import report_html
+from resmem_core.report import file_stem, report_html
 from resmem_core.standalone import figure_html
 from resmem_core.tables import class_table, example_table, table_bytes
 
@@ -27,7 +26,7 @@ st.caption(
 )
 config = experiment.config
 result, tuned = cache.evaluation(config, params), cache.tuned(config)
-stem = f"resmem-{parse_spec(config.dataset)[0].name}-{config.backbone}-seed{config.seed}"
+stem = file_stem(experiment)
 
 
 def save(label: str, name: str, mime: str, make: Callable[[], str | bytes], about: str, icon: str = "table") -> None:

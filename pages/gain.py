@@ -10,6 +10,7 @@ from pages._shared.pairs import pair_cards
 from pages._shared.share import share
 from pages._shared.state import bound, settings
 from pages._shared.summary import gain_in_words, gain_table, headline
+from pages._shared.text import plain
 from resmem_core.near_duplicates import NearDuplicates
 from resmem_core.pictures import title
 from resmem_core.plots.slices import slice_gains
@@ -49,9 +50,10 @@ def sliced() -> None:
     else:
         what = "class" if by == "class-size" and len(names) <= MAX_CLASSES else AXES[by]
         st.markdown(
-            f"Memory helps most at **{what} {best.name}**: **{gain_in_words(best)}**, {best.fixed} of {best.n:,} test "
-            f"points fixed and {best.broken} broken. Being the largest of {len(found)} slices, it flatters itself a "
-            f"little; that it is not chance alone is tested (exact McNemar test, {LEVEL:g} shared by the slices)."
+            f"Memory helps most at **{what} {plain(best.name)}**: **{gain_in_words(best)}**, {best.fixed} of "
+            f"{best.n:,} test points fixed and {best.broken} broken. Being the largest of {len(found)} slices, it "
+            "flatters itself a little; that it is not chance alone is tested (exact McNemar test, "
+            f"{LEVEL:g} shared by the slices)."
         )
     show(slice_gains(found, AXES[by]), f"gain-by-{by}", f"Gain of ResMem over base by {AXES[by]}, as bars.")
     scaled = " of length 1" if experiment.normalize else ""

@@ -3,11 +3,12 @@
 import numpy as np
 import streamlit as st
 
-from pages._shared import cache, editing, neighbors
+from pages._shared import cache, neighbors
 from pages._shared.figures import show
 from pages._shared.opening import opened
 from pages._shared.share import share
 from pages._shared.state import bound, change, settings
+from pages._shared.text import plain
 from resmem_core.explain import without_each
 from resmem_core.lookup import find_rows
 from resmem_core.metrics import OUTCOMES
@@ -74,11 +75,12 @@ def gallery(rows: IntArray) -> None:
                 image = data_url(data.test, row, 96)
                 if image is not None:
                     st.image(image, width=96, alt=f"test point {row}, a {names[experiment.test.labels[row]]}")
-                said = f"{names[result.predictions['base'][row]]} → {names[result.predictions['resmem'][row]]}"
+                said = " → ".join(plain(names[result.predictions[method][row]]) for method in ("base", "resmem"))
                 st.button(
                     said if image is not None else f"#{row}: {said}",
                     key=f"open-{row}",
-                    help=f"Test point {row} ({title(data.test, row)}), a {names[experiment.test.labels[row]]}.",
+                    help=f"Test point {row} ({plain(title(data.test, row))}), a "
+                    f"{plain(names[experiment.test.labels[row]])}.",
                     icon=":material/visibility:" if row == point else None,
                     on_click=change,
                     kwargs={"point": row},
@@ -142,14 +144,15 @@ def inspected(point: int) -> None:
     """Take one test point apart."""
     explanation = experiment.explain(point, params)
     base, final = explanation.base_prediction, explanation.prediction
+    called = [plain(name) for name in names]
     left, right = st.columns([1, 4])
     with left:
         image = data_url(data.test, point, 160)
         if image is not None:
             st.image(image, width=160, alt=f"test point {point}")
         st.markdown(
-            f"Test point **{point}**  \n{title(data.test, point)}  \nIs **{names[explanation.label]}**  \n"
-            f"Base says **{names[base]}**  \nResMem says **{names[final]}**  \n"
+            f"Test point **{point}**  \n{plain(title(data.test, point))}  \nIs **{called[explanation.label]}**  \n"
+            f"Base says **{called[base]}**  \nResMem says **{called[final]}**  \n"
             f"Outcome: **{LABELS[str(result.outcome[point])]}**"
         )
     with right:
@@ -164,7 +167,7 @@ def inspected(point: int) -> None:
     moves = explanation.push(final, against)
     other, _ = without_each(experiment.memory, experiment.test, point, params)
     flips = int((other != final).sum())
-    st.header(f"Who pushes for {names[final]} over {names[against]}")
+    st.header(f"Who pushes for {called[final]} over {called[against]}")
     st.caption(
         f"Without any one of these {len(moves)} memories, the next nearest taking its place, the answer "
         + (f"would flip for {flips} of them." if flips else "would stay the same.")
@@ -191,7 +194,6 @@ else:
     st.info("No test point is like that at this setting. Choose another outcome or class, or turn the knobs on Tune.")
 st.divider()
 stepping(rows)
-editing.effect_line(experiment, params)
 if point is not None and point >= len(experiment.test):
     st.warning(f"There is no test point {point}: the test split has rows 0 to {len(experiment.test) - 1}.")
 elif point is not None:

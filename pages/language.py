@@ -9,6 +9,7 @@ from pages._shared.language_inside import inside
 from pages._shared.language_opening import opened
 from pages._shared.language_walk import walk
 from pages._shared.state import bound, shown
+from pages._shared.text import plain
 from resmem_core.errors import ResMemError
 from resmem_core.language.settings import Language
 
@@ -40,4 +41,4 @@ st.radio(
 try:
     VIEWS[form.view][1](found)
 except ResMemError as error:
-    st.error(str(error), icon=":material/error:")
+    st.error(plain(error), icon=":material/error:")

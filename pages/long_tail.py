@@ -11,6 +11,7 @@ from pages._shared.lab_results import by_class, curves, table
 from pages._shared.opening import opened_as
 from pages._shared.share import share
 from pages._shared.state import settings
+from pages._shared.text import plain
 from resmem_core.errors import ResMemError
 from resmem_core.jobs import Job
 from resmem_core.longtail import Plan, Point, found, planned, read_values, spelled
@@ -23,7 +24,7 @@ def asked() -> Plan:
         values = read_values(shown.values) if shown.values else ()
         return planned(shown.experiment(), shown.vary, data, values, shown.seeds)
     except ResMemError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(error), icon=":material/error:")
         st.stop()
 
 

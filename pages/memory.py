@@ -7,7 +7,7 @@ from pages._shared.background import offer, watched
 from pages._shared.cards import cards
 from pages._shared.editing import shown_effect
 from pages._shared.figures import show
-from pages._shared.opening import opened
+from pages._shared.opening import opened_as
 from pages._shared.share import share
 from pages._shared.state import bound, change, settings
 from pages._shared.training_list import training_list
@@ -20,7 +20,7 @@ from resmem_core.types import IntArray
 
 IN_GALLERY = 6
 
-experiment, params = opened()
+experiment, params = opened_as(settings())  # what edits do is shown at length below
 config, data, names = experiment.config, experiment.dataset, experiment.dataset.class_names
 found = cache.influence_of(config, params)
 try:

@@ -10,6 +10,7 @@ from pages._shared.figures import show
 from pages._shared.opening import opened
 from pages._shared.share import share
 from pages._shared.summary import headline, sentence
+from pages._shared.text import plain
 from resmem_core.experiment import Experiment
 from resmem_core.pictures import data_url
 from resmem_core.plots.accuracy import method_accuracies
@@ -51,12 +52,14 @@ def example(experiment: Experiment, params: Params) -> None:
     names = experiment.dataset.class_names
     explanation = experiment.explain(point, params)
     st.header("The idea in one picture")
-    story = f"base says {names[explanation.base_prediction]}, ResMem says {names[explanation.prediction]}"
+    label, base, final = (
+        plain(names[c]) for c in (explanation.label, explanation.base_prediction, explanation.prediction)
+    )
     image = data_url(experiment.dataset.test, point, 128)
     left, right = st.columns([1, 5])
     if image is not None:
         left.image(image, width=128, alt=f"test point {point}, a {names[explanation.label]}")
-    left.caption(f"Test point {point}: a **{names[explanation.label]}**; {story}.")
+    left.caption(f"Test point {point}: a **{label}**; base says {base}, ResMem says {final}.")
     with right:
         show(
             explanation_bars(explanation, names),
@@ -77,13 +80,13 @@ origin = {
     "given": "as given",
 }
 st.markdown(
-    f"**{config.backbone}** on **{config.dataset}** ({origin[experiment.origin]}), seed {config.seed}: "
+    f"**{plain(config.title)}** ({origin[experiment.origin]}), seed {config.seed}: "
     f"{experiment.n_memory:,} training points in memory, {len(data.validation):,} for choosing k, sigma and "
     f"temperature, {len(data.test):,} for testing."
 )
 headline(experiment, result)
 for note in data.notes:
-    st.info(sentence(note), icon=":material/info:")
+    st.info(plain(sentence(note)), icon=":material/info:")
 example(experiment, params)
 st.header("Four methods on the same neighbours")
 show(method_accuracies(result), "methods", "Test accuracy of the four methods with 95 % intervals")

@@ -9,6 +9,7 @@ from pages._shared.plane_controls import data_controls, lessons, memory_controls
 from pages._shared.plane_votes import click_controls, clicked, told
 from pages._shared.share import share_form, show_code
 from pages._shared.state import shown
+from pages._shared.text import plain
 from resmem_core.errors import ResMemError
 from resmem_core.explain import Explanation
 from resmem_core.metrics import wilson_interval
@@ -34,7 +35,7 @@ def playground() -> None:
     try:
         base = cache.plane_base(form.scene)
     except ResMemError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(error), icon=":material/error:")
         click_controls(form)
         return
     view = cache.plane_view(form.seen)

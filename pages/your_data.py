@@ -8,6 +8,7 @@ import streamlit as st
 from pages._shared.links import to_page
 from pages._shared.state import change, settings
 from pages._shared.summary import sentence
+from pages._shared.text import plain
 from pages._shared.visitor import remember_visitor, visitor
 from resmem_core.datasets.arrays import Arrays
 from resmem_core.datasets.table import Table
@@ -33,11 +34,11 @@ def take_file(mine: Uploads) -> None:
             st.session_state.uploaded = file.file_id, taken(mine, file.name, file.getvalue())
     outcome = st.session_state.uploaded[1]
     if isinstance(outcome, ResMemError):
-        st.error(f"{outcome}. Nothing was kept.", icon=":material/error:")
+        st.error(f"{plain(outcome)}. Nothing was kept.", icon=":material/error:")
         return
-    st.success(f"**{outcome.name}** was read and is kept: {described(outcome)}.", icon=":material/check:")
+    st.success(f"**{plain(outcome.name)}** was read and is kept: {described(outcome)}.", icon=":material/check:")
     for note in outcome.notes:
-        st.info(sentence(note), icon=":material/info:")
+        st.info(plain(sentence(note)), icon=":material/info:")
 
 
 def taken(mine: Uploads, name: str, content: bytes) -> Upload | ResMemError:
@@ -63,7 +64,7 @@ def open_upload(upload: Upload) -> None:
 def entry(mine: Uploads, upload: Upload) -> None:
     """Show one upload, to be opened or deleted."""
     with st.container(border=True, key=f"upload-{upload.id}"):
-        st.markdown(f"**{upload.name}**: {described(upload)}")
+        st.markdown(f"**{plain(upload.name)}**: {described(upload)}")
         is_shown = shown.dataset == upload.dataset
         st.caption(
             f"{upload.size / 1e6:,.2f} MB, uploaded {upload.created[:16].replace('T', ' ')} UTC"
@@ -89,7 +90,7 @@ def delete(mine: Uploads, upload: Upload) -> None:
     try:
         mine.delete(upload.id)
     except ResMemError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(error), icon=":material/error:")
         return
     if shown.dataset == upload.dataset:
         change(dataset="digits", backbone="")

@@ -13,7 +13,7 @@ from resmem_core import sweep
 from resmem_core.backbones import BACKBONES
 from resmem_core.base_model import BaseModel, NeedsPreparing, Training, given
 from resmem_core.config import Config
-from resmem_core.datasets import load_dataset, parse_spec
+from resmem_core.datasets import dataset_title, load_dataset, parse_spec
 from resmem_core.datasets.spoiling import check_imbalance, check_label_noise
 from resmem_core.edits import Edits, check_reference, edited_memory, edited_queries
 from resmem_core.errors import InvalidParameterError
@@ -89,6 +89,11 @@ class ExperimentConfig(Config):
             object.__setattr__(self, name, float(getattr(self, name)))  # 10 and 10.0 are one experiment
         check_reference(self.edits)
         self.check_numbers()
+
+    @property
+    def title(self) -> str:
+        """What it is called for people: its base model and its dataset."""
+        return f"{self.backbone} on {dataset_title(self.dataset)}"
 
     def code(self, params: Params | None = None) -> str:
         """Return the lines of Python that give this experiment's figures, at `params` or the choice on validation."""

@@ -37,6 +37,7 @@ from resmem_core.slices import slices
 from resmem_core.standalone import Shown, rendered
 from resmem_core.tuning import Tuned, ks_to_try
 from resmem_core.types import Params
+from resmem_core.uploads import shown_name
 
 POINTS_SHOWN = 8  # of each outcome
 MEMORIES_SHOWN = 6
@@ -67,7 +68,7 @@ def report_html(
     chosen = tuned if tuned is not None and tuned.params == params else None
     return rendered(
         "report.html",
-        title=f"ResMem: {config.backbone} on {config.dataset}",
+        title=f"ResMem: {config.title}",
         scheme="",
         date=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         data=experiment.dataset,
@@ -155,6 +156,12 @@ def report_figures(experiment: Experiment, evaluation: Evaluation) -> list[Shown
     return figures
 
 
+def file_stem(experiment: Experiment) -> str:
+    """Return what the names of the files begin with that are saved of an experiment."""
+    config, edited = experiment.config, "-edited" if len(experiment.edits) else ""
+    return f"resmem-{shown_name(experiment.dataset.name.rstrip('/'))}-{config.backbone}-seed{config.seed}{edited}"
+
+
 def report_command(experiment: Experiment, params: Params, *, on_validation: bool) -> str:
     """Return the command line that writes this report."""
     numbers = ["--tune"] if on_validation else params.options()
@@ -172,7 +179,7 @@ def _settings(experiment: Experiment, params: Params) -> dict[str, dict[str, Any
     """Return everything that shaped the numbers, by caption and name."""
     config, data, base = experiment.config, experiment.dataset, experiment.base
     shaped = {
-        "Dataset": config.dataset,
+        "Dataset": data.name,
         "Digest of the data": data.fingerprint,
         "Classes": f"{data.n_classes:,}",
         "Training points, in memory": f"{experiment.n_memory:,}"

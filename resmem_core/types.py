@@ -166,7 +166,7 @@ class Dataset:
     Attributes
     ----------
     name : str
-        As the user wrote it ("digits", "folder:PATH").
+        What it is called: as the user wrote it ("digits", "folder:PATH"), or an uploaded file's name.
     class_names : tuple of str, length C
         Names of the classes, in the order of the labels.
     train, validation, test : Examples

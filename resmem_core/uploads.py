@@ -213,6 +213,12 @@ def find(upload: str, store: Store | None = None) -> Path | None:
     return None if path is None else next(path.glob("data.*"), None)
 
 
+def describe(upload: str, store: Store | None = None) -> Upload | None:
+    """Return what is known of the upload with this id, whoever's it is, or None if there is none."""
+    path = _folder(upload, store if store is not None else Store())
+    return None if path is None else _read(path)
+
+
 def note_made(upload: str, fingerprint: str, store: Store | None = None) -> None:
     """Remember that artefacts keyed by this fingerprint may be made, to be deleted with the upload."""
     store = store if store is not None else Store()

@@ -16,13 +16,16 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from resmem_core import uploads as module
-from resmem_core.datasets import DATASETS, load_dataset
+from resmem_core.datasets import DATASETS, dataset_title, load_dataset
+from resmem_core.edits import Edits
 from resmem_core.errors import DatasetError, InvalidParameterError, StoreError, UnavailableError
 from resmem_core.example_files import CLASSES, ROWS, D, example_file
 from resmem_core.experiment import ExperimentConfig, prepare
+from resmem_core.report import file_stem, report_html
 from resmem_core.runs import Runs
 from resmem_core.store import Store
-from resmem_core.uploads import KINDS, Uploads, find, shown_name
+from resmem_core.types import Params
+from resmem_core.uploads import KINDS, Uploads, describe, find, shown_name
 
 
 @pytest.fixture
@@ -52,6 +55,30 @@ def arrays(n=12):
         for part in ("train", "test")
         for name, value in (("embeddings", np.eye(n, 3)), ("logits", np.eye(n, 2)), ("labels", labels))
     }
+
+
+def test_people_see_the_name_of_the_file(mine, store):
+    upload = mine.add("my data.csv", example_file(".csv"))
+    config = ExperimentConfig(upload.dataset)
+    assert dataset_title(upload.dataset) == load_dataset(upload.dataset).name == "my data.csv"
+    assert config.title == "precomputed on my data.csv"
+    assert describe(upload.id, store) == upload
+    experiment = prepare(config)
+    page = report_html(experiment, experiment.evaluate(Params(3, 0.5)))
+    assert page.count("my data.csv") == 3  # in the title, the heading and the settings
+    assert page.count(upload.id) == 1  # in the command
+    assert file_stem(experiment) == "resmem-my data.csv-precomputed-seed0"
+    assert file_stem(experiment.edited(Edits((1,)))).endswith("-seed0-edited")
+    mine.delete(upload.id)
+    assert describe(upload.id, store) is None
+    assert dataset_title(upload.dataset) == upload.dataset
+
+
+@pytest.mark.parametrize(
+    "spec", ["digits", "folder:/no/such", "upload:" + "0" * 32, "upload:../x", "gone:x", "text:/x.txt", ""]
+)
+def test_every_dataset_is_called_something(spec):
+    assert dataset_title(spec) == spec
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import streamlit as st
 
+from pages._shared.text import plain
 from resmem_core.base_model import NeedsPreparing
 from resmem_core.errors import ResMemError
 from resmem_core.jobs import Job
@@ -23,7 +24,7 @@ def prepared(work: Callable[[], T], job: Job, title: str, text: str, label: str 
         Raises `NeedsPreparing` where the job must run first.
     job : Job
     title, text : str
-        What is missing, and what it takes.
+        What is missing, and what it takes; Markdown, in which names are escaped.
     label : str
         Of the button that starts it.
     """
@@ -33,7 +34,7 @@ def prepared(work: Callable[[], T], job: Job, title: str, text: str, label: str 
     except NeedsPreparing:
         offer(job, title, text, label)
     except ResMemError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(error), icon=":material/error:")
     st.stop()
 
 
@@ -55,7 +56,7 @@ def offer(job: Job, title: str, text: str, label: str) -> None:
     status = job.status()
     state = status.state if status is not None else ""
     if status is not None and state == "failed":
-        st.error(f"The last attempt failed: {status.message}", icon=":material/error:")
+        st.error(f"The last attempt failed: {plain(status.message)}", icon=":material/error:")
     elif state == "cancelled":
         st.info("It was cancelled. What was finished is kept: the next start goes on from there.")
     st.write(text)
@@ -72,7 +73,7 @@ def _progress(job: Job, title: str) -> None:
     if status is None or status.state != "running":
         st.rerun(scope="app")
     st.header(f"Preparing {title}")
-    detail = f": {status.message}" if status.message else ""
+    detail = f": {plain(status.message)}" if status.message else ""
     left = f", about {duration(status.remaining)} left in this stage" if status.remaining is not None else ""
     st.progress(min(1.0, status.fraction), text=f"{status.stage}{detail}{left}")
     if job.cancelling:

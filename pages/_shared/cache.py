@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from pages._shared.text import plain
 from resmem_core.comparison import Comparison, same_points
 from resmem_core.edits import Edits
 from resmem_core.evaluation import Evaluation, accuracy_by_k
@@ -207,7 +208,7 @@ def plane_base(scene: Scene) -> playground.Base:
     bar = st.progress(0.0, "Training…")
 
     def told(step: Step) -> None:
-        bar.progress(step.done / max(1, step.total), f"{step.stage}: {step.message}")
+        bar.progress(step.done / max(1, step.total), f"{step.stage}: {plain(step.message)}")
 
     fitted = playground.fit_base(scene, told)
     bar.empty()

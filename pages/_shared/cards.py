@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from pages._shared.text import plain
 from resmem_core.pictures import data_url, title
 from resmem_core.types import Examples
 
@@ -19,7 +20,7 @@ def cards(examples: Examples, rows: Sequence[int], texts: Sequence[str], key: st
     rows : sequence of int
         Which ones.
     texts : sequence of str
-        What their buttons say.
+        What their buttons say, as it is to be read.
     key : str
         Unique on the page.
     of : str
@@ -32,6 +33,6 @@ def cards(examples: Examples, rows: Sequence[int], texts: Sequence[str], key: st
                 image = data_url(examples, row, 96)
                 if image is not None:
                     st.image(image, width=96, alt=f"{of} {row}")
-                if st.button(text, key=f"{key}-{row}", help=f"Open {of} {row} ({title(examples, row)})."):
+                if st.button(plain(text), key=f"{key}-{row}", help=f"Open {of} {row} ({plain(title(examples, row))})."):
                     opened = row
     return opened

@@ -11,6 +11,7 @@ from pages._shared import cache
 from pages._shared.cards import cards
 from pages._shared.links import to_page, to_test_point
 from pages._shared.state import change
+from pages._shared.text import plain
 from resmem_core.edits import Edits
 from resmem_core.errors import ResMemError
 from resmem_core.experiment import Experiment
@@ -102,8 +103,9 @@ def effect_line(experiment: Experiment, params: Params) -> None:
     low, high = done.delta_ci95
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(
-            f"**Memory is edited** ({len(experiment.edits):,} training points): ResMem's test accuracy changes by "
-            f"**{100 * done.delta:+.2f} points** ({100 * low:+.2f} to {100 * high:+.2f}), {len(done.only_b)} newly "
+            f"**Memory is edited** ({len(experiment.edits):,} training points). At k = {params.k}, sigma = "
+            f"{params.sigma:.4g}, temperature = {params.temperature:.4g} that changes ResMem's test accuracy by "
+            f"**{100 * done.delta:+.2f} points** ({100 * low:+.2f} to {100 * high:+.2f}): {len(done.only_b)} newly "
             f"right, {len(done.only_a)} newly wrong."
         )
         if st.button("See the edits", icon=":material/edit_note:", help="Open Memory, where each can be undone."):
@@ -132,7 +134,7 @@ def _list(experiment: Experiment) -> None:
     names, labels = data.class_names, data.train.labels
     lines = dict.fromkeys(edits.forgotten, "forgotten")
     for row, label in edits.relabelled:
-        said = f"{names[labels[row]]} held as {names[label]}"
+        said = f"{plain(names[labels[row]])} held as {plain(names[label])}"
         lines[row] = f"{said}, forgotten" if row in lines else said
     with st.expander(f"The edits ({len(lines):,} training points)", expanded=len(lines) <= 5):
         st.button(

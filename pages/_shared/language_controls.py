@@ -8,9 +8,9 @@ from typing import Any
 import streamlit as st
 
 from pages._shared.language_opening import Opened
-from pages._shared.language_text import plain
 from pages._shared.scales import compact, log_scale
 from pages._shared.state import bound, change
+from pages._shared.text import plain
 from resmem_core.indexes import AUTO, INDEXES
 from resmem_core.language.backbones import LANGUAGE_BACKBONES
 from resmem_core.language.config import OWN, LanguageConfig

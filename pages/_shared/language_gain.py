@@ -12,9 +12,9 @@ import streamlit as st
 from pages._shared import language_cache as cache
 from pages._shared.figures import show
 from pages._shared.language_opening import Opened
-from pages._shared.language_text import plain
 from pages._shared.share import share_form, show_code
 from pages._shared.summary import sentence
+from pages._shared.text import plain
 from resmem_core.datasets.base import PARTS
 from resmem_core.evaluation import METHODS
 from resmem_core.language.evaluation import LanguageEvaluation, TokenGroup

@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages._shared import language_cache as cache
 from pages._shared.background import prepared
-from pages._shared.language_text import plain
+from pages._shared.text import plain
 from resmem_core.base_model import NeedsPreparing
 from resmem_core.errors import InvalidParameterError, UnavailableError
 from resmem_core.jobs import Job
@@ -110,5 +110,5 @@ def _params(form: Language, experiment: LanguageExperiment, chosen: Params) -> P
     try:
         return experiment.check(params)
     except InvalidParameterError as error:
-        st.warning(f"{error}; showing k={chosen.k}, the choice on validation.", icon=":material/warning:")
+        st.warning(f"{plain(error)}; showing k={chosen.k}, the choice on validation.", icon=":material/warning:")
         return Params(chosen.k, params.sigma, params.temperature)

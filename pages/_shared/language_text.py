@@ -41,11 +41,6 @@ def short(text: str) -> str:
     return seen if len(seen) <= LONGEST else f"{seen[: LONGEST // 2]}…{seen[-LONGEST // 2 + 1 :]}"
 
 
-def plain(text: str) -> str:
-    """Escape what Markdown, as Streamlit reads it, would take for a sign."""
-    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~:$&^=@])", r"\\\1", text)
-
-
 def code(text: str) -> str:
     """Return a token as Markdown's inline code, whatever it holds."""
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))

@@ -11,6 +11,7 @@ import streamlit as st
 from pages._shared import links
 from pages._shared.cards import cards
 from pages._shared.state import change, settings
+from pages._shared.text import plain
 from resmem_core.evaluation import Evaluation
 from resmem_core.experiment import Experiment
 from resmem_core.metrics import GroupResult, wilson_interval
@@ -43,7 +44,7 @@ def selected_points(
     """Say what the test point and the training point selected are, and open them elsewhere."""
     names = experiment.dataset.class_names
     if point is not None:
-        base, final = (names[result.predictions[method][point]] for method in ("base", "resmem"))
+        base, final = (plain(names[result.predictions[method][point]]) for method in ("base", "resmem"))
         n = min(params.k, MAX_LINKS)
         if np.isnan(projection.points["test"][point, 0]):
             lines = "It is not in the sample that the map shows."
@@ -53,13 +54,13 @@ def selected_points(
             lines = f"Lines lead to the nearest {n} of its k = {params.k} memories; the wider, the greater the weight."
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(
-                f"Test point **{point}** (**{names[result.labels[point]]}**): base says **{base}**, ResMem says "
+                f"Test point **{point}** (**{plain(names[result.labels[point]])}**): base says **{base}**, ResMem says "
                 f"**{final}** ({result.outcome[point]}). {lines}"
             )
             if st.button("Open in Inspect", icon=":material/search:", help="Take its prediction apart."):
                 links.to_test_point(point)
     if train_point is not None:
-        label = names[experiment.memory.labels[train_point]]
+        label = plain(names[experiment.memory.labels[train_point]])
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"Training point **{train_point}** (**{label}**): residual {residual[train_point]:.2f}.")
             if st.button("Open in Memory", icon=":material/psychology:", help="See what it did to test points."):

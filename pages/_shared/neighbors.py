@@ -7,6 +7,7 @@ import streamlit as st
 
 from pages._shared import editing
 from pages._shared.links import to_train_point
+from pages._shared.text import plain
 from resmem_core.experiment import Experiment
 from resmem_core.explain import Explanation
 from resmem_core.pictures import data_url, title
@@ -26,15 +27,15 @@ def cards(experiment: Experiment, explanation: Explanation, other: IntArray, mov
                 color, sign = ("green", "for") if moves[rank] >= 0 else ("orange", "against")
                 flips = other[rank] != explanation.prediction
                 st.markdown(
-                    f"**{label}** #{row}  \ndistance {explanation.distances[rank]:.3g}  \n"
+                    f"**{plain(label)}** #{row}  \ndistance {explanation.distances[rank]:.3g}  \n"
                     f"weight {explanation.weights[rank]:.1%}  \n:{color}[{sign} {abs(moves[rank]):.3f}]  \n"
-                    + (f"without it: **{names[other[rank]]}**" if flips else "without it: same")
+                    + (f"without it: **{plain(names[other[rank]])}**" if flips else "without it: same")
                 )
                 with st.container(horizontal=True, gap="small"):
                     if st.button(
                         f"Open #{row}",
                         key=f"memory-{row}",
-                        help=f"Open training point {row} ({title(data.train, row)}) in Memory.",
+                        help=f"Open training point {row} ({plain(title(data.train, row))}) in Memory.",
                     ):
                         to_train_point(row)
                     st.button(

@@ -8,7 +8,9 @@ import streamlit as st
 
 from pages._shared import cache
 from pages._shared.background import offer, watched
+from pages._shared.editing import effect_line
 from pages._shared.state import settings
+from pages._shared.text import plain
 from resmem_core.backbones import BACKBONES
 from resmem_core.base_model import NeedsPreparing
 from resmem_core.datasets import parse_spec
@@ -20,15 +22,20 @@ from resmem_core.types import Params
 
 
 def opened() -> tuple[Experiment, Params]:
-    """Return the experiment shown and its k, sigma and temperature; where it is not ready, stop with what to do."""
-    return opened_as(settings())
+    """Return the experiment shown and its k, sigma and temperature, and say so where its memory is edited.
+
+    Where it is not ready, stop with what to do.
+    """
+    experiment, params = opened_as(settings())
+    effect_line(experiment, params)
+    return experiment, params
 
 
 def opened_as(shown: Settings) -> tuple[Experiment, Params]:
     """Return the experiment of these settings, as `opened` does that of the page's own."""
     config = shown.experiment()
     job = Job(replace(config, edits=""))
-    title = f"{config.backbone} on {config.dataset}"
+    title = plain(config.title)
     try:
         if watched(job, title):
             st.stop()
@@ -42,14 +49,14 @@ def opened_as(shown: Settings) -> tuple[Experiment, Params]:
     except NeedsPreparing:
         reason = None
     except ResMemError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(error), icon=":material/error:")
         st.stop()
     if reason is not None and loader.argument:
-        st.error(reason, icon=":material/database:")
+        st.error(plain(reason), icon=":material/database:")
         st.stop()
     model = None if config.backbone == PRECOMPUTED else BACKBONES.get(config.backbone).unavailable()
     for missing in filter(None, (reason, model)):
-        st.info(missing, icon=":material/download:")
+        st.info(plain(missing), icon=":material/download:")
     offer(
         job,
         title,
@@ -66,7 +73,7 @@ def _open(config: ExperimentConfig) -> Experiment:
     try:
         return cache.open_experiment(config)
     except InvalidParameterError as error:
-        st.warning(f"{error}.", icon=":material/edit_off:")
+        st.warning(f"{plain(error)}.", icon=":material/edit_off:")
         return original
 
 
@@ -76,5 +83,5 @@ def _params(experiment: Experiment, shown: Settings) -> Params:
     try:
         return experiment.check(params)
     except InvalidParameterError as error:
-        st.warning(f"{error}; showing k={chosen.k}, the choice on validation.", icon=":material/warning:")
+        st.warning(f"{plain(error)}; showing k={chosen.k}, the choice on validation.", icon=":material/warning:")
         return Params(chosen.k, params.sigma, params.temperature)

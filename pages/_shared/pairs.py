@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import streamlit as st
 
 from pages._shared.links import to_test_point, to_train_point
+from pages._shared.text import plain
 from resmem_core.near_duplicates import NearDuplicates
 from resmem_core.pictures import data_url
 from resmem_core.types import Dataset
@@ -22,7 +23,7 @@ def pair_cards(near: NearDuplicates, pairs: Iterable[int], data: Dataset) -> Non
 
 def _pair(near: NearDuplicates, pair: int, data: Dataset) -> None:
     point, row = int(near.points[pair]), int(near.ids[pair])
-    label, memory_label = (data.class_names[labels[pair]] for labels in (near.labels, near.memory_labels))
+    label, memory_label = (plain(data.class_names[labels[pair]]) for labels in (near.labels, near.memory_labels))
     images = {
         f"test point {point}": data_url(data.test, point, 96),
         f"training point {row}": data_url(data.train, row, 96),
@@ -32,7 +33,7 @@ def _pair(near: NearDuplicates, pair: int, data: Dataset) -> None:
             if image is not None:
                 st.image(image, width=88, alt=alt)
     lines = [
-        f"**{label}**" if near.same_label[pair] else f"**{label}**, in memory :orange[**{memory_label}**]",
+        f"**{label}**" + ("" if near.same_label[pair] else f", in memory :orange[**{memory_label}**]"),
         f"{near.outcome[pair]}, distance {near.distances[pair]:.3g}",
     ]
     if near.pixel_difference is not None:

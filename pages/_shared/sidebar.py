@@ -8,8 +8,9 @@ import streamlit as st
 
 from pages._shared.state import bound, change, settings
 from pages._shared.summary import sentence
+from pages._shared.text import plain
 from resmem_core.backbones import BACKBONES
-from resmem_core.datasets import DATASETS, parse_spec
+from resmem_core.datasets import DATASETS, dataset_title, parse_spec
 from resmem_core.datasets.spoiling import MAX_NOISE
 from resmem_core.indexes import AUTO, INDEXES
 from resmem_core.settings import TABLE
@@ -41,7 +42,7 @@ def sidebar() -> None:
                 **_typed_argument(wanted.name, argument if wanted.name == loader.name else ""),
             )
             if wanted.name != loader.name:
-                st.info(f"Until it is given, the pages show {shown.dataset}.")
+                st.info(f"Until it is given, the pages show {plain(dataset_title(shown.dataset))}.")
         if not loader.has_model:
             st.selectbox(
                 "Backbone",

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
+from pages._shared.text import plain
 from resmem_core.errors import ResMemError
 from resmem_core.forms import Form
 from resmem_core.settings import Settings
@@ -49,7 +50,7 @@ def load(form: type[Form] = Settings) -> None:
 def show_notes() -> None:
     """Tell what could not be used of the URL, or of the last change, until the next one."""
     for note in st.session_state.notes:
-        st.warning(note, icon=":material/warning:")
+        st.warning(plain(note), icon=":material/warning:")
 
 
 def shown(form: type[F]) -> F:

@@ -9,6 +9,7 @@ from pages._shared import cache
 from pages._shared.cards import cards
 from pages._shared.editing import forget, relabel, restore
 from pages._shared.links import to_test_point
+from pages._shared.text import plain
 from resmem_core.experiment import Experiment
 from resmem_core.influence import touched
 from resmem_core.pictures import data_url, title
@@ -36,9 +37,10 @@ def training_point(experiment: Experiment, params: Params, row: pd.Series) -> No
         if image is not None:
             st.image(image, width=160, alt=f"training point {point}")
         st.markdown(
-            f"Training point **{point}**  \n{title(experiment.dataset.train, point)}  \nIs **{row['label']}**"
-            + (f" ({row['edit']})" if row["edit"] else "")
-            + f"  \nBase says **{row['base']}**,  \ngives its label {1 - row['residual']:.1%}"
+            f"Training point **{point}**  \n{plain(title(experiment.dataset.train, point))}  \n"
+            f"Is **{plain(row['label'])}**"
+            + (f" ({plain(row['edit'])})" if row["edit"] else "")
+            + f"  \nBase says **{plain(row['base'])}**,  \ngives its label {1 - row['residual']:.1%}"
         )
     with right:
         with st.container(horizontal=True):

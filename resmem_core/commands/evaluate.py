@@ -24,7 +24,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     }
     low, high = evaluation.delta_ci95
     lines = [
-        f"{result['backbone']} on {args.dataset}, seed {args.seed}, {result['index']} index: "
+        f"{experiment.config.title}, seed {args.seed}, {result['index']} index: "
         f"{experiment.n_memory} in memory, {evaluation.n} test points",
         f"k={params.k} sigma={params.sigma:.4g} temperature={params.temperature:.4g}"
         + (" (chosen on validation)" if tuned_on else " (not tuned: --tune chooses them on validation)"),

@@ -58,7 +58,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
         "harmful": _plain(harmful),
     }
     lines = [
-        f"{result['backbone']} on {args.dataset}: {evaluation.fixed} of {evaluation.n} test points fixed, "
+        f"{experiment.config.title}: {evaluation.fixed} of {evaluation.n} test points fixed, "
         f"{evaluation.broken} broken, at k={params.k} sigma={params.sigma:.4g} temperature={params.temperature:.4g}",
         f"of {experiment.n_memory} training points in memory {result['n_used']} are a neighbour, {result['n_helpful']} "
         f"help and {result['n_harmful']} harm; half of what was fixed is owed to {result['half_of_fixed_by']} of them, "

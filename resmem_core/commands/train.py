@@ -43,7 +43,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
             known,
         )
     text = (
-        f"{result['backbone']} on {args.dataset}: weights {base.origin}, "
+        f"{experiment.config.title}: weights {base.origin}, "
         f"base accuracy {accuracy['validation']:.2%} on validation, {accuracy['test']:.2%} on test"
     )
     return Output(result, "\n".join([text, *(f"note: {note}" for note in experiment.dataset.notes)]))

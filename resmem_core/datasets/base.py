@@ -92,6 +92,10 @@ class DatasetLoader(ABC):
     has_model: ClassVar[bool] = False
     private: ClassVar[bool] = False
 
+    def title(self, argument: str | None) -> str:
+        """Return what the dataset is called for people: by default as it is written ("folder:PATH")."""
+        return self.name if argument is None else f"{self.name}:{argument}"
+
     def unavailable(self, argument: str | None) -> str | None:
         """Return why the dataset cannot be loaded now, or None. Quick: it looks, and loads nothing."""
         return None

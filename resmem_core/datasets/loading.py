@@ -45,6 +45,15 @@ def parse_spec(spec: str) -> tuple[DatasetLoader, str | None]:
     return parse(DATASETS, spec)
 
 
+def dataset_title(spec: str) -> str:
+    """Return what the dataset that `spec` names is called for people; `spec` itself where no loader has that name."""
+    try:
+        loader, argument = parse_spec(spec)
+    except InvalidParameterError:
+        return spec
+    return loader.title(argument)
+
+
 def load_dataset(
     spec: str,
     *,
@@ -104,7 +113,7 @@ def load_dataset(
     fingerprint = _fingerprint(source.class_names, parts)
     loader.made(argument, fingerprint)
     return Dataset(
-        name=spec,
+        name=loader.title(argument),
         class_names=source.class_names,
         train=parts["train"],
         validation=parts["validation"],

@@ -16,6 +16,13 @@ class UploadedFile(DatasetLoader):
     has_model = True
     private = True
 
+    def title(self, argument: str | None) -> str:
+        """Return the file's name, as its owner has it; how it is written where it is not there any more."""
+        from resmem_core.uploads import describe
+
+        upload = describe(argument or "")
+        return upload.name if upload is not None else super().title(argument)
+
     def unavailable(self, argument: str | None) -> str | None:
         """Return that there is no such upload, if so."""
         from resmem_core.uploads import find

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from resmem_core.metrics import GroupResult
-from resmem_core.plots.common import COLORS, WHISKERS, figure
+from resmem_core.plots.common import COLORS, WHISKERS, figure, plain
 from resmem_core.types import IntArray
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def gain_bars(ordered: Sequence[GroupResult], before: str = "base", after: str =
     fig = figure(max(240, 26 * len(ordered) + 90))
     fig.add_bar(
         x=[c.gain for c in ordered],
-        y=[f"{c.name} ({c.n})" for c in ordered],
+        y=[plain(f"{c.name} ({c.n})") for c in ordered],
         orientation="h",
         marker={"color": [COLORS["fixed"] if c.gain >= 0 else COLORS["broken"] for c in ordered], "opacity": 0.6},
         error_x={
@@ -49,7 +49,7 @@ def confusion_change(before: IntArray, after: IntArray, class_names: Sequence[st
     errors = change.astype(float)
     np.fill_diagonal(errors, np.nan)  # the diagonal is what the gain bars show; it would drown the rest
     limit = max(1.0, float(np.nanmax(np.abs(errors)))) if len(errors) > 1 else 1.0
-    names = list(class_names)
+    names = [plain(name) for name in class_names]
     fig = figure(min(900, max(380, 24 * len(names) + 140)))
     fig.add_heatmap(
         z=errors,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from resmem_core.explain import Explanation
-from resmem_core.plots.common import COLORS, figure
+from resmem_core.plots.common import COLORS, figure, plain
 from resmem_core.types import IntArray
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def _shown_classes(explanation: Explanation) -> IntArray:
 def explanation_bars(explanation: Explanation, class_names: Sequence[str], whole: bool = True) -> Figure:
     """Draw base probabilities + memory = final scores, class by class; `whole`: on a scale that shows 0 to 1."""
     shown = _shown_classes(explanation)
-    names = [class_names[c] for c in shown]
+    names = [plain(class_names[c]) for c in shown]
     panels = (
         ("base", "base probability", explanation.base),
         ("memory", "+ memory", explanation.memory),
@@ -92,9 +92,9 @@ def pushes(explanation: Explanation, toward: int, against: int, class_names: Seq
         x=np.arange(1, len(moves) + 1),
         y=moves,
         marker_color=[COLORS["fixed"] if move >= 0 else COLORS["broken"] for move in moves],
-        customdata=np.column_stack([[class_names[label] for label in explanation.labels], explanation.ids]),
+        customdata=np.column_stack([[plain(class_names[label]) for label in explanation.labels], explanation.ids]),
         hovertemplate="neighbour %{x}: %{customdata[0]}, id %{customdata[1]}<br>push %{y:+.4f}<extra></extra>",
     )
     fig.update_xaxes(title="neighbour, nearest first", tickformat="d", dtick=1 if len(moves) <= 20 else None)
-    fig.update_yaxes(title=f"for {class_names[toward]} over {class_names[against]}")
+    fig.update_yaxes(title=plain(f"for {class_names[toward]} over {class_names[against]}"))
     return fig

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from html import escape
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +44,7 @@ def next_token_bars(asked: TokenExplanation, shown: IntArray, names: Sequence[st
         weights=asked.weights,
         contributions=asked.contributions[:, shown],
     )
-    drawn = explanation_bars(part, _distinct([escape(name, quote=False) for name in names]), whole=False)
+    drawn = explanation_bars(part, _distinct(names), whole=False)
     for panel, title in zip(drawn.layout.annotations, ("base", "+ memory", "= score"), strict=True):
         panel.text = title  # short, as names of tokens take up room on a narrow page
     return drawn

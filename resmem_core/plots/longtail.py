@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from resmem_core.longtail import Axis, Judged
 from resmem_core.longtail_summary import Band, Summary, class_groups
-from resmem_core.plots.common import COLORS, NAMES, figure
+from resmem_core.plots.common import COLORS, NAMES, figure, plain
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -44,7 +44,7 @@ def class_accuracies(judged: Sequence[Judged]) -> Figure:
             "legendgroup": method,
             "showlegend": False,
             "marker": {"color": COLORS[method], "size": 7, "opacity": 0.35},
-            "customdata": [(c.name, seed, c.n_train, c.n_test) for seed, c in classes],
+            "customdata": [(plain(c.name), seed, c.n_train, c.n_test) for seed, c in classes],
             "hovertemplate": f"{NAMES[method]} %{{y:.1%}}<br>class %{{customdata[0]}}, seed %{{customdata[1]}}<br>"
             "%{customdata[2]} in memory, %{customdata[3]} test points<extra></extra>",
         }

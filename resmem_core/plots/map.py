@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from resmem_core.explain import Explanation
-from resmem_core.plots.common import COLORS, WHISKERS, figure
+from resmem_core.plots.common import COLORS, WHISKERS, figure, plain
 from resmem_core.projection import Projection, sample
 from resmem_core.region import Region
 from resmem_core.types import FloatArray, IntArray
@@ -144,7 +144,7 @@ def embedding_map(
     if projection.method == "pca":
         explained = enumerate(projection.facts["explained"], start=1)
         titles = tuple(f"principal component {i} ({share:.1%} of the variance)" for i, share in explained)
-    plain = {"showgrid": False, "zeroline": False, "showticklabels": projection.method == "pca"}
+    bare = {"showgrid": False, "zeroline": False, "showticklabels": projection.method == "pca"}
     ranges: list[dict[str, Any]] = [{}, {}]
     if view is not None:
         left, right, bottom, top = view.bounds
@@ -154,8 +154,8 @@ def embedding_map(
         traces,
         dragmode="zoom",
         hovermode="closest",
-        xaxis={**plain, **ranges[0], "title": {"text": titles[0]}},
-        yaxis={**plain, **ranges[1], "title": {"text": titles[1]}, "scaleanchor": "x"},
+        xaxis={**bare, **ranges[0], "title": {"text": titles[0]}},
+        yaxis={**bare, **ranges[1], "title": {"text": titles[1]}, "scaleanchor": "x"},
         margin={"l": 10, "r": 10, "t": 40, "b": 10},  # above: the tools
         legend={"orientation": "h", "y": -0.15, "yanchor": "top", "x": 0, "itemsizing": "constant"},
     )
@@ -188,6 +188,7 @@ def _by_class(rows: Mapping[str, IntArray], labels: Mapping[str, IntArray], clas
     layers, last = [], [part for part in _PARTS if part in rows][-1]
     for part, of_part in _in_order(rows):
         for place, (name, classes) in enumerate(groups.items()):
+            name = plain(name)
             color, symbol = _PALETTE[place] if len(classes) == 1 else (WHISKERS, "circle-open")
             of_group = of_part[np.isin(labels[part][of_part], classes)]
             layers.append(_Layer(part, of_group, name, color, symbol, name, part == last, part != "test"))
@@ -296,10 +297,10 @@ def _links(
         "customdata": selected.ids[shown].astype(np.int32),
         "meta": "train",
         "name": "nearest memories",
-        "text": names[:LABELLED],
+        "text": [name if kind == "scattergl" else plain(name) for name in names[:LABELLED]],
         "textposition": "top center",
         "hovertext": [
-            f"{name}<br>neighbour {rank + 1}, weight {weight:.1%}"
+            f"{plain(name)}<br>neighbour {rank + 1}, weight {weight:.1%}"
             for name, rank, weight in zip(names, shown, weights, strict=True)
         ],
         "hovertemplate": "Training point %{customdata}: %{hovertext}<extra></extra>",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from resmem_core.influence import Influence
-from resmem_core.plots.common import COLORS, figure
+from resmem_core.plots.common import COLORS, figure, plain
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -66,7 +66,7 @@ def residual_against_credit(table: DataFrame) -> Figure:
                 "mode": "markers",
                 "name": f"{name} ({len(some):,})",
                 "marker": {"color": COLORS[outcome], "symbol": symbol, "size": 7, "opacity": 0.65},
-                "customdata": some[["row", "label", "base"]].to_numpy(),
+                "customdata": list(zip(some["row"], some["label"].map(plain), some["base"].map(plain), strict=True)),
                 "hovertemplate": "training point %{customdata[0]}, a %{customdata[1]}; base says %{customdata[2]}<br>"
                 "net credit %{y:+.2f} test points, residual %{x:.2f}<extra></extra>",
             }

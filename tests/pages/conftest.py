@@ -1,5 +1,6 @@
 """Pages by Streamlit's own test runner: the app's router with one page as the default."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,14 @@ def opened():
 
 @pytest.fixture
 def text_of():
-    """Return a function from an app to all it says."""
+    """Return a function from an app to all it says, as it is read."""
     return _text_of
+
+
+@pytest.fixture
+def read():
+    """Return a function from Markdown to the text in which nothing is escaped."""
+    return _read
 
 
 def _opened(page: str, **query: str) -> AppTest:
@@ -50,4 +57,8 @@ def _text_of(at: AppTest) -> str:
         *at.error,
         *at.toast,
     ]
-    return "\n".join(str(block.value) for block in blocks)
+    return _read("\n".join(str(block.value) for block in blocks))
+
+
+def _read(markdown: str) -> str:
+    return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", markdown).replace("\u2060", "")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pages._shared.language_contexts import ANY
 from pages._shared.language_opening import Opened
 from pages._shared.language_test import next_of
-from pages._shared.language_text import Passage, code, plain, running, short, visible
+from pages._shared.language_text import Passage, code, running, short, visible
 from pages._shared.summary import sentence
 from resmem_core.jobs import Job
 from resmem_core.language.config import LanguageConfig
@@ -299,7 +299,7 @@ def test_sliders_are_tuned_until_they_are_moved(ready, tales, text_of):
     assert "--tune --json" in at.code[1].value
     assert {metric.label: metric.value for metric in at.metric}["Tokens in memory"] == f"{tales.experiment.n_memory:,}"
     for note in tales.experiment.notes:
-        assert plain(sentence(note)) in text_of(at)
+        assert sentence(note) in text_of(at)
 
     at.slider(key="setting-k").set_value(1 if tales.params.k > 1 else 2).run()
     assert not at.exception
@@ -450,7 +450,6 @@ def test_signs():
     assert visible(" the\n") == "·the↵"
     assert visible("") == "∅"
     assert visible("\u202e\x07\t") == "\\u202e\\x07⇥"
-    assert plain("*a* [b](c) `d`") == r"\*a\* \[b\]\(c\) \`d\`"
     passage = Passage("a <", "b", "\n", "& c").html()
     assert passage == ('a &lt;<mark class="matched">b</mark><strong class="next">↵</strong>\n&amp; c')
 

@@ -31,11 +31,11 @@ def test_an_empty_page_says_what_to_do_and_offers_examples(opened, text_of):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_file_is_taken_opened_and_deleted(opened, text_of, kind):
+def test_a_file_is_taken_opened_and_deleted(opened, text_of, read, kind):
     at = as_visitor(opened("your_data"))
     upload(at, f"mine{kind}", example_file(kind))
     assert not at.exception
-    assert f"**mine{kind}** was read and is kept: 60 train, 15 validation, 15 test rows" in at.success[0].value
+    assert f"**mine{kind}** was read and is kept: 60 train, 15 validation, 15 test rows" in read(at.success[0].value)
     (kept,) = Uploads(ME).list()
     at.run()
     assert Uploads(ME).list() == (kept,)  # once, however often the page runs

@@ -16,11 +16,11 @@ CASES = [(2, 1), (2, 30), (10, 5), (100, 1), (100, 30)]
 
 
 class Case:
-    """A random experiment with C classes that are called "0", "1", ..., seen with k neighbours."""
+    """A random experiment with C classes that are called "0", "1", ... unless told, seen with k neighbours."""
 
-    def __init__(self, n_classes, k):
+    def __init__(self, n_classes, k, names=()):
         rng = np.random.default_rng(n_classes)
-        self.names, self.k = tuple(map(str, range(n_classes))), k
+        self.names, self.k = names or tuple(map(str, range(n_classes))), k
         self.memory = Memory(rng.normal(size=(200, n_classes)).astype(np.float32), rng.integers(0, n_classes, 200))
         labels = rng.integers(0, n_classes, 150)
         logits = (2 * np.eye(n_classes)[labels] + rng.normal(size=(150, n_classes))).astype(np.float32)
@@ -37,6 +37,27 @@ class Case:
 @pytest.fixture(scope="package", params=CASES, ids=lambda case: f"C={case[0]},k={case[1]}")
 def case(request):
     return Case(*request.param)
+
+
+@pytest.fixture(scope="session")
+def hostile():
+    """Return an experiment whose classes are called like markup, formulas and templates."""
+    names = ('<b>bold</b><a href="http://evil">x</a>', "%{x}%{y}", "a<br>b $x^2$", "&lt;i&gt;", "<extra>y</extra>")
+    return Case(len(names), 8, names)
+
+
+@pytest.fixture
+def texts():
+    """Return a function from a figure to all its texts."""
+    return lambda figure: list(_texts(plain(figure)))
+
+
+def _texts(value):
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (list, dict)):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner)
 
 
 def plain(figure):
