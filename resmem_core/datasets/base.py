@@ -16,6 +16,12 @@ from resmem_core.registry import Registry
 from resmem_core.types import Examples
 
 PARTS = ("train", "validation", "test")
+PART_NAMES = {  # what they are called elsewhere
+    "train": ("train", "training"),
+    "validation": ("validation", "val", "valid", "dev"),
+    "test": ("test", "testing"),
+}
+PART_OF = {name: part for part, names in PART_NAMES.items() for name in names}
 
 
 def data_folder() -> Path:
@@ -26,6 +32,11 @@ def data_folder() -> Path:
 def user_path(text: str) -> Path:
     """Return what a user typed as a path, with a leading ~ replaced by their home."""
     return Path(os.path.expanduser(text))  # noqa: PTH111 - Path.expanduser raises for a user it does not know
+
+
+def part_called(name: str) -> str | None:
+    """Return the part that a person calls so ("val", "Train"), or None."""
+    return PART_OF.get(name.strip().casefold())
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from resmem_core.datasets.base import DATASETS, DatasetLoader, Source, user_path
+from resmem_core.datasets.base import DATASETS, PART_NAMES, DatasetLoader, Source, user_path
 from resmem_core.errors import DatasetError, InvalidParameterError
 from resmem_core.progress import Progress, Step
 from resmem_core.store import digest_key
@@ -27,7 +27,6 @@ LARGEST_SIDE = 256  # pixels, up to which a size that all images share is kept
 SIDES = range(4, 1025)  # what `?size=` takes
 CHUNK = 64  # images a thread decodes between two reports
 
-_FOLDERS = {"train": ("train",), "validation": ("validation", "val", "valid"), "test": ("test",)}
 # Formats that Pillow opens but cannot draw by itself; EPS would even run another program.
 _NOT_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
 _LIKELY = ("JPEG", "PNG")
@@ -137,7 +136,7 @@ def _parts(root: Path) -> dict[str, Path]:
         what = "a file" if root.exists() else "not there"
         raise DatasetError(f"folder {root} is {what}; give a folder with train/CLASS/* and test/CLASS/*")
     inside = _shown(root)
-    found = {part: [name for name in names if (root / name).is_dir()] for part, names in _FOLDERS.items()}
+    found = {part: [name for name in names if (root / name).is_dir()] for part, names in PART_NAMES.items()}
     for part, names in found.items():
         if not names and part != "validation":
             raise DatasetError(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -66,6 +68,18 @@ def as_float32(matrix: np.ndarray) -> tuple[FloatArray, int | None]:
         matrix = np.ascontiguousarray(matrix, dtype=np.float32)
     bad = np.flatnonzero(~np.isfinite(matrix).reshape(len(matrix), -1).all(axis=1))
     return matrix, int(bad[0]) if len(bad) else None
+
+
+def in_class_order(texts: Iterable[str]) -> list[str]:
+    """Return the names of classes in order, as numbers where all are."""
+    texts = list(texts)
+    are_numbers = all(re.fullmatch("0|-?[1-9][0-9]{0,17}", text) for text in texts)
+    return sorted(texts, key=int if are_numbers else None)
+
+
+def shown(names: Sequence[str]) -> str:
+    """Return the first names, quoted, and how many there are besides."""
+    return ", ".join(map(repr, names[:8])) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
 def wrong(path: Path, where: str, found: str, expected: str) -> DatasetError:

@@ -60,7 +60,7 @@ def test_the_whole_way_through_the_store(root, tmp_path):
     assert len(store.entries()) == 2
 
 
-@pytest.mark.parametrize("name", ["validation", "val", "valid"])
+@pytest.mark.parametrize("name", ["validation", "val", "valid", "dev"])
 def test_a_validation_folder_is_used(root, name):
     pixels = save(root / name / "dog" / "x.png", seed=9)
     source = load(root)
