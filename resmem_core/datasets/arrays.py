@@ -139,7 +139,9 @@ def _names_of(path: Path, arrays: Mapping[str, np.ndarray], labels: Mapping[str,
             named = next(part for part in labels if labels[part].dtype.kind == "U")
             raise wrong(path, f"{part}_labels", _kind(y), f"names, as {named}_labels has")
     if "class_names" in arrays:
-        return arrays["class_names"].astype(np.str_).ravel().tolist()
+        if arrays["class_names"].dtype.kind not in "Uiu" or arrays["class_names"].ndim != 1:
+            raise wrong(path, "class_names", _kind(arrays["class_names"]), "text of shape (C,), as labels are names")
+        return arrays["class_names"].astype(np.str_).tolist()
     names = in_class_order(np.unique(np.concatenate(list(labels.values()))).tolist())
     if len(names) > MAX_CLASSES:
         raise wrong(path, "the labels", f"{len(names)} different names", f"at most {MAX_CLASSES} classes")
@@ -230,6 +232,8 @@ def _class_names(path: Path, arrays: Mapping[str, np.ndarray], n_classes: int, b
     names = arrays.get("class_names", np.arange(n_classes))
     if names.dtype.kind not in "Uiu" or names.shape != (n_classes,):
         raise wrong(path, "class_names", _kind(names), f"text of shape ({n_classes},), as {because}")
+    if names.dtype.kind == "U" and not np.char.strip(names).astype(bool).all():
+        raise wrong(path, "class_names", "an empty name", "a name for each class")
     unique, counts = np.unique(names, return_counts=True)
     if len(unique) < n_classes:
         raise wrong(path, "class_names", f"{str(unique[counts > 1][0])!r} more than once", "distinct names")

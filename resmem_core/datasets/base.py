@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from resmem_core.errors import InvalidParameterError
 from resmem_core.progress import Progress
 from resmem_core.registry import Registry
 from resmem_core.types import Examples
@@ -30,8 +32,22 @@ def data_folder() -> Path:
 
 
 def user_path(text: str) -> Path:
-    """Return what a user typed as a path, with a leading ~ replaced by their home."""
-    return Path(os.path.expanduser(text))  # noqa: PTH111 - Path.expanduser raises for a user it does not know
+    """Return what a user typed as a path, with a leading ~ replaced by their home.
+
+    Raises
+    ------
+    InvalidParameterError
+        If it is longer than a path can be.
+    """
+    path = Path(os.path.expanduser(text))  # noqa: PTH111 - Path.expanduser raises for a user it does not know
+    try:
+        path.lstat()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise InvalidParameterError(f"{text[:60]!r}... ({len(text)} characters) is too long for a path") from error
+    except ValueError:
+        pass  # a NUL, which no path has: whoever looks will not find it
+    return path
 
 
 def part_called(name: str) -> str | None:

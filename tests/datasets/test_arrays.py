@@ -138,12 +138,22 @@ def test_labels_may_be_names(path, good, names, given):
     assert load(path, few).class_names == tuple(sorted(names, key=lambda name: (len(name), name)))
 
 
+def test_a_path_that_no_path_can_be_is_refused():
+    for argument in ("x" * 5000, "x" * 300):
+        with pytest.raises(DatasetError, match=r"'x{60}'... \(\d+ characters\) is too long for a path"):
+            load_dataset(f"arrays:{argument}")
+    with pytest.raises(DatasetError, match="not there"):
+        load_dataset("arrays:a\0b")
+
+
 def test_names_that_are_no_classes(path, good):
     named = {key: np.array(["a", "b", "c"])[y] if key.endswith("labels") else y for key, y in good.items()}
     with pytest.raises(DatasetError, match=r"train_labels has 'a' in row \d+; expected one of class_names, 'b', 'c'"):
         load(path, {**named, "class_names": ["b", "c", "d"]})
     with pytest.raises(DatasetError, match=r"train_labels has int64 of shape .*; expected names, as test_labels has"):
         load(path, {**named, "train_labels": good["train_labels"]})
+    with pytest.raises(DatasetError, match=r"class_names has \|V4 of shape \(3,\); expected text of shape"):
+        load(path, {**named, "class_names": np.zeros(3, "V4")})
     with pytest.raises(DatasetError, match=r"2 different names, 'a', 'b'; expected 3, as train_logits has columns"):
         load(
             path,
