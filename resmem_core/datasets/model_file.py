@@ -10,8 +10,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from resmem_core.datasets.base import DatasetLoader, Source, user_path
-from resmem_core.errors import DatasetError, InvalidParameterError
+from resmem_core.datasets.base import DatasetLoader, Source, file_state, user_path
+from resmem_core.errors import DatasetError
 from resmem_core.progress import Progress
 from resmem_core.types import FloatArray
 
@@ -42,11 +42,15 @@ class ModelFile(DatasetLoader):
 
     def unavailable(self, argument: str | None) -> str | None:
         """Return that there is no such file, if so."""
+        path = user_path(argument or "")
         try:
-            path = user_path(argument or "")
-        except InvalidParameterError as error:
-            return str(error)
-        return None if path.is_file() else f"{path} is {'a folder' if path.is_dir() else 'not there'}"
+            return None if path.is_file() else f"{path} is {'a folder' if path.is_dir() else 'not there'}"
+        except OSError as error:  # no permission to look, a name too long
+            return f"{path} cannot be read: {error.strerror}"
+
+    def stamp(self, argument: str | None) -> str:
+        """Return the file's size and time."""
+        return str(file_state(user_path(argument or "")))
 
     def load(self, argument: str | None, progress: Progress) -> Source:
         """Read and check everything.

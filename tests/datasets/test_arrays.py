@@ -140,8 +140,9 @@ def test_labels_may_be_names(path, good, names, given):
 
 def test_a_path_that_no_path_can_be_is_refused():
     for argument in ("x" * 5000, "x" * 300):
-        with pytest.raises(DatasetError, match=r"'x{60}'... \(\d+ characters\) is too long for a path"):
-            load_dataset(f"arrays:{argument}")
+        for kind in ("arrays", "folder"):
+            with pytest.raises(DatasetError, match="x cannot be read: File name too long"):
+                load_dataset(f"{kind}:{argument}")
     with pytest.raises(DatasetError, match="not there"):
         load_dataset("arrays:a\0b")
 

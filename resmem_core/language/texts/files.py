@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from resmem_core.datasets.base import PART_OF, PARTS, user_path
+from resmem_core.datasets.base import PART_OF, PARTS, file_state, user_path
 from resmem_core.errors import DatasetError, InvalidParameterError
 from resmem_core.language.corpus import TEXTS, TextLoader, TextSource
 from resmem_core.language.texts.wikitext import articles
@@ -47,8 +47,8 @@ class TextFiles(TextLoader):
         DatasetError, InvalidParameterError
             As `load`, of files that are not there.
         """
-        states = {str(path): path.stat() for paths in _files(argument or "").values() for path in paths}
-        return digest_key({path: [state.st_size, state.st_mtime_ns] for path, state in states.items()})
+        paths = [path for paths in _files(argument or "").values() for path in paths]
+        return digest_key({str(path): file_state(path) for path in paths})
 
     def load(self, argument: str | None, progress: Progress) -> TextSource:
         """Read all files.
