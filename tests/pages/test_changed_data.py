@@ -1,5 +1,7 @@
 """Files that change while the app runs: pages show what is there now."""
 
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -103,6 +105,14 @@ def test_a_folder_that_changed_is_offered_to_be_prepared(opened, text_of, tmp_pa
     assert not at.exception
     assert metrics(at)
     assert text_of(at) == text_of(opened("overview", **query)) != before
+
+
+@pytest.mark.parametrize("name", ["cache", "language_cache"])
+def test_everything_kept_of_an_experiment_is_keyed_by_its_data(name):
+    text = (Path(stamps.__file__).parent / f"{name}.py").read_text()
+    kept = re.findall(r"@st\.cache_(?:data|resource)\((.*)\)\ndef \w+\((.*)\)", text)
+    assert [decorated for decorated, taken in kept if "Config" in taken and "hash_funcs=BY_DATA" not in decorated] == []
+    assert len(kept) > 5
 
 
 def test_large_folders_are_not_looked_through_at_every_turn(monkeypatch):
