@@ -55,8 +55,8 @@ st.caption(
     "over the base model. Every point of a curve is a training of its own."
 )
 # The experiment on the data as it came is shown by the other pages, and must be ready before its siblings.
-opened_as(replace(shown, limit_train=None, imbalance=1.0, label_noise=0.0, edits=""))
-data = cache.clean_data(shown.dataset, range(shown.seed, shown.seed + shown.seeds))
+original, _ = opened_as(replace(shown, limit_train=None, imbalance=1.0, label_noise=0.0, edits=""))
+data = cache.clean_data(original.config, shown.seeds)
 lab_controls()
 plan = asked()
 job = Job(plan.config, "longtail", plan.options)

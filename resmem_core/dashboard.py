@@ -13,8 +13,9 @@ import time
 import urllib.error
 import urllib.request
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from numbers import Integral
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -23,6 +24,7 @@ from urllib.parse import urlencode
 import numpy as np
 
 from resmem_core.datasets import load_dataset
+from resmem_core.dense import as_dense
 from resmem_core.errors import DatasetError, InvalidParameterError, StoreError, UnavailableError
 from resmem_core.runs import Runs
 
@@ -90,7 +92,7 @@ def launch(
     validation_embeddings: Any = None,
     validation_labels: Any = None,
     validation_logits: Any = None,
-    class_names: Sequence[str] | None = None,
+    class_names: Sequence[str] | Mapping[int, str] | None = None,
     train_images: Any = None,
     test_images: Any = None,
     validation_images: Any = None,
@@ -105,12 +107,14 @@ def launch(
     path : str or Path, optional
         A file that `arrays:` or `table:` reads (.npz, .csv, .parquet), in place of arrays.
     train_embeddings, test_embeddings, validation_embeddings : array-like, shape (N, D)
-        Of each part; the last hidden layer, say. Validation is optional.
-    train_labels, test_labels, validation_labels : array-like of int, shape (N,)
-        0 to C - 1.
+        Of each part; the last hidden layer, say. Validation is optional. Array-like are torch tensors and sparse
+        matrices, too.
+    train_labels, test_labels, validation_labels : array-like of int or str, shape (N,)
+        0 to C - 1, or names: numbered as in `class_names` or else sorted.
     train_logits, test_logits, validation_logits : array-like, shape (N, C), optional
         Without any, a logistic regression on the embeddings is the base model.
     class_names : sequence of str, length C, optional
+        Or a mapping from numbers to names, or from names to numbers.
     train_images, test_images, validation_images : array-like, optional
         (N, height, width), (N, height, width, 1 or 3) or (N, 1 or 3, height, width); uint8, or floating from 0 to 1.
     host : str
@@ -181,10 +185,7 @@ def _named(path: Path) -> str:
 def _written(folder: Path, arrays: dict[str, Any]) -> str:
     """Write arrays to a file that `arrays:` reads, and check them as it does."""
     path = folder / "arrays.npz"
-    found = {name: _as_array(value) for name, value in arrays.items()}
-    for name, array in found.items():
-        if array.dtype.hasobject:
-            raise DatasetError(f"{name} holds Python objects (shape {array.shape}); expected numbers or text")
+    found = {name: _as_array(name, value) for name, value in arrays.items()}
     np.savez(path, **found)  # type: ignore[arg-type]  # none of them is called allow_pickle
     try:
         return _named(path)
@@ -192,13 +193,39 @@ def _written(folder: Path, arrays: dict[str, Any]) -> str:
         raise DatasetError(str(error).replace(f"arrays:{path}", "launch").replace(str(path), "launch")) from error
 
 
-def _as_array(value: Any) -> np.ndarray:
-    if hasattr(value, "detach"):  # a torch tensor, wherever it lies
-        value = value.detach().cpu()
+def _as_array(name: str, value: Any) -> np.ndarray:
+    """Return what was given as an array of numbers or text."""
+    if name == "class_names" and isinstance(value, Mapping):
+        value = _names_in_order(value)
+    kind = type(value).__name__
     try:
-        return np.asarray(value)
+        array = as_dense(value)
+        if array.dtype.hasobject:  # as pandas holds text
+            array = np.array(array.tolist())
     except ValueError as error:
-        raise DatasetError(f"{type(value).__name__} cannot be taken as an array: {error}") from error
+        raise DatasetError(f"{name}: a {kind} cannot be taken as an array: {error}") from error
+    if np.ma.is_masked(value):
+        raise DatasetError(f"{name} has masked entries; expected an array without any: leave those examples out")
+    if array.dtype.hasobject:
+        raise DatasetError(f"{name} holds Python objects (shape {array.shape}); expected numbers or text")
+    if array.dtype.kind == "U" and not all(isinstance(x, str) for x in np.asarray(value, dtype=object).flat):
+        raise DatasetError(f"{name} holds text and something else, such as numbers or gaps; expected one of both")
+    return array
+
+
+def _names_in_order(names: Mapping[Any, Any]) -> list[Any]:
+    """Return the names of {0: "cat", 1: "dog"}, or of {"cat": 0, "dog": 1}, in the order of their numbers."""
+    pairs = list(names.items())
+    if all(isinstance(value, Integral) for _, value in pairs):
+        pairs = [(number, name) for name, number in pairs]
+    by_number = {str(number): name for number, name in pairs}  # JSON writes numbers that are keys as text
+    try:
+        return [by_number[str(number)] for number in range(len(names))]
+    except KeyError as error:
+        raise DatasetError(
+            f"class_names has {len(names)} names but none for {error.args[0]}: {str(dict(names))[:200]}; expected one "
+            f"for each number from 0 to {len(names) - 1}"
+        ) from error
 
 
 def _served(folder: Path, host: str, port: int | None, dataset: str) -> tuple[str, subprocess.Popen[bytes]]:

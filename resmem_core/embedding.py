@@ -135,20 +135,25 @@ def embed_module(
     parameter = next(iter(module.parameters()), None)
     device = parameter.device if parameter is not None else torch.device("cpu")
     caught: list[Any] = []
-    handle = module.get_submodule(layer).register_forward_hook(lambda _module, _args, out: caught.append(out))
+
+    def catch(_module: nn.Module, _args: Any, out: Any) -> None:
+        # A copy, as a layer after it that works in place, such as ReLU(inplace=True), would overwrite it.
+        caught[:] = [out.detach().clone() if isinstance(out, Tensor) else out]
+
+    handle = module.get_submodule(layer).register_forward_hook(catch)
     logits, embeddings = [], []
     try:
         with evaluating(module):
             for batch in _batches(inputs, batch_size, progress):
                 caught.clear()
-                x = batch if isinstance(batch, Tensor) else torch.from_numpy(np.array(batch))
+                x = batch.clone() if isinstance(batch, Tensor) else torch.from_numpy(np.array(batch))
                 out = module(x.to(device))
                 if not caught:
                     raise InvalidParameterError(
                         f"layer {layer!r} was not reached when the module ran; name one that its forward pass uses"
                     )
                 logits.append(_rows(out, len(x), "the module's output", exactly=2))
-                embeddings.append(_rows(caught[-1], len(x), f"the output of layer {layer!r}").flatten(1))
+                embeddings.append(_rows(caught[0], len(x), f"the output of layer {layer!r}").flatten(1))
     finally:
         handle.remove()
     return Embedded(torch.cat(logits).numpy(), torch.cat(embeddings).numpy())

@@ -13,6 +13,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from resmem_core.dense import as_dense
 from resmem_core.errors import InvalidParameterError
 from resmem_core.indexes import AUTO, INDEXES, Index, auto, normalized
 from resmem_core.residuals import auto_sigma, project_to_simplex, resmem_scores, resmem_values
@@ -103,7 +104,12 @@ class _ResMem(BaseEstimator):
             Z = self.embed_.transform(X)
         else:
             Z = self.embed_(X)
-        Z = np.asarray(Z, dtype=np.float64)
+        try:
+            Z = as_dense(Z).astype(np.float64)
+        except (ValueError, TypeError) as error:
+            raise InvalidParameterError(
+                f"embed returned a {type(Z).__name__} that is no array of numbers ({error}); expected ({len(X)}, D)"
+            ) from error
         if Z.ndim != 2 or len(Z) != len(X):
             raise InvalidParameterError(f"embed returned the shape {Z.shape} for {len(X)} rows; expected ({len(X)}, D)")
         return normalized(Z) if self.normalize else Z
@@ -167,6 +173,8 @@ class ResMemClassifier(ClassifierMixin, _ResMem):
     base_estimator : classifier, optional
         Cloned and fitted; `LogisticRegression` unless given. Its logits are the logarithm of `predict_proba`
         (probabilities of 0 raised to the smallest normal number), or its `decision_function` if it has none.
+        Its `classes_` say which column is which; without them they are sorted. A class of y that only the base lacks
+        has probability 0.
     n_neighbors : int
         Training points that a prediction asks; all of them, with a warning, where there are fewer.
     sigma : float or "auto"
@@ -180,7 +188,7 @@ class ResMemClassifier(ClassifierMixin, _ResMem):
         many queries as there are training points soonest, by measurement.
     embed : callable or transformer, optional
         Where distances are taken: X -> Z, (M, n_features) -> (M, D). A transformer is cloned and fitted.
-        None: X itself.
+        Sparse matrices and torch tensors are taken, too. None: X itself.
     normalize : bool
         Whether embeddings are scaled to length 1.
     random_state : int, RandomState or None
@@ -243,25 +251,50 @@ class ResMemClassifier(ClassifierMixin, _ResMem):
 
     def _logits(self, X: FloatArray) -> FloatArray:
         """Return the base's logits, (M, n_features) -> (M, C)."""
-        base = self.base_estimator_
+        base, known = self.base_estimator_, self._base_classes()
         if hasattr(base, "predict_proba"):
-            p = np.asarray(base.predict_proba(X))
+            p = as_dense(base.predict_proba(X))
             p = p if np.issubdtype(p.dtype, np.floating) else p.astype(np.float64)
             logits = np.log(np.maximum(p, np.finfo(p.dtype).tiny))
+            absent = np.log(np.finfo(p.dtype).tiny)
         elif hasattr(base, "decision_function"):
-            logits = np.asarray(base.decision_function(X))
+            logits = as_dense(base.decision_function(X))
             if logits.ndim == 1:  # two classes: the margin of the second
                 logits = np.column_stack([np.zeros_like(logits), logits])
+            absent = None
         else:
             raise InvalidParameterError(
                 f"base_estimator={base!r} has neither predict_proba nor decision_function; use one that has"
             )
-        if logits.shape != (len(X), len(self.classes_)):
+        if logits.shape != (len(X), len(known)):
             raise InvalidParameterError(
                 f"base_estimator={base!r} gave the shape {logits.shape} for {len(X)} rows and "
-                f"{len(self.classes_)} classes; use one with a score for each class"
+                f"{len(known)} classes; use one with a score for each class"
             )
-        return logits
+        column = {label: place for place, label in enumerate(known)}
+        ordered = [column.get(label) for label in self.classes_.tolist()]
+        if absent is None and None in ordered:
+            raise InvalidParameterError(
+                f"base_estimator={base!r} has classes_={known}, and so no score for some of the classes in y, "
+                f"{self.classes_.tolist()}; use one that knows them all, or has predict_proba"
+            )
+        return np.column_stack([np.full(len(X), absent) if at is None else logits[:, at] for at in ordered])
+
+    def _base_classes(self) -> list[Any]:
+        """Return the classes in the order of the base's columns: its `classes_`, or sorted where it has none."""
+        known = getattr(self.base_estimator_, "classes_", None)
+        if known is None:
+            return self.classes_.tolist()
+        known, own = np.asarray(known).tolist(), self.classes_.tolist()
+        try:
+            if len(set(known)) == len(known) and (set(own) <= set(known) or set(known) <= set(own)):
+                return known
+        except TypeError:  # not one label a class, but lists of them
+            pass
+        raise InvalidParameterError(
+            f"base_estimator={self.base_estimator_!r} has classes_={known}; expected the classes in y, {own}, each "
+            "once and in the order of its scores"
+        )
 
     def _scores(self, X: Any) -> FloatArray:
         """Return s(x), (M, n_features) -> (M, C)."""

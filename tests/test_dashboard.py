@@ -5,12 +5,16 @@ import urllib.request
 from urllib.parse import parse_qs, urlparse
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
 
 import resmem_core
 from resmem_core import dashboard
+from resmem_core.datasets import parse_spec
 from resmem_core.errors import DatasetError, InvalidParameterError, UnavailableError
 from resmem_core.example_files import example_file
+from resmem_core.progress import silent
 from resmem_core.runs import Runs
 
 
@@ -122,9 +126,60 @@ def test_tensors_and_names_are_taken(served, folders):
     running.stop()
 
 
+def sparse(array):
+    return pytest.importorskip("torch").tensor(array).to_sparse()
+
+
+def bfloat16(array):
+    return pytest.importorskip("torch").tensor(array).bfloat16()
+
+
+def float8(array):
+    torch = pytest.importorskip("torch")
+    return torch.tensor(array).to(torch.float8_e5m2)
+
+
+def rows_of_tensors(array):
+    return list(pytest.importorskip("torch").tensor(array, requires_grad=True))
+
+
+@pytest.mark.parametrize(
+    "kind", [sparse, bfloat16, float8, rows_of_tensors, csr_matrix, pd.DataFrame, lambda array: pd.Series(list(array))]
+)
+def test_arrays_of_other_libraries_are_taken(tmp_path, kind):
+    given = arrays()
+    spec = dashboard._written(tmp_path, {key: kind(x) if "embed" in key else x for key, x in given.items()})
+    source = parse_spec(spec)[0].load(f"{tmp_path}/arrays.npz", silent)
+    rows = [int(name.split()[1]) for name in source.train.names]
+    coarse = 0.3 if kind is float8 else 0.02
+    np.testing.assert_allclose(source.train.embeddings, given["train_embeddings"][rows], rtol=coarse, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [list, np.array, pd.Series, pd.Categorical, lambda labels: np.array(labels, object)])
+def test_labels_may_be_names(tmp_path, kind):
+    given = arrays()
+    named = {key: kind([("b", "a")[label] for label in x]) if "labels" in key else x for key, x in given.items()}
+    assert resmem_core.load_dataset(dashboard._written(tmp_path, named)).class_names == ("a", "b")
+    ordered = dashboard._written(tmp_path, {**named, "class_names": {0: "b", 1: "a"}})
+    assert resmem_core.load_dataset(ordered).class_names == ("b", "a")
+
+
+@pytest.mark.parametrize("names", [{1: "a", 0: "b"}, {"1": "a", "0": "b"}, {"a": 1, "b": 0}, pd.Index(["b", "a"])])
+def test_class_names_of_other_kinds(tmp_path, names):
+    spec = dashboard._written(tmp_path, {**arrays(), "class_names": names})
+    assert resmem_core.load_dataset(spec).class_names == ("b", "a")
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        ({"class_names": {0: "a", 2: "b"}}, "class_names has 2 names but none for 1: .*each number from 0 to 1"),
+        ({"class_names": {0: "a", 1: None}}, "class_names holds Python objects"),
+        ({"class_names": ["a", " "]}, "class_names has an empty name; expected a name for each class"),
+        ({"train_labels": ["a", float("nan")] * 20}, "train_labels holds text and something else"),
+        ({"train_embeddings": np.ma.masked_less(np.zeros((40, 3)), 1)}, "train_embeddings has masked entries"),
+        ({"train_embeddings": {"a": [1.0]}}, "train_embeddings holds Python objects"),
+        ({"train_images": np.random.default_rng(0).normal(size=(40, 3, 2, 2))}, "train_images has values from -"),
         ({"train_labels": [0, 1]}, "^launch: train_labels has 2 rows; expected 40"),
         ({"train_labels": None}, "^launch lacks train_labels"),
         ({"train_embeddings": [[1.0], [1.0, 2.0]]}, "list cannot be taken as an array"),

@@ -90,6 +90,21 @@ def test_deep_outputs_are_flattened():
     assert result.logits.shape == (6, 5)
 
 
+@pytest.mark.parametrize("layer", ["0", "1", "3"])
+def test_layers_that_work_in_place_change_neither_the_embedding_nor_the_inputs(layer):
+    torch.manual_seed(0)
+    first, second, third = (nn.ReLU(inplace=True) for _ in range(3))
+    module = nn.Sequential(first, nn.Linear(4, 6), second, nn.Linear(6, 6), third, nn.Linear(6, 3))
+    x = torch.randn(7, 4)
+    before = x.clone()
+    found = embed_module(module, layer, x, batch_size=3).embeddings
+    assert torch.equal(x, before)
+    expected = before.relu() if layer == "0" else module[1](before.relu())
+    expected = module[3](expected.relu()) if layer == "3" else expected
+    assert (expected < 0).any() or layer == "0"
+    np.testing.assert_allclose(found, expected.detach().numpy(), atol=1e-6)
+
+
 def test_an_unknown_layer_lists_the_likeliest(network, images):
     with pytest.raises(InvalidParameterError, match=r"no layer 'trunc'.*: trunk"):
         embed_module(network, "trunc", as_inputs(images))

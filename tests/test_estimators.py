@@ -4,6 +4,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import load_diabetes, load_digits, make_blobs
 from sklearn.decomposition import PCA
@@ -13,7 +14,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClas
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -153,6 +154,77 @@ def test_a_base_with_a_score_for_each_pair_of_classes(digits):
         ResMemClassifier(SVC(decision_function_shape="ovo")).fit(X, y)
 
 
+class Ordered(ClassifierMixin, BaseEstimator):
+    """A logistic regression whose scores stand in another order, with classes that it lacks or has in addition."""
+
+    def __init__(self, order=(), scores="predict_proba"):
+        self.order, self.scores = order, scores
+
+    def fit(self, X, y):
+        self.model_ = LogisticRegression(max_iter=500).fit(X, y)
+        self.classes_ = list(self.order)
+        setattr(self, self.scores, self.columns)
+        return self
+
+    def columns(self, X):
+        found = getattr(self.model_, self.scores)(X)
+        if found.ndim == 1:
+            return found if self.order == self.model_.classes_.tolist() else -found
+        own = self.model_.classes_.tolist()
+        return np.column_stack([found[:, own.index(name)] if name in own else np.zeros(len(X)) for name in self.order])
+
+
+@pytest.mark.parametrize("scores", ["predict_proba", "decision_function"])
+@pytest.mark.parametrize("order", [["b", "a"], ["a", "b"], ["c", "a", "b"], ["c", "b", "a"], ["b", "d", "c", "a"]])
+def test_the_classes_of_the_base_say_which_score_is_which(scores, order):
+    classes = 2 if "c" not in order else 3
+    X, y = make_blobs(90, centers=classes, cluster_std=4.0, random_state=0)
+    y = np.array(["a", "b", "c"])[y]
+    found = ResMemClassifier(Ordered(order, scores), n_neighbors=5).fit(X, y)
+    base = LogisticRegression(max_iter=500)
+    if scores == "decision_function":  # the same margins, without probabilities
+        base = Ordered(sorted(set(y)), scores)
+    expected = ResMemClassifier(base, n_neighbors=5).fit(X, y)
+    np.testing.assert_allclose(found.predict_proba(X), expected.predict_proba(X), atol=1e-7)
+    np.testing.assert_array_equal(found.predict(X), expected.predict(X))
+
+
+def test_a_class_that_the_base_lacks_has_probability_0():
+    X, y = make_blobs(90, centers=3, cluster_std=4.0, random_state=0)
+    model = ResMemClassifier(Ordered([2, 0]), n_neighbors=1).fit(X, y)
+    assert np.exp(model.memory_logits_[:, 1]).max() < 1e-300
+    assert model.score(X, y) == 1  # memory knows it
+    with pytest.raises(InvalidParameterError, match=r"classes_=\[2, 0\].*no score for some of .*\[0, 1, 2\]"):
+        ResMemClassifier(Ordered([2, 0], "decision_function")).fit(X, y)
+
+
+@pytest.mark.parametrize("classes", [["a", "b", "c"], [1, 2, 3], [0, 1, 1], [[0, 1], [0, 2]], 3])
+def test_other_classes_than_those_of_y_are_refused(classes):
+    X, y = make_blobs(90, centers=3, random_state=0)
+
+    class Other(DummyClassifier):
+        def fit(self, X, y):
+            super().fit(X, y)
+            self.classes_ = classes
+            return self
+
+    with pytest.raises(InvalidParameterError, match=r"has classes_=.*; expected the classes in y, \[0, 1, 2\]"):
+        ResMemClassifier(Other()).fit(X, y)
+
+
+def test_a_base_without_classes_has_them_sorted(blobs):
+    class Bare(ClassifierMixin, BaseEstimator):
+        def fit(self, X, y):
+            self.model_ = LogisticRegression().fit(X, y)
+            return self
+
+        def predict_proba(self, X):
+            return self.model_.predict_proba(X)
+
+    found, expected = (ResMemClassifier(base).fit(*blobs) for base in (Bare(), LogisticRegression()))
+    np.testing.assert_array_equal(found.predict_proba(blobs[0]), expected.predict_proba(blobs[0]))
+
+
 def test_the_base_that_was_given_is_not_fitted(blobs):
     base, embed = LogisticRegression(), PCA(1)
     model = ResMemClassifier(base, embed=embed).fit(*blobs)
@@ -200,6 +272,26 @@ def test_neighbours_far_from_the_origin_keep_their_digits():
 @pytest.mark.parametrize("embed", [lambda X: X[0], lambda X: X[:-1], lambda X: X[:, None]])
 def test_embed_of_another_shape(blobs, embed):
     with pytest.raises(InvalidParameterError, match=r"embed returned the shape .* expected \(120, D\)"):
+        ResMemClassifier(embed=embed).fit(*blobs)
+
+
+def test_embed_that_gives_a_sparse_matrix_or_a_tensor():
+    X = np.random.default_rng(0).integers(0, 4, (200, 5)).astype(float)
+    y = (X[:, 0] + X[:, 1] > 3).astype(int)
+    layer = torch.nn.Linear(5, 3).double()
+    for embed, same in (
+        (OneHotEncoder(), OneHotEncoder(sparse_output=False)),
+        (lambda Z: layer(torch.tensor(Z)), lambda Z: layer(torch.tensor(Z)).detach().numpy()),
+    ):
+        found, expected = (ResMemClassifier(DummyClassifier(), embed=way).fit(X, y) for way in (embed, same))
+        np.testing.assert_array_equal(found.predict_proba(X), expected.predict_proba(X))
+
+
+@pytest.mark.parametrize(
+    "embed", [lambda X: [[1.0], [1.0, 2.0]], lambda X: [[{}]] * len(X), lambda X: [["x"]] * len(X)]
+)
+def test_embed_that_gives_no_numbers(blobs, embed):
+    with pytest.raises(InvalidParameterError, match=r"embed returned a list that is no array of numbers .*\(120, D\)"):
         ResMemClassifier(embed=embed).fit(*blobs)
 
 

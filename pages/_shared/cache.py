@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from pages._shared.stamps import BY_DATA
 from pages._shared.text import plain
 from resmem_core.comparison import Comparison, same_points
 from resmem_core.edits import Edits
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from sklearn.neural_network import MLPRegressor
 
 
-@st.cache_resource(max_entries=6, show_spinner="Opening the experiment…")
+@st.cache_resource(max_entries=6, show_spinner="Opening the experiment…", hash_funcs=BY_DATA)
 def open_experiment(config: ExperimentConfig) -> Experiment:
     """Return the experiment without training anything; memory edits are made on the one that is open already."""
     if not config.edits:
@@ -55,19 +56,19 @@ def open_experiment(config: ExperimentConfig) -> Experiment:
     return original.edited(Edits.load(Store(), config.edits, original.dataset))
 
 
-@st.cache_data(max_entries=64, show_spinner="Choosing k, sigma and temperature on validation…")
+@st.cache_data(max_entries=64, show_spinner="Choosing k, sigma and temperature on validation…", hash_funcs=BY_DATA)
 def tuned(config: ExperimentConfig) -> Tuned:
     """Return the setting chosen on validation."""
     return open_experiment(config).tune()
 
 
-@st.cache_data(max_entries=128, show_spinner=False)
+@st.cache_data(max_entries=128, show_spinner=False, hash_funcs=BY_DATA)
 def evaluation(config: ExperimentConfig, params: Params) -> Evaluation:
     """Return the four methods judged on test."""
     return open_experiment(config).evaluate(params)
 
 
-@st.cache_data(max_entries=128, show_spinner=False)
+@st.cache_data(max_entries=128, show_spinner=False, hash_funcs=BY_DATA)
 def curves(config: ExperimentConfig, sigma: float, temperature: float) -> tuple[list[int], dict[str, list[float]]]:
     """Return accuracy against k at this sigma and temperature."""
     experiment = open_experiment(config)
@@ -75,40 +76,40 @@ def curves(config: ExperimentConfig, sigma: float, temperature: float) -> tuple[
     return ks, accuracy_by_k(experiment.memory, experiment.test, Params(1, sigma, temperature), ks)
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=BY_DATA)
 def influence_of(config: ExperimentConfig, params: Params) -> Influence:
     """Return what each memory point did to the test split."""
     experiment = open_experiment(config)
     return influence(experiment.memory, experiment.test, params, evaluation(config, params).predictions)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Working out Shapley values…")
+@st.cache_resource(max_entries=8, show_spinner="Working out Shapley values…", hash_funcs=BY_DATA)
 def shapley(config: ExperimentConfig, k: int) -> np.ndarray:
     """Return each training point's Shapley value in the vote of the k nearest, without working long for it."""
     return shapley_of(open_experiment(config), k, may_wait=False)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_DATA)
 def memories(config: ExperimentConfig, params: Params, with_shapley: bool) -> pd.DataFrame:
     """Return the table of training points."""
     values = shapley(config, params.k) if with_shapley else None
     return memory_table(open_experiment(config), influence_of(config, params), values)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=BY_DATA)
 def thumbnails(config: ExperimentConfig, part: str, rows: tuple[int, ...]) -> list[str | None]:
     """Return small pictures as data URLs; None where there is nothing to look at."""
     examples = getattr(open_experiment(config).dataset, part)
     return [data_url(examples, row) for row in rows]
 
 
-@st.cache_resource(max_entries=4, show_spinner="Projecting…")
+@st.cache_resource(max_entries=4, show_spinner="Projecting…", hash_funcs=BY_DATA)
 def projection(config: ExperimentConfig, method: str) -> Projection:
     """Return the map of the experiment, without working long for it."""
     return project(open_experiment(config), method, may_wait=False)
 
 
-@st.cache_data(max_entries=32, show_spinner="Comparing…")
+@st.cache_data(max_entries=32, show_spinner="Comparing…", hash_funcs=BY_DATA)
 def comparison(a: ExperimentConfig, a_params: Params, b: ExperimentConfig, b_params: Params) -> Comparison | None:
     """Return B against A on test; None where their test points differ."""
     if not same_points(open_experiment(a).dataset.test, open_experiment(b).dataset.test):
@@ -116,19 +117,19 @@ def comparison(a: ExperimentConfig, a_params: Params, b: ExperimentConfig, b_par
     return Comparison.of(evaluation(a, a_params), evaluation(b, b_params))
 
 
-@st.cache_data(max_entries=256, show_spinner="Opening the seeds…")
+@st.cache_data(max_entries=256, show_spinner="Opening the seeds…", hash_funcs=BY_DATA)
 def seed_result(config: ExperimentConfig) -> SeedResult:
     """Return what one seed gives; the experiment itself is not kept open."""
     return judge(prepare(config, may_wait=False))
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
-def clean_data(dataset: str, seeds: range) -> CleanData:
-    """Return what plans that spoil a dataset need to know of it."""
-    return CleanData.of(dataset, seeds, store=Store())
+@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=BY_DATA)
+def clean_data(config: ExperimentConfig, n_seeds: int) -> CleanData:
+    """Return what plans that spoil a dataset need to know of it, under so many seeds from the config's own on."""
+    return CleanData.of(config.dataset, range(config.seed, config.seed + n_seeds), store=Store())
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=BY_DATA)
 def slices(config: ExperimentConfig, params: Params, by: str) -> list[Slice]:
     """Return the gain within slices of the test points."""
     experiment = open_experiment(config)
@@ -136,7 +137,7 @@ def slices(config: ExperimentConfig, params: Params, by: str) -> list[Slice]:
     return slices_of(experiment.memory, experiment.test, evaluation(config, params), by, forgotten=forgotten)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=BY_DATA)
 def near_duplicates(config: ExperimentConfig, params: Params, fraction: float) -> NearDuplicates:
     """Return the test points with a memory within this fraction of the median distance to the nearest."""
     experiment = open_experiment(config)
@@ -145,32 +146,32 @@ def near_duplicates(config: ExperimentConfig, params: Params, fraction: float) -
     return find_near_duplicates(memory, test, result, fraction=fraction, train=data.train, test=data.test)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=BY_DATA)
 def calibration_intervals(config: ExperimentConfig, params: Params) -> dict[str, tuple[float, float]]:
     """Return intervals of what memory changes in NLL, Brier score and ECE."""
     confidence = evaluation(config, params).confidence
     return calibration_change_intervals(confidence["base"], confidence["resmem"])
 
 
-@st.cache_resource(max_entries=8, show_spinner="Judging the grid…")
+@st.cache_resource(max_entries=8, show_spinner="Judging the grid…", hash_funcs=BY_DATA)
 def grids(config: ExperimentConfig) -> Grids:
     """Return every setting of the grid on validation and test, without working long for it."""
     return grid_of(open_experiment(config), may_wait=False)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=BY_DATA)
 def lab(config: ExperimentConfig, params: Params) -> Lab:
     """Return what the indexes cost and find, without measuring."""
     return lab_of(open_experiment(config), params, may_wait=False)
 
 
-@st.cache_resource(max_entries=16, show_spinner="Drawing…")
+@st.cache_resource(max_entries=16, show_spinner="Drawing…", hash_funcs=BY_DATA)
 def report_figures(config: ExperimentConfig, params: Params, with_grid: bool) -> list[Shown]:
     """Return the figures of the experiment's report; `with_grid`: whether the grid, one more of them, is there now."""
     return figures_of(open_experiment(config), evaluation(config, params))
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
+@st.cache_data(max_entries=256, show_spinner=False, hash_funcs=BY_DATA)
 def recorded(config: ExperimentConfig, params: Params) -> None:
     """List the experiment, at the setting chosen on validation, among those judged on this machine."""
     Runs().record(open_experiment(config), params, evaluation(config, params), tuned=True)

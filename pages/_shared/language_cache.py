@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import streamlit as st
 
+from pages._shared.stamps import BY_DATA, key_of
 from resmem_core.language.config import LanguageConfig
 from resmem_core.language.evaluation import LanguageEvaluation
 from resmem_core.language.experiment import LanguageExperiment, prepare_language
@@ -42,46 +43,32 @@ class TestBlock(NamedTuple):
     outcome: np.ndarray
 
 
-@st.cache_resource(max_entries=3, show_spinner="Opening the text and its memory…")
+@st.cache_resource(max_entries=3, show_spinner="Opening the text and its memory…", hash_funcs=BY_DATA)
 def experiment(config: LanguageConfig) -> LanguageExperiment:
     """Return the experiment without training anything."""
     return prepare_language(config, may_wait=False)
 
 
-@st.cache_resource
-def _stamps() -> dict[str, str]:
-    return {}
-
-
-def forget_if_changed(dataset: str, stamp: str) -> None:
-    """Drop all that is kept if the text was another one when something was kept of it."""
-    if _stamps().setdefault(dataset, stamp) != stamp:
-        for kept in (experiment, tuned, smoothing, recorded, explained, explained_test, test_block):
-            kept.clear()
-        _evaluations().clear()
-        _stamps()[dataset] = stamp
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=BY_DATA)
 def tuned(config: LanguageConfig, objective: str) -> LanguageTuned:
     """Return the setting chosen on validation, without working long for it."""
     return experiment(config).tune(objective, may_wait=False)
 
 
-@st.cache_data(max_entries=256, show_spinner="Choosing the smoothing constant on validation…")
+@st.cache_data(max_entries=256, show_spinner="Choosing the smoothing constant on validation…", hash_funcs=BY_DATA)
 def smoothing(config: LanguageConfig, params: Params, objective: str) -> float:
     """Return the smoothing constant that validation gives a setting."""
     return experiment(config).smoothing(params, objective)
 
 
 @st.cache_resource
-def _evaluations() -> OrderedDict[tuple[LanguageConfig, Params, str], LanguageEvaluation]:
+def _evaluations() -> OrderedDict[tuple[tuple[str, str], Params, str], LanguageEvaluation]:
     return OrderedDict()
 
 
 def evaluation(config: LanguageConfig, params: Params, objective: str) -> LanguageEvaluation:
     """Return all methods judged on test, with a bar while that goes on; whoever leaves meanwhile stops it."""
-    kept, key = _evaluations(), (config, params, objective)
+    kept, key = _evaluations(), (key_of(config), params, objective)
     if key not in kept:  # by hand, as a function that Streamlit caches cannot move a bar
         bar = st.progress(0.0)
 
@@ -95,25 +82,25 @@ def evaluation(config: LanguageConfig, params: Params, objective: str) -> Langua
     return kept[key]
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
+@st.cache_data(max_entries=256, show_spinner=False, hash_funcs=BY_DATA)
 def recorded(config: LanguageConfig, params: Params, objective: str) -> None:
     """List the experiment, at the setting chosen on validation, among those judged on this machine."""
     Runs().record(experiment(config), params, evaluation(config, params, objective), tuned=True)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_DATA)
 def explained(config: LanguageConfig, params: Params, eps: float, context: tuple[int, ...]) -> TokenExplanation:
     """Return the prediction after a context, taken apart; one holds (K, C) numbers."""
     return experiment(config).explain(np.array(context, np.int32), params, eps)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_DATA)
 def explained_test(config: LanguageConfig, params: Params, eps: float, row: int) -> TokenExplanation:
     """Return the prediction of a test token, taken apart."""
     return experiment(config).explain_test(row, params, eps)
 
 
-@st.cache_data(max_entries=256, show_spinner="Judging tokens of the test text…")
+@st.cache_data(max_entries=256, show_spinner="Judging tokens of the test text…", hash_funcs=BY_DATA)
 def test_block(config: LanguageConfig, params: Params, block: int) -> TestBlock:
     """Return what base and ResMem say of `BLOCK` test tokens, from row `BLOCK * block` on."""
     of = experiment(config)

@@ -8,6 +8,7 @@ import streamlit as st
 
 from pages._shared import language_cache as cache
 from pages._shared.background import prepared
+from pages._shared.stamps import look
 from pages._shared.text import plain
 from resmem_core.base_model import NeedsPreparing
 from resmem_core.errors import InvalidParameterError, UnavailableError
@@ -97,7 +98,7 @@ def _at_hand(config: LanguageConfig, objective: str) -> tuple[LanguageExperiment
         if reason := item.unavailable(argument):
             raise UnavailableError(f"{spec!r} cannot be had: {reason}")
     loader, argument = parse_text(config.dataset)
-    cache.forget_if_changed(config.dataset, loader.stamp(argument))
+    look(config.dataset, loader, argument)
     backbone, _ = parse_backbone(config.backbone)
     status = Job(config).status()
     if (backbone.frozen or not loader.embedded) and (status is None or status.state != "done"):

@@ -9,6 +9,7 @@ import streamlit as st
 from pages._shared import cache
 from pages._shared.background import offer, watched
 from pages._shared.editing import effect_line
+from pages._shared.stamps import look
 from pages._shared.state import settings
 from pages._shared.text import plain
 from resmem_core.backbones import BACKBONES
@@ -44,6 +45,7 @@ def opened_as(shown: Settings) -> tuple[Experiment, Params]:
         status = job.status()
         at_hand = loader.embedded or loader.has_model or (status is not None and status.state == "done")
         if at_hand and (reason is None or not loader.argument):
+            look(config.dataset, loader, argument)
             experiment = _open(config)
             return experiment, _params(experiment, shown)
     except NeedsPreparing:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from resmem_core.datasets.base import DATASETS, PARTS, Source
+from resmem_core.datasets.base import DATASETS, PARTS, Source, part_called
 from resmem_core.datasets.model_file import (
     MAX_CLASSES,
     NO_LOGITS,
@@ -17,23 +18,25 @@ from resmem_core.datasets.model_file import (
     ModelFile,
     as_embeddings,
     as_float32,
+    in_class_order,
+    shown,
     wrong,
 )
 from resmem_core.errors import DatasetError
 from resmem_core.progress import Progress, Step
 from resmem_core.types import Examples, IntArray
 
-_KEYS = frozenset(f"{part}_{name}" for part in PARTS for name in ("embeddings", "logits", "labels", "images")) | {
-    "class_names"
-}
+SORTED = "labels are names and there are no class_names, so the logits' columns were taken as those of the sorted names"
+_NAMES = ("embeddings", "logits", "labels", "images")
 
 
 class Arrays(ModelFile):
     """An .npz file with `train_embeddings` (N, D), `train_logits` (N, C), `train_labels` (N,); `test_` alike.
 
-    Optional are `validation_` alike, `class_names` (C,), and `train_images` and so on: (N, height, width),
-    (N, height, width, 1 or 3) or (N, 1 or 3, height, width), uint8, or floating from 0 to 1. Where no part has
-    logits, a logistic regression on the embeddings is the base model.
+    Labels are whole numbers from 0, or names: numbered as in `class_names` or else sorted, which is then the order of
+    the logits' columns. Optional are `validation_` alike (or `val_`, `valid_`, `dev_`), `class_names` (C,), and
+    `train_images` and so on: (N, height, width), (N, height, width, 1 or 3) or (N, 1 or 3, height, width), uint8, or
+    floating from 0 to 1. Where no part has logits, a logistic regression on the embeddings is the base model.
     """
 
     name = "arrays"
@@ -42,54 +45,75 @@ class Arrays(ModelFile):
 
     def read(self, path: Path, progress: Progress) -> Source:
         """Read and check every array; messages name file and key."""
-        arrays, unknown = _read(path, progress)
-        parts = [part for part in PARTS if part != "validation" or _mentions(arrays, part)]
-        has_logits = any(f"{part}_logits" in arrays for part in PARTS)
-        needed = ("embeddings", "logits", "labels") if has_logits else ("embeddings", "labels")
-        missing = [f"{part}_{name}" for part in parts for name in needed if f"{part}_{name}" not in arrays]
-        if missing:
-            found = ", ".join([*arrays, *unknown]) or "no arrays"
-            raise DatasetError(f"{path} lacks {', '.join(missing)}; it has {found}")
-        labels = {part: _labels(path, f"{part}_labels", arrays) for part in parts}
-        n_classes, because = _n_classes(path, arrays, labels)
-        examples = {part: _examples(path, part, arrays, labels[part], n_classes, because) for part in parts}
-        class_names = _class_names(path, arrays, n_classes, because)
-        notes = [] if has_logits else [NO_LOGITS]
-        if has_logits and "validation" not in parts:
-            notes.append(NO_VALIDATION)
-        if unknown:
-            notes.append(f"unknown arrays were ignored: {', '.join(unknown)}")
-        return Source(
-            class_names,
-            examples["train"],
-            test=examples["test"],
-            validation=examples.get("validation"),
-            notes=tuple(notes),
-        )
+        arrays, unknown, spelt = _read(path, progress)
+        try:
+            return _source(path, arrays, unknown)
+        except DatasetError as error:  # with the keys as the file has them
+            keys = rf"\b({'|'.join(PARTS)})(?=_({'|'.join(_NAMES)})\b)"
+            raise DatasetError(re.sub(keys, lambda key: spelt.get(key[1], key[1]), str(error))) from error
+
+
+def _source(path: Path, arrays: dict[str, np.ndarray], unknown: list[str]) -> Source:
+    parts = [part for part in PARTS if part != "validation" or _mentions(arrays, part)]
+    has_logits = any(f"{part}_logits" in arrays for part in PARTS)
+    needed = ("embeddings", "logits", "labels") if has_logits else ("embeddings", "labels")
+    missing = [f"{part}_{name}" for part in parts for name in needed if f"{part}_{name}" not in arrays]
+    if missing:
+        found = ", ".join([*arrays, *unknown]) or "no arrays"
+        raise DatasetError(f"{path} lacks {', '.join(missing)}; it has {found}")
+    labels = {part: _labels(path, f"{part}_labels", arrays) for part in parts}
+    notes = [] if has_logits else [NO_LOGITS]
+    if any(y.dtype.kind == "U" for y in labels.values()):
+        notes += [] if "class_names" in arrays or not has_logits else [SORTED]
+        names = _names_of(path, arrays, labels)
+        labels = {part: _numbered(path, f"{part}_labels", y, names) for part, y in labels.items()}
+        arrays = {**arrays, "class_names": np.array(names)}
+    n_classes, because = _n_classes(path, arrays, labels)
+    examples = {part: _examples(path, part, arrays, labels[part], n_classes, because) for part in parts}
+    class_names = _class_names(path, arrays, n_classes, because)
+    if has_logits and "validation" not in parts:
+        notes.append(NO_VALIDATION)
+    if unknown:
+        notes.append(f"unknown arrays were ignored: {', '.join(unknown)}")
+    return Source(
+        class_names,
+        examples["train"],
+        test=examples["test"],
+        validation=examples.get("validation"),
+        notes=tuple(notes),
+    )
 
 
 def _mentions(arrays: Mapping[str, np.ndarray], part: str) -> bool:
     return any(key.startswith(f"{part}_") for key in arrays)
 
 
-def _read(path: Path, progress: Progress) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Return the arrays by key, and the keys that mean nothing here."""
+def _read(path: Path, progress: Progress) -> tuple[dict[str, np.ndarray], list[str], dict[str, str]]:
+    """Return the arrays by key, the keys that mean nothing here, and how the file calls each part."""
     with _damage_told(path, "the archive"):
         archive = np.load(path, allow_pickle=False) if zipfile.is_zipfile(path) else None
     if not isinstance(archive, np.lib.npyio.NpzFile):
         raise DatasetError(f"{path} is not an .npz file, or was cut short; write it with numpy.savez")
-    arrays, unknown = {}, []
+    arrays: dict[str, np.ndarray] = {}
+    spelt: dict[str, str] = {}
+    unknown = []
     with archive:
         for done, key in enumerate(archive.files):
             progress(Step("Reading arrays", done, len(archive.files), key))
-            if key not in _KEYS:
+            called, _, name = key.rpartition("_")
+            part = part_called(called)
+            if key != "class_names" and (part is None or name not in _NAMES):
                 unknown.append(key)
                 continue
+            if part is not None and spelt.setdefault(part, called) != called:
+                same = f"keys that begin with {spelt[part]}_ and with {called}_, which mean the same"
+                raise wrong(path, "the archive", same, f"one name for {part}")
             with _damage_told(path, key):
-                arrays[key] = archive[key]
-            if not isinstance(arrays[key], np.ndarray):  # NumPy hands out what it cannot parse as bytes
+                array = archive[key]
+            if not isinstance(array, np.ndarray):  # NumPy hands out what it cannot parse as bytes
                 raise wrong(path, key, "something else than an array", "what numpy.savez writes")
-    return arrays, unknown
+            arrays[key if part is None else f"{part}_{name}"] = array
+    return arrays, unknown, spelt
 
 
 @contextmanager
@@ -104,9 +128,38 @@ def _damage_told(path: Path, key: str) -> Iterator[None]:
 
 def _labels(path: Path, key: str, arrays: Mapping[str, np.ndarray]) -> IntArray:
     labels = arrays[key]
-    if labels.dtype.kind not in "iu" or labels.ndim != 1:
-        raise wrong(path, key, _kind(labels), "whole numbers of shape (N,)")
+    if labels.dtype.kind not in "iuU" or labels.ndim != 1:
+        raise wrong(path, key, _kind(labels), "whole numbers, or names, of shape (N,)")
     return labels
+
+
+def _names_of(path: Path, arrays: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray]) -> list[str]:
+    """Return the names of the classes where labels are names, in the order of the logits' columns."""
+    for part, y in labels.items():
+        if y.dtype.kind != "U":
+            named = next(part for part in labels if labels[part].dtype.kind == "U")
+            raise wrong(path, f"{part}_labels", _kind(y), f"names, as {named}_labels has")
+    if "class_names" in arrays:
+        if arrays["class_names"].dtype.kind not in "Uiu" or arrays["class_names"].ndim != 1:
+            raise wrong(path, "class_names", _kind(arrays["class_names"]), "text of shape (C,), as labels are names")
+        return arrays["class_names"].astype(np.str_).tolist()
+    names = in_class_order(np.unique(np.concatenate(list(labels.values()))).tolist())
+    if len(names) > MAX_CLASSES:
+        raise wrong(path, "the labels", f"{len(names)} different names", f"at most {MAX_CLASSES} classes")
+    logits = arrays.get("train_logits")
+    if logits is not None and logits.ndim == 2 and logits.shape[1] != len(names):
+        expected = f"{logits.shape[1]}, as train_logits has columns, or class_names in the order of these"
+        raise wrong(path, "the labels", f"{len(names)} different names, {shown(names)}", expected)
+    return names
+
+
+def _numbered(path: Path, key: str, labels: np.ndarray, names: Sequence[str]) -> IntArray:
+    found, places = np.unique(labels, return_inverse=True)
+    number = {name: label for label, name in enumerate(names)}
+    if strange := [name for name in found.tolist() if name not in number]:
+        row = int(np.argmax(labels == strange[0]))
+        raise wrong(path, key, f"{strange[0]!r} in row {row}", f"one of class_names, {shown(names)}")
+    return np.array([number[name] for name in found.tolist()], dtype=np.int64)[places]
 
 
 def _n_classes(path: Path, arrays: Mapping[str, np.ndarray], labels: Mapping[str, IntArray]) -> tuple[int, str]:
@@ -180,6 +233,8 @@ def _class_names(path: Path, arrays: Mapping[str, np.ndarray], n_classes: int, b
     names = arrays.get("class_names", np.arange(n_classes))
     if names.dtype.kind not in "Uiu" or names.shape != (n_classes,):
         raise wrong(path, "class_names", _kind(names), f"text of shape ({n_classes},), as {because}")
+    if names.dtype.kind == "U" and not np.char.strip(names).astype(bool).all():
+        raise wrong(path, "class_names", "an empty name", "a name for each class")
     unique, counts = np.unique(names, return_counts=True)
     if len(unique) < n_classes:
         raise wrong(path, "class_names", f"{str(unique[counts > 1][0])!r} more than once", "distinct names")

@@ -16,6 +16,12 @@ from resmem_core.registry import Registry
 from resmem_core.types import Examples
 
 PARTS = ("train", "validation", "test")
+PART_NAMES = {  # what they are called elsewhere
+    "train": ("train", "training"),
+    "validation": ("validation", "val", "valid", "dev"),
+    "test": ("test", "testing"),
+}
+PART_OF = {name: part for part, names in PART_NAMES.items() for name in names}
 
 
 def data_folder() -> Path:
@@ -26,6 +32,20 @@ def data_folder() -> Path:
 def user_path(text: str) -> Path:
     """Return what a user typed as a path, with a leading ~ replaced by their home."""
     return Path(os.path.expanduser(text))  # noqa: PTH111 - Path.expanduser raises for a user it does not know
+
+
+def part_called(name: str) -> str | None:
+    """Return the part that a person calls so ("val", "Train"), or None."""
+    return PART_OF.get(name.strip().casefold())
+
+
+def file_state(path: str | Path) -> list[int]:
+    """Return a file's size and time, which change when its content does; nothing where there is none."""
+    try:
+        stat = os.stat(path)  # noqa: PTH116 - no Path for each of many files
+    except OSError:
+        return []
+    return [stat.st_size, stat.st_mtime_ns]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +119,10 @@ class DatasetLoader(ABC):
     def unavailable(self, argument: str | None) -> str | None:
         """Return why the dataset cannot be loaded now, or None. Quick: it looks, and loads nothing."""
         return None
+
+    def stamp(self, argument: str | None) -> str:
+        """Return what changes when the data on disk does, without reading it; "" where it does not change."""
+        return ""
 
     def cache_key(self, argument: str | None) -> Mapping[str, Any] | None:
         """Return what identifies the source's content if decoding it is slow enough to be stored."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from resmem_core.datasets.base import DATASETS, DatasetLoader, Source, user_path
+from resmem_core.datasets.base import DATASETS, PART_NAMES, DatasetLoader, Source, file_state, user_path
 from resmem_core.errors import DatasetError, InvalidParameterError
 from resmem_core.progress import Progress, Step
 from resmem_core.store import digest_key
@@ -27,7 +27,6 @@ LARGEST_SIDE = 256  # pixels, up to which a size that all images share is kept
 SIDES = range(4, 1025)  # what `?size=` takes
 CHUNK = 64  # images a thread decodes between two reports
 
-_FOLDERS = {"train": ("train",), "validation": ("validation", "val", "valid"), "test": ("test",)}
 # Formats that Pillow opens but cannot draw by itself; EPS would even run another program.
 _NOT_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
 _LIKELY = ("JPEG", "PNG")
@@ -71,12 +70,20 @@ class Folder(DatasetLoader):
             return str(error)
         return None
 
+    def stamp(self, argument: str | None) -> str:
+        """Return a digest of the names, sizes and times of all files in folders of classes."""
+        root, _ = _parse(argument)
+        classes = [inside for folder in _parts(root).values() for inside in _shown(folder) if inside.is_dir()]
+        walked = [entry for inside in classes for entry in os.walk(inside)]
+        paths = sorted(f"{directory}/{name}" for directory, _, names in walked for name in names)
+        return digest_key({path: file_state(path) for path in paths})
+
     def cache_key(self, argument: str | None) -> Mapping[str, Any]:
         """Return a digest of the files' names, sizes and times, and how they are decoded."""
         root, side = _parse(argument)
         files, _ = _listing(root)
         return {
-            "files": digest_key({file.name: _stamp(root / file.name) for file in files}),
+            "files": digest_key({file.name: file_state(root / file.name) for file in files}),
             "side": side,
             "version": VERSION,
         }
@@ -133,11 +140,14 @@ def _parts(root: Path) -> dict[str, Path]:
     DatasetError
         If there is no such folder, or no train or no test in it; the message says what is there instead.
     """
-    if not root.is_dir():
-        what = "a file" if root.exists() else "not there"
+    try:
+        what = None if root.is_dir() else "a file" if root.exists() else "not there"
+    except OSError as error:  # no permission to look, a name too long
+        raise DatasetError(f"folder {root} cannot be read: {error.strerror}") from error
+    if what is not None:
         raise DatasetError(f"folder {root} is {what}; give a folder with train/CLASS/* and test/CLASS/*")
     inside = _shown(root)
-    found = {part: [name for name in names if (root / name).is_dir()] for part, names in _FOLDERS.items()}
+    found = {part: [name for name in names if (root / name).is_dir()] for part, names in PART_NAMES.items()}
     for part, names in found.items():
         if not names and part != "validation":
             raise DatasetError(
@@ -178,14 +188,6 @@ def _listing(root: Path) -> tuple[list[ImageFile], list[str]]:
                 f"found {_named(inside)}"
             )
     return files, notes
-
-
-def _stamp(path: Path) -> list[int]:
-    try:
-        stat = path.stat()
-    except OSError:
-        return []  # a broken link; decoding will call it damaged
-    return [stat.st_size, stat.st_mtime_ns]
 
 
 def _walk(folder: Path, endings: frozenset[str]) -> list[Path]:

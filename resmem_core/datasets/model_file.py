@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
-from resmem_core.datasets.base import DatasetLoader, Source, user_path
+from resmem_core.datasets.base import DatasetLoader, Source, file_state, user_path
 from resmem_core.errors import DatasetError
 from resmem_core.progress import Progress
 from resmem_core.types import FloatArray
@@ -41,7 +43,14 @@ class ModelFile(DatasetLoader):
     def unavailable(self, argument: str | None) -> str | None:
         """Return that there is no such file, if so."""
         path = user_path(argument or "")
-        return None if path.is_file() else f"{path} is {'a folder' if path.is_dir() else 'not there'}"
+        try:
+            return None if path.is_file() else f"{path} is {'a folder' if path.is_dir() else 'not there'}"
+        except OSError as error:  # no permission to look, a name too long
+            return f"{path} cannot be read: {error.strerror}"
+
+    def stamp(self, argument: str | None) -> str:
+        """Return the file's size and time."""
+        return str(file_state(user_path(argument or "")))
 
     def load(self, argument: str | None, progress: Progress) -> Source:
         """Read and check everything.
@@ -74,6 +83,18 @@ def as_embeddings(matrix: np.ndarray) -> tuple[FloatArray, int | None]:
     if row is not None or np.can_cast(matrix.dtype, np.float32) or np.array_equal(single, matrix):
         return single, row
     return np.ascontiguousarray(matrix, dtype=np.float64), None
+
+
+def in_class_order(texts: Iterable[str]) -> list[str]:
+    """Return the names of classes in order, as numbers where all are."""
+    texts = list(texts)
+    are_numbers = all(re.fullmatch("0|-?[1-9][0-9]{0,17}", text) for text in texts)
+    return sorted(texts, key=int if are_numbers else None)
+
+
+def shown(names: Sequence[str]) -> str:
+    """Return the first names, quoted, and how many there are besides."""
+    return ", ".join(map(repr, names[:8])) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
 def wrong(path: Path, where: str, found: str, expected: str) -> DatasetError:

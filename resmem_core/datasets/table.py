@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from resmem_core.datasets.base import DATASETS, PARTS, Source
+from resmem_core.datasets.base import DATASETS, PART_OF, PARTS, Source, part_called
 from resmem_core.datasets.model_file import (
     MAX_CLASSES,
     NO_LOGITS,
@@ -20,6 +21,8 @@ from resmem_core.datasets.model_file import (
     ModelFile,
     as_embeddings,
     as_float32,
+    in_class_order,
+    shown,
     wrong,
 )
 from resmem_core.errors import DatasetError
@@ -40,6 +43,10 @@ MAX_NAMES = 2**30  # bytes that the names of all rows may take in memory
 BLOCK = 2**24  # bytes of CSV read at a time; no row may be longer
 _TEXTS = ("split", "label", "name")
 _PREFIXES: tuple[str, ...] = ("embedding_", "e")  # of embedding columns; any other must be the only one
+_VECTORS = ("embedding", "embeddings", "vector")  # columns of lists, the first of them that there is
+_LISTS = (*_VECTORS, "logits")
+_WANTED = "embedding_0, embedding_1, ..., or a column 'embedding' of lists"
+_INDEX = re.compile("Unnamed: .*|index|level_[0-9]+|__index_level_[0-9]+__")  # as pandas and Arrow call row numbers
 _LOGIT = re.compile(r"logits?_(.+)")
 _IRREGULAR = re.compile("Row #([0-9]+): Expected ([0-9]+) columns, got ([0-9]+)")  # Arrow counts the header, from 1
 _NUMBERED = re.compile("(.*?)([0-9]{1,9})")
@@ -49,13 +56,14 @@ class Table(ModelFile):
     """One row an example, in a `.csv` (UTF-8, commas, a header) or a `.parquet` file, with these columns.
 
     - `label`: text or whole numbers. Classes are sorted, as numbers where all are.
-    - `split`: train, validation or test; train and test are needed. Without the column, validation and test are cut
-      off at random, by the seed, with equal shares of every class.
-    - Embeddings: `embedding_0`, `embedding_1`, ...; or `e0`, `e1`, ...; or any one prefix with numbers that begin at 0
-      or 1 and leave none out; or, in Parquet, one column `embedding` of lists.
+    - `split`: train, validation (or valid, val, dev) or test; train and test are needed. Without the column, validation
+      and test are cut off at random, by the seed, with equal shares of every class.
+    - Embeddings: `embedding_0`, `embedding_1`, ...; or `e0`, `e1`, ...; or any one prefix with numbers, two at least,
+      that begin at 0 or 1 and leave none out; or one column `embedding`, `embeddings` or `vector` of lists.
     - Logits, if there are any: `logit_CLASS` for every class; or `logit_0`, `logit_1`, ... in the order of the sorted
-      classes; or, in Parquet, one column `logits` of lists in that order. Without them a logistic regression on the
-      embeddings is the base model.
+      classes; or one column `logits` of lists in that order. Without them a logistic regression on the embeddings is
+      the base model.
+    - Lists are Parquet's own, or text such as "[0.1, 0.2]".
     - `name`, if there is one: what to call the example.
     """
 
@@ -81,8 +89,7 @@ class Table(ModelFile):
         if logits is not None and "validation" not in parts:
             notes.append(CUT_BY_SEED if len(parts) == 1 else NO_VALIDATION)
         if layout.ignored:
-            shown = ", ".join(map(repr, layout.ignored[:5])) + (", ..." if len(layout.ignored) > 5 else "")
-            notes.append(f"columns that mean nothing here were ignored: {shown}")
+            notes.append(f"columns that mean nothing here were ignored: {shown(layout.ignored)}")
         return Source(class_names, notes=tuple(notes), **{part: examples.take(rows) for part, rows in parts.items()})
 
 
@@ -112,23 +119,30 @@ class _Layout:
         """Every column that is read."""
         return [*self.texts, *self.embeddings, *self.logits]
 
+    @property
+    def numbers(self) -> list[str]:
+        """Those that hold a number in each cell."""
+        return [name for name in (*self.embeddings, *self.logits) if name not in _LISTS]
+
     @classmethod
-    def of(cls, path: Path, names: Sequence[str], lists: Sequence[str] = ()) -> _Layout:
-        """Return the layout of a table with columns `names`, of which `lists` hold lists."""
+    def of(cls, path: Path, names: Sequence[str], lists: Sequence[str], written: Sequence[str]) -> _Layout:
+        """Return the layout of a table with columns `names`, of which `lists` hold lists, and `written` text."""
         _check_header(path, names)
         texts = tuple(name for name in _TEXTS if name in names)
         if "label" not in texts:
-            raise wrong(path, "the table", f"no column 'label' but {_shown(names)}", "the class of each example there")
+            raise wrong(path, "the table", f"no column 'label' but {shown(names)}", "the class of each example there")
         rest = [name for name in names if name not in texts]
         logits: tuple[str, ...] = ("logits",) if "logits" in lists else ()
         classes = None
         if not logits and (found := {name: match[1] for name in rest if (match := _LOGIT.fullmatch(name))}):
             if len(set(found.values())) < len(found):
-                raise wrong(path, "the table", f"the columns {_shown(list(found))}", "one column of logits a class")
+                raise wrong(path, "the table", f"the columns {shown(list(found))}", "one column of logits a class")
             columns = {text: name for name, text in found.items()}
-            classes = tuple(_sorted(columns))
+            classes = tuple(in_class_order(columns))
             logits = tuple(columns[text] for text in classes)
-        embeddings = ("embedding",) if "embedding" in lists else _numbered(path, rest, names)
+        if not logits and "logits" in written:
+            logits = ("logits",)
+        embeddings = _embeddings(path, rest, names, lists, written)
         used = {*texts, *logits, *embeddings}
         return cls(texts, embeddings, logits, classes, tuple(name for name in names if name not in used))
 
@@ -141,29 +155,35 @@ def _check_header(path: Path, names: Sequence[str]) -> None:
         raise wrong(path, "the table", f"more than one column {repeated[0]!r}", "a name of its own for each")
 
 
-def _shown(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, names[:8])) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-
-
-def _numbered(path: Path, names: Sequence[str], every: Sequence[str]) -> tuple[str, ...]:
-    """Return the embedding columns among `names`, by their numbers."""
+def _embeddings(
+    path: Path, names: Sequence[str], every: Sequence[str], lists: Sequence[str], written: Sequence[str]
+) -> tuple[str, ...]:
+    """Return the embedding columns among `names`, by their numbers; or the one column of lists."""
     groups: dict[str, list[tuple[int, str]]] = {}
     for name in names:
-        if (match := _NUMBERED.fullmatch(name)) and not name.startswith("logit"):
+        if (match := _NUMBERED.fullmatch(name)) and not (name.startswith("logit") or _INDEX.fullmatch(name)):
             groups.setdefault(match[1], []).append((int(match[2]), name))
+    if vectors := [name for name in _VECTORS if name in lists]:
+        return (vectors[0],)
+    if known := [prefix for prefix in _PREFIXES if prefix in groups]:
+        return _in_order(path, known[0], groups[known[0]])
+    if vectors := [name for name in _VECTORS if name in written]:
+        return (vectors[0],)
     if not groups:
-        raise wrong(
-            path,
-            "the table",
-            f"no embeddings in the columns {_shown(every)}",
-            "embedding_0, embedding_1, ..., or in Parquet a column 'embedding' of lists",
-        )
-    prefixes = [prefix for prefix in _PREFIXES if prefix in groups] or list(groups)
-    if prefixes[0] not in _PREFIXES and len(groups) > 1:
-        found = f"numbered columns of several kinds, such as {_shown([group[0][1] for group in groups.values()])}"
+        raise wrong(path, "the table", f"no embeddings in the columns {shown(every)}", _WANTED)
+    if len(groups) > 1:
+        found = f"numbered columns of several kinds, such as {shown([group[0][1] for group in groups.values()])}"
         raise wrong(path, "the table", found, "embeddings named embedding_0, embedding_1, ...")
-    prefix = prefixes[0]
-    group = sorted(groups[prefix])
+    ((prefix, group),) = groups.items()
+    if len(group) == 1:
+        found = f"no numbered column but {group[0][1]!r}, which may be the number of the row"
+        raise wrong(path, "the table", found, f"{_WANTED}; call it embedding_0 if it is an embedding of one dimension")
+    return _in_order(path, prefix, group)
+
+
+def _in_order(path: Path, prefix: str, columns: Iterable[tuple[int, str]]) -> tuple[str, ...]:
+    """Return the columns by their numbers, of which none is missing."""
+    group = sorted(columns)
     first = group[0][0]
     for place, (number, name) in enumerate(group):
         if first > 1 or number != first + place:
@@ -177,17 +197,18 @@ def _read_csv(path: Path) -> tuple[_Layout, pa.Table]:
     from pyarrow import csv as arrow
 
     names = _csv_header(path)
-    layout = _Layout.of(path, names)
+    layout = _Layout.of(path, names, lists=(), written=names)
 
     def read(numbers: pa.DataType) -> pa.Table:
-        text = pa.dictionary(pa.int32(), pa.string())
+        kinds = dict.fromkeys(layout.used, pa.string()) | dict.fromkeys(layout.numbers, numbers)
+        kinds |= dict.fromkeys(layout.texts, pa.dictionary(pa.int32(), pa.string()))
         return arrow.read_csv(
             path,
             arrow.ReadOptions(use_threads=False, block_size=BLOCK, column_names=names, skip_rows=1),
             arrow.ParseOptions(newlines_in_values=True),
             arrow.ConvertOptions(
                 include_columns=layout.used,
-                column_types={name: text if name in layout.texts else numbers for name in layout.used},
+                column_types=kinds,
                 null_values=[""],
             ),
         )
@@ -205,7 +226,7 @@ def _read_csv(path: Path) -> tuple[_Layout, pa.Table]:
             raise DatasetError(
                 f"{path} cannot be read as CSV: {error}; write it again, as UTF-8 with commas"
             ) from error
-        _check_numbers(path, written, (*layout.embeddings, *layout.logits))
+        _check_numbers(path, written, layout.numbers)
         raise DatasetError(f"{path} cannot be read as CSV ({error})") from error
 
 
@@ -248,7 +269,8 @@ def _read_parquet(path: Path) -> tuple[_Layout, pa.Table]:
 
     try:
         schema = parquet.read_schema(path)
-        layout = _Layout.of(path, schema.names, [field.name for field in schema if _is_list(field.type)])
+        lists, written = ([field.name for field in schema if is_so(field.type)] for is_so in (_is_list, _is_text))
+        layout = _Layout.of(path, schema.names, lists, written)
         # Text is left as dictionaries, so that a long one that many rows share is held once.
         table = parquet.read_table(path, columns=layout.used, read_dictionary=list(layout.texts))
         table.validate(full=True)  # damage that only shows in use, such as text that is not UTF-8
@@ -265,11 +287,17 @@ def _is_list(kind: pa.DataType) -> bool:
     return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
 
 
+def _is_text(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
 def _matrix(
     path: Path, table: pa.Table, names: Sequence[str], convert: Callable[[np.ndarray], tuple[FloatArray, int | None]]
 ) -> FloatArray:
     """Return the numbers of these columns, or of the one column of lists, converted, (N, number of columns)."""
-    if _is_list(table[names[0]].type):
+    if names[0] in _LISTS:
         matrix, row = convert(_lists(path, table, names[0]))
     else:
         matrix, row = convert(np.stack([_column(path, table, name) for name in names], axis=1))
@@ -299,6 +327,10 @@ def _lists(path: Path, table: pa.Table, name: str) -> np.ndarray:
     import pyarrow.compute as pc
 
     column = table[name]
+    if _is_text(column.type):
+        return _written_lists(
+            path, name, chain.from_iterable(chunk.to_pylist() for chunk in column.chunks), len(column)
+        )
     _check_number_type(path, name, column.type.value_type)
     lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
     expected = int(lengths[0])
@@ -309,16 +341,43 @@ def _lists(path: Path, table: pa.Table, name: str) -> np.ndarray:
     return pc.list_flatten(column).to_numpy().reshape(len(lengths), expected)
 
 
+def _written_lists(path: Path, name: str, cells: Iterable[str | None], n: int) -> np.ndarray:
+    """Return the numbers of `n` lists that are written as text, (n, D)."""
+    matrix = np.empty((n, 0))
+    for row, text in enumerate(cells):
+        numbers = _numbers(text or "")
+        if numbers is None:
+            found = "an empty cell" if not text else repr(text[:60]) + ("..." if len(text) > 60 else "")
+            raise _wrong_cell(path, name, row, found, "a list of finite numbers, such as '[0.1, 0.2]'")
+        if not row:
+            matrix = np.empty((n, len(numbers)))
+        if not numbers or len(numbers) != matrix.shape[1]:
+            wanted = f"{matrix.shape[1]}, as row 0 has" if row else "one number at least"
+            raise _wrong_cell(path, name, row, f"a list of {len(numbers)} numbers", wanted)
+        matrix[row] = numbers
+    return matrix
+
+
+def _numbers(text: str) -> list[float] | None:
+    """Return the numbers of a list in JSON, or None if the text is no such list."""
+    try:
+        found = json.loads(text, parse_int=float)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, list) and set(map(type, found)) <= {float} else None
+
+
 def _texts(path: Path, table: pa.Table, name: str) -> tuple[list[str], IntArray]:
     """Return the different texts of a column, and the place among them of what each row has, (N,)."""
     import pyarrow as pa
 
     column = table[name]
-    if not pa.types.is_dictionary(column.type):
-        column = column.dictionary_encode()
-    kind = column.type.value_type
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind)):
+    is_encoded = pa.types.is_dictionary(column.type)
+    kind = column.type.value_type if is_encoded else column.type
+    if not (_is_text(kind) or pa.types.is_integer(kind)):
         raise wrong(path, f"column {name!r}", f"the type {kind}", "text or whole numbers")
+    if not is_encoded:
+        column = column.dictionary_encode()
     encoded = column.unify_dictionaries().combine_chunks()
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.chunk(0)
@@ -343,7 +402,7 @@ def _classes(
     if all(map(_is_number, texts)) and (broken := [text for text in texts if not re.fullmatch("-?[0-9]+", text)]):
         text = broken[0]
         raise _wrong_cell(path, "label", _row_of(texts, places, text), repr(text), "a whole number, or a name")
-    classes = _sorted(texts)
+    classes = in_class_order(texts)
     notes = []
     if n_logits is not None:
         columns = list(layout.logit_classes or map(str, range(n_logits)))
@@ -352,9 +411,9 @@ def _classes(
         if strange := [text for text in texts if text not in columns]:
             if len(texts) != n_logits or columns != [str(number) for number in range(n_logits)]:
                 row = _row_of(texts, places, strange[0])
-                expected = f"one of the {n_logits} classes that have logits, {_shown(columns)}"
+                expected = f"one of the {n_logits} classes that have logits, {shown(columns)}"
                 raise _wrong_cell(path, "label", row, repr(strange[0]), expected)
-            notes.append(f"logits 0 to {n_logits - 1} were taken as those of the sorted classes, {_shown(classes)}")
+            notes.append(f"logits 0 to {n_logits - 1} were taken as those of the sorted classes, {shown(classes)}")
         else:
             classes = columns
     elif len(classes) > MAX_CLASSES:
@@ -367,10 +426,6 @@ def _row_of(texts: Sequence[str], places: IntArray, text: str) -> int:
     return int(np.argmax(places == texts.index(text)))
 
 
-def _is_whole(text: str) -> bool:
-    return re.fullmatch("0|-?[1-9][0-9]{0,17}", text) is not None
-
-
 def _is_number(text: str) -> bool:
     try:
         float(text)
@@ -379,24 +434,24 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _sorted(texts: Iterable[str]) -> list[str]:
-    """Return texts in order, as numbers where all are."""
-    texts = list(texts)
-    return sorted(texts, key=int if all(map(_is_whole, texts)) else None)
-
-
 def _parts(path: Path, table: pa.Table) -> dict[str, IntArray]:
     """Return the rows of each part; all are in train where no column says otherwise."""
     if "split" not in table.column_names:
         return {"train": np.arange(table.num_rows)}
     texts, places = _texts(path, table, "split")
-    if strange := [text for text in texts if text not in PARTS]:
+    called = {text: part_called(text) for text in texts}
+    if strange := [text for text, part in called.items() if part is None]:
         row = _row_of(texts, places, strange[0])
-        raise _wrong_cell(path, "split", row, repr(strange[0]), f"one of {', '.join(PARTS)}")
-    if missing := [part for part in ("train", "test") if part not in texts]:
+        raise _wrong_cell(path, "split", row, repr(strange[0]), f"one of {', '.join(PART_OF)}")
+    found = {part: [text for text in texts if called[text] == part] for part in PARTS}
+    for part, spellings in found.items():
+        if len(spellings) > 1:
+            same = f"{' and '.join(map(repr, spellings))}, which mean the same"
+            raise wrong(path, "column 'split'", same, f"one name for {part}")
+    if missing := [part for part in ("train", "test") if not found[part]]:
         expected = "train and test there, or no such column, so that the parts are cut off by the seed"
         raise wrong(path, "column 'split'", f"no {missing[0]}", expected)
-    return {part: np.flatnonzero(places == texts.index(part)) for part in PARTS if part in texts}
+    return {part: np.flatnonzero(places == texts.index(spelt[0])) for part, spelt in found.items() if spelt}
 
 
 def _names(path: Path, table: pa.Table) -> np.ndarray:

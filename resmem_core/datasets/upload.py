@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from resmem_core.datasets.base import DATASETS, DatasetLoader, Source
+from resmem_core.datasets.base import DATASETS, DatasetLoader, Source, file_state
 from resmem_core.errors import DatasetError, UnavailableError
 from resmem_core.progress import Progress
 
@@ -32,6 +32,13 @@ class UploadedFile(DatasetLoader):
                 f"upload {argument!r} is not there, or was deleted by its owner; upload the file on the page Your data"
             )
         return None
+
+    def stamp(self, argument: str | None) -> str:
+        """Return the file's size and time."""
+        from resmem_core.uploads import find
+
+        path = find(argument or "")
+        return "" if path is None else str(file_state(path))
 
     def load(self, argument: str | None, progress: Progress) -> Source:
         """Read it.

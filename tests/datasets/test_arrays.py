@@ -102,8 +102,66 @@ def test_floating_images_are_scaled(path, good):
 
 
 def test_unknown_arrays_are_noted_even_if_unreadable(path, good):
-    good["val_labels"] = np.array([{}], dtype=object)
-    assert load(path, good).notes[-1] == "unknown arrays were ignored: val_labels"
+    good["other_labels"] = np.array([{}], dtype=object)
+    assert load(path, good).notes[-1] == "unknown arrays were ignored: other_labels"
+
+
+@pytest.mark.parametrize("called", ["val", "valid", "dev", "Validation"])
+def test_parts_as_others_call_them(path, good, called):
+    source = load(path, {**good, **part(called, 7, 2)})
+    assert len(source.validation) == 7
+    assert source.notes == ()
+    with pytest.raises(DatasetError, match=rf"lacks {called}_embeddings, {called}_logits; it has .*, {called}_labels$"):
+        load(path, {**good, f"{called}_labels": [0, 1]})
+    with pytest.raises(
+        DatasetError, match=rf"{called}_labels has labels from 3 to 9; expected 0 to 2, as train_logits"
+    ):
+        load(path, {**good, **part(called, 7, 2), f"{called}_labels": np.arange(7) + 3})
+
+
+def test_a_part_has_one_name(path, good):
+    with pytest.raises(DatasetError, match=r"begin with val_ and with valid_, which mean the same; expected one name"):
+        load(path, {**good, **part("val", 7, 2), **part("valid", 7, 2)})
+
+
+@pytest.mark.parametrize("names", [["10", "9", "8"], ["ant", "cat", "bee"]])
+@pytest.mark.parametrize("given", [True, False])
+def test_labels_may_be_names(path, good, names, given):
+    ordered = names if given else sorted(names, key=lambda name: (len(name), name))
+    named = {key: np.array(ordered)[y] if key.endswith("labels") else y for key, y in good.items()}
+    source = load(path, {**named, **({"class_names": names} if given else {})})
+    assert source.class_names == tuple(ordered)
+    assert np.array_equal(source.train.labels, load(path, good).train.labels)
+    assert any("sorted names" in note for note in source.notes) is not given
+    few = {key: value for key, value in named.items() if not key.endswith("logits")}
+    assert load(path, few).class_names == tuple(sorted(names, key=lambda name: (len(name), name)))
+
+
+def test_a_path_that_no_path_can_be_is_refused():
+    for argument in ("x" * 5000, "x" * 300):
+        for kind in ("arrays", "folder"):
+            with pytest.raises(DatasetError, match="x cannot be read: File name too long"):
+                load_dataset(f"{kind}:{argument}")
+    with pytest.raises(DatasetError, match="not there"):
+        load_dataset("arrays:a\0b")
+
+
+def test_names_that_are_no_classes(path, good):
+    named = {key: np.array(["a", "b", "c"])[y] if key.endswith("labels") else y for key, y in good.items()}
+    with pytest.raises(DatasetError, match=r"train_labels has 'a' in row \d+; expected one of class_names, 'b', 'c'"):
+        load(path, {**named, "class_names": ["b", "c", "d"]})
+    with pytest.raises(DatasetError, match=r"train_labels has int64 of shape .*; expected names, as test_labels has"):
+        load(path, {**named, "train_labels": good["train_labels"]})
+    with pytest.raises(DatasetError, match=r"class_names has \|V4 of shape \(3,\); expected text of shape"):
+        load(path, {**named, "class_names": np.zeros(3, "V4")})
+    with pytest.raises(DatasetError, match=r"2 different names, 'a', 'b'; expected 3, as train_logits has columns"):
+        load(
+            path,
+            {
+                **named,
+                **{f"{p}_labels": np.array(["a", "b"])[np.arange(n) % 2] for p, n in (("train", 30), ("test", 9))},
+            },
+        )
 
 
 def test_a_class_that_only_test_has_is_a_note(path, good):

@@ -49,6 +49,16 @@ def test_reads_pixels_labels_and_names(root):
         assert np.array_equal(np.asarray(Image.open(root / name)).transpose(2, 0, 1), pixels)
 
 
+def test_the_stamp_changes_with_the_files(root):
+    before = FOLDER.stamp(str(root))
+    assert FOLDER.stamp(str(root)) == before
+    path = root / "train" / "cat" / "0.png"
+    os.utime(path, (1, 1))
+    changed = FOLDER.stamp(str(root))
+    path.unlink()
+    assert len({before, changed, FOLDER.stamp(str(root))}) == 3
+
+
 def test_the_whole_way_through_the_store(root, tmp_path):
     store = Store(tmp_path / "store")
     first, again = (load_dataset(f"folder:{root}", store=store) for _ in range(2))
@@ -60,7 +70,7 @@ def test_the_whole_way_through_the_store(root, tmp_path):
     assert len(store.entries()) == 2
 
 
-@pytest.mark.parametrize("name", ["validation", "val", "valid"])
+@pytest.mark.parametrize("name", ["validation", "val", "valid", "dev"])
 def test_a_validation_folder_is_used(root, name):
     pixels = save(root / name / "dog" / "x.png", seed=9)
     source = load(root)

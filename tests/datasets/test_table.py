@@ -1,6 +1,7 @@
 """`table:`: what is read from CSV and Parquet, and what is said of every mistake."""
 
 from contextlib import suppress
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -108,6 +109,46 @@ def test_embedding_columns_by_prefix_and_number(tmp_path, prefix, first):
     assert load(tmp_path, text).train.embeddings.tolist() == [[1, 2], [3, 4]]
 
 
+@pytest.mark.parametrize(
+    "index", ["Unnamed: 0", "Unnamed: 0.1,Unnamed: 0", "index", "level_0,level_1", "__index_level_0__", ""]
+)
+@pytest.mark.parametrize(
+    ("columns", "cells"), [("pca0,pca1", "3,4"), ("e0,e1", "3,4"), ("embedding", '"[3, 4]"'), ("vector", '"[3,4.0]"')]
+)
+def test_a_row_number_is_no_embedding(tmp_path, index, columns, cells):
+    number = ",".join("7" for _ in index.split(","))
+    source = load(tmp_path, f"{index},label,{columns}\n{number},a,{cells}\n{number},b,{cells}\n")
+    assert source.train.embeddings.tolist() == [[3, 4], [3, 4]]
+    assert "ignored" in source.notes[-1]
+
+
+def test_lists_written_as_text(tmp_path, kind):
+    data = frame(18, logits=False)
+    embeddings = data.filter(like="embedding").to_numpy()
+    logits = np.random.default_rng(1).normal(size=(18, 3))
+    written = data[["label", "split"]].assign(
+        embedding=[str(row) for row in embeddings.tolist()], logits=[f" {row} " for row in logits.tolist()]
+    )
+    test = load(tmp_path, written, kind).test
+    assert np.allclose(test.embeddings, embeddings[rows_of(test)], rtol=1e-6)
+    assert np.allclose(test.logits, logits[rows_of(test)], rtol=1e-6)
+
+
+def test_numbered_columns_of_a_known_name_win_over_text(tmp_path):
+    source = load(tmp_path, "label,embedding,e0\na,ada-002,1\nb,ada-002,2\n")
+    assert source.train.embeddings.tolist() == [[1], [2]]
+
+
+@pytest.mark.parametrize("called", ["val", "valid", "dev", " Validation", "VAL"])
+def test_parts_as_others_call_them(tmp_path, kind, called):
+    data = frame(18)
+    expected = load(tmp_path, data, kind)
+    data["split"] = data["split"].replace({"validation": called, "train": "Train", "test": "testing"})
+    found = load(tmp_path, data, kind)
+    for part in ("train", "validation", "test"):
+        assert np.array_equal(rows_of(getattr(found, part)), rows_of(getattr(expected, part)))
+
+
 def test_the_named_prefixes_win_over_other_numbered_columns(tmp_path):
     source = load(tmp_path, "id3,label,e0,e1,embedding_0\n7,a,1,2,3\n8,b,1,2,4\n")
     assert source.train.embeddings.tolist() == [[3], [4]]
@@ -185,7 +226,29 @@ WRONG = {
     "long label": ("label,e0\n" + "x" * 300 + ",1\n", ["300 characters", "row 0"]),
     "label without logits": ("label,e0,logit_a,logit_b\na,1,2,3\nc,1,2,3\n", ["'c' in row 1", "'a', 'b'"]),
     "one logit": ("label,e0,logit_a\na,1,2\na,1,2\n", ["logits of 1 class"]),
-    "unknown split": ("label,e0,split\na,1,train\nb,1,val\n", ["column 'split'", "'val' in row 1", "validation"]),
+    "unknown split": (
+        "label,e0,split\na,1,train\nb,1,eval\n",
+        ["column 'split'", "'eval' in row 1", "validation, val"],
+    ),
+    "a part with two names": (
+        "label,e0,split\na,1,train\nb,1,test\na,1,val\nb,1,valid\n",
+        ["column 'split'", "'val' and 'valid', which mean the same", "one name for validation"],
+    ),
+    "a part in two cases": ("label,e0,split\na,1,train\nb,1,Test\nb,1,test\n", ["'Test' and 'test', which mean"]),
+    "a row number alone": ("Unnamed: 0,label\n0,a\n1,b\n", ["no embeddings", "'Unnamed: 0', 'label'", "embedding_0"]),
+    "one number of no known name": ("id0,label\n0,a\n1,b\n", ["no numbered column but 'id0'", "call it embedding_0"]),
+    "R's row number": ("X1,label\n1,a\n2,b\n", ["no numbered column but 'X1'", "embedding_0"]),
+    "a number for a list": ("label,embedding\na,0.5\n", ["column 'embedding'", "'0.5' in row 0", "'[0.1, 0.2]'"]),
+    "numpy's way to write": ('label,embedding\na,"[0.1 0.2\n 0.3]"\n', ["'[0.1 0.2\\n 0.3]' in row 0"]),
+    "a long text for a list": (f"label,embedding\na,{'x' * 100}\n", [f"'{'x' * 60}'... in row 0"]),
+    "true in a list": ('label,embedding\na,"[1, 2]"\nb,"[1, true]"\n', ["'[1, true]' in row 1"]),
+    "lists in a list": ('label,embedding\na,"[[1, 2]]"\n', ["'[[1, 2]]' in row 0"]),
+    "deep lists": (f"label,embedding\na,{'[' * 100_000}\n", ["... in row 0", "a list of finite numbers"]),
+    "an empty list": ("label,embedding\na,[]\n", ["a list of 0 numbers in row 0", "one number at least"]),
+    "no list": ('label,embedding\na,"[1, 2]"\nb,\n', ["an empty cell in row 1"]),
+    "lists of other lengths": ('label,embedding\na,"[1, 2]"\nb,[1]\n', ["a list of 1 numbers in row 1", "2, as row 0"]),
+    "NaN in a list": ('label,embedding\na,"[1, NaN]"\n', ["an empty cell or NaN in row 0"]),
+    "a huge number in a list": (f"label,embedding\na,[1{'0' * 5000}]\n", ["infinity", "row 0"]),
     "empty split": ("label,e0,split\na,1,train\nb,1,\n", ["column 'split'", "empty cell in row 1"]),
     "no test": ("label,e0,split\na,1,train\nb,1,validation\n", ["column 'split'", "no test"]),
     "short row": ("label,e0,e1\na,1,2\nb,1\n", ["2 cells in row 1", "expected 3"]),
@@ -196,7 +259,6 @@ WRONG = {
     "NUL": (b"la\x00bel,e0\n", ["first line", "NUL"]),
     "long header": (b"label," + b"e" * 2**21, ["first line", "1048576 bytes"]),
     "many columns": ("label," + ",".join(f"e{n}" for n in range(20_001)) + "\n", ["20002 columns", "20000"]),
-    "embedding as text": ('label,embedding\na,"[1, 2]"\n', ["no embeddings", "'embedding' of lists"]),
 }
 WRONG_PARQUET = {
     "unequal lists": (lists(embedding=[[1.0, 2.0], [1.0]]), ["column 'embedding'", "list of 1 numbers in row 1"]),
@@ -208,6 +270,17 @@ WRONG_PARQUET = {
     "null": (lists(e0=pa.array([1, None], pa.int64())), ["column 'e0'", "empty cell or NaN in row 1"]),
     "booleans": (lists(e0=[True, False]), ["column 'e0'", "bool"]),
     "floating labels": (pa.table({"label": [0.0, 1.0], "e0": [1, 2]}), ["column 'label'", "double"]),
+    "lists of labels": (
+        pa.table({"label": [["a"], ["b"]], "e0": [1, 2]}),
+        ["column 'label'", "list<", "text or whole"],
+    ),
+    "structs of labels": (pa.table({"label": [{"a": 1}, {"a": 2}], "e0": [1, 2]}), ["column 'label'", "struct<"]),
+    "no labels": (pa.table({"label": [None, None], "e0": [1, 2]}), ["column 'label'", "the type null"]),
+    "dates for names": (lists(e0=[1, 2], name=[date(2020, 1, 1)] * 2), ["column 'name'", "date32", "text or whole"]),
+    "lists of splits": (lists(e0=[1, 2], split=[["train"], ["test"]]), ["column 'split'", "list<"]),
+    "lists of lists": (lists(embedding=[[[1.0]], [[2.0]]]), ["column 'embedding'", "list<", "numbers"]),
+    "text for lists": (lists(embedding=["[1]", "x"]), ["column 'embedding'", "'x' in row 1"]),
+    "a row number": (lists(__index_level_0__=[1, 2]), ["no embeddings", "'__index_level_0__'"]),
     "null label": (pa.table({"label": ["a", None], "e0": [1, 2]}), ["column 'label'", "row 1"]),
 }
 

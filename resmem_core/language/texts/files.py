@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from resmem_core.datasets.base import PARTS, user_path
+from resmem_core.datasets.base import PART_OF, PARTS, file_state, user_path
 from resmem_core.errors import DatasetError, InvalidParameterError
 from resmem_core.language.corpus import TEXTS, TextLoader, TextSource
 from resmem_core.language.texts.wikitext import articles
@@ -16,7 +16,7 @@ from resmem_core.language.types import Document
 from resmem_core.progress import Progress, Step
 from resmem_core.store import digest_key
 
-_PREFIX = re.compile(rf"({'|'.join(PARTS)})=(.*)", re.DOTALL)
+_PREFIX = re.compile(rf"({'|'.join(PART_OF)})=(.*)", re.DOTALL)
 _WRITE = "write text:PATH, text:PATH,PATH or text:train=PATH,test=PATH"
 
 
@@ -47,8 +47,8 @@ class TextFiles(TextLoader):
         DatasetError, InvalidParameterError
             As `load`, of files that are not there.
         """
-        states = {str(path): path.stat() for paths in _files(argument or "").values() for path in paths}
-        return digest_key({path: [state.st_size, state.st_mtime_ns] for path, state in states.items()})
+        paths = [path for paths in _files(argument or "").values() for path in paths]
+        return digest_key({str(path): file_state(path) for path in paths})
 
     def load(self, argument: str | None, progress: Progress) -> TextSource:
         """Read all files.
@@ -91,7 +91,7 @@ def _files(argument: str) -> dict[str, list[Path]]:
                 raise InvalidParameterError(
                     f"text:{argument}: {entry!r} says no part, as others do; put train=, validation= or test= before it"
                 )
-            given.setdefault(match[1], []).extend(_paths(match[2].strip()))
+            given.setdefault(PART_OF[match[1]], []).extend(_paths(match[2].strip()))
         if missing := [part for part in ("train", "test") if part not in given]:
             raise InvalidParameterError(
                 f"text:{argument}: there is no {missing[0]}=PATH; {_WRITE}, or give no part at all and both are cut off"

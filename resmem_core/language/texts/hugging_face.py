@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
-from resmem_core.datasets.base import user_path
+from resmem_core.datasets.base import PART_NAMES, user_path
 from resmem_core.errors import DatasetError, InvalidParameterError, UnavailableError
 from resmem_core.language.corpus import TEXTS, TextLoader, TextSource
 from resmem_core.language.texts.wikitext import articles
@@ -17,7 +17,6 @@ from resmem_core.progress import Progress, Step
 DEFAULT_COLUMN = "text"
 MIN_VERSION = 4  # of the package: earlier ones run scripts that a dataset brings
 _INSTALL = f"pip install 'datasets>={MIN_VERSION}'"
-_SPLITS = {"train": ("train",), "validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
 _WRITE = "write hf:NAME, hf:NAME:CONFIG or hf:NAME:CONFIG@COLUMN"
 # Neither CONFIG nor COLUMN may hold a slash, so that paths with a colon or @ in a folder's name are paths.
 _ARGUMENT = re.compile(r"(?P<name>[^@]+?|.+?/[^@/]*?)(?::(?P<config>[^:/\\@]+))?(?:@(?P<column>[^@/\\]+))?")
@@ -68,7 +67,7 @@ class HuggingFace(TextLoader):
             raise UnavailableError(f"hf:{argument}: {reason}")
         progress(Step("Fetching text from Hugging Face", 0, 0, asked.name))
         splits = _fetched(asked)
-        names = {part: [name for name in known if name in splits] for part, known in _SPLITS.items()}
+        names = {part: [name for name in known if name in splits] for part, known in PART_NAMES.items()}
         if not names["train"]:
             raise DatasetError(
                 f"hf:{argument} has no split train but {_shown(list(splits))}; use a dataset that has one"

@@ -76,7 +76,8 @@ def test_parts_are_as_given(folder):
     assert texts(source.documents) == ["text of a.txt", "text of b.txt"]
     assert texts(source.test) == ["text of c.md"]
     assert source.validation is None
-    assert texts(load("train=a.txt,validation=sub,test=c.md").validation) == ["text of sub/a.txt"]
+    for called in ("validation", "val", "dev"):
+        assert texts(load(f"train=a.txt,{called}=sub,test=c.md").validation) == ["text of sub/a.txt"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,139 @@
+"""Files that change while the app runs: pages show what is there now."""
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from pages._shared import stamps
+from resmem_core.experiment import ExperimentConfig, prepare
+from resmem_core.jobs import Job
+from resmem_core.progress import silent
+from resmem_core.store import Store
+
+
+def arrays(n, seed):
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % 2
+    return {
+        f"{part}_{name}": value
+        for part in ("train", "validation", "test")
+        for name, value in (
+            ("embeddings", labels[:, None] + rng.normal(0, 0.7, (n, 3))),
+            ("logits", rng.normal(size=(n, 2))),
+            ("labels", labels),
+        )
+    }
+
+
+def write_npz(path, n, seed):
+    np.savez(path, **arrays(n, seed))
+
+
+def write_csv(path, n, seed):
+    found = arrays(n, seed)
+    parts = [
+        pd.DataFrame(found[f"{part}_embeddings"])
+        .add_prefix("embedding_")
+        .join(pd.DataFrame(found[f"{part}_logits"]).add_prefix("logit_"))
+        .assign(split=part, label=found[f"{part}_labels"])
+        for part in ("train", "validation", "test")
+    ]
+    pd.concat(parts).to_csv(path, index=False)
+
+
+def metrics(at):
+    return {metric.label: metric.value for metric in at.metric}
+
+
+@pytest.mark.parametrize(("kind", "ending", "write"), [("arrays", "npz", write_npz), ("table", "csv", write_csv)])
+def test_a_file_that_changed_is_not_shown_as_it_was(opened, text_of, tmp_path, kind, ending, write):
+    path = tmp_path / f"mine.{ending}"
+    write(path, 60, 0)
+    query = {"dataset": f"{kind}:{path}", "k": "5"}
+    pages = {page: opened(page, **query) for page in ("overview", "classes", "tune")}
+    inspected = opened("inspect", **query, point="55")
+    before = {page: (metrics(at), text_of(at)) for page, at in pages.items()}
+    for n, seed in ((60, 0), (50, 1), (60, 0)):
+        write(path, n, seed)
+        for page, at in pages.items():
+            assert not at.run().exception
+            shown, fresh = (metrics(at), text_of(at)), opened(page, **query)
+            assert shown == (metrics(fresh), text_of(fresh))
+            assert (shown == before[page]) is (seed == 0)
+        assert not inspected.run().exception
+        assert ("no test point 55" in text_of(inspected)) is (n == 50)
+
+
+def test_a_folder_that_changed_is_offered_to_be_prepared(opened, text_of, tmp_path, monkeypatch):
+    store = Store(tmp_path / "store")
+    monkeypatch.setenv("RESMEM_CACHE", str(store.root))
+    rng = np.random.default_rng(0)
+
+    def save(name, seed):
+        path = tmp_path / "pictures" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(path)
+
+    for part, n in (("train", 20), ("test", 6)):
+        for kind in ("cat", "dog"):
+            for number in range(n):
+                save(f"{part}/{kind}/{number}.png", int(rng.integers(10**6)))
+    config = ExperimentConfig(f"folder:{tmp_path / 'pictures'}", "linear", epochs=2)
+
+    def train():
+        with Job(config, store=store).reporting(silent):
+            prepare(config, store=store)
+
+    train()
+    query = {"dataset": config.dataset, "backbone": "linear", "epochs": "2", "k": "3"}
+    at = opened("overview", **query)
+    assert not at.exception
+    assert metrics(at)
+    before = text_of(at)
+    save("test/cat/6.png", 7)
+    at.run()
+    assert not at.exception
+    assert text_of(at) != before
+    train()
+    at.run()
+    assert not at.exception
+    assert metrics(at)
+    assert text_of(at) == text_of(opened("overview", **query)) != before
+
+
+@pytest.mark.parametrize("name", ["cache", "language_cache"])
+def test_everything_kept_of_an_experiment_is_keyed_by_its_data(name):
+    text = (Path(stamps.__file__).parent / f"{name}.py").read_text()
+    kept = re.findall(r"@st\.cache_(?:data|resource)\((.*)\)\ndef \w+\((.*)\)", text)
+    assert [decorated for decorated, taken in kept if "Config" in taken and "hash_funcs=BY_DATA" not in decorated] == []
+    assert len(kept) > 5
+
+
+def test_large_folders_are_not_looked_through_at_every_turn(monkeypatch):
+    now, asked = [0.0], []
+    monkeypatch.setattr(stamps, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(stamps.st, "session_state", {})
+    found = {}
+    monkeypatch.setattr(stamps, "_looks", lambda: found)
+
+    def stamp(argument):
+        now[0] += 0.5
+        asked.append(argument)
+        return str(len(asked))
+
+    def look():
+        stamps.look("folder:x", SimpleNamespace(stamp=stamp), "x")
+        return stamps.key_of(ExperimentConfig("folder:x"))[1]
+
+    assert look() == "1"
+    now[0] += 9
+    assert look() == "1"
+    now[0] += 1.5
+    assert look() == "2"
+    assert stamps.key_of(ExperimentConfig("digits"))[1] == ""
