@@ -16,7 +16,7 @@ from pages._shared.figures import show
 from pages._shared.links import to_test_point
 from pages._shared.opening import opened, opened_as
 from pages._shared.share import share
-from pages._shared.state import bound, change, settings
+from pages._shared.state import bound, change, hold, settings
 from pages._shared.text import plain
 from resmem_core.backbones import BACKBONES
 from resmem_core.comparison import Comparison
@@ -55,7 +55,7 @@ def change_other(b: Settings, **values: Any) -> None:
 def knob(b: Settings, name: str, value: Any) -> dict[str, Any]:
     """Tie a widget to the field `name` of B."""
     key = f"other-{name}"
-    st.session_state[key] = value
+    hold(key, value)
     return {"key": key, "on_change": lambda: change_other(b, **{name: st.session_state[key]})}
 
 

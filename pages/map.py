@@ -11,7 +11,7 @@ from pages._shared.figures import show
 from pages._shared.map_details import existing, map_area, selected_points
 from pages._shared.opening import opened
 from pages._shared.share import share
-from pages._shared.state import bound, change, settings
+from pages._shared.state import bound, change, hold, settings
 from resmem_core.datasets.base import PARTS
 from resmem_core.jobs import Job
 from resmem_core.plots.map import MAX_LINKS, embedding_map, most_drawn
@@ -43,7 +43,7 @@ train_point = existing("training", shown.train_point, len(experiment.memory))
 def controls() -> None:
     """Show what can be chosen."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.session_state["map-projection"] = shown.projection
+        hold("map-projection", shown.projection)
         st.segmented_control(
             "Projection",
             list(METHODS),

@@ -9,6 +9,7 @@ from pages._shared.language_contexts import share_point, taken_apart
 from pages._shared.language_opening import Opened
 from pages._shared.language_test import jumps, outcomes_of, point_of, to_token
 from pages._shared.language_tokens import pick_token
+from pages._shared.state import hold
 
 PASSAGE = 240  # tokens shown at a time
 KINDS = {
@@ -28,7 +29,7 @@ def walk(shown: Opened) -> None:
     first = start + (point - start) // PASSAGE * PASSAGE
     last = min(first + PASSAGE, end)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.session_state["language-document"] = document
+        hold("language-document", document)
         st.selectbox(
             "Document",
             range(len(stream.names)),
@@ -40,7 +41,7 @@ def walk(shown: Opened) -> None:
         )
         if end - start > PASSAGE:
             n = -(-(end - start) // PASSAGE)
-            st.session_state["language-passage"] = (first - start) // PASSAGE + 1
+            hold("language-passage", (first - start) // PASSAGE + 1)
             st.number_input(
                 f"Passage (of {n})",
                 1,

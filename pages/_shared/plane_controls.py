@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from pages._shared.scales import compact, log_scale
-from pages._shared.state import bound, change
+from pages._shared.state import bound, change, hold
 from resmem_core.teaching.lessons import LESSONS
 from resmem_core.teaching.plane import DATA, MOST
 from resmem_core.teaching.playground import HIDDEN, K_MOST, LINEAR, NETWORK, NONE, PICTURE, PLANE, Playground
@@ -25,7 +25,7 @@ def lessons(form: Playground) -> None:
     at = names.index(form.lesson)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if not form.hides("lesson"):
-            st.session_state["playground-lesson"] = form.lesson
+            hold("playground-lesson", form.lesson)
             st.selectbox(
                 "Lesson",
                 names,

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages._shared.state import bound, change, settings
+from pages._shared.state import bound, change, hold, settings
 from pages._shared.summary import sentence
 from pages._shared.text import plain
 from resmem_core.backbones import BACKBONES
@@ -112,7 +112,7 @@ def _backbone_label(name: str) -> str:
 
 def _picked_dataset(name: str) -> dict[str, Any]:
     """Tie the selectbox: a dataset that needs an argument is shown only once it has one."""
-    st.session_state["dataset-name"] = name
+    hold("dataset-name", name)
 
     def store() -> None:
         picked = st.session_state["dataset-name"]
@@ -125,7 +125,7 @@ def _picked_dataset(name: str) -> dict[str, Any]:
 def _typed_argument(name: str, value: str | None) -> dict[str, Any]:
     key = f"dataset-argument-{name}"
     if value:
-        st.session_state[key] = value
+        hold(key, value)
 
     def store() -> None:
         if typed := st.session_state[key].strip():

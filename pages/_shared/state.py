@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import runpy
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -122,12 +123,29 @@ def bound(
         Other settings that change with it, such as those that belonged to the value before.
     """
     key = f"{place}-{name}"
-    st.session_state[key] = value
+    hold(key, value)
 
     def store() -> None:
         change(**{**(also or {}), name: convert(st.session_state[key])})
 
     return {"key": key, "on_change": store}
+
+
+def hold(key: str, value: Any) -> None:
+    """Have the widget with this key show a value.
+
+    Streamlit sends the browser what is assigned, over whatever was pressed there meanwhile. So it is assigned only
+    where the widget last told another: at first, where its change was refused, and where something else made one.
+    """
+    if key not in st.session_state or not _same(st.session_state[key], value):
+        st.session_state[key] = value
+
+
+def _same(told: Any, value: Any) -> bool:
+    """Compare what a widget tells with what it should show; steps of a slider add up to 0.30000000000000004."""
+    if isinstance(told, float) and isinstance(value, float):
+        return math.isclose(told, value, rel_tol=1e-9)
+    return bool(told == value)
 
 
 def _write_url() -> None:

@@ -1,0 +1,53 @@
+"""No press of a key is lost, however fast they come."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+APART = 30  # milliseconds between two presses, as a keyboard repeats
+
+
+def settled(page: Page) -> None:
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+
+def press(page: Page, name: str, times: int):
+    """Press the right arrow on a slider so many times; return the slider, once everything is done."""
+    slider = page.get_by_role("slider", name=name)
+    slider.focus()
+    for _ in range(times):
+        slider.press("ArrowRight")
+        page.wait_for_timeout(APART)
+    page.wait_for_timeout(1000)
+    settled(page)
+    return slider
+
+
+@pytest.mark.parametrize(
+    ("address", "last", "shown"),
+    [("/tune?k=1", 101, "k = {}, sigma"), ("/playground?n=1000&k=1&hide=lesson", 100, None)],
+    ids=["tune", "playground"],
+)
+def test_a_hundred_presses_are_a_hundred_steps(page: Page, address: str, last: int, shown: str | None):
+    page.goto(address)
+    expect(page.locator(".js-plotly-plot").first).to_be_visible()
+    settled(page)
+    slider = press(page, "k, neighbours", last - 1)
+    expect(slider).to_have_value(str(last))
+    expect(page).to_have_url(re.compile(rf"[?&]k={last}(&|$)"))
+    if shown is not None:
+        expect(page.get_by_text(re.compile(shown.format(last)))).to_be_visible()
+
+
+def test_presses_on_a_scale_of_options_are_not_lost(page: Page):
+    """The first step leaves a value that the address brought, and that is no step of the scale."""
+    page.goto("/tune?sigma=0.50001")
+    expect(page.locator(".js-plotly-plot").first).to_be_visible()
+    settled(page)
+    before = int(page.get_by_role("slider", name="sigma").input_value())
+    slider = press(page, "sigma", 12)
+    expect(slider).to_have_value(str(before + 11))  # one option fewer: that of the address is left behind
+    told = slider.get_attribute("aria-valuetext")
+    expect(page).to_have_url(re.compile(rf"[?&]sigma={re.escape(str(told))}(&|$)"))
