@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,9 @@ def test_the_dataset_example_is_one_file_and_evaluates(capsys):
         assert '"dataset": "wine"' in capsys.readouterr().out
     finally:
         DATASETS._items.pop("wine", None)
+
+
+def test_the_app_listens_to_this_machine_only():
+    config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
+    assert config["server"]["address"] == "127.0.0.1"
+    assert "--server.address 0.0.0.0" in (ROOT / "README.md").read_text()

@@ -1,6 +1,7 @@
 """What people do, in a real browser."""
 
 import re
+import socket
 from contextlib import suppress
 
 import numpy as np
@@ -234,3 +235,12 @@ def test_good_and_bad_files_are_uploaded(page: Page, visit, tmp_path):
     page.get_by_role("button", name="Delete").click()
     page.get_by_role("button", name="Delete for good").click()
     expect(page.get_by_text("None yet")).to_be_visible()
+
+
+def test_only_this_machine_is_answered(server):
+    """The server is started as the README says; any other of the machine's addresses is refused."""
+    port = int(server.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=5):
+        pass
+    with pytest.raises(OSError, match="refused"), socket.create_connection(("127.0.0.2", port), timeout=5):
+        pass
