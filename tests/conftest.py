@@ -1,6 +1,7 @@
 """Folders that are nobody's, and a small experiment that needs no training."""
 
 import os
+from pathlib import Path
 from types import SimpleNamespace
 
 # Before anything loads them: several workers with several threads each get in each other's way.
@@ -13,6 +14,8 @@ import numpy as np
 import pytest
 
 from resmem_core.types import Memory, Neighbors, Queries
+
+REAL_DATA = Path(os.environ.get("RESMEM_DATA", ""))  # read before a fixture hides it
 
 hypothesis.settings.register_profile("suite", deadline=None)  # no test is about time
 hypothesis.settings.load_profile("suite")
@@ -36,6 +39,15 @@ def _own_folders(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         _point_at(patch, tmp_path_factory.mktemp("own"))
         yield
+
+
+@pytest.fixture(scope="session")
+def cifar_archive():
+    """Return the file of CIFAR-10's images as JPEGs, `train/CLASS/0000.jpg` and so on."""
+    archive = REAL_DATA / "cifar10-jpeg.tar.xz"
+    if not archive.is_file():
+        pytest.skip("NO REAL IMAGES: set RESMEM_DATA to a folder with cifar10-jpeg.tar.xz to run this")
+    return archive
 
 
 @pytest.fixture(scope="session")

@@ -1,23 +1,17 @@
 """On real photographs, where they are at hand: `RESMEM_DATA` names a folder with `cifar10-jpeg.tar.xz`."""
 
-import os
 import tarfile
-from pathlib import Path
 
 import pytest
 
 from resmem_core.experiment import ExperimentConfig, prepare
 from resmem_core.store import Store
 
-ARCHIVE = Path(os.environ.get("RESMEM_DATA", "")) / "cifar10-jpeg.tar.xz"  # read before a fixture hides it
-
 
 @pytest.fixture(scope="module")
-def photographs(tmp_path_factory):
-    if not ARCHIVE.is_file():
-        pytest.skip("NO REAL IMAGES: set RESMEM_DATA to a folder with cifar10-jpeg.tar.xz to run this")
+def photographs(tmp_path_factory, cifar_archive):
     folder = tmp_path_factory.mktemp("cifar10")
-    with tarfile.open(ARCHIVE) as archive:
+    with tarfile.open(cifar_archive) as archive:
         archive.extractall(folder, filter="data")
     return folder
 
