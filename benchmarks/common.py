@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from resmem_core.indexes.exact import ExactIndex
-from resmem_core.residuals import auto_sigma
-from resmem_core.types import FloatArray, IntArray, Memory, Queries
+from resmem_core.common.types import FloatArray, IntArray
+from resmem_core.memory.indexes.exact import ExactIndex
+from resmem_core.memory.residuals import auto_sigma
+from resmem_core.memory.types import Memory, Queries
 
 K_MAX = 256
 TEMPERATURES = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6)

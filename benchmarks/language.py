@@ -16,12 +16,14 @@ import torch
 
 from benchmarks.common import Row, arguments, report, seconds
 from benchmarks.memory import CLEAR, peak_above
-from resmem_core.indexes.exact import ExactIndex
-from resmem_core.language.judging import judge
-from resmem_core.language.sweep import TokenSweep, sweep_tokens
-from resmem_core.language.types import Half, OutputLayer, TokenMemory, TokenQueries
-from resmem_core.residuals import auto_sigma
-from resmem_core.types import FloatArray, Neighbors, Params
+from resmem_core.common.types import FloatArray
+from resmem_core.data.text import Half
+from resmem_core.evaluation.text_judging import judge
+from resmem_core.memory.indexes.exact import ExactIndex
+from resmem_core.memory.residuals import auto_sigma
+from resmem_core.memory.sparse_sweep import TokenSweep, sweep_tokens
+from resmem_core.memory.types import Neighbors, Params, TokenMemory, TokenQueries
+from resmem_core.models.types import OutputLayer
 
 D = 128
 KS = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128)
@@ -122,8 +124,8 @@ def search(points: Half, asked: Half, k: int) -> Neighbors:
 
 def work_of(what: str, sizes: Sizes, seed: int) -> Callable[[], object]:
     """Return one kind of work, with its inputs and everything it needs loaded."""
-    import resmem_core.indexes.exact_kernel
-    import resmem_core.language.kernel  # noqa: F401
+    import resmem_core.memory.indexes.exact_kernel
+    import resmem_core.memory.sparse_kernel  # noqa: F401
 
     if what in (SEARCHED, SEARCH_PEAK):
         rng = np.random.default_rng(seed)
@@ -166,7 +168,7 @@ def main() -> None:
         large="8,000 classes, 128 neighbours of 50,000 positions; a search in 2,000,000 x 128 of float16",
     )
     sizes = LARGE if args.large else SMALL
-    loading = seconds(lambda: importlib.import_module("resmem_core.language.kernel"))
+    loading = seconds(lambda: importlib.import_module("resmem_core.memory.sparse_kernel"))
     memory, queries, scale = make_tokens(sizes, args.seed)
     sample = queries.take(np.linspace(0, len(queries) - 1, sizes.n_dense).astype(np.int64))
     dense_loop(memory, sample.take(slice(0, 1)), scale)

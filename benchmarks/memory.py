@@ -11,11 +11,11 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.common import K_MAX, SIGMA_FACTORS, TEMPERATURES, Row, arguments, make_points, report, searched
-from resmem_core.evaluation import evaluate
-from resmem_core.indexes.exact import ExactIndex
-from resmem_core.sweep import sweep
-from resmem_core.tuning import KS
-from resmem_core.types import Params
+from resmem_core.evaluation.evaluate import evaluate
+from resmem_core.evaluation.tuning import KS
+from resmem_core.memory.indexes.exact import ExactIndex
+from resmem_core.memory.sweep import sweep
+from resmem_core.memory.types import Params
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 LIMIT = 1024  # MiB
@@ -39,9 +39,6 @@ def peak_above(work: Callable[[], object]) -> float:
 
 def work_of(what: str, *, large: bool, seed: int) -> Callable[[], object]:
     """Return one kind of work, with its inputs and everything it needs loaded."""
-    import resmem_core.indexes.exact_kernel
-    import resmem_core.sweep_kernel  # noqa: F401
-
     points = make_points(large=large, seed=seed)
     if what == SEARCH:
         ExactIndex(points.memory[:1000]).search(points.queries[:10], 10)

@@ -14,11 +14,11 @@ import torch
 from annoy import AnnoyIndex
 
 from benchmarks.common import K_MAX, Points, Row, arguments, make_points, report, seconds, side_by_side
-from resmem_core.indexes.annoy_forest import FOREST, AnnoyForest
-from resmem_core.indexes.auto import choose
-from resmem_core.indexes.exact import ExactIndex, distances_to
-from resmem_core.metrics import recall_at_k
-from resmem_core.types import FloatArray, IntArray, Neighbors
+from resmem_core.common.types import FloatArray, IntArray
+from resmem_core.memory.indexes.annoy_forest import FOREST, AnnoyForest
+from resmem_core.memory.indexes.auto import choose
+from resmem_core.memory.indexes.exact import ExactIndex, distances_to
+from resmem_core.memory.types import Neighbors, recall_at_k
 
 K_ANNOY = 50
 RECALL = 0.95

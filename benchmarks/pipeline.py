@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.common import Row, arguments, report, side_by_side
-from resmem_core.backbones import BACKBONES
-from resmem_core.embedding import embed
-from resmem_core.network import Network, Standardize
-from resmem_core.training import new_network, train
-from resmem_core.types import Recipe
+from resmem_core.models import BACKBONES
+from resmem_core.models.blocks import Network, Standardize
+from resmem_core.models.embedding import embed
+from resmem_core.models.training import new_network, train
+from resmem_core.models.types import Recipe
 
 N_IMAGES, N_CLASSES = 5_000, 10
 BATCH, EPOCHS = 128, 2

@@ -22,17 +22,7 @@ from benchmarks.common import Row, arguments, report, side_by_side
 from resmem_core.estimators import ResMemClassifier
 from resmem_core.plots.plane import TITLES, plane_panel
 from resmem_core.teaching.plane import MOST, Place
-from resmem_core.teaching.playground import (
-    LINEAR,
-    NETWORK,
-    Base,
-    Playground,
-    Scene,
-    View,
-    fit_base,
-    view,
-    votes,
-)
+from resmem_core.teaching.playground import LINEAR, NETWORK, Base, Playground, Scene, View, fit_base, view, votes
 
 LIMIT = 0.2  # seconds
 WHERE = Place(0.3, -0.2)

@@ -26,10 +26,10 @@ from benchmarks.common import (
     seconds,
     side_by_side,
 )
-from resmem_core.evaluation import choose_lambda, evaluate
-from resmem_core.sweep import sweep
-from resmem_core.tuning import KS
-from resmem_core.types import Memory, Params, Queries
+from resmem_core.evaluation.evaluate import choose_lambda, evaluate
+from resmem_core.evaluation.tuning import KS
+from resmem_core.memory.sweep import sweep
+from resmem_core.memory.types import Memory, Params, Queries
 
 VALIDATION = 5_000  # points on which the Tune page chooses the weight of the interpolation
 
@@ -77,7 +77,7 @@ class Rivals:
 def main() -> None:
     """Run the benchmark."""
     args = arguments(__doc__.splitlines()[0])
-    loading = seconds(lambda: importlib.import_module("resmem_core.sweep_kernel"))
+    loading = seconds(lambda: importlib.import_module("resmem_core.memory.dense_kernel"))
     memory, queries, scale = searched(make_points(large=args.large, seed=args.seed))
     sigmas = [scale * factor for factor in SIGMA_FACTORS]
     rivals = Rivals(memory, queries)

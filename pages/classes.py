@@ -7,7 +7,7 @@ from pages._shared.figures import show
 from pages._shared.opening import opened
 from pages._shared.share import share
 from pages._shared.summary import gain_table, headline
-from resmem_core.metrics import confusion
+from resmem_core.evaluation.metrics import confusion
 from resmem_core.plots.classes import class_gains, confusion_change
 
 experiment, params = opened()

@@ -18,18 +18,18 @@ from pages._shared.opening import opened, opened_as
 from pages._shared.share import share
 from pages._shared.state import bound, change, hold, settings
 from pages._shared.text import plain
-from resmem_core.backbones import BACKBONES
-from resmem_core.comparison import Comparison
-from resmem_core.datasets import dataset_title
-from resmem_core.evaluation import Evaluation
-from resmem_core.experiment import PRECOMPUTED, SETTING, Experiment
-from resmem_core.indexes import INDEXES
-from resmem_core.jobs import Job
-from resmem_core.metrics import wilson_interval
+from resmem_core.analysis.seeds import over_seeds, spread
+from resmem_core.cli.settings import Settings
+from resmem_core.data import dataset_title
+from resmem_core.evaluation.comparison import Comparison
+from resmem_core.evaluation.evaluate import Evaluation
+from resmem_core.evaluation.metrics import wilson_interval
+from resmem_core.experiment.jobs import Job
+from resmem_core.experiment.prepare import PRECOMPUTED, SETTING, Experiment
+from resmem_core.memory.indexes import INDEXES
+from resmem_core.models import BACKBONES
 from resmem_core.plots.classes import class_gains
 from resmem_core.plots.seeds import seed_accuracies
-from resmem_core.seeds import over_seeds, spread
-from resmem_core.settings import Settings
 
 SHOWN = 12
 SEEDS = 5

@@ -10,13 +10,13 @@ from pages._shared.state import bound, change, settings, show_later
 from pages._shared.summary import sentence
 from pages._shared.text import plain
 from pages._shared.visitor import visitor
-from resmem_core.datasets import dataset_title, parse_spec
-from resmem_core.errors import ResMemError
-from resmem_core.language.corpus import parse_text
-from resmem_core.language.settings import Language
-from resmem_core.runs import Run, Runs
-from resmem_core.settings import Settings
-from resmem_core.uploads import Uploads
+from resmem_core.cli.settings import Settings
+from resmem_core.cli.text_settings import Language
+from resmem_core.common.errors import ResMemError
+from resmem_core.data import dataset_title, parse_spec
+from resmem_core.data.text_loading import parse_text
+from resmem_core.data.uploads import Uploads
+from resmem_core.experiment.runs import Run, Runs
 
 ALL = "all"
 PERCENT, POINTS = ("base", "ResMem"), ("gain, points", "from", "to")

@@ -10,10 +10,10 @@ from pages._shared import cache
 from pages._shared.opening import opened
 from pages._shared.share import share
 from pages._shared.state import bound, settings
-from resmem_core.base_model import NeedsPreparing
-from resmem_core.report import file_stem, report_html
-from resmem_core.standalone import figure_html
-from resmem_core.tables import class_table, example_table, table_bytes
+from resmem_core.models.fitted import NeedsPreparing
+from resmem_core.plots.report import file_stem, report_html
+from resmem_core.plots.standalone import figure_html
+from resmem_core.plots.tables import class_table, example_table, table_bytes
 
 FORMAT_NAMES = {".csv": "CSV", ".parquet": "Parquet"}
 MIME = {".csv": "text/csv", ".parquet": "application/vnd.apache.parquet"}

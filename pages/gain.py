@@ -11,10 +11,10 @@ from pages._shared.share import share
 from pages._shared.state import bound, settings
 from pages._shared.summary import gain_in_words, gain_table, headline
 from pages._shared.text import plain
-from resmem_core.near_duplicates import NearDuplicates
-from resmem_core.pictures import title
+from resmem_core.analysis.near_duplicates import NearDuplicates
+from resmem_core.data.pictures import title
+from resmem_core.evaluation.slices import AXES, BINS, LEVEL, MAX_CLASSES, strongest
 from resmem_core.plots.slices import slice_gains
-from resmem_core.slices import AXES, BINS, LEVEL, MAX_CLASSES, strongest
 
 PER_PAGE = 12
 CUTS = {

@@ -9,11 +9,11 @@ from pages._shared.figures import show
 from pages._shared.opening import opened
 from pages._shared.share import share
 from pages._shared.state import bound, change, settings
-from resmem_core.grid import AXES, SPLITS, Cell, Grids, one_step_away
-from resmem_core.jobs import Job
-from resmem_core.metrics import delta_interval
+from resmem_core.analysis.grid import AXES, SPLITS, Cell, Grids, one_step_away
+from resmem_core.evaluation.metrics import delta_interval
+from resmem_core.experiment.jobs import Job
+from resmem_core.memory.types import Params
 from resmem_core.plots.grid import grid_map, transfer
-from resmem_core.types import Params
 
 experiment, params = opened()
 st.caption(

@@ -8,9 +8,9 @@ from pages._shared.background import prepared
 from pages._shared.figures import show
 from pages._shared.opening import opened
 from pages._shared.share import share
-from resmem_core.index_lab import Lab
-from resmem_core.indexes.base import RECALL_TARGET
-from resmem_core.jobs import Job
+from resmem_core.analysis.index_lab import Lab
+from resmem_core.experiment.jobs import Job
+from resmem_core.memory.indexes.base import RECALL_TARGET
 from resmem_core.plots.index_lab import recall_against_speed
 
 experiment, params = opened()

@@ -9,12 +9,12 @@ from pages._shared.opening import opened
 from pages._shared.share import share
 from pages._shared.state import bound, change, settings
 from pages._shared.text import plain
-from resmem_core.explain import without_each
-from resmem_core.lookup import find_rows
-from resmem_core.metrics import OUTCOMES
-from resmem_core.pictures import data_url, title
+from resmem_core.common.types import IntArray
+from resmem_core.data.lookup import find_rows
+from resmem_core.data.pictures import data_url, title
+from resmem_core.evaluation.metrics import OUTCOMES
+from resmem_core.memory.explain import without_each
 from resmem_core.plots.explanation import explanation_bars, pushes
-from resmem_core.types import IntArray
 
 PER_PAGE = 12
 ALL = "all classes"

@@ -12,10 +12,10 @@ from pages._shared.opening import opened_as
 from pages._shared.share import share
 from pages._shared.state import settings
 from pages._shared.text import plain
-from resmem_core.errors import ResMemError
-from resmem_core.jobs import Job
-from resmem_core.longtail import Plan, Point, found, planned, read_values, spelled
-from resmem_core.store import Store
+from resmem_core.analysis.longtail import Plan, Point, found, planned, read_values, spelled
+from resmem_core.common.errors import ResMemError
+from resmem_core.common.store import Store
+from resmem_core.experiment.jobs import Job
 
 
 def asked() -> Plan:

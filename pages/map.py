@@ -12,11 +12,11 @@ from pages._shared.map_details import existing, map_area, selected_points
 from pages._shared.opening import opened
 from pages._shared.share import share
 from pages._shared.state import bound, change, hold, settings
-from resmem_core.datasets.base import PARTS
-from resmem_core.jobs import Job
+from resmem_core.analysis.projection import COLORINGS, METHODS
+from resmem_core.data.base import PARTS
+from resmem_core.experiment.jobs import Job
 from resmem_core.plots.map import MAX_LINKS, embedding_map, most_drawn
-from resmem_core.projection import COLORINGS, METHODS
-from resmem_core.region import Region
+from resmem_core.plots.region import Region
 
 KEY = "map"
 PART_NAMES = {"train": "Training", "validation": "Validation", "test": "Test"}

@@ -12,11 +12,11 @@ from pages._shared.share import share
 from pages._shared.state import bound, change, settings
 from pages._shared.training_list import training_list
 from pages._shared.training_point import training_point
-from resmem_core.base_model import NeedsPreparing
-from resmem_core.commands.memory import shapley_options
-from resmem_core.jobs import Job
+from resmem_core.cli.commands.memory import shapley_options
+from resmem_core.common.types import IntArray
+from resmem_core.experiment.jobs import Job
+from resmem_core.models.fitted import NeedsPreparing
 from resmem_core.plots.memory import concentration, residual_against_credit
-from resmem_core.types import IntArray
 
 IN_GALLERY = 6
 

@@ -11,11 +11,11 @@ from pages._shared.opening import opened
 from pages._shared.share import share
 from pages._shared.summary import headline, sentence
 from pages._shared.text import plain
-from resmem_core.experiment import Experiment
-from resmem_core.pictures import data_url
+from resmem_core.data.pictures import data_url
+from resmem_core.experiment.prepare import Experiment
+from resmem_core.memory.types import Params
 from resmem_core.plots.accuracy import method_accuracies
 from resmem_core.plots.explanation import explanation_bars
-from resmem_core.types import Params
 
 st.markdown(
     "A trained model that cannot fit everything leaves *residuals*: the gap between each training label and what the "

@@ -10,9 +10,9 @@ from pages._shared.plane_votes import click_controls, clicked, told
 from pages._shared.share import share_form, show_code
 from pages._shared.state import shown
 from pages._shared.text import plain
-from resmem_core.errors import ResMemError
-from resmem_core.explain import Explanation
-from resmem_core.metrics import wilson_interval
+from resmem_core.common.errors import ResMemError
+from resmem_core.evaluation.metrics import wilson_interval
+from resmem_core.memory.explain import Explanation
 from resmem_core.plots.plane import TITLES, plane_panel
 from resmem_core.teaching.plane import Place
 from resmem_core.teaching.playground import Playground, View, code

@@ -7,7 +7,8 @@ from pages._shared import cache
 from pages._shared.figures import show
 from pages._shared.opening import opened
 from pages._shared.share import share
-from resmem_core.metrics import ECE_BINS, NLL_FLOOR, reliability
+from resmem_core.common.types import NLL_FLOOR
+from resmem_core.evaluation.metrics import ECE_BINS, reliability
 from resmem_core.plots.common import NAMES
 from resmem_core.plots.reliability import reliability_diagram
 

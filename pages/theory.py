@@ -9,7 +9,7 @@ from pages._shared.derivations import derivations
 from pages._shared.share import share_form, show_code
 from pages._shared.state import bound, change, shown
 from pages._shared.theory_views import dimension_view, parts_view, risk_view
-from resmem_core.progress import Step, silent
+from resmem_core.common.progress import Step, silent
 from resmem_core.teaching.theory import CHOICES, DIMENSIONS, VIEWS, Risks, Theory, simulate_theory
 
 form = shown(Theory)

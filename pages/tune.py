@@ -9,7 +9,8 @@ from pages._shared.scales import compact, log_scale
 from pages._shared.share import share
 from pages._shared.state import bound, change
 from pages._shared.summary import headline
-from resmem_core.metrics import ECE_BINS, NLL_FLOOR
+from resmem_core.common.types import NLL_FLOOR
+from resmem_core.evaluation.metrics import ECE_BINS
 from resmem_core.plots.accuracy import accuracy_by_k, method_accuracies
 
 

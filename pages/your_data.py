@@ -10,11 +10,12 @@ from pages._shared.state import change, settings
 from pages._shared.summary import sentence
 from pages._shared.text import plain
 from pages._shared.visitor import remember_visitor, visitor
-from resmem_core.datasets.arrays import Arrays
-from resmem_core.datasets.table import Table
-from resmem_core.errors import ResMemError
-from resmem_core.example_files import example_file
-from resmem_core.uploads import KINDS, Upload, Uploads, max_bytes
+from resmem_core.common.errors import ResMemError
+from resmem_core.data.example_files import example_file
+from resmem_core.data.loaders.arrays import Arrays
+from resmem_core.data.loaders.table import Table
+from resmem_core.data.uploads import KINDS, Upload, Uploads, max_bytes
+from resmem_core.experiment.runs import Runs
 
 
 def take_file(mine: Uploads) -> None:
@@ -86,9 +87,10 @@ def entry(mine: Uploads, upload: Upload) -> None:
 
 
 def delete(mine: Uploads, upload: Upload) -> None:
-    """Delete an upload, and leave it if it is what is shown."""
+    """Delete an upload and the runs on it, and leave it if it is what is shown."""
     try:
-        mine.delete(upload.id)
+        if mine.delete(upload.id):
+            Runs().forget(upload.dataset)
     except ResMemError as error:
         st.error(plain(error), icon=":material/error:")
         return

@@ -2,7 +2,7 @@
 
 import sys
 
-from resmem_core.cli import main
+from resmem_core.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

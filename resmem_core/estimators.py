@@ -13,11 +13,11 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from resmem_core.dense import as_dense
-from resmem_core.errors import InvalidParameterError
-from resmem_core.indexes import AUTO, INDEXES, Index, auto, normalized
-from resmem_core.residuals import auto_sigma, project_to_simplex, resmem_scores, resmem_values
-from resmem_core.types import FloatArray, IntArray, check_positive
+from resmem_core.common.dense import as_dense
+from resmem_core.common.errors import InvalidParameterError
+from resmem_core.common.types import FloatArray, IntArray, check_positive
+from resmem_core.memory.indexes import AUTO, INDEXES, Index, auto, normalized
+from resmem_core.memory.residuals import auto_sigma, project_to_simplex, resmem_scores, resmem_values
 
 SAMPLE = 2000  # points that the automatic sigma looks at
 
@@ -180,7 +180,7 @@ class ResMemClassifier(ClassifierMixin, _ResMem):
     sigma : float or "auto"
         Bandwidth, in the units of the embedding distance. "auto" takes 0.3 times the median distance of
         training points (of 2,000 drawn at random, where there are more) to the nearest other one: see
-        `resmem_core.residuals.auto_sigma`.
+        `resmem_core.memory.residuals.auto_sigma`.
     temperature : float
         Divides the logits, never the distances.
     index : str

@@ -13,7 +13,10 @@ import hypothesis
 import numpy as np
 import pytest
 
-from resmem_core.types import Memory, Neighbors, Queries
+from resmem_core.data.leakage import find_leakage
+from resmem_core.data.text import Document
+from resmem_core.data.text_loading import Corpus
+from resmem_core.memory.types import Memory, Neighbors, Queries
 
 REAL_DATA = Path(os.environ.get("RESMEM_DATA", ""))  # read before a fixture hides it
 
@@ -77,3 +80,57 @@ def experiment_arrays():
         return Queries(logits, labels, Neighbors(distances.astype(np.float32), indices))
 
     return SimpleNamespace(memory=Memory(logits, labels), validation=queries(150), test=queries(200))
+
+
+# Made-up text
+
+SUBJECTS = ("the red fox", "a small boat", "the old clock", "my neighbour", "the night train", "a grey heron")
+VERBS = ("follows", "carries", "waits for", "forgets", "returns to", "looks at")
+OBJECTS = (
+    "the harbour",
+    "a paper lantern",
+    "the last letter",
+    "the stone bridge",
+    "an empty house",
+    "the winter market",
+)
+ENDINGS = (
+    "before the rain",
+    "after a long day",
+    "without a word",
+    "at the end of the year",
+    "once more",
+    "by the river",
+)
+
+
+def document(number):
+    """Return a few lines about one of six subjects, which has habits of its own."""
+    rng = np.random.default_rng([7, number])
+    subject = number % 6
+    sentences = []
+    for _ in range(12):
+        habit = rng.random() < 0.7
+        verb, thing = (
+            (VERBS[subject], OBJECTS[subject]) if habit else (VERBS[rng.integers(6)], OBJECTS[rng.integers(6)])
+        )
+        sentences.append(f"{SUBJECTS[subject]} {verb} {thing} {ENDINGS[rng.integers(6)]}.")
+    return Document(f"tale {number}", "\n".join([f"Tale {number}", "", *sentences, ""]))
+
+
+@pytest.fixture(scope="session")
+def tiny_corpus():
+    """Return 60 documents of some 650 characters of made-up English: 40 to train on, 10 and 10 more."""
+    documents = [document(number) for number in range(60)]
+    train, validation, test = (tuple(documents[start:end]) for start, end in ((0, 40), (40, 50), (50, 60)))
+    leakage = find_leakage(train, {"validation": validation, "test": test})
+    return Corpus("tiny", train, validation, test, "tiny-corpus", leakage)
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory, tiny_corpus):
+    """Return a folder with a file for each document of the tiny corpus: the dataset `text:FOLDER`."""
+    folder = tmp_path_factory.mktemp("tales")
+    for document in (*tiny_corpus.train, *tiny_corpus.validation, *tiny_corpus.test):
+        (folder / f"{document.name}.txt").write_text(document.text, encoding="utf-8")
+    return folder

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from resmem_core.cli import main
-from resmem_core.datasets import DATASETS
+from resmem_core.cli.main import main
+from resmem_core.data import DATASETS
 
 ROOT = Path(__file__).parents[1]
 
@@ -40,7 +40,7 @@ def test_the_classifier_example_runs_and_gains():
 def test_the_dataset_example_is_one_file_and_evaluates(capsys):
     example = next(block for block in blocks("CONTRIBUTING.md") if "class Wine" in block)
     try:
-        exec(example, {"__name__": "resmem_core.datasets.wine"})
+        exec(example, {"__name__": "resmem_core.data.wine"})
         assert main(["evaluate", "--dataset", "wine", "--json"]) == 0
         assert '"dataset": "wine"' in capsys.readouterr().out
     finally:

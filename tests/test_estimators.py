@@ -19,9 +19,9 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from resmem_core.errors import InvalidParameterError
+from resmem_core.common.errors import InvalidParameterError
 from resmem_core.estimators import ResMemClassifier, ResMemRegressor
-from resmem_core.residuals import auto_sigma, project_to_simplex, resmem_scores
+from resmem_core.memory.residuals import auto_sigma, project_to_simplex, resmem_scores
 
 BOTH = pytest.mark.parametrize("kind", [ResMemClassifier, ResMemRegressor])
 SHALLOW = DecisionTreeClassifier(max_depth=2, random_state=0)

@@ -4,8 +4,8 @@ import tarfile
 
 import pytest
 
-from resmem_core.experiment import ExperimentConfig, prepare
-from resmem_core.store import Store
+from resmem_core.common.store import Store
+from resmem_core.experiment.prepare import ExperimentConfig, prepare
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ from typing import TypeVar
 import streamlit as st
 
 from pages._shared.text import plain
-from resmem_core.base_model import NeedsPreparing
-from resmem_core.errors import ResMemError
-from resmem_core.jobs import Job
+from resmem_core.common.errors import ResMemError
+from resmem_core.experiment.jobs import Job
+from resmem_core.models.fitted import NeedsPreparing
 
 T = TypeVar("T")
 

@@ -11,37 +11,37 @@ import streamlit as st
 
 from pages._shared.stamps import BY_DATA
 from pages._shared.text import plain
-from resmem_core.comparison import Comparison, same_points
-from resmem_core.edits import Edits
-from resmem_core.evaluation import Evaluation, accuracy_by_k
-from resmem_core.experiment import Experiment, ExperimentConfig, prepare
-from resmem_core.explain import Explanation
-from resmem_core.grid import Grids, grid_of
-from resmem_core.index_lab import Lab, lab_of
-from resmem_core.influence import Influence, influence, memory_table
-from resmem_core.longtail import CleanData
-from resmem_core.metrics import calibration_change_intervals
-from resmem_core.near_duplicates import NearDuplicates
-from resmem_core.near_duplicates import near_duplicates as find_near_duplicates
-from resmem_core.pictures import data_url
-from resmem_core.progress import Step
-from resmem_core.projection import Projection, project
-from resmem_core.report import report_figures as figures_of
-from resmem_core.runs import Runs
-from resmem_core.seeds import SeedResult, judge
-from resmem_core.shapley import shapley_of
-from resmem_core.slices import Slice
-from resmem_core.slices import slices as slices_of
-from resmem_core.standalone import Shown
-from resmem_core.store import Store
+from resmem_core.analysis.grid import Grids, grid_of
+from resmem_core.analysis.index_lab import Lab, lab_of
+from resmem_core.analysis.influence import Influence, influence, memory_table
+from resmem_core.analysis.longtail import CleanData
+from resmem_core.analysis.near_duplicates import NearDuplicates
+from resmem_core.analysis.near_duplicates import near_duplicates as find_near_duplicates
+from resmem_core.analysis.projection import Projection, project
+from resmem_core.analysis.seeds import SeedResult, judge
+from resmem_core.analysis.shapley import shapley_of
+from resmem_core.common.progress import Step
+from resmem_core.common.store import Store
+from resmem_core.data.pictures import data_url
+from resmem_core.evaluation.comparison import Comparison, same_points
+from resmem_core.evaluation.evaluate import Evaluation, accuracy_by_k
+from resmem_core.evaluation.metrics import calibration_change_intervals
+from resmem_core.evaluation.slices import Slice
+from resmem_core.evaluation.slices import slices as slices_of
+from resmem_core.evaluation.tuning import Tuned, ks_to_try
+from resmem_core.experiment.prepare import Experiment, ExperimentConfig, prepare
+from resmem_core.experiment.runs import Runs
+from resmem_core.memory.edits import Edits
+from resmem_core.memory.explain import Explanation
+from resmem_core.memory.types import Params
+from resmem_core.plots.report import report_figures as figures_of
+from resmem_core.plots.standalone import Shown
 from resmem_core.teaching import playground
 from resmem_core.teaching.curve import Curve, Repeated, View, fit_base, repeat, view
 from resmem_core.teaching.plane import Place
 from resmem_core.teaching.playground import Playground, Scene
 from resmem_core.teaching.raster import TILE, memory_field
 from resmem_core.teaching.theory import Sample, draw_sample
-from resmem_core.tuning import Tuned, ks_to_try
-from resmem_core.types import Params
 
 if TYPE_CHECKING:
     from sklearn.neural_network import MLPRegressor

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from pages._shared.text import plain
-from resmem_core.pictures import data_url, title
-from resmem_core.types import Examples
+from resmem_core.data.pictures import data_url, title
+from resmem_core.data.types import Examples
 
 
 def cards(examples: Examples, rows: Sequence[int], texts: Sequence[str], key: str, of: str) -> int | None:

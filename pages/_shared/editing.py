@@ -12,11 +12,12 @@ from pages._shared.cards import cards
 from pages._shared.links import to_page, to_test_point
 from pages._shared.state import change
 from pages._shared.text import plain
-from resmem_core.edits import Edits
-from resmem_core.errors import ResMemError
-from resmem_core.experiment import Experiment
-from resmem_core.store import Store
-from resmem_core.types import IntArray, Params
+from resmem_core.common.errors import ResMemError
+from resmem_core.common.store import Store
+from resmem_core.common.types import IntArray
+from resmem_core.experiment.prepare import Experiment
+from resmem_core.memory.edits import Edits
+from resmem_core.memory.types import Params
 
 EDITS_SHOWN = 20
 POINTS_SHOWN = 8

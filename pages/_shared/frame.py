@@ -7,9 +7,9 @@ from streamlit.navigation.page import StreamlitPage
 
 from pages._shared.sidebar import sidebar
 from pages._shared.state import load, show_notes
-from resmem_core.forms import Form
-from resmem_core.language.settings import Language
-from resmem_core.settings import Settings
+from resmem_core.cli.settings import Settings
+from resmem_core.cli.text_settings import Language
+from resmem_core.common.forms import Form
 from resmem_core.teaching.curve import Curve
 from resmem_core.teaching.playground import Playground
 from resmem_core.teaching.theory import Theory

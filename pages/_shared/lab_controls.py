@@ -8,9 +8,9 @@ import streamlit as st
 
 from pages._shared.state import bound, settings
 from pages._shared.summary import sentence
-from resmem_core.datasets.spoiling import MAX_NOISE
-from resmem_core.longtail import AXES, MAX_SEEDS
-from resmem_core.settings import TABLE
+from resmem_core.analysis.longtail import AXES, MAX_SEEDS
+from resmem_core.cli.settings import TABLE
+from resmem_core.data.corruption import MAX_NOISE
 
 TITLES = {"size": "Training-set size", "noise": "Label noise", "imbalance": "Imbalance"}
 FIXED: dict[str, tuple[str, dict[str, Any]]] = {

@@ -6,8 +6,8 @@ import pandas as pd
 import streamlit as st
 
 from pages._shared.figures import show
-from resmem_core.longtail import Plan, Point, spelled
-from resmem_core.longtail_summary import ENOUGH, class_groups, in_words, points_in_words, summaries
+from resmem_core.analysis.longtail import Plan, Point, spelled
+from resmem_core.analysis.longtail_summary import ENOUGH, class_groups, in_words, points_in_words, summaries
 from resmem_core.plots.longtail import accuracy_curves, class_accuracies, gain_curve
 
 

@@ -12,16 +12,17 @@ import numpy as np
 import streamlit as st
 
 from pages._shared.stamps import BY_DATA, key_of
-from resmem_core.language.config import LanguageConfig
-from resmem_core.language.evaluation import LanguageEvaluation
-from resmem_core.language.experiment import LanguageExperiment, prepare_language
-from resmem_core.language.explain import TokenExplanation
-from resmem_core.language.judging import judge
-from resmem_core.language.tuning import LanguageTuned
-from resmem_core.metrics import outcomes
-from resmem_core.progress import Step
-from resmem_core.runs import Runs
-from resmem_core.types import IntArray, Params
+from resmem_core.common.progress import Step
+from resmem_core.common.types import IntArray
+from resmem_core.evaluation.metrics import outcomes
+from resmem_core.evaluation.text_evaluate import LanguageEvaluation
+from resmem_core.evaluation.text_judging import judge
+from resmem_core.evaluation.text_tuning import LanguageTuned
+from resmem_core.experiment.runs import Runs
+from resmem_core.experiment.text_config import LanguageConfig
+from resmem_core.experiment.text_prepare import LanguageExperiment, prepare_language
+from resmem_core.memory.text_explain import TokenExplanation
+from resmem_core.memory.types import Params
 
 MOST_KEPT = 8  # evaluations
 BLOCK = 256  # test tokens that are judged at a time where only some are looked at

@@ -11,14 +11,14 @@ from pages._shared.language_opening import Opened
 from pages._shared.scales import compact, log_scale
 from pages._shared.state import bound, change
 from pages._shared.text import plain
-from resmem_core.indexes import AUTO, INDEXES
-from resmem_core.language.backbones import LANGUAGE_BACKBONES
-from resmem_core.language.config import OWN, LanguageConfig
-from resmem_core.language.corpus import TEXTS
-from resmem_core.language.settings import OBJECTIVES, Language
-from resmem_core.language.tokenizers import TOKENIZERS, VOCABULARY
-from resmem_core.language.tuning import largest_tried
-from resmem_core.types import Params
+from resmem_core.cli.text_settings import OBJECTIVES, Language
+from resmem_core.data.text_loading import TEXTS
+from resmem_core.data.tokenizers import TOKENIZERS, VOCABULARY
+from resmem_core.evaluation.text_tuning import largest_tried
+from resmem_core.experiment.text_config import OWN, LanguageConfig
+from resmem_core.memory.indexes import AUTO, INDEXES
+from resmem_core.memory.types import Params
+from resmem_core.models.text_base import LANGUAGE_BACKBONES
 
 SUMMED_UP = ("dataset", "backbone", "seed")
 LEAKED = 0.05  # share of the test text beyond which a page warns of it

@@ -15,9 +15,9 @@ from pages._shared.language_opening import Opened
 from pages._shared.share import share_form, show_code
 from pages._shared.summary import sentence
 from pages._shared.text import plain
-from resmem_core.datasets.base import PARTS
-from resmem_core.evaluation import METHODS
-from resmem_core.language.evaluation import LanguageEvaluation, TokenGroup
+from resmem_core.data.base import PARTS
+from resmem_core.evaluation.evaluate import METHODS
+from resmem_core.evaluation.text_evaluate import LanguageEvaluation, TokenGroup
 from resmem_core.plots.language import CALLED, band_accuracies, method_figures
 from resmem_core.plots.slices import slice_gains
 

@@ -10,17 +10,17 @@ from pages._shared import language_cache as cache
 from pages._shared.background import prepared
 from pages._shared.stamps import look
 from pages._shared.text import plain
-from resmem_core.base_model import NeedsPreparing
-from resmem_core.errors import InvalidParameterError, UnavailableError
-from resmem_core.jobs import Job
-from resmem_core.language.backbones import parse_backbone
-from resmem_core.language.config import FIGURES, LanguageConfig
-from resmem_core.language.corpus import parse_text
-from resmem_core.language.experiment import LanguageExperiment
-from resmem_core.language.explain import TokenExplanation
-from resmem_core.language.settings import Language
-from resmem_core.language.tuning import LanguageTuned
-from resmem_core.types import Params
+from resmem_core.cli.text_settings import Language
+from resmem_core.common.errors import InvalidParameterError, UnavailableError
+from resmem_core.data.text_loading import parse_text
+from resmem_core.evaluation.text_tuning import LanguageTuned
+from resmem_core.experiment.jobs import Job
+from resmem_core.experiment.text_config import FIGURES, LanguageConfig
+from resmem_core.experiment.text_prepare import LanguageExperiment
+from resmem_core.memory.text_explain import TokenExplanation
+from resmem_core.memory.types import Params
+from resmem_core.models.fitted import NeedsPreparing
+from resmem_core.models.text_base import parse_backbone
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,13 +12,14 @@ from pages._shared import links
 from pages._shared.cards import cards
 from pages._shared.state import change, settings
 from pages._shared.text import plain
-from resmem_core.evaluation import Evaluation
-from resmem_core.experiment import Experiment
-from resmem_core.metrics import GroupResult, wilson_interval
+from resmem_core.analysis.projection import Projection
+from resmem_core.common.types import FloatArray, IntArray
+from resmem_core.evaluation.evaluate import Evaluation
+from resmem_core.evaluation.metrics import GroupResult, wilson_interval
+from resmem_core.experiment.prepare import Experiment
+from resmem_core.memory.types import Params
 from resmem_core.plots.map import MAX_LINKS
-from resmem_core.projection import Projection
-from resmem_core.region import class_counts
-from resmem_core.types import FloatArray, IntArray, Params
+from resmem_core.plots.region import class_counts
 
 PER_PAGE = 12
 WORTH_SEEING = ("broken", "fixed", "both wrong", "both right")

@@ -8,10 +8,10 @@ import streamlit as st
 from pages._shared import editing
 from pages._shared.links import to_train_point
 from pages._shared.text import plain
-from resmem_core.experiment import Experiment
-from resmem_core.explain import Explanation
-from resmem_core.pictures import data_url, title
-from resmem_core.types import FloatArray, IntArray
+from resmem_core.common.types import FloatArray, IntArray
+from resmem_core.data.pictures import data_url, title
+from resmem_core.experiment.prepare import Experiment
+from resmem_core.memory.explain import Explanation
 
 
 def cards(experiment: Experiment, explanation: Explanation, other: IntArray, moves: FloatArray, n: int) -> None:

@@ -12,14 +12,14 @@ from pages._shared.editing import effect_line
 from pages._shared.stamps import look
 from pages._shared.state import settings
 from pages._shared.text import plain
-from resmem_core.backbones import BACKBONES
-from resmem_core.base_model import NeedsPreparing
-from resmem_core.datasets import parse_spec
-from resmem_core.errors import InvalidParameterError, ResMemError
-from resmem_core.experiment import PRECOMPUTED, Experiment, ExperimentConfig
-from resmem_core.jobs import Job
-from resmem_core.settings import Settings
-from resmem_core.types import Params
+from resmem_core.cli.settings import Settings
+from resmem_core.common.errors import InvalidParameterError, ResMemError
+from resmem_core.data import parse_spec
+from resmem_core.experiment.jobs import Job
+from resmem_core.experiment.prepare import PRECOMPUTED, Experiment, ExperimentConfig
+from resmem_core.memory.types import Params
+from resmem_core.models import BACKBONES
+from resmem_core.models.fitted import NeedsPreparing
 
 
 def opened() -> tuple[Experiment, Params]:

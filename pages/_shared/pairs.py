@@ -8,9 +8,9 @@ import streamlit as st
 
 from pages._shared.links import to_test_point, to_train_point
 from pages._shared.text import plain
-from resmem_core.near_duplicates import NearDuplicates
-from resmem_core.pictures import data_url
-from resmem_core.types import Dataset
+from resmem_core.analysis.near_duplicates import NearDuplicates
+from resmem_core.data.pictures import data_url
+from resmem_core.data.types import Dataset
 
 
 def pair_cards(near: NearDuplicates, pairs: Iterable[int], data: Dataset) -> None:

@@ -7,8 +7,8 @@ import pandas as pd
 import streamlit as st
 
 from pages._shared.state import bound, change, shown
-from resmem_core.errors import ResMemError
-from resmem_core.explain import Explanation
+from resmem_core.common.errors import ResMemError
+from resmem_core.memory.explain import Explanation
 from resmem_core.teaching.plane import EXTENT, Place
 from resmem_core.teaching.plane_edits import MOST_EDITS
 from resmem_core.teaching.playground import CLICKS, NONE, Playground, View

@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from pages._shared.state import settings
-from resmem_core.experiment import ExperimentConfig
-from resmem_core.forms import Form
-from resmem_core.types import Params
+from resmem_core.common.forms import Form
+from resmem_core.experiment.prepare import ExperimentConfig
+from resmem_core.memory.types import Params
 
 
 def share(

@@ -9,11 +9,11 @@ import streamlit as st
 from pages._shared.state import bound, change, hold, settings
 from pages._shared.summary import sentence
 from pages._shared.text import plain
-from resmem_core.backbones import BACKBONES
-from resmem_core.datasets import DATASETS, dataset_title, parse_spec
-from resmem_core.datasets.spoiling import MAX_NOISE
-from resmem_core.indexes import AUTO, INDEXES
-from resmem_core.settings import TABLE
+from resmem_core.cli.settings import TABLE
+from resmem_core.data import DATASETS, dataset_title, parse_spec
+from resmem_core.data.corruption import MAX_NOISE
+from resmem_core.memory.indexes import AUTO, INDEXES
+from resmem_core.models import BACKBONES
 
 NORMALIZE = {"as the backbone says": None, "yes": True, "no": False}
 

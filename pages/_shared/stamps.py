@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
-from resmem_core.config import Config
-from resmem_core.datasets import DatasetLoader
-from resmem_core.experiment import ExperimentConfig
-from resmem_core.language.config import LanguageConfig
-from resmem_core.language.corpus import TextLoader
+from resmem_core.data import DatasetLoader
+from resmem_core.data.text_loading import TextLoader
+from resmem_core.experiment.config import Config
+from resmem_core.experiment.prepare import ExperimentConfig
+from resmem_core.experiment.text_config import LanguageConfig
 
 REST = 20  # times as long as looking took, nobody looks again: a folder may hold a hundred thousand files
 

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from pages._shared.text import plain
-from resmem_core.errors import ResMemError
-from resmem_core.forms import Form
-from resmem_core.settings import Settings
+from resmem_core.cli.settings import Settings
+from resmem_core.common.errors import ResMemError
+from resmem_core.common.forms import Form
 
 F = TypeVar("F", bound=Form)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import streamlit as st
 
-from resmem_core.evaluation import Evaluation
-from resmem_core.experiment import Experiment
-from resmem_core.metrics import GroupResult
-from resmem_core.tables import group_table
+from resmem_core.evaluation.evaluate import Evaluation
+from resmem_core.evaluation.metrics import GroupResult
+from resmem_core.experiment.prepare import Experiment
+from resmem_core.plots.tables import group_table
 
 
 def sentence(text: str) -> str:

@@ -11,9 +11,9 @@ from pages._shared import cache
 from pages._shared.editing import forget
 from pages._shared.state import bound, change, settings
 from pages._shared.training_point import COLUMNS
-from resmem_core.experiment import Experiment
-from resmem_core.influence import RANKINGS, Influence
-from resmem_core.types import Params
+from resmem_core.analysis.influence import RANKINGS, Influence
+from resmem_core.experiment.prepare import Experiment
+from resmem_core.memory.types import Params
 
 PER_PAGE = 100
 ALL = "all classes"

@@ -10,10 +10,10 @@ from pages._shared.cards import cards
 from pages._shared.editing import forget, relabel, restore
 from pages._shared.links import to_test_point
 from pages._shared.text import plain
-from resmem_core.experiment import Experiment
-from resmem_core.influence import touched
-from resmem_core.pictures import data_url, title
-from resmem_core.types import Params
+from resmem_core.analysis.influence import touched
+from resmem_core.data.pictures import data_url, title
+from resmem_core.experiment.prepare import Experiment
+from resmem_core.memory.types import Params
 
 IN_GALLERY = 6
 # By column of `memory_table`: heading, format, and what it means.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from resmem_core.evaluation import Evaluation
-from resmem_core.metrics import wilson_interval
+from resmem_core.evaluation.evaluate import Evaluation
+from resmem_core.evaluation.metrics import wilson_interval
 from resmem_core.plots.common import COLORS, NAMES, figure
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from resmem_core.metrics import GroupResult
+from resmem_core.common.types import IntArray
+from resmem_core.evaluation.metrics import GroupResult
 from resmem_core.plots.common import COLORS, WHISKERS, figure, plain
-from resmem_core.types import IntArray
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

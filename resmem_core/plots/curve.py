@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from resmem_core.common.types import FloatArray
 from resmem_core.plots.common import COLORS, WHISKERS, figure
 from resmem_core.teaching.curve import View
-from resmem_core.types import FloatArray
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resmem_core.grid import Grids
+from resmem_core.analysis.grid import Grids
+from resmem_core.memory.types import Params
 from resmem_core.plots.common import COLORS, WHISKERS, figure
-from resmem_core.types import Params
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

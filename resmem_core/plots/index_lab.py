@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from resmem_core.index_lab import Lab, Point
+from resmem_core.analysis.index_lab import Lab, Point
 from resmem_core.plots.common import COLORS, WHISKERS, figure
 
 if TYPE_CHECKING:

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from resmem_core.explain import Explanation
+from resmem_core.memory.explain import Explanation
 from resmem_core.plots.common import COLORS, NAMES, figure
 from resmem_core.plots.explanation import MAX_CLASSES, explanation_bars
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from resmem_core.language.evaluation import LanguageEvaluation, TokenGroup
-    from resmem_core.language.explain import TokenExplanation
-    from resmem_core.types import IntArray
+    from resmem_core.common.types import IntArray
+    from resmem_core.evaluation.text_evaluate import LanguageEvaluation, TokenGroup
+    from resmem_core.memory.text_explain import TokenExplanation
 
 CALLED = {**NAMES, "interpolation": "kNN-LM"}
 TOKENS = MAX_CLASSES - 3  # so many at least: the label and two predictions may come on top

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resmem_core.explain import Explanation
+from resmem_core.analysis.projection import Projection, sample
+from resmem_core.common.types import FloatArray, IntArray
+from resmem_core.memory.explain import Explanation
 from resmem_core.plots.common import COLORS, WHISKERS, figure, plain
-from resmem_core.projection import Projection, sample
-from resmem_core.region import Region
-from resmem_core.types import FloatArray, IntArray
+from resmem_core.plots.region import Region
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from resmem_core.influence import Influence
+from resmem_core.analysis.influence import Influence
 from resmem_core.plots.common import COLORS, figure, plain
 
 if TYPE_CHECKING:

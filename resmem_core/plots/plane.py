@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resmem_core.explain import Explanation
+from resmem_core.common.types import FloatArray, IntArray
+from resmem_core.memory.explain import Explanation
 from resmem_core.plots.common import figure
 from resmem_core.plots.map import SELECTED
 from resmem_core.teaching.plane import EXTENT, Place
 from resmem_core.teaching.playground import Points, View
 from resmem_core.teaching.raster import level_lines
-from resmem_core.types import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from resmem_core.metrics import ReliabilityBin
+from resmem_core.evaluation.metrics import ReliabilityBin
 from resmem_core.plots.common import COLORS, NAMES, WHISKERS, figure
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from resmem_core.analysis.seeds import SeedResult, spread
 from resmem_core.plots.common import COLORS, NAMES, figure
-from resmem_core.seeds import SeedResult, spread
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

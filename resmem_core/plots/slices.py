@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from resmem_core.metrics import GroupResult
+from resmem_core.evaluation.metrics import GroupResult
 from resmem_core.plots.classes import gain_bars
 
 if TYPE_CHECKING:

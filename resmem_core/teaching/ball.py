@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from resmem_core.types import FloatArray
+from resmem_core.common.types import FloatArray
 
 OUTER, INNER = 48, 32  # nodes of the quadrature; with them `squared_gap` is right to some 1e-7 of itself
 FEW, MANY = 1e-12, 45.0  # expected points nearer than r: below, none is there; above, one is

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from resmem_core.errors import InvalidParameterError
-from resmem_core.forms import Form, between, flag, one_of, positive, setting, whole
-from resmem_core.metrics import mean_interval
-from resmem_core.types import FloatArray
+from resmem_core.common.errors import InvalidParameterError
+from resmem_core.common.forms import Form, between, flag, one_of, positive, setting, whole
+from resmem_core.common.types import FloatArray
+from resmem_core.evaluation.metrics import mean_interval
 
 if TYPE_CHECKING:
     from sklearn.neural_network import MLPRegressor
@@ -225,7 +225,7 @@ def remember(curve: Curve, base: MLPRegressor) -> ResMemRegressor:
 
 def view(curve: Curve, base: MLPRegressor) -> View:
     """Return what the form shows, with the network that `fit_base` trained for it."""
-    from resmem_core.residuals import neighbor_weights
+    from resmem_core.memory.residuals import neighbor_weights
 
     x, y = sample(curve)
     model = remember(curve, base)

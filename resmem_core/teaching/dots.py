@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from resmem_core.backbones import BACKBONES
-from resmem_core.indexes import normalized
-from resmem_core.progress import Progress, silent
-from resmem_core.residuals import probabilities
+from resmem_core.common.progress import Progress, silent
+from resmem_core.common.threads import one_thread
+from resmem_core.common.types import FloatArray
+from resmem_core.memory.indexes import normalized
+from resmem_core.memory.residuals import probabilities
+from resmem_core.models import BACKBONES
 from resmem_core.teaching.plane import EXTENT
-from resmem_core.threads import one_thread
-from resmem_core.types import FloatArray
 
 SIDE = 16  # pixels
 SPREAD = 1.5  # pixels, standard deviation of the dot
@@ -63,7 +63,7 @@ class PictureClassifier(ClassifierMixin, BaseEstimator):
         InvalidParameterError
             If there is no such backbone.
         """
-        from resmem_core.training import new_network, train
+        from resmem_core.models.training import new_network, train
 
         backbone = BACKBONES.get(self.backbone)
         self.classes_, labels = np.unique(y, return_inverse=True)
@@ -79,7 +79,7 @@ class PictureClassifier(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X: Any) -> FloatArray:
         """Return probabilities, (M, 2) -> (M, C)."""
-        from resmem_core.embedding import embed
+        from resmem_core.models.embedding import embed
 
         logits = embed(self.network_, dot_pictures(X), device=_device()).logits
         return probabilities(logits.astype(np.float64))
@@ -90,7 +90,7 @@ class PictureClassifier(ClassifierMixin, BaseEstimator):
 
     def embed(self, X: Any) -> FloatArray:
         """Return the network's embeddings, scaled as the backbone says, (M, 2) -> (M, D)."""
-        from resmem_core.embedding import features
+        from resmem_core.models.embedding import features
 
         z = features(self.network_, dot_pictures(X), device=_device())
         return normalized(z) if BACKBONES.get(self.backbone).normalize else z

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.special import expit
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 
-from resmem_core.errors import InvalidParameterError
-from resmem_core.types import FloatArray
+from resmem_core.common.errors import InvalidParameterError
+from resmem_core.common.types import FloatArray
 
 _ACTIVATIONS = {"identity": lambda x: x, "logistic": expit, "tanh": np.tanh, "relu": lambda x: np.maximum(x, 0)}
 

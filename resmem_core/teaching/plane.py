@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from resmem_core.errors import InvalidParameterError
-from resmem_core.types import FloatArray, IntArray
+from resmem_core.common.errors import InvalidParameterError
+from resmem_core.common.types import FloatArray, IntArray
 
 EXTENT = 1.25  # the plane that is looked at reaches from -EXTENT to EXTENT, both ways
 MOST = 2000  # training points

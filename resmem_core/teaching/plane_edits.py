@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from resmem_core.errors import InvalidParameterError
+from resmem_core.common.errors import InvalidParameterError
 from resmem_core.teaching.plane import Place
 
 MOST_EDITS = 50

@@ -14,19 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resmem_core.errors import InvalidParameterError
-from resmem_core.evaluation import Evaluation, evaluate
-from resmem_core.explain import Explanation, explain
-from resmem_core.forms import Form, between, flag, one_of, positive, setting, whole
-from resmem_core.metrics import GroupResult
-from resmem_core.progress import Progress, silent
-from resmem_core.residuals import neighbor_weights, residuals, resmem_scores, weighted_rows
+from resmem_core.common.errors import InvalidParameterError
+from resmem_core.common.forms import Form, between, flag, one_of, positive, setting, whole
+from resmem_core.common.progress import Progress, silent
+from resmem_core.common.threads import n_workers
+from resmem_core.common.types import FloatArray, IntArray
+from resmem_core.evaluation.evaluate import Evaluation, evaluate
+from resmem_core.evaluation.metrics import GroupResult
+from resmem_core.memory.explain import Explanation, explain
+from resmem_core.memory.residuals import neighbor_weights, residuals, resmem_scores, weighted_rows
+from resmem_core.memory.types import Memory, Neighbors, Params, Queries
 from resmem_core.teaching.lessons import LESSONS
 from resmem_core.teaching.plane import DATA, EXTENT, MOST, Place, PlaneSample, plane_sample
 from resmem_core.teaching.plane_edits import NONE, PlaneEdits
 from resmem_core.teaching.raster import memory_field
-from resmem_core.threads import n_workers
-from resmem_core.types import FloatArray, IntArray, Memory, Neighbors, Params, Queries
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
@@ -51,7 +52,7 @@ CONTROLS = (
 
 def picture_backbones() -> list[str]:
     """Return the names of the project's own backbones that can be had here and now, as `base` names them."""
-    from resmem_core.backbones import BACKBONES
+    from resmem_core.models import BACKBONES
 
     return [f"{PICTURE}{name}" for name in BACKBONES.names() if not BACKBONES.get(name).frozen]
 
@@ -407,7 +408,7 @@ class _Remembered:
             k = self.params.k
             distances, ids = cKDTree(self.embeddings).query(embeddings, range(1, k + 1), workers=n_workers())
             return Neighbors(distances, ids)
-        from resmem_core.indexes.exact import ExactIndex
+        from resmem_core.memory.indexes.exact import ExactIndex
 
         center = self.embeddings.mean(axis=0)  # as ResMemClassifier: float32 keeps the digits that differ
         return ExactIndex.build(self.embeddings - center).search(embeddings - center, self.params.k)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from resmem_core.threads import in_parallel, n_workers
-from resmem_core.types import FloatArray, check_k, check_positive
+from resmem_core.common.threads import in_parallel, n_workers
+from resmem_core.common.types import FloatArray, check_k, check_positive
 
 TILE = 10  # places a side that are worked on together: they have most of their neighbours in common
 
@@ -13,8 +13,7 @@ TILE = 10  # places a side that are worked on together: they have most of their 
 def memory_field(points: FloatArray, values: FloatArray, axis: FloatArray, k: int, sigma: float) -> FloatArray:
     """Return sum_i w_i v_i over the k nearest points, at each place of a grid, (N, 2), (N,), (S,) -> (S, S).
 
-    The weights are those of `resmem_core.residuals.neighbor_weights`; of points at the same distance the first is the
-    nearer.
+    The weights are those of `memory.residuals.neighbor_weights`; of equal distances the first is the nearer.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from resmem_core.types import FloatArray
+from resmem_core.common.types import FloatArray
 
 SLACK = 1e-9  # for what rounding does to bounds
 

@@ -19,12 +19,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from resmem_core.errors import InvalidParameterError
-from resmem_core.forms import Form, between, one_of, setting, table_of, whole
-from resmem_core.progress import Progress, Step, silent
+from resmem_core.common.errors import InvalidParameterError
+from resmem_core.common.forms import Form, between, one_of, setting, table_of, whole
+from resmem_core.common.progress import Progress, Step, silent
+from resmem_core.common.threads import n_workers
+from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.teaching.ball import n_for_gap, squared_gap, uniform_ball, variance
-from resmem_core.threads import n_workers
-from resmem_core.types import FloatArray, IntArray
 
 MOST_N, MOST_SIZES = 100_000, 16
 N_TEST = 2_000  # test points of each training set
@@ -515,7 +515,7 @@ def _nearest(memory: FloatArray, x: FloatArray) -> IntArray:
         from scipy.spatial import cKDTree
 
         return cKDTree(memory).query(x, workers=n_workers())[1]
-    from resmem_core.indexes.exact import LARGE, ExactIndex
+    from resmem_core.memory.indexes.exact import LARGE, ExactIndex
 
     index = ExactIndex(memory.astype(np.float32), expected_queries=LARGE)  # other training sets follow: compile
     return index.search(x, 1).indices[:, 0]

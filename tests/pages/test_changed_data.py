@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from pages._shared import stamps
-from resmem_core.experiment import ExperimentConfig, prepare
-from resmem_core.jobs import Job
-from resmem_core.progress import silent
-from resmem_core.store import Store
+from resmem_core.common.progress import silent
+from resmem_core.common.store import Store
+from resmem_core.experiment.jobs import Job
+from resmem_core.experiment.prepare import ExperimentConfig, prepare
 
 
 def arrays(n, seed):

@@ -54,7 +54,7 @@ def test_seeds_that_are_not_there_are_offered(opened):
 
 
 def test_seeds_that_are_there_are_shown(opened, text_of):
-    from resmem_core.cli import main
+    from resmem_core.cli.main import main
 
     main(["seeds", "--count=5", "--epochs=1"])
     at = opened("compare", compare="seeds", epochs="1")

@@ -4,12 +4,12 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from resmem_core.example_files import example_file
-from resmem_core.experiment import ExperimentConfig, prepare
-from resmem_core.runs import Runs
-from resmem_core.settings import Settings
-from resmem_core.types import Params
-from resmem_core.uploads import Uploads
+from resmem_core.cli.settings import Settings
+from resmem_core.data.example_files import example_file
+from resmem_core.data.uploads import Uploads
+from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.runs import Runs
+from resmem_core.memory.types import Params
 
 ME = "0123456789abcdef" * 2
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from resmem_core import report, tables
+from resmem_core.plots import report, tables
 
 
 def labels(at):

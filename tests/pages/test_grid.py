@@ -1,8 +1,8 @@
 """The Grid page: the setting follows its controls, and test is called test."""
 
-from resmem_core.experiment import ExperimentConfig, prepare
-from resmem_core.grid import grid_of
-from resmem_core.types import Params
+from resmem_core.analysis.grid import grid_of
+from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.memory.types import Params
 
 
 def numbers(at):

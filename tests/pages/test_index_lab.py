@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from resmem_core.experiment import ExperimentConfig, prepare
-from resmem_core.index_lab import lab_of
-from resmem_core.types import Params
+from resmem_core.analysis.index_lab import lab_of
+from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.memory.types import Params
 
 
 def test_offers_to_measure_then_shows_it(opened, text_of, tmp_path):

@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from resmem_core.cli import main
+from resmem_core.cli.main import main
 
 
 def button(at, label):

@@ -14,13 +14,13 @@ from pages._shared.language_opening import Opened
 from pages._shared.language_test import next_of
 from pages._shared.language_text import Passage, code, running, short, visible
 from pages._shared.summary import sentence
-from resmem_core.jobs import Job
-from resmem_core.language.config import LanguageConfig
-from resmem_core.language.experiment import prepare_language
-from resmem_core.language.settings import OBJECTIVES, Language
-from resmem_core.progress import silent
-from resmem_core.store import Store
-from resmem_core.types import Params
+from resmem_core.cli.text_settings import OBJECTIVES, Language
+from resmem_core.common.progress import silent
+from resmem_core.common.store import Store
+from resmem_core.experiment.jobs import Job
+from resmem_core.experiment.text_config import LanguageConfig
+from resmem_core.experiment.text_prepare import prepare_language
+from resmem_core.memory.types import Params
 
 SUBJECTS = (
     "the red fox",

@@ -2,10 +2,10 @@
 
 import pytest
 
-from resmem_core.experiment import ExperimentConfig, prepare
-from resmem_core.jobs import Job
-from resmem_core.longtail import CleanData, Plan, judge_all
-from resmem_core.store import Store
+from resmem_core.analysis.longtail import CleanData, Plan, judge_all
+from resmem_core.common.store import Store
+from resmem_core.experiment.jobs import Job
+from resmem_core.experiment.prepare import ExperimentConfig, prepare
 
 SMALL = {"limit_train": "60", "epochs": "1"}
 

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from pages._shared import zoom
-from resmem_core import projection
-from resmem_core.experiment import ExperimentConfig, prepare
-from resmem_core.projection import project
-from resmem_core.region import Region
+from resmem_core.analysis import projection
+from resmem_core.analysis.projection import project
+from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.plots.region import Region
 
 
 def figure_of(at):

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from resmem_core.edits import Edits
-from resmem_core.experiment import ExperimentConfig, prepare
-from resmem_core.store import Store
-from resmem_core.types import Params
+from resmem_core.common.store import Store
+from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.memory.edits import Edits
+from resmem_core.memory.types import Params
 
 
 def button(at, label):
@@ -134,7 +134,7 @@ def test_where_memory_changes_nothing_the_page_says_so(opened, text_of, tmp_path
 
 
 def test_large_data_offers_shapley_values_as_a_job(opened, text_of, monkeypatch):
-    monkeypatch.setattr("resmem_core.shapley.LARGE", 1)
+    monkeypatch.setattr("resmem_core.analysis.shapley.LARGE", 1)
     at = opened("memory", k="4", rank_by="shapley")
     assert not at.exception
     assert "Shapley values for k = 4 is not prepared yet" in text_of(at)
@@ -143,7 +143,7 @@ def test_large_data_offers_shapley_values_as_a_job(opened, text_of, monkeypatch)
 
 
 def test_forgetting_everything_is_refused_with_a_note(opened, text_of, monkeypatch):
-    monkeypatch.setattr("resmem_core.influence.Influence.harmful", lambda found, n: np.arange(len(found.uses)))
+    monkeypatch.setattr("resmem_core.analysis.influence.Influence.harmful", lambda found, n: np.arange(len(found.uses)))
     at = opened("memory", k="3")
     button(at, "Forget the 10 most harmful").click().run()
     assert not at.exception

@@ -9,13 +9,13 @@ import pytest
 
 from pages._shared.frame import FORMS
 from pages._shared.text import plain
-from resmem_core.edits import Edits
-from resmem_core.example_files import example_file
-from resmem_core.experiment import ExperimentConfig, prepare
-from resmem_core.runs import Runs
-from resmem_core.store import Store
-from resmem_core.types import Params
-from resmem_core.uploads import Uploads
+from resmem_core.common.store import Store
+from resmem_core.data.example_files import example_file
+from resmem_core.data.uploads import Uploads
+from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.runs import Runs
+from resmem_core.memory.edits import Edits
+from resmem_core.memory.types import Params
 
 PAGES = sorted(path.stem for path in (Path(__file__).parents[2] / "pages").glob("[a-z]*.py"))
 OF_RESULTS = [page for page in PAGES if page not in {"experiments", "long_tail", "your_data", *FORMS}]

@@ -1,8 +1,9 @@
 """Reliability: the numbers are the evaluation's, with their intervals."""
 
-from resmem_core.experiment import ExperimentConfig, prepare
-from resmem_core.metrics import ECE_BINS, NLL_FLOOR, calibration_change_intervals, reliability
-from resmem_core.types import Params
+from resmem_core.common.types import NLL_FLOOR
+from resmem_core.evaluation.metrics import ECE_BINS, calibration_change_intervals, reliability
+from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.memory.types import Params
 
 
 def test_before_after_and_the_intervals_of_the_change(opened, text_of):

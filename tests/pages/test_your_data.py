@@ -2,8 +2,10 @@
 
 import pytest
 
-from resmem_core.example_files import example_file
-from resmem_core.uploads import KINDS, Uploads
+from resmem_core.data.example_files import example_file
+from resmem_core.data.uploads import KINDS, Uploads
+from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.runs import Runs
 
 ME = "0123456789abcdef" * 2
 
@@ -44,7 +46,12 @@ def test_a_file_is_taken_opened_and_deleted(opened, text_of, read, kind):
     shown = as_visitor(opened("your_data", dataset=kept.dataset))
     assert "shown now on every page" in text_of(shown)
     assert button(shown, "open-").disabled
+    experiment = prepare(ExperimentConfig(kept.dataset))
+    params = experiment.default_params()
+    Runs().record(experiment, params, experiment.evaluate(params), tuned=False)
+    assert len(Runs().list(private={kept.dataset})) == 1
     button(shown, "delete-").click().run()
+    assert Runs().list(private={kept.dataset}) == ()
     assert not shown.exception
     assert Uploads(ME).list() == ()
     assert "dataset" not in shown.query_params

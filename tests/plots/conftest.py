@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from resmem_core.evaluation import evaluate
-from resmem_core.explain import explain
-from resmem_core.metrics import confusion
-from resmem_core.types import Memory, Neighbors, Params, Queries
+from resmem_core.evaluation.evaluate import evaluate
+from resmem_core.evaluation.metrics import confusion
+from resmem_core.memory.explain import explain
+from resmem_core.memory.types import Memory, Neighbors, Params, Queries
 
 CASES = [(2, 1), (2, 30), (10, 5), (100, 1), (100, 30)]
 

@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from resmem_core import evaluation
-from resmem_core.evaluation import METHODS
-from resmem_core.metrics import wilson_interval
+from resmem_core.evaluation import evaluate as evaluation
+from resmem_core.evaluation.evaluate import METHODS
+from resmem_core.evaluation.metrics import wilson_interval
 from resmem_core.plots.accuracy import accuracy_by_k, method_accuracies
 from resmem_core.plots.common import COLORS, NAMES
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from resmem_core.metrics import ClassResult
+from resmem_core.evaluation.metrics import ClassResult
 from resmem_core.plots.classes import class_gains, confusion_change
 from resmem_core.plots.common import COLORS
 

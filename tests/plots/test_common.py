@@ -1,6 +1,6 @@
 """One colour a meaning."""
 
-from resmem_core.evaluation import METHODS
+from resmem_core.evaluation.evaluate import METHODS
 from resmem_core.plots.common import COLORS, NAMES
 
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from resmem_core.grid import Grids
+from resmem_core.analysis.grid import Grids
+from resmem_core.memory.sweep import Grid, Sweep
+from resmem_core.memory.types import Params
 from resmem_core.plots.common import COLORS
 from resmem_core.plots.grid import grid_map, transfer
-from resmem_core.sweep import Grid, Sweep
-from resmem_core.types import Params
 
 
 def grids(right=None, base_right=60):

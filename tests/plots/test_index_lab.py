@@ -1,8 +1,8 @@
 """Recall against speed: all points, the front, the current one."""
 
-from resmem_core.index_lab import Lab, Point
+from resmem_core.analysis.index_lab import Lab, Point
+from resmem_core.memory.types import Params
 from resmem_core.plots.index_lab import recall_against_speed
-from resmem_core.types import Params
 
 
 def point(index, speed, recall, current=False, **options):

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from resmem_core.language.evaluation import TokenGroup
-from resmem_core.language.explain import TokenExplanation
+from resmem_core.evaluation.text_evaluate import TokenGroup
+from resmem_core.memory.residuals import project_to_simplex
+from resmem_core.memory.text_explain import TokenExplanation
 from resmem_core.plots.common import COLORS
 from resmem_core.plots.language import TOKENS, band_accuracies, method_figures, next_token_bars
-from resmem_core.residuals import project_to_simplex
 
 
 def explanation(n_classes, k, label):

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from resmem_core.analysis.projection import COLORINGS, Projection
 from resmem_core.plots import map as module
 from resmem_core.plots.common import COLORS
 from resmem_core.plots.map import class_groups, embedding_map, most_drawn
-from resmem_core.projection import COLORINGS, Projection
-from resmem_core.region import Region
+from resmem_core.plots.region import Region
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from resmem_core.influence import influence
+from resmem_core.analysis.influence import influence
 from resmem_core.plots import memory as module
 from resmem_core.plots.common import COLORS
 from resmem_core.plots.memory import concentration, residual_against_credit

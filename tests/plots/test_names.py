@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from resmem_core.influence import influence
-from resmem_core.longtail import Judged, JudgedClass
+from resmem_core.analysis.influence import influence
+from resmem_core.analysis.longtail import Judged, JudgedClass
+from resmem_core.analysis.projection import Projection
+from resmem_core.evaluation.slices import slices
 from resmem_core.plots.classes import class_gains, confusion_change
 from resmem_core.plots.common import plain
 from resmem_core.plots.explanation import explanation_bars, pushes
@@ -15,8 +17,6 @@ from resmem_core.plots.longtail import class_accuracies
 from resmem_core.plots.map import embedding_map
 from resmem_core.plots.memory import residual_against_credit
 from resmem_core.plots.slices import slice_gains
-from resmem_core.projection import Projection
-from resmem_core.slices import slices
 
 
 def drawn_map(case):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from resmem_core.metrics import Confidence, reliability
+from resmem_core.evaluation.metrics import Confidence, reliability
 from resmem_core.plots.common import COLORS
 from resmem_core.plots.reliability import reliability_diagram
 

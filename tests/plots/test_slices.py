@@ -2,9 +2,9 @@
 
 import pytest
 
+from resmem_core.evaluation.slices import AXES, slices
 from resmem_core.plots.common import COLORS
 from resmem_core.plots.slices import slice_gains
-from resmem_core.slices import AXES, slices
 
 
 @pytest.mark.parametrize("by", AXES)

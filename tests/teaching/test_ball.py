@@ -8,14 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
-from resmem_core.teaching.ball import (
-    _share_within,
-    n_for_gap,
-    squared_gap,
-    squared_gap_limit,
-    uniform_ball,
-    variance,
-)
+from resmem_core.teaching.ball import _share_within, n_for_gap, squared_gap, squared_gap_limit, uniform_ball, variance
 
 DIMENSIONS = st.integers(1, 64)
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resmem_core.errors import InvalidParameterError
-from resmem_core.forms import table_of
-from resmem_core.residuals import auto_sigma
+from resmem_core.common.errors import InvalidParameterError
+from resmem_core.common.forms import table_of
+from resmem_core.memory.residuals import auto_sigma
 from resmem_core.teaching.curve import (
     GRID,
     PRESETS,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resmem_core.errors import InvalidParameterError
+from resmem_core.common.errors import InvalidParameterError
 from resmem_core.teaching.plane import DATA, EXTENT, Place, plane_sample
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resmem_core.errors import InvalidParameterError
+from resmem_core.common.errors import InvalidParameterError
 from resmem_core.teaching.plane import Place
 from resmem_core.teaching.plane_edits import MOST_EDITS, PlaneEdits
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resmem_core import HiddenLayer, PictureClassifier, ResMemClassifier
-from resmem_core.errors import InvalidParameterError
-from resmem_core.forms import table_of
+from resmem_core.common.errors import InvalidParameterError
+from resmem_core.common.forms import table_of
 from resmem_core.teaching.dots import SIDE as PIXELS
 from resmem_core.teaching.dots import dot_pictures
 from resmem_core.teaching.lessons import LESSONS

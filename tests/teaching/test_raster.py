@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resmem_core.errors import InvalidParameterError
+from resmem_core.common.errors import InvalidParameterError
 from resmem_core.teaching.raster import TILE, level_lines, memory_field
 
 AXIS = np.linspace(-1.2, 1.2, 3 * TILE)

@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from resmem_core import ResMemRegressor, simulate_theory
-from resmem_core.errors import InvalidParameterError, ResMemError
+from resmem_core.common.errors import InvalidParameterError, ResMemError
 from resmem_core.teaching import theory
 from resmem_core.teaching.ball import squared_gap, uniform_ball, variance
 from resmem_core.teaching.theory import (

@@ -1,0 +1,1 @@
+"""What can be asked of an experiment beyond its accuracy."""

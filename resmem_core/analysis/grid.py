@@ -1,0 +1,190 @@
+"""The grid of k, sigma and temperature that `tune` begins with, on validation and on test, and how flat it is.
+
+Shapes: T temperatures, S sigmas, G values of k.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resmem_core.common.errors import InvalidParameterError
+from resmem_core.common.progress import Progress, about, silent
+from resmem_core.common.store import save_array
+from resmem_core.evaluation.tuning import best_cell, coarse_grid, coarse_sweep, standard_error
+from resmem_core.experiment.prepare import Experiment
+from resmem_core.memory import sweep
+from resmem_core.memory.sweep import Grid, Sweep
+from resmem_core.memory.types import Params
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+Cell: TypeAlias = tuple[int, int, int]  # numbers of a temperature, a sigma and a k
+SPLITS = ("validation", "test")
+AXES = ("temperature", "sigma", "k")
+
+
+@dataclass(frozen=True)
+class Move:
+    """One step of the grid away from a cell.
+
+    Attributes
+    ----------
+    name : str
+        What is moved, one of `AXES`.
+    step : int
+        -1 (down) or 1 (up).
+    value : float
+        Where to.
+    loss : float
+        Accuracy lost by it; below 0 where it is better there.
+    """
+
+    name: str
+    step: int
+    value: float
+    loss: float
+
+
+@dataclass(frozen=True, eq=False)
+class Grids:
+    """Every setting of one grid, judged on both splits.
+
+    Attributes
+    ----------
+    validation, test : Sweep
+        Of the same grid.
+    best : tuple of int
+        The cell (temperature, sigma, k) that ranks first on validation.
+    """
+
+    validation: Sweep
+    test: Sweep
+    best: Cell
+
+    @property
+    def grid(self) -> Grid:
+        """The settings, (T, S, G)."""
+        return self.validation.grid
+
+    def on(self, split: str) -> Sweep:
+        """Return what was found on "validation" or "test"."""
+        if split not in SPLITS:
+            raise InvalidParameterError(f"split={split!r} must be one of: {', '.join(SPLITS)}")
+        return self.validation if split == "validation" else self.test
+
+    def nearest(self, params: Params) -> Cell:
+        """Return the cell nearest to a setting, by ratio in each of the three numbers."""
+        grid = self.grid
+        pairs = (grid.temperatures, params.temperature), (grid.sigmas, params.sigma), (grid.ks, params.k)
+        t, s, g = (int(np.abs(np.log(values / value)).argmin()) for values, value in pairs)
+        return t, s, g
+
+    def setting(self, number: int) -> Params:
+        """Return the setting of a cell by its number, counted along k first, then sigma, then temperature."""
+        t, s, g = np.unravel_index(number, self.grid.shape)
+        return self.grid.params(int(t), int(s), int(g))
+
+    def near(self, split: str) -> NDArray[np.bool_]:
+        """Return the cells at most one standard error below the best on validation, (T, S, G)."""
+        swept = self.on(split)
+        error = standard_error(int(swept.right[self.best]), swept.n)
+        return swept.accuracy >= swept.accuracy[self.best] - error
+
+    @cached_property
+    def rank_correlation(self) -> float | None:
+        """Spearman's rank correlation of validation and test accuracy over all settings; None if one is constant."""
+        from scipy.stats import spearmanr
+
+        validation, test = self.validation.right.ravel(), self.test.right.ravel()
+        if np.ptp(validation) == 0 or np.ptp(test) == 0:
+            return None
+        return float(spearmanr(validation, test).statistic)
+
+    @property
+    def regret(self) -> float:
+        """Test accuracy of the cell that is best there, less that of the cell best on validation."""
+        return float(self.test.accuracy.max() - self.test.accuracy[self.best])
+
+    def table(self) -> DataFrame:
+        """Return a row for each setting: the three numbers, and accuracy, fixed and broken on both splits."""
+        import pandas as pd
+
+        grid = self.grid
+        axes = np.meshgrid(grid.temperatures, grid.sigmas, grid.ks, indexing="ij")
+        columns = {name: values.ravel() for name, values in zip(AXES, axes, strict=True)}
+        for quantity in ("accuracy", "fixed", "broken"):
+            columns |= {f"{split}_{quantity}": getattr(self.on(split), quantity).ravel() for split in SPLITS}
+        return pd.DataFrame(columns)
+
+
+def one_step_away(swept: Sweep, cell: Cell) -> list[Move]:
+    """Return the moves from a cell to the next ones in temperature, sigma and k, where there are any."""
+    grid, moves = swept.grid, []
+    for axis, (name, values) in enumerate(zip(AXES, (grid.temperatures, grid.sigmas, grid.ks), strict=True)):
+        for step in (-1, 1):
+            at = list(cell)
+            at[axis] += step
+            if 0 <= at[axis] < len(values):
+                loss = float(swept.right[cell] - swept.right[tuple(at)]) / swept.n
+                moves.append(Move(name, step, values[at[axis]].item(), loss))
+    return moves
+
+
+def grid_of(experiment: Experiment, *, may_wait: bool = True, progress: Progress = silent) -> Grids:
+    """Return the grid of an experiment, from the store if it is there already.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    may_wait : bool
+        Whether to work it out where that takes long.
+    progress : callable
+        Told how many points are judged; may raise `Cancelled`.
+
+    Raises
+    ------
+    NeedsPreparing
+        If it is missing, would take long, and `may_wait` is False.
+    """
+    parts = {"validation": experiment.validation, "test": experiment.test}
+    grid = coarse_grid(experiment.k_max, experiment.sigma_scale)
+
+    def build(directory: Path) -> Mapping[str, Any]:
+        base_right = {}
+        for part, queries in parts.items():
+            swept = coarse_sweep(experiment.memory, queries, experiment.sigma_scale, about(progress, part))
+            save_array(directory, f"{part}_right", swept.right)
+            save_array(directory, f"{part}_fixed", swept.fixed)
+            base_right[part] = swept.base_right
+        return {"base_right": base_right}
+
+    to_sweep = sum(map(len, parts.values())) * experiment.k_max * experiment.memory.n_classes
+    entry = experiment.keep(
+        "grid",
+        {"ks": grid.ks.tolist(), "sigmas": grid.sigmas.tolist(), "temperatures": grid.temperatures.tolist()},
+        build,
+        quick=to_sweep < sweep.LARGE,
+        may_wait=may_wait,
+        progress=progress,
+    )
+    validation, test = (
+        Sweep(
+            grid,
+            len(queries),
+            entry.info["base_right"][part],
+            np.array(entry.array(f"{part}_right")),
+            np.array(entry.array(f"{part}_fixed")),
+            nll=None,
+            brier=None,
+        )
+        for part, queries in parts.items()
+    )
+    return Grids(validation, test, best_cell(validation, experiment.sigma_scale))

@@ -1,0 +1,365 @@
+"""What each index costs and finds on this machine: recall, accuracy, speed, building, size.
+
+Every registered index is measured as an experiment would set it, and in whatever variants it names itself
+(`Index.build_options`, `Index.efforts`). Searches are in batches, as experiments ask them.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
+
+import numpy as np
+
+from resmem_core.common.progress import Progress, Step, silent
+from resmem_core.common.store import save_array
+from resmem_core.common.threads import n_workers
+from resmem_core.common.types import FloatArray
+from resmem_core.evaluation.metrics import delta_interval
+from resmem_core.experiment.prepare import Experiment
+from resmem_core.memory.indexes import INDEXES, Index
+from resmem_core.memory.indexes.base import RECALL_TARGET
+from resmem_core.memory.indexes.exact import ExactIndex
+from resmem_core.memory.residuals import resmem_scores
+from resmem_core.memory.types import Neighbors, Params, recall_at_k
+
+T = TypeVar("T")
+QUERIES = 2_000  # of the test split, at most
+REPEATS = 3  # of each search; the median counts
+clock = time.perf_counter
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One way to set an index, as it was measured.
+
+    Attributes
+    ----------
+    index : str
+        Its name.
+    options : mapping
+        How it is set, where there is anything to set.
+    usual : bool
+        Whether an experiment would set it so.
+    build_seconds : float
+        To build it, without choosing how.
+    size : int
+        Bytes on disk, beside the embeddings.
+    queries_per_second : float
+        In a batch; median of `REPEATS`.
+    recall : float
+        recall@k, 0 to 1.
+    """
+
+    index: str
+    options: Mapping[str, Any]
+    usual: bool
+    build_seconds: float
+    size: int
+    queries_per_second: float
+    recall: float
+
+    @property
+    def label(self) -> str:
+        """What it is called."""
+        options = ", ".join(f"{name} = {value:,}" for name, value in self.options.items())
+        return f"{self.index} ({options})" if options else self.index
+
+
+@dataclass(frozen=True)
+class Point(Timing):
+    """What a timing means for ResMem.
+
+    Attributes
+    ----------
+    current : bool
+        Whether it is the index of the experiment.
+    accuracy : float
+        ResMem's, with the neighbours found, on the queries measured.
+    cost : float
+        Accuracy with exact neighbours less this one.
+    cost_ci95 : tuple of float
+        Its paired bootstrap interval.
+    """
+
+    current: bool
+    accuracy: float
+    cost: float
+    cost_ci95: tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Lab:
+    """All indexes, measured on the same queries.
+
+    Attributes
+    ----------
+    params : Params
+        What accuracy was judged at; recall and speed are for its k.
+    n, n_memory : int
+        Queries measured, points in memory.
+    machine : str
+    threads : int
+        Cores it could use.
+    measured : str
+        When, UTC, ISO 8601.
+    points : tuple of Point
+    """
+
+    params: Params
+    n: int
+    n_memory: int
+    machine: str
+    threads: int
+    measured: str
+    points: tuple[Point, ...] = field(repr=False)
+
+    @cached_property
+    def current(self) -> Point:
+        """The index of the experiment."""
+        return next(point for point in self.points if point.current)
+
+    @cached_property
+    def exact(self) -> Point:
+        """Exact search."""
+        return next(point for point in self.points if point.index == ExactIndex.name)
+
+    @cached_property
+    def front(self) -> tuple[Point, ...]:
+        """The Pareto front, fastest first: nothing else is both as fast and finds as much."""
+        kept: list[Point] = []
+        for point in sorted(self.points, key=lambda p: (-p.queries_per_second, -p.recall)):
+            if not kept or point.recall > kept[-1].recall:
+                kept.append(point)
+        return tuple(kept)
+
+    @cached_property
+    def fastest(self) -> Point:
+        """The fastest of those that find `RECALL_TARGET` of the true neighbours."""
+        return max((p for p in self.points if p.recall >= RECALL_TARGET), key=lambda p: p.queries_per_second)
+
+    def pays_after(self, point: Point) -> float | None:
+        """Return the queries after which building it has paid, against exact search; None if it never does."""
+        saved = 1 / self.exact.queries_per_second - 1 / point.queries_per_second
+        return max(0.0, point.build_seconds - self.exact.build_seconds) / saved if saved > 0 else None
+
+    def verdict(self) -> str:
+        """Say in words what the current index costs, and what would be faster."""
+        now, fastest = self.current, self.fastest
+        says = [f"Now: {self._told(now)}."]
+        if fastest is now:
+            says += [f"Nothing measured that finds at least {RECALL_TARGET:.0%} is faster."]
+        else:
+            ratio = fastest.queries_per_second / now.queries_per_second
+            says += [f"{ratio:.1f} times as fast: {self._told(fastest)}."]
+            if (pays := self.pays_after(fastest)) is not None:
+                says += [f"Against exact search, its building has paid after {pays:,.0f} queries."]
+        return " ".join(says)
+
+    def _told(self, point: Point) -> str:
+        low, high = (100 * value for value in point.cost_ci95)
+        cost = f", at a cost of {100 * point.cost:.2f} points of accuracy (95 % interval {low:.2f} to {high:.2f})"
+        return (
+            f"{point.label} answers {point.queries_per_second:,.0f} queries per second and finds {point.recall:.1%} of "
+            f"the true {self.params.k} nearest" + ("" if point.index == ExactIndex.name else cost)
+        )
+
+    def conditions(self) -> str:
+        """Say how and when it was measured."""
+        return (
+            f"Measured at {self.measured[:16].replace('T', ' ')} UTC on {self.machine} with {self.threads} "
+            f"{'thread' if self.threads == 1 else 'threads'}: batches of {self.n:,} test queries, k = {self.params.k}, "
+            f"{self.n_memory:,} points in memory, median of {REPEATS}."
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as plain values, for JSON."""
+        return {
+            **asdict(self.params),
+            **{name: getattr(self, name) for name in ("n", "n_memory", "machine", "threads", "measured")},
+            "repeats": REPEATS,
+            "points": [{**asdict(p), "front": p in self.front, "pays_after": self.pays_after(p)} for p in self.points],
+        }
+
+
+def measure(
+    memory: FloatArray,
+    validation: FloatArray,
+    queries: FloatArray,
+    *,
+    k: int,
+    k_max: int,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Iterator[tuple[Timing, Neighbors]]:
+    """Yield every way to set an index with what it took, and the neighbours it found.
+
+    Parameters
+    ----------
+    memory : ndarray, shape (N, D)
+    validation : ndarray, shape (V, D)
+        What experiments choose an index's setting on.
+    queries : ndarray, shape (M, D)
+        What is timed.
+    k : int
+        Neighbours looked for.
+    k_max : int
+        Neighbours that experiments look for, and set an index for.
+    seed : int
+        Of the indexes.
+    progress : callable
+        Told of every setting measured; may raise `Cancelled`.
+    """
+    total = sum(1 + len(kind.build_options) * max(1, len(kind.efforts)) for kind in INDEXES)
+    done = 0
+
+    def report(step: Step) -> None:
+        progress(Step("Measuring indexes", done, total, doing))
+
+    doing = "exact neighbours, to compare with"
+    truth = ExactIndex(memory).search(queries, k, progress=report)
+    for kind in INDEXES:
+        doing = kind.name
+        for usual, build_seconds, size, index in _ways(kind, memory, validation, k, k_max, seed, report):
+            search = partial(index.search, queries, k, progress=report)
+            seconds, found = zip(*(_timed(search) for _ in range(REPEATS)), strict=True)
+            timing = Timing(
+                index=kind.name,
+                options=_options(index),
+                usual=usual,
+                build_seconds=build_seconds,
+                size=size,
+                queries_per_second=len(queries) / median(seconds),
+                recall=recall_at_k(found[0], truth, k),
+            )
+            yield timing, found[0]
+            done += 1
+    report(Step("", 0, 0))
+
+
+def _ways(
+    kind: type[Index],
+    memory: FloatArray,
+    validation: FloatArray,
+    k: int,
+    k_max: int,
+    seed: int,
+    progress: Progress,
+) -> Iterator[tuple[bool, float, int, Index]]:
+    """Yield whether it is the usual way, seconds to build, size, and the index."""
+    seconds, index = _timed(partial(kind.build, memory, seed=seed))
+    yield True, seconds, _size(index), index.calibrated(validation, k_max, progress=progress)
+    for options in kind.build_options:
+        seconds, index = _timed(partial(kind.build, memory, seed=seed, **options))
+        size = _size(index)
+        for variant in [index.with_effort(effort, k) for effort in kind.efforts] or [index]:
+            yield False, seconds, size, variant
+
+
+def _options(index: Index) -> dict[str, Any]:
+    return {name: value for name, value in index.facts.items() if isinstance(value, int) and name != "seed"}
+
+
+def _size(index: Index) -> int:
+    with TemporaryDirectory() as folder:
+        index.save(Path(folder))
+        return sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
+
+
+def _timed(work: Callable[[], T]) -> tuple[float, T]:
+    began = clock()
+    result = work()
+    return clock() - began, result
+
+
+def lab_of(experiment: Experiment, params: Params, *, may_wait: bool = True, progress: Progress = silent) -> Lab:
+    """Return what the indexes cost and find on an experiment's memory as it came, measured once for each k.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    params : Params
+        Sigma and temperature only decide the accuracy, and need no new measurement.
+    may_wait : bool
+        Whether to measure, which takes from seconds to minutes.
+    progress : callable
+        Told of every setting measured; may raise `Cancelled`.
+
+    Raises
+    ------
+    NeedsPreparing
+        If nothing was measured yet, and `may_wait` is False.
+    """
+    experiment = experiment.original
+    k = experiment.check(params).k
+    n = min(QUERIES, len(experiment.test))
+    rows = np.sort(np.random.default_rng(0).choice(len(experiment.test), n, replace=False))
+
+    def build(directory: Path) -> Mapping[str, Any]:
+        measured = measure(
+            experiment.embeddings("train"),
+            experiment.embeddings("validation"),
+            experiment.embeddings("test")[rows],
+            k=k,
+            k_max=experiment.k_max,
+            seed=experiment.config.seed,
+            progress=progress,
+        )
+        timings, found = zip(*measured, strict=True)
+        save_array(directory, "distances", np.stack([near.distances for near in found]))
+        save_array(directory, "indices", np.stack([near.indices.astype(np.int32) for near in found]))
+        return {
+            "timings": [asdict(timing) for timing in timings],
+            "machine": f"{platform.system()} {platform.machine()}",
+            "threads": n_workers(),
+        }
+
+    entry = experiment.keep(
+        "lab", {"k": k, "n": n, "indexes": INDEXES.names()}, build, quick=False, may_wait=may_wait, progress=progress
+    )
+    timings = [Timing(**values) for values in entry.info["timings"]]
+    right = _right(experiment, params, rows, entry.array("distances"), entry.array("indices"))
+    exact = right[next(i for i, timing in enumerate(timings) if timing.index == ExactIndex.name)]
+    return Lab(
+        params,
+        n,
+        len(experiment.memory),
+        entry.info["machine"],
+        entry.info["threads"],
+        entry.created,
+        tuple(
+            Point(
+                **asdict(timing),
+                current=timing.usual and timing.index == experiment.index,
+                accuracy=float(own.mean()),
+                cost=float(exact.mean() - own.mean()),
+                cost_ci95=delta_interval(int((exact & ~own).sum()), int((own & ~exact).sum()), n),
+            )
+            for timing, own in zip(timings, right, strict=True)
+        ),
+    )
+
+
+def _right(
+    experiment: Experiment, params: Params, rows: np.ndarray, distances: np.ndarray, indices: np.ndarray
+) -> np.ndarray:
+    """Return which of n queries are answered right with each of P lists of neighbours, (P, n, k) -> (P, n)."""
+    test, memory = experiment.test, experiment.memory
+    p, n, k = distances.shape
+    scores = resmem_scores(
+        np.tile(test.logits[rows], (p, 1)),
+        memory.logits,
+        memory.labels,
+        np.array(distances).reshape(-1, k),
+        indices.reshape(-1, k).astype(np.int64),
+        sigma=params.sigma,
+        temperature=params.temperature,
+    )
+    return scores.argmax(axis=1).reshape(p, n) == test.labels[rows]

@@ -1,5 +1,0 @@
-"""Backbones by name: one family a file, found and registered on first use."""
-
-from resmem_core.backbones.base import BACKBONES, Backbone
-
-__all__ = ["BACKBONES", "Backbone"]

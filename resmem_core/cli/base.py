@@ -1,0 +1,171 @@
+"""What a command is, and what several of them share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import Field, dataclass, fields
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+from resmem_core.common.errors import InvalidParameterError
+from resmem_core.common.progress import Progress
+from resmem_core.common.registry import Registry
+from resmem_core.experiment.prepare import ExperimentConfig
+from resmem_core.memory.types import Params
+
+if TYPE_CHECKING:
+    from resmem_core.experiment.prepare import Experiment
+
+EXPERIMENT = tuple(f.name for f in fields(ExperimentConfig))
+NUMBERS = tuple(f.name for f in fields(Params))
+
+
+class Output(NamedTuple):
+    """What a command found: plain values for `--json`, text for people, and the exit status."""
+
+    data: dict[str, Any]
+    text: str
+    status: int = 0
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with status 2."""
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def _reader(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return what `argparse` reads an option by, from the reader of a form's field."""
+
+    def convert(text: str) -> Any:
+        try:
+            return read(text)
+        except InvalidParameterError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return convert
+
+
+def add_option(parser: Parser, field: Field[Any], *, of_text: bool = False) -> None:
+    """Add a field of a form as an option; one `of_text` is None unless given, so that others can refuse it."""
+    default = "" if field.default in (None, "") else f" (default: {field.default})"
+    parser.add_argument(
+        f"--{field.name.replace('_', '-')}",
+        type=_reader(field.metadata["read"]),
+        default=None if of_text else field.default,
+        help=("of text: " if of_text else "") + field.metadata["help"] + default,
+        metavar=field.name.split("_")[-1].upper(),
+    )
+
+
+def _none(parser: Parser) -> None:
+    """Add nothing."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command of the command line.
+
+    Attributes
+    ----------
+    name, summary : str
+        What users type, and one line for listings.
+    run : callable or None
+        From the arguments and a progress callback to what was found; None where it takes text alone.
+    options : tuple of str
+        The fields of `Settings` (of `Language`, where it takes text alone) that it takes. With `EXPERIMENT` among them,
+        `args.config` is the experiment they name; with `NUMBERS`, there is `--tune` as well.
+    arguments : callable
+        Adds what is the command's own.
+    of_text : callable or None
+        The same for a text dataset, whose `args.config` is a `LanguageConfig`; None where the command takes none.
+    text_options : tuple of str
+        The fields of `Language` that it then takes besides those of its experiment.
+    """
+
+    name: str
+    summary: str
+    run: Callable[[argparse.Namespace, Progress], Output] | None
+    options: tuple[str, ...] = ()
+    arguments: Callable[[Parser], None] = _none
+    of_text: Callable[[argparse.Namespace, Progress], Output] | None = None
+    text_options: tuple[str, ...] = ()
+
+
+COMMANDS: Registry[Command] = Registry("command", "resmem_core.cli.commands")
+
+
+@contextmanager
+def reporting(args: argparse.Namespace, progress: Progress, options: Sequence[str] = ()) -> Iterator[Progress]:
+    """Yield a progress callback whose reports pages see as those of the job with this command and these `options`."""
+    from resmem_core.experiment.jobs import Job
+
+    with Job(args.config, args.command, tuple(options)).reporting(progress) as told:
+        yield told
+
+
+def prepared(
+    args: argparse.Namespace, progress: Progress, *, config: ExperimentConfig | None = None, tuned: bool = False
+) -> Experiment:
+    """Return an experiment (that of the arguments), doing first what is missing; pages see it as its job."""
+    config = args.config if config is None else config
+    from resmem_core.experiment.jobs import Job
+    from resmem_core.experiment.prepare import prepare
+
+    if args.device != "auto":
+        from resmem_core.models.training import choose_device
+
+        choose_device(args.device)  # a mistake is told even where nothing is left to compute
+    with Job(config).reporting(progress) as told:
+        experiment = prepare(config, device=args.device, progress=told)
+        if tuned:
+            experiment.tune(told)
+        return experiment
+
+
+def given_numbers(args: argparse.Namespace) -> dict[str, Any]:
+    """Return those of k, sigma and temperature that were given."""
+    return {name: getattr(args, name) for name in NUMBERS if getattr(args, name) is not None}
+
+
+def params_of(args: argparse.Namespace, experiment: Experiment, progress: Progress) -> tuple[Params, str | None]:
+    """Return the setting asked for, and the split it was tuned on."""
+    if args.tune:
+        return experiment.tune(progress).params, "validation"
+    default = experiment.default_params()
+    values = {**{name: getattr(default, name) for name in NUMBERS}, **given_numbers(args)}
+    return experiment.check(Params(**values)), None
+
+
+def facts(experiment: Experiment) -> dict[str, Any]:
+    """Return what every result is shown with, as plain values."""
+    config, data = experiment.config, experiment.dataset
+    return {
+        "dataset": config.dataset,
+        "backbone": config.backbone,
+        "seed": config.seed,
+        "index": experiment.index,
+        "index_reason": experiment.index_reason,
+        "index_facts": dict(experiment.index_facts),
+        "normalize": experiment.normalize,
+        "edits": experiment.edits.as_dict(),
+        "weights": experiment.origin,
+        "n_memory": experiment.n_memory,
+        "n_validation": len(data.validation),
+        "n_test": len(data.test),
+        "notes": list(data.notes),
+    }
+
+
+def listing(rows: list[dict[str, Any]]) -> str:
+    """Return the text of what is registered: names, summaries, and what is missing."""
+    width = max(len(row["name"]) for row in rows) + 2
+    lines = []
+    for row in rows:
+        lines.append(f"{row['name']:{width}}{row['summary']}")
+        if row["unavailable"]:
+            lines.append(f"{'':{width}}({row['unavailable']})")
+    return "\n".join(lines)

@@ -1,0 +1,70 @@
+"""`grid`: every setting of k, sigma and temperature on validation and test."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+from resmem_core.cli.base import COMMANDS, EXPERIMENT, Command, Output, Parser, facts, prepared, reporting
+from resmem_core.common.progress import Progress
+
+
+def run(args: argparse.Namespace, progress: Progress) -> Output:
+    from resmem_core.analysis.grid import grid_of, one_step_away
+    from resmem_core.plots.tables import extension_of, write_table
+
+    if args.output:
+        extension_of(Path(args.output))  # before the work, not after it
+    experiment = prepared(args, progress)
+    with reporting(args, progress) as told:
+        grids = grid_of(experiment, progress=told)
+    if args.output:
+        write_table(grids.table(), Path(args.output))
+    swept, grid = grids.on(args.split), grids.grid
+    best, moves = grid.params(*grids.best), one_step_away(swept, grids.best)
+    accuracy, share = float(swept.accuracy[grids.best]), float(grids.near(args.split).mean())
+    result = {
+        **facts(experiment),
+        "split": args.split,
+        "n": swept.n,
+        "temperatures": grid.temperatures.tolist(),
+        "sigmas": grid.sigmas.tolist(),
+        "ks": grid.ks.tolist(),
+        "base_accuracy": swept.base_accuracy,
+        "accuracy": swept.accuracy.tolist(),
+        "fixed": swept.fixed.tolist(),
+        "broken": swept.broken.tolist(),
+        "chosen_on": "validation",
+        "chosen": {**asdict(best), "accuracy": accuracy},
+        "one_step_away": [asdict(move) for move in moves],
+        "within_one_standard_error": share,
+        "rank_correlation": grids.rank_correlation,
+        "regret": grids.regret,
+    }
+    worst = max(move.loss for move in moves)
+    lines = [
+        f"{swept.right.size:,} settings on {swept.n:,} {args.split} points, base {swept.base_accuracy:.2%}",
+        f"best on validation: k={best.k} sigma={best.sigma:.4g} temperature={best.temperature:.4g}, {accuracy:.2%} on "
+        f"{args.split}",
+        f"one step away at most {100 * max(0.0, worst):.2f} points are lost; {share:.0%} of the grid is within one "
+        "standard error",
+        *([f"written to {args.output}"] if args.output else []),
+    ]
+    return Output(result, "\n".join(lines))
+
+
+def arguments(parser: Parser) -> None:
+    """Add the split, and where to write the table."""
+    from resmem_core.analysis.grid import SPLITS
+
+    parser.add_argument("--split", choices=SPLITS, default=SPLITS[0], help="what is shown (default: validation)")
+    parser.add_argument("--output", metavar="FILE", help="also write every setting to this .csv or .parquet file")
+
+
+COMMANDS.register(
+    "grid",
+    Command(
+        "grid", "Judge a whole grid of k, sigma and temperature on validation and test.", run, EXPERIMENT, arguments
+    ),
+)

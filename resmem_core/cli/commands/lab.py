@@ -1,0 +1,38 @@
+"""`lab`: what each index costs and finds on this machine."""
+
+from __future__ import annotations
+
+import argparse
+
+from resmem_core.cli.base import COMMANDS, EXPERIMENT, NUMBERS, Command, Output, facts, params_of, prepared, reporting
+from resmem_core.common.progress import Progress
+
+
+def run(args: argparse.Namespace, progress: Progress) -> Output:
+    from resmem_core.analysis.index_lab import lab_of
+
+    experiment = prepared(args, progress)
+    params, tuned_on = params_of(args, experiment, progress)
+    with reporting(args, progress, (f"--k={params.k}",)) as told:
+        lab = lab_of(experiment, params, progress=told)
+    width = max(len(point.label) for point in lab.points)
+    lines = [
+        lab.conditions(),
+        "",
+        f"  {'':{width + 2}}{'queries/s':>10}{'recall@k':>10}{'build':>9}{'on disk':>11}{'accuracy cost':>16}",
+        *(
+            f"{'*' if point in lab.front else ' '} {point.label:{width + 2}}{point.queries_per_second:10,.0f}"
+            f"{point.recall:10.1%}{point.build_seconds:8.2f}s{point.size / 1e6:8.1f} MB{100 * point.cost:9.2f} points"
+            for point in lab.points
+        ),
+        "",
+        "* on the Pareto front: nothing else is both as fast and finds as much",
+        lab.verdict(),
+    ]
+    return Output({**facts(experiment), "tuned_on": tuned_on, **lab.as_dict()}, "\n".join(lines))
+
+
+COMMANDS.register(
+    "lab",
+    Command("lab", "Measure recall, speed and size of the indexes on this machine.", run, (*EXPERIMENT, *NUMBERS)),
+)

@@ -1,0 +1,46 @@
+"""`runs`: what was tried on this machine, and what came of it."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from resmem_core.cli.base import COMMANDS, Command, Output, Parser
+from resmem_core.common.progress import Progress
+
+if TYPE_CHECKING:
+    from resmem_core.experiment.runs import Run
+
+
+def run(args: argparse.Namespace, progress: Progress) -> Output:
+    from resmem_core.experiment.runs import Runs
+
+    runs = Runs()
+    found = runs.list(dataset=args.dataset_name, backbone=args.backbone_name)
+    header = (
+        f"{'recorded (UTC)':16}  {'dataset':20}  {'backbone':12}  {'seed':>4}  {'k':>4} {'sigma':>9} {'T':>6}  "
+        f"{'chosen on':10}  {'base':>7} {'ResMem':>7}  {'gain, 95 % interval':28}  {'fixed':>5} {'broken':>6}"
+    )
+    text = "\n".join([header, *map(_line, found)]) if found else "nothing yet: `evaluate --tune` adds an experiment"
+    notes = [f"note: {path} was found damaged, or something else's, and set aside" for path in runs.set_aside()]
+    return Output({"file": str(runs.path), "runs": [asdict(run) for run in found]}, "\n".join([text, *notes]))
+
+
+def _line(run: Run) -> str:
+    interval = f"{run.delta:+.2%} ({run.delta_low:+.2%} to {run.delta_high:+.2%})"
+    return (
+        f"{run.recorded[:16].replace('T', ' ')}  {run.dataset:20}  {run.backbone:12}  {run.seed:4}  "
+        f"{run.k:4} {run.sigma:9.4g} {run.temperature:6.3g}  {'validation' if run.tuned else '(by hand)':10}  "
+        f"{run.base:7.2%} {run.resmem:7.2%}  {interval:28}  {run.fixed:5} {run.broken:6}"
+    )
+
+
+def arguments(parser: Parser) -> None:
+    parser.add_argument("--dataset", dest="dataset_name", metavar="NAME", help="list only those on this dataset")
+    parser.add_argument("--backbone", dest="backbone_name", metavar="NAME", help="list only those with this backbone")
+
+
+COMMANDS.register(
+    "runs", Command("runs", "List the experiments that were judged on this machine.", run, arguments=arguments)
+)

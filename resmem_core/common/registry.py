@@ -1,0 +1,109 @@
+"""Names to implementations: a module in the package registers itself when it is imported."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from typing import ClassVar, Generic, Protocol, TypeVar
+
+from resmem_core.common.errors import InvalidParameterError
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """The implementations found in one package, by name.
+
+    Parameters
+    ----------
+    kind : str
+        What is registered, as messages call it ("dataset").
+    package : str
+        Dotted name of the package whose modules register themselves. They are imported on first use.
+    """
+
+    def __init__(self, kind: str, package: str) -> None:
+        self.kind = kind
+        self._package = package
+        self._items: dict[str, T] = {}
+        self._discovered = False
+
+    def register(self, name: str, item: T) -> T:
+        """Add `item` under `name`; a name can be taken once."""
+        if name in self._items:
+            raise ValueError(f"{self.kind} {name!r} is registered twice")
+        self._items[name] = item
+        return item
+
+    def _discover(self) -> None:
+        if self._discovered:
+            return
+        package = importlib.import_module(self._package)
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f"{self._package}.{module.name}")
+        self._discovered = True  # only now: until then another thread must wait, and what failed must fail again
+
+    def names(self) -> list[str]:
+        """Return every registered name, in the order of registration within alphabetical modules."""
+        self._discover()
+        return list(self._items)
+
+    def get(self, name: str) -> T:
+        """Return what is registered as `name`.
+
+        Raises
+        ------
+        InvalidParameterError
+            If nothing is; the message lists what is.
+        """
+        self._discover()
+        if name not in self._items:
+            raise InvalidParameterError(
+                f"unknown {self.kind} {name!r}; choose one of: {', '.join(sorted(self._items))}"
+            )
+        return self._items[name]
+
+    def __iter__(self) -> Iterator[T]:
+        self._discover()
+        return iter(list(self._items.values()))
+
+
+class Named(Protocol):
+    """What may take an argument.
+
+    Attributes
+    ----------
+    argument : str or None
+        What stands after the colon, as listings call it ("PATH"); None where nothing does.
+    """
+
+    argument: ClassVar[str | None]
+
+
+N = TypeVar("N", bound=Named)
+
+
+def parse(registry: Registry[N], spec: str) -> tuple[N, str | None]:
+    """Return what `spec` names and what stands after its colon.
+
+    Parameters
+    ----------
+    registry : Registry
+    spec : str
+        "NAME", or "NAME:ARGUMENT" for what takes one.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the name is unknown, or an argument is missing or not taken.
+    """
+    name, colon, argument = spec.partition(":")
+    item = registry.get(name)
+    if item.argument is None and colon:
+        raise InvalidParameterError(f"{registry.kind} {spec!r}: {name} takes nothing after a colon; write {name!r}")
+    if item.argument is not None and not argument.strip():
+        raise InvalidParameterError(
+            f"{registry.kind} {spec!r}: {name} needs {item.argument}; write '{name}:{item.argument}'"
+        )
+    return item, argument or None

@@ -1,0 +1,54 @@
+"""The few data structures everything else passes around; validation lives in them."""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resmem_core.common.errors import InvalidParameterError
+
+T = TypeVar("T")
+FloatArray = NDArray[np.floating[Any]]
+IntArray = NDArray[np.integer[Any]]
+
+
+def check_positive(name: str, value: Any) -> float:
+    """Return `value` as a float if it is a finite number above zero.
+
+    Raises
+    ------
+    InvalidParameterError
+        For text, NaN, infinity, zero and negative numbers; the message quotes what was given.
+    """
+    try:
+        number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    except OverflowError:  # a whole number beyond what a float holds
+        number = math.inf
+    if not (math.isfinite(number) and number > 0):
+        raise InvalidParameterError(f"{name}={value!r} must be a finite number above 0")
+    return number
+
+
+def check_k(k: Any, n_memory: int | None = None) -> int:
+    """Return `k` as an int if it is a whole number from 1 to `n_memory`.
+
+    Raises
+    ------
+    InvalidParameterError
+        Otherwise; the message quotes both numbers.
+    """
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
+        raise InvalidParameterError(f"k={k!r} must be a whole number of at least 1")
+    if n_memory is not None and k > n_memory:
+        raise InvalidParameterError(f"k={k} cannot exceed the number of points in memory, {n_memory}")
+    return int(k)
+
+
+BoolArray = NDArray[np.bool_]
+
+
+NLL_FLOOR = 1e-6  # a projected score can be exactly 0, whose logarithm says nothing about the other points

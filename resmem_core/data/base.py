@@ -1,0 +1,147 @@
+"""What a dataset loader is, and where data lives."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from resmem_core.common.progress import Progress
+from resmem_core.common.registry import Registry
+from resmem_core.data.types import Examples
+
+PARTS = ("train", "validation", "test")
+PART_NAMES = {  # what they are called elsewhere
+    "train": ("train", "training"),
+    "validation": ("validation", "val", "valid", "dev"),
+    "test": ("test", "testing"),
+}
+PART_OF = {name: part for part, names in PART_NAMES.items() for name in names}
+
+
+def data_folder() -> Path:
+    """Return the folder datasets are downloaded to: `RESMEM_DATA`, or `data/` beside the package."""
+    return Path(os.environ.get("RESMEM_DATA") or Path(__file__).parents[2] / "data")
+
+
+def user_path(text: str) -> Path:
+    """Return what a user typed as a path, with a leading ~ replaced by their home."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111 - Path.expanduser raises for a user it does not know
+
+
+def part_called(name: str) -> str | None:
+    """Return the part that a person calls so ("val", "Train"), or None."""
+    return PART_OF.get(name.strip().casefold())
+
+
+def file_state(path: str | Path) -> list[int]:
+    """Return a file's size and time, which change when its content does; nothing where there is none."""
+    try:
+        stat = os.stat(path)  # noqa: PTH116 - no Path for each of many files
+    except OSError:
+        return []
+    return [stat.st_size, stat.st_mtime_ns]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A dataset as it comes, before it is cut.
+
+    Examples keep the order of the source; those without names are called by their row in it ("train 48213").
+
+    Attributes
+    ----------
+    class_names : tuple of str, length C
+        Names of the classes, in the order of the labels.
+    train : Examples
+        Everything, or all that is not in the other parts.
+    test : Examples or None
+        None: a fifth of `train` is cut off for it.
+    validation : Examples or None
+        None: cut off `train`.
+    notes : tuple of str
+        What a user should know.
+    """
+
+    class_names: tuple[str, ...]
+    train: Examples
+    test: Examples | None = None
+    validation: Examples | None = None
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for part in PARTS:
+            if (examples := getattr(self, part)) is not None:
+                object.__setattr__(self, part, _named(part, examples))
+
+
+def _named(part: str, examples: Examples) -> Examples:
+    if examples.names is not None:
+        return examples
+    return replace(examples, names=np.array([f"{part} {row}" for row in range(len(examples))], dtype=np.str_))
+
+
+class DatasetLoader(ABC):
+    """One dataset, or one kind of dataset that takes an argument (`folder:PATH`).
+
+    Attributes
+    ----------
+    name : str
+        What users type before any colon.
+    summary : str
+        One line for listings.
+    argument : str or None
+        What stands after the colon, as listings call it ("PATH"); None where nothing does.
+    embedded : bool
+        Whether it is there without a download and small enough to be prepared while a user waits.
+    has_model : bool
+        Whether it brings embeddings, and logits or a linear probe in their stead, so that no backbone is needed.
+    private : bool
+        Whether its argument is a secret: whoever knows it may look, and nobody else is told.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    argument: ClassVar[str | None] = None
+    embedded: ClassVar[bool] = False
+    has_model: ClassVar[bool] = False
+    private: ClassVar[bool] = False
+
+    def title(self, argument: str | None) -> str:
+        """Return what the dataset is called for people: by default as it is written ("folder:PATH")."""
+        return self.name if argument is None else f"{self.name}:{argument}"
+
+    def unavailable(self, argument: str | None) -> str | None:
+        """Return why the dataset cannot be loaded now, or None. Quick: it looks, and loads nothing."""
+        return None
+
+    def stamp(self, argument: str | None) -> str:
+        """Return what changes when the data on disk does, without reading it; "" where it does not change."""
+        return ""
+
+    def cache_key(self, argument: str | None) -> Mapping[str, Any] | None:
+        """Return what identifies the source's content if decoding it is slow enough to be stored."""
+        return None
+
+    def made(self, argument: str | None, fingerprint: str) -> None:  # noqa: B027 - most need not know
+        """Be told the fingerprint of a dataset cut from what was loaded, by which artefacts made from it are keyed."""
+
+    @abstractmethod
+    def load(self, argument: str | None, progress: Progress) -> Source:
+        """Read everything.
+
+        Raises
+        ------
+        DatasetError
+            If the data is there but cannot be used.
+        UnavailableError
+            If it is not there and cannot be fetched.
+        """
+
+
+DATASETS: Registry[DatasetLoader] = Registry("dataset", "resmem_core.data.loaders")

@@ -1,0 +1,72 @@
+"""Drawing rows at random, the same on every machine and however the classes are interleaved."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from resmem_core.common.types import FloatArray, IntArray
+
+
+def tickets(n: int, label: int, seed: tuple[int, ...]) -> FloatArray:
+    """Return a random number from 0 to 1 for each of the `n` members of a class, (n,)."""
+    # Sorting plain random numbers gives the same order on every machine; shuffling need not.
+    return np.random.default_rng([*seed, label]).random(n)
+
+
+def split_rows(labels: IntArray, n: int, seed: tuple[int, ...]) -> tuple[IntArray, IntArray]:
+    """Return the rows that stay and the `n` rows drawn from `labels`, both ascending.
+
+    Each class gives its share of `n`, rounded by largest remainders, but keeps at least one row; fewer than
+    `n` are drawn where that leaves no more. Which rows of a class are drawn does not depend on how the
+    classes are interleaved.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (N,)
+    n : int
+        From 0 to N.
+    seed : tuple of int
+        Each 0 or more.
+    """
+    classes, counts = np.unique(labels, return_counts=True)
+    drawn = [np.empty(0, dtype=np.int64)]
+    for label, quota in zip(classes.tolist(), _quotas(counts, n).tolist(), strict=True):
+        members = np.flatnonzero(labels == label)
+        order = np.argsort(tickets(len(members), label, seed), kind="stable")
+        drawn.append(members[order[:quota]])
+    is_drawn = np.zeros(len(labels), dtype=bool)
+    is_drawn[np.concatenate(drawn)] = True
+    return np.flatnonzero(~is_drawn), np.flatnonzero(is_drawn)
+
+
+def split_groups(groups: IntArray, n: int, seed: tuple[int, ...]) -> tuple[IntArray, IntArray]:
+    """Return the rows that stay and the rows drawn, both ascending: whole groups, as near to `n` rows as they come.
+
+    One group at least is drawn, and one at least stays, where there are two.
+
+    Parameters
+    ----------
+    groups : ndarray of int, shape (N,)
+        The group of each row.
+    n : int
+        Rows wanted.
+    seed : tuple of int
+        Each 0 or more.
+    """
+    _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    order = np.argsort(tickets(len(sizes), 0, seed), kind="stable")
+    totals = np.cumsum(sizes[order])[:-1]
+    n_drawn = int(np.abs(totals - n).argmin()) + 1 if len(totals) else 0
+    is_drawn = np.isin(group, order[:n_drawn])
+    return np.flatnonzero(~is_drawn), np.flatnonzero(is_drawn)
+
+
+def _quotas(counts: IntArray, n: int) -> IntArray:
+    total = counts.sum()
+    most = counts - 1
+    n = min(n, int(most.sum()))
+    quotas = np.minimum(counts * n // total, most)
+    while quotas.sum() < n:
+        lag = counts * n - quotas * total  # in integers, so that no machine rounds otherwise
+        quotas[np.where(quotas < most, lag, np.iinfo(lag.dtype).min).argmax()] += 1
+    return quotas

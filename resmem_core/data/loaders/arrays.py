@@ -1,0 +1,249 @@
+"""`arrays:PATH`: embeddings and logits of a person's own model, from a NumPy .npz file."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from resmem_core.common.errors import DatasetError
+from resmem_core.common.progress import Progress, Step
+from resmem_core.common.types import IntArray
+from resmem_core.data.base import DATASETS, PARTS, Source, part_called
+from resmem_core.data.model_file import (
+    MAX_CLASSES,
+    NO_LOGITS,
+    NO_VALIDATION,
+    ModelFile,
+    as_embeddings,
+    as_float32,
+    in_class_order,
+    shown,
+    wrong,
+)
+from resmem_core.data.types import Examples
+
+SORTED = "labels are names and there are no class_names, so the logits' columns were taken as those of the sorted names"
+_NAMES = ("embeddings", "logits", "labels", "images")
+
+
+class Arrays(ModelFile):
+    """An .npz file with `train_embeddings` (N, D), `train_logits` (N, C), `train_labels` (N,); `test_` alike.
+
+    Labels are whole numbers from 0, or names: numbered as in `class_names` or else sorted, which is then the order of
+    the logits' columns. Optional are `validation_` alike (or `val_`, `valid_`, `dev_`), `class_names` (C,), and
+    `train_images` and so on: (N, height, width), (N, height, width, 1 or 3) or (N, 1 or 3, height, width), uint8, or
+    floating from 0 to 1. Where no part has logits, a logistic regression on the embeddings is the base model.
+    """
+
+    name = "arrays"
+    summary = "embeddings and logits of your own model, from an .npz file"
+    expected = "an .npz file written by numpy.savez"
+
+    def read(self, path: Path, progress: Progress) -> Source:
+        """Read and check every array; messages name file and key."""
+        arrays, unknown, spelt = _read(path, progress)
+        try:
+            return _source(path, arrays, unknown)
+        except DatasetError as error:  # with the keys as the file has them
+            keys = rf"\b({'|'.join(PARTS)})(?=_({'|'.join(_NAMES)})\b)"
+            raise DatasetError(re.sub(keys, lambda key: spelt.get(key[1], key[1]), str(error))) from error
+
+
+def _source(path: Path, arrays: dict[str, np.ndarray], unknown: list[str]) -> Source:
+    parts = [part for part in PARTS if part != "validation" or _mentions(arrays, part)]
+    has_logits = any(f"{part}_logits" in arrays for part in PARTS)
+    needed = ("embeddings", "logits", "labels") if has_logits else ("embeddings", "labels")
+    missing = [f"{part}_{name}" for part in parts for name in needed if f"{part}_{name}" not in arrays]
+    if missing:
+        found = ", ".join([*arrays, *unknown]) or "no arrays"
+        raise DatasetError(f"{path} lacks {', '.join(missing)}; it has {found}")
+    labels = {part: _labels(path, f"{part}_labels", arrays) for part in parts}
+    notes = [] if has_logits else [NO_LOGITS]
+    if any(y.dtype.kind == "U" for y in labels.values()):
+        notes += [] if "class_names" in arrays or not has_logits else [SORTED]
+        names = _names_of(path, arrays, labels)
+        labels = {part: _numbered(path, f"{part}_labels", y, names) for part, y in labels.items()}
+        arrays = {**arrays, "class_names": np.array(names)}
+    n_classes, because = _n_classes(path, arrays, labels)
+    examples = {part: _examples(path, part, arrays, labels[part], n_classes, because) for part in parts}
+    class_names = _class_names(path, arrays, n_classes, because)
+    if has_logits and "validation" not in parts:
+        notes.append(NO_VALIDATION)
+    if unknown:
+        notes.append(f"unknown arrays were ignored: {', '.join(unknown)}")
+    return Source(
+        class_names,
+        examples["train"],
+        test=examples["test"],
+        validation=examples.get("validation"),
+        notes=tuple(notes),
+    )
+
+
+def _mentions(arrays: Mapping[str, np.ndarray], part: str) -> bool:
+    return any(key.startswith(f"{part}_") for key in arrays)
+
+
+def _read(path: Path, progress: Progress) -> tuple[dict[str, np.ndarray], list[str], dict[str, str]]:
+    """Return the arrays by key, the keys that mean nothing here, and how the file calls each part."""
+    with _damage_told(path, "the archive"):
+        archive = np.load(path, allow_pickle=False) if zipfile.is_zipfile(path) else None
+    if not isinstance(archive, np.lib.npyio.NpzFile):
+        raise DatasetError(f"{path} is not an .npz file, or was cut short; write it with numpy.savez")
+    arrays: dict[str, np.ndarray] = {}
+    spelt: dict[str, str] = {}
+    unknown = []
+    with archive:
+        for done, key in enumerate(archive.files):
+            progress(Step("Reading arrays", done, len(archive.files), key))
+            called, _, name = key.rpartition("_")
+            part = part_called(called)
+            if key != "class_names" and (part is None or name not in _NAMES):
+                unknown.append(key)
+                continue
+            if part is not None and spelt.setdefault(part, called) != called:
+                same = f"keys that begin with {spelt[part]}_ and with {called}_, which mean the same"
+                raise wrong(path, "the archive", same, f"one name for {part}")
+            with _damage_told(path, key):
+                array = archive[key]
+            if not isinstance(array, np.ndarray):  # NumPy hands out what it cannot parse as bytes
+                raise wrong(path, key, "something else than an array", "what numpy.savez writes")
+            arrays[key if part is None else f"{part}_{name}"] = array
+    return arrays, unknown, spelt
+
+
+@contextmanager
+def _damage_told(path: Path, key: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # damaged bytes make NumPy and zipfile raise almost anything
+        raise DatasetError(
+            f"{path}: {key} cannot be read ({error}); write the file again, with arrays of numbers or text"
+        ) from error
+
+
+def _labels(path: Path, key: str, arrays: Mapping[str, np.ndarray]) -> IntArray:
+    labels = arrays[key]
+    if labels.dtype.kind not in "iuU" or labels.ndim != 1:
+        raise wrong(path, key, _kind(labels), "whole numbers, or names, of shape (N,)")
+    return labels
+
+
+def _names_of(path: Path, arrays: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray]) -> list[str]:
+    """Return the names of the classes where labels are names, in the order of the logits' columns."""
+    for part, y in labels.items():
+        if y.dtype.kind != "U":
+            named = next(part for part in labels if labels[part].dtype.kind == "U")
+            raise wrong(path, f"{part}_labels", _kind(y), f"names, as {named}_labels has")
+    if "class_names" in arrays:
+        if arrays["class_names"].dtype.kind not in "Uiu" or arrays["class_names"].ndim != 1:
+            raise wrong(path, "class_names", _kind(arrays["class_names"]), "text of shape (C,), as labels are names")
+        return arrays["class_names"].astype(np.str_).tolist()
+    names = in_class_order(np.unique(np.concatenate(list(labels.values()))).tolist())
+    if len(names) > MAX_CLASSES:
+        raise wrong(path, "the labels", f"{len(names)} different names", f"at most {MAX_CLASSES} classes")
+    logits = arrays.get("train_logits")
+    if logits is not None and logits.ndim == 2 and logits.shape[1] != len(names):
+        expected = f"{logits.shape[1]}, as train_logits has columns, or class_names in the order of these"
+        raise wrong(path, "the labels", f"{len(names)} different names, {shown(names)}", expected)
+    return names
+
+
+def _numbered(path: Path, key: str, labels: np.ndarray, names: Sequence[str]) -> IntArray:
+    found, places = np.unique(labels, return_inverse=True)
+    number = {name: label for label, name in enumerate(names)}
+    if strange := [name for name in found.tolist() if name not in number]:
+        row = int(np.argmax(labels == strange[0]))
+        raise wrong(path, key, f"{strange[0]!r} in row {row}", f"one of class_names, {shown(names)}")
+    return np.array([number[name] for name in found.tolist()], dtype=np.int64)[places]
+
+
+def _n_classes(path: Path, arrays: Mapping[str, np.ndarray], labels: Mapping[str, IntArray]) -> tuple[int, str]:
+    """Return the number of classes, C, and where that is known from."""
+    if "train_logits" in arrays:
+        n_classes = _matrix(path, "train_logits", arrays, "C").shape[1]
+        if n_classes < 2:
+            raise wrong(path, "train_logits", f"{n_classes} column", "one column a class, at least 2")
+        return n_classes, f"train_logits has {n_classes} columns"
+    if "class_names" in arrays:
+        n_classes = arrays["class_names"].size
+        return n_classes, f"class_names has {n_classes} entries"
+    part, largest = max(((part, int(y.max(initial=0))) for part, y in labels.items()), key=lambda found: found[1])
+    if largest >= MAX_CLASSES:
+        raise wrong(path, f"{part}_labels", f"the label {largest}", f"whole numbers below {MAX_CLASSES}")
+    return largest + 1, f"the largest label is {largest}"
+
+
+def _examples(
+    path: Path, part: str, arrays: Mapping[str, np.ndarray], labels: IntArray, n_classes: int, because: str
+) -> Examples:
+    embeddings = _matrix(path, f"{part}_embeddings", arrays, "D")
+    logits = _matrix(path, f"{part}_logits", arrays, "C") if f"{part}_logits" in arrays else None
+    if len(labels) and not (labels.min() >= 0 and labels.max() < n_classes):
+        found = f"labels from {labels.min()} to {labels.max()}"
+        raise wrong(path, f"{part}_labels", found, f"0 to {n_classes - 1}, as {because}")
+    images = _images(path, f"{part}_images", arrays)
+    of_all, n = ("embeddings", len(embeddings)) if logits is None else ("logits", len(logits))
+    for name, array in {"embeddings": embeddings, "labels": labels, "images": images}.items():
+        if array is not None and len(array) != n:
+            raise wrong(path, f"{part}_{name}", f"{len(array)} rows", f"{n}, as {part}_{of_all} has")
+    return Examples(labels.astype(np.int64), images, embeddings, logits)
+
+
+def _matrix(path: Path, key: str, arrays: Mapping[str, np.ndarray], width: str) -> np.ndarray:
+    """Return a matrix as wide as that of train, (N, D) or (N, C); logits as float32."""
+    array = arrays[key]
+    if array.dtype.kind not in "fiu" or array.ndim != 2 or not array.size:
+        raise wrong(path, key, _kind(array), f"numbers of shape (N, {width}), none of them 0")
+    like = f"train_{key.partition('_')[2]}"
+    if array.shape[1:] != arrays[like].shape[1:]:
+        raise wrong(path, key, _kind(array), f"as many columns as {like} has, {_kind(arrays[like])}")
+    array, row = (as_float32 if width == "C" else as_embeddings)(array)
+    if row is not None:
+        raise wrong(path, key, f"NaN or infinity (first in row {row})", "finite numbers that fit float32")
+    return array
+
+
+def _images(path: Path, key: str, arrays: Mapping[str, np.ndarray]) -> np.ndarray | None:
+    """Return images as uint8, (N, channels, height, width)."""
+    if key not in arrays:
+        return None
+    images = arrays[key]
+    if images.ndim == 3:
+        images = images[:, None]
+    elif images.ndim == 4 and images.shape[1] not in (1, 3):
+        images = np.moveaxis(images, -1, 1)
+    if images.ndim != 4 or images.shape[1] not in (1, 3) or 0 in images.shape[1:]:
+        raise wrong(path, key, _kind(arrays[key]), "(N, H, W), (N, H, W, 1 or 3) or (N, 1 or 3, H, W)")
+    if images.dtype.kind == "f":
+        if not ((images >= 0) & (images <= 1)).all():  # NaN fails both
+            found = f"values from {images.min()} to {images.max()}"
+            raise wrong(path, key, found, "uint8 from 0 to 255, or floating numbers from 0 to 1")
+        images = np.round(images * np.float32(255))
+    elif images.dtype != np.uint8:
+        raise wrong(path, key, _kind(images), "uint8 from 0 to 255, or floating numbers from 0 to 1")
+    return np.ascontiguousarray(images, dtype=np.uint8)
+
+
+def _class_names(path: Path, arrays: Mapping[str, np.ndarray], n_classes: int, because: str) -> tuple[str, ...]:
+    names = arrays.get("class_names", np.arange(n_classes))
+    if names.dtype.kind not in "Uiu" or names.shape != (n_classes,):
+        raise wrong(path, "class_names", _kind(names), f"text of shape ({n_classes},), as {because}")
+    if names.dtype.kind == "U" and not np.char.strip(names).astype(bool).all():
+        raise wrong(path, "class_names", "an empty name", "a name for each class")
+    unique, counts = np.unique(names, return_counts=True)
+    if len(unique) < n_classes:
+        raise wrong(path, "class_names", f"{str(unique[counts > 1][0])!r} more than once", "distinct names")
+    return tuple(names.astype(np.str_).tolist())
+
+
+def _kind(array: np.ndarray) -> str:
+    return f"{array.dtype} of shape {array.shape}"
+
+
+DATASETS.register(Arrays.name, Arrays())

@@ -1,0 +1,332 @@
+"""`folder:PATH`: a person's own images, one folder a class."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from resmem_core.common.errors import DatasetError, InvalidParameterError
+from resmem_core.common.progress import Progress, Step
+from resmem_core.common.store import digest_key
+from resmem_core.data.base import DATASETS, PART_NAMES, DatasetLoader, Source, file_state, user_path
+from resmem_core.data.types import Examples
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+VERSION = 1  # of the decoding, for cache keys
+DEFAULT_SIDE = 64  # pixels, where the images differ in size
+LARGEST_SIDE = 256  # pixels, up to which a size that all images share is kept
+SIDES = range(4, 1025)  # what `?size=` takes
+CHUNK = 64  # images a thread decodes between two reports
+
+# Formats that Pillow opens but cannot draw by itself; EPS would even run another program.
+_NOT_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
+_LIKELY = ("JPEG", "PNG")
+_GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+_ORIENTATION = 0x0112  # EXIF tag; values from 5 swap width and height
+
+
+class ImageFile(NamedTuple):
+    """An image found in the folder."""
+
+    part: str
+    class_name: str
+    name: str  # path below the folder, with forward slashes
+
+
+class Look(NamedTuple):
+    """What an image's header says."""
+
+    size: tuple[int, int]  # width, height
+    grey: bool
+
+
+class Folder(DatasetLoader):
+    """`PATH/train/CLASS/*` and `PATH/test/CLASS/*`, optionally `PATH/validation/CLASS/*`.
+
+    Images may have any size and mode. If all share one size of at most 256 x 256 pixels it is kept; else
+    they are scaled and centre-cropped to 64 x 64, or to S x S with `PATH?size=S`. They become grey if all
+    are, else RGB; transparent parts are laid on white.
+    """
+
+    name = "folder"
+    summary = "your own images in PATH/train/CLASS/* and PATH/test/CLASS/* (PATH?size=96 sets their size)"
+    argument = "PATH"
+
+    def unavailable(self, argument: str | None) -> str | None:
+        """Return what is wrong with the folder's outline."""
+        try:
+            root, _ = _parse(argument)
+            _parts(root)
+        except (DatasetError, InvalidParameterError) as error:
+            return str(error)
+        return None
+
+    def stamp(self, argument: str | None) -> str:
+        """Return a digest of the names, sizes and times of all files in folders of classes."""
+        root, _ = _parse(argument)
+        classes = [inside for folder in _parts(root).values() for inside in _shown(folder) if inside.is_dir()]
+        walked = [entry for inside in classes for entry in os.walk(inside)]
+        paths = sorted(f"{directory}/{name}" for directory, _, names in walked for name in names)
+        return digest_key({path: file_state(path) for path in paths})
+
+    def cache_key(self, argument: str | None) -> Mapping[str, Any]:
+        """Return a digest of the files' names, sizes and times, and how they are decoded."""
+        root, side = _parse(argument)
+        files, _ = _listing(root)
+        return {
+            "files": digest_key({file.name: file_state(root / file.name) for file in files}),
+            "side": side,
+            "version": VERSION,
+        }
+
+    def load(self, argument: str | None, progress: Progress) -> Source:
+        """Decode all images.
+
+        Raises
+        ------
+        DatasetError
+            If the folder is not laid out as expected, or holds fewer than two classes of readable images.
+        InvalidParameterError
+            If `size` is not a possible number of pixels.
+        """
+        root, side = _parse(argument)
+        files, notes = _listing(root)
+        looks = _in_threads(lambda file: _look(root / file.name), files, "Reading image sizes", progress)
+        known = [look for look in looks if look is not None]
+        width, height = (side, side) if side else _common_size(known)
+        channels = 1 if all(look.grey for look in known) else 3
+
+        images = np.empty((len(files), channels, height, width), dtype=np.uint8)
+
+        def decode(row: int) -> bool:
+            if looks[row] is None:
+                return False
+            pixels = _decode(root / files[row].name, (width, height), "L" if channels == 1 else "RGB")
+            if pixels is None:
+                return False
+            images[row] = pixels
+            return True
+
+        readable = np.array(_in_threads(decode, range(len(files)), "Decoding images", progress))
+        notes += _damaged([file.name for file, ok in zip(files, readable, strict=True) if not ok])
+        return _source(root, files, images, readable, notes)
+
+
+def _parse(argument: str | None) -> tuple[Path, int | None]:
+    path, asked, size = (argument or "").partition("?size=")
+    if not asked:
+        return user_path(path), None
+    if not re.fullmatch("[0-9]{1,4}", size) or int(size) not in SIDES:
+        raise InvalidParameterError(
+            f"folder:{argument}: size={size!r} must be a whole number from {SIDES[0]} to {SIDES[-1]}"
+        )
+    return user_path(path), int(size)
+
+
+def _parts(root: Path) -> dict[str, Path]:
+    """Return the folder of each part.
+
+    Raises
+    ------
+    DatasetError
+        If there is no such folder, or no train or no test in it; the message says what is there instead.
+    """
+    try:
+        what = None if root.is_dir() else "a file" if root.exists() else "not there"
+    except OSError as error:  # no permission to look, a name too long
+        raise DatasetError(f"folder {root} cannot be read: {error.strerror}") from error
+    if what is not None:
+        raise DatasetError(f"folder {root} is {what}; give a folder with train/CLASS/* and test/CLASS/*")
+    inside = _shown(root)
+    found = {part: [name for name in names if (root / name).is_dir()] for part, names in PART_NAMES.items()}
+    for part, names in found.items():
+        if not names and part != "validation":
+            raise DatasetError(
+                f"folder {root} has no {part}/ in it but {_named(inside)}; "
+                "images are expected in train/CLASS/* and test/CLASS/*"
+            )
+        if len(names) > 1:
+            raise DatasetError(f"folder {root} has {' and '.join(names)}, which mean the same; keep one")
+    return {part: root / names[0] for part, names in found.items() if names}
+
+
+def _shown(folder: Path) -> list[Path]:
+    """Return what is in the folder and not hidden, by name."""
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise DatasetError(f"folder {folder} cannot be read: {error.strerror}") from error
+
+
+def _named(paths: list[Path]) -> str:
+    return ", ".join(path.name for path in paths[:8]) + (", ..." if len(paths) > 8 else "") or "nothing"
+
+
+def _listing(root: Path) -> tuple[list[ImageFile], list[str]]:
+    """Return the images of each part by class and path, and notes on what was passed over."""
+    endings = _image_endings()
+    files, notes = [], []
+    for part, folder in _parts(root).items():
+        inside = _shown(folder)
+        for class_folder in filter(Path.is_dir, inside):
+            paths = sorted(path.relative_to(root).as_posix() for path in _walk(class_folder, endings))
+            files += [ImageFile(part, class_folder.name, path) for path in paths]
+            if not paths:
+                notes.append(f"{class_folder.relative_to(root).as_posix()} has no images and was left out")
+        if not any(file.part == part for file in files):
+            raise DatasetError(
+                f"{folder} has no images in folders named after their class; expected {folder.name}/CLASS/*, "
+                f"found {_named(inside)}"
+            )
+    return files, notes
+
+
+def _walk(folder: Path, endings: frozenset[str]) -> list[Path]:
+    paths = []
+    for directory, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name[0] != "."]
+        paths += [
+            Path(directory, name)
+            for name in names
+            if name[0] != "." and os.path.splitext(name)[1].lower() in endings  # noqa: PTH122 - much faster
+        ]
+    return paths
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """Return the formats to try, the likely ones first, as Pillow tries them one by one."""
+    from PIL import Image
+
+    Image.init()
+    return tuple(sorted(Image.OPEN.keys() - _NOT_PICTURES, key=lambda name: (name not in _LIKELY, name)))
+
+
+def _image_endings() -> frozenset[str]:
+    from PIL import Image
+
+    known = Image.registered_extensions().items()
+    return frozenset(ending for ending, name in known if name in _formats())
+
+
+def _in_threads(work: Callable[[Any], Any], items: Any, stage: str, progress: Progress) -> list[Any]:
+    """Return `work(item)` of each item, in order; Pillow decodes without holding the interpreter's lock."""
+    chunks = [items[start : start + CHUNK] for start in range(0, len(items), CHUNK)]
+    results: list[Any] = []
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        progress(Step(stage, 0, len(items)))
+        for chunk in pool.map(lambda chunk: [work(item) for item in chunk], chunks):
+            results += chunk
+            progress(Step(stage, len(results), len(items)))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return results
+
+
+def _look(path: Path) -> Look | None:
+    """Return what the header says, or None if it makes no sense or promises too many pixels."""
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=_formats()) as image:
+            width, height = image.size
+            if width * height > (Image.MAX_IMAGE_PIXELS or np.inf):
+                return None
+            if image.getexif().get(_ORIENTATION, 1) >= 5:
+                width, height = height, width
+            return Look((width, height), image.mode in _GREY_MODES)
+    except Exception:  # damaged bytes make Pillow raise almost anything
+        return None
+
+
+def _decode(path: Path, size: tuple[int, int], mode: str) -> np.ndarray | None:
+    """Return the pixels, (C, height, width), or None if the file is damaged."""
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path, formats=_formats()) as opened:
+            opened.draft(None, (2 * size[0], 2 * size[1]))  # a large JPEG need not be decoded in full
+            image = _eight_bits(ImageOps.exif_transpose(opened)).convert(mode)
+            if image.size != size:
+                image = ImageOps.fit(image, size, Image.Resampling.BICUBIC)
+            pixels = np.asarray(image)
+    except Exception:  # damaged bytes make Pillow raise almost anything
+        return None
+    return pixels[None] if mode == "L" else pixels.transpose(2, 0, 1)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Return the image with 8 bits a channel, opaque."""
+    from PIL import Image
+
+    if image.mode == "F":
+        values = np.nan_to_num(np.asarray(image))
+        scale = 255 if values.max() <= 1 else 1
+        return Image.fromarray(np.clip(np.round(values * scale), 0, 255).astype(np.uint8))
+    if image.mode.startswith("I"):  # 16 bits; older Pillows keep them in 32
+        values = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
+        return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, image).convert("RGB")
+    return image
+
+
+def _common_size(looks: list[Look]) -> tuple[int, int]:
+    sizes = {look.size for look in looks}
+    if len(sizes) == 1 and max(looks[0].size) <= LARGEST_SIDE:
+        return looks[0].size
+    return DEFAULT_SIDE, DEFAULT_SIDE
+
+
+def _damaged(names: list[str]) -> list[str]:
+    if not names:
+        return []
+    named = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    what = "1 damaged image was" if len(names) == 1 else f"{len(names)} damaged images were"
+    return [f"{what} skipped: {named}"]
+
+
+def _source(root: Path, files: list[ImageFile], images: np.ndarray, readable: np.ndarray, notes: list[str]) -> Source:
+    parts = np.array([file.part for file in files])
+    classes = np.array([file.class_name for file in files])
+    names = np.array([file.name for file in files])
+    for part in np.unique(parts):
+        if not readable[parts == part].any():
+            raise DatasetError(f"all {(parts == part).sum()} images in the {part} part of {root} are damaged")
+    class_names, labels = np.unique(classes[readable], return_inverse=True)
+    if len(class_names) < 2:
+        raise DatasetError(
+            f"{root} has images of one class only, {str(class_names[0])!r}; at least 2 are needed, each in a "
+            "folder of its own"
+        )
+    all_labels = np.full(len(files), -1, dtype=np.int64)
+    all_labels[readable] = labels
+
+    def examples(part: str) -> Examples | None:
+        rows = np.flatnonzero(readable & (parts == part))
+        return Examples(all_labels[rows], images[rows], names=names[rows]) if len(rows) else None
+
+    train = examples("train")
+    assert train is not None  # its images were counted above
+    return Source(
+        tuple(class_names.tolist()),
+        train,
+        test=examples("test"),
+        validation=examples("validation"),
+        notes=tuple(notes),
+    )
+
+
+DATASETS.register(Folder.name, Folder())

@@ -1,0 +1,70 @@
+"""`upload:ID`: a file that a visitor uploaded in the page."""
+
+from __future__ import annotations
+
+from resmem_core.common.errors import DatasetError, UnavailableError
+from resmem_core.common.progress import Progress
+from resmem_core.data.base import DATASETS, DatasetLoader, Source, file_state
+
+
+class UploadedFile(DatasetLoader):
+    """A file of the kinds that `arrays:` and `table:` read, kept under an unguessable name."""
+
+    name = "upload"
+    summary = "a file uploaded on the page Your data"
+    argument = "ID"
+    has_model = True
+    private = True
+
+    def title(self, argument: str | None) -> str:
+        """Return the file's name, as its owner has it; how it is written where it is not there any more."""
+        from resmem_core.data.uploads import describe
+
+        upload = describe(argument or "")
+        return upload.name if upload is not None else super().title(argument)
+
+    def unavailable(self, argument: str | None) -> str | None:
+        """Return that there is no such upload, if so."""
+        from resmem_core.data.uploads import find
+
+        if find(argument or "") is None:
+            return (
+                f"upload {argument!r} is not there, or was deleted by its owner; upload the file on the page Your data"
+            )
+        return None
+
+    def stamp(self, argument: str | None) -> str:
+        """Return the file's size and time."""
+        from resmem_core.data.uploads import find
+
+        path = find(argument or "")
+        return "" if path is None else str(file_state(path))
+
+    def load(self, argument: str | None, progress: Progress) -> Source:
+        """Read it.
+
+        Raises
+        ------
+        UnavailableError
+            If there is none.
+        DatasetError
+            If it was damaged since.
+        """
+        from resmem_core.data.uploads import KINDS, find
+
+        path = find(argument or "")
+        if path is None:
+            raise UnavailableError(str(self.unavailable(argument)))
+        try:
+            return DATASETS.get(KINDS[path.suffix]).load(str(path), progress)
+        except DatasetError as error:
+            raise DatasetError(str(error).replace(str(path), "the upload")) from error
+
+    def made(self, argument: str | None, fingerprint: str) -> None:
+        """Note it, so that deleting the upload removes what was made from it."""
+        from resmem_core.data.uploads import note_made
+
+        note_made(argument or "", fingerprint)
+
+
+DATASETS.register(UploadedFile.name, UploadedFile())

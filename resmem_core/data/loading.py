@@ -1,0 +1,272 @@
+"""From what a user writes ("folder:PATH") to a dataset in three parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from resmem_core.common.errors import DatasetError, InvalidParameterError
+from resmem_core.common.progress import Progress, silent
+from resmem_core.common.registry import parse
+from resmem_core.common.store import Entry, Store, digest_arrays, digest_key, save_array
+from resmem_core.data.base import DATASETS, PARTS, DatasetLoader, Source
+from resmem_core.data.corruption import check_imbalance, check_label_noise, long_tailed, noisy
+from resmem_core.data.drawing import split_groups, split_rows
+from resmem_core.data.types import OF_EXAMPLES, Dataset, Examples
+
+MAX_VALIDATION = 5000  # cut off a train split that comes with its own test split
+STORED_VERSION = 1  # of the layout that _write_source and _read_source agree on
+
+
+def parse_spec(spec: str) -> tuple[DatasetLoader, str | None]:
+    """Return the loader that `spec` names and what stands after its colon.
+
+    Parameters
+    ----------
+    spec : str
+        "NAME", or "NAME:ARGUMENT" for a loader that takes one.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the name is unknown, or an argument is missing or not taken.
+    """
+    from resmem_core.data.text_loading import is_text
+
+    if is_text(spec):
+        raise InvalidParameterError(
+            f"dataset {spec!r} is text: see it on the page Language, or with the commands train, tune, evaluate, "
+            "explain and generate"
+        )
+    return parse(DATASETS, spec)
+
+
+def dataset_title(spec: str) -> str:
+    """Return what the dataset that `spec` names is called for people; `spec` itself where no loader has that name."""
+    try:
+        loader, argument = parse_spec(spec)
+    except InvalidParameterError:
+        return spec
+    return loader.title(argument)
+
+
+def load_dataset(
+    spec: str,
+    *,
+    seed: int = 0,
+    limit_train: int | None = None,
+    imbalance: float = 1.0,
+    label_noise: float = 0.0,
+    progress: Progress = silent,
+    store: Store | None = None,
+) -> Dataset:
+    """Load a dataset and cut it into train, validation and test.
+
+    A source without a test split gives a fifth of its points to test and a fifth to validation. One with a
+    test split but no validation split gives a fifth of train, at most 5,000 points, to validation. Cuts are
+    stratified and depend only on the seed, the labels and the order within each class; where examples come in groups
+    (a person's, say), cuts take whole groups instead, about as many points.
+
+    Train can be spoiled on purpose, first by `imbalance`, last by `label_noise`; validation and test stay as they came.
+
+    Parameters
+    ----------
+    spec : str
+        "NAME" or "NAME:ARGUMENT".
+    seed : int
+        Of the cuts and of the spoiling, 0 or more.
+    limit_train : int, optional
+        Keep only that many points of train, stratified, at least one of each class.
+    imbalance : float
+        See `long_tailed`.
+    label_noise : float
+        See `noisy`.
+    progress : callable
+        Told of downloads and decoding.
+    store : Store, optional
+        Where sources that are slow to decode are kept.
+
+    Raises
+    ------
+    InvalidParameterError
+        If `spec` or one of the numbers is not possible.
+    DatasetError
+        If the data is there but cannot be used.
+    UnavailableError
+        If it is not there and cannot be fetched.
+    StoreError
+        If `store` cannot be written.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
+        raise InvalidParameterError(f"seed={seed!r} must be a whole number of at least 0")
+    check_imbalance(imbalance)
+    check_label_noise(label_noise)
+    loader, argument = parse_spec(spec)
+    source = _load_source(loader, argument, progress, store)
+    parts = cut(source, int(seed))
+    parts["train"], spoiled = _spoiled(source, parts["train"], limit_train, imbalance, label_noise, int(seed))
+    notes = (*source.notes, *spoiled, *_check(spec, source.class_names, parts))
+    fingerprint = _fingerprint(source.class_names, parts)
+    loader.made(argument, fingerprint)
+    return Dataset(
+        name=loader.title(argument),
+        class_names=source.class_names,
+        train=parts["train"],
+        validation=parts["validation"],
+        test=parts["test"],
+        fingerprint=fingerprint,
+        notes=notes,
+    )
+
+
+def cut(source: Source, seed: int) -> dict[str, Examples]:
+    """Return the three parts by name, cutting off train those that the source lacks.
+
+    Raises
+    ------
+    DatasetError
+        If train is too small to cut: every class keeps at least one example.
+    """
+    train, validation, test = source.train, source.validation, source.test
+    fifth = max(1, round(len(train) / 5))
+    wanted = fifth if test is None else min(fifth, MAX_VALIDATION)
+    if test is None:
+        train, test = _cut_off("test", train, fifth, seed)
+    if validation is None:
+        train, validation = _cut_off("validation", train, wanted, seed)
+    return {"train": train, "validation": validation, "test": test}
+
+
+def limited(train: Examples, n: int | None, seed: int) -> Examples:
+    """Return `n` examples of `train`, stratified, at least one of each class; all of them if `n` is None.
+
+    Raises
+    ------
+    InvalidParameterError
+        If `n` is below the number of classes in train or above the number of examples.
+    """
+    if n is None:
+        return train
+    n_classes = len(np.unique(train.labels))
+    if isinstance(n, bool) or not isinstance(n, Integral) or not n_classes <= n <= len(train):
+        raise InvalidParameterError(
+            f"limit_train={n!r} must be a whole number from {n_classes} (one example of each class) "
+            f"to {len(train)} (all of train)"
+        )
+    kept, _ = split_rows(train.labels, len(train) - int(n), (seed, 2))
+    return train.take(kept)
+
+
+def _spoiled(
+    source: Source, train: Examples, limit_train: int | None, imbalance: float, label_noise: float, seed: int
+) -> tuple[Examples, list[str]]:
+    """Return train long-tailed, limited and with noise, and a note on what was done on purpose."""
+    kept = limited(long_tailed(train, imbalance, seed), limit_train, seed)
+    spoiled = noisy(kept, label_noise, seed, source.class_names)
+    notes = []
+    if imbalance > 1:
+        sizes = np.bincount(kept.labels, minlength=len(source.class_names))
+        by_size = np.argsort(-sizes, kind="stable")
+        told = [f"{source.class_names[c]!r} {sizes[c]:,}" for c in by_size.tolist() if sizes[c]]
+        told = told if len(told) <= 12 else [*told[:6], "...", *told[-6:]]
+        notes.append(f"imbalance={imbalance:g} leaves so many training examples of each class: {', '.join(told)}")
+    if label_noise:
+        changed = int((spoiled.labels != kept.labels).sum())
+        notes.append(f"label_noise={label_noise:g} changed {changed:,} of {len(kept):,} training labels at random")
+    if notes:
+        notes.append("validation and test are as they came")
+    if notes and train.logits is not None:
+        notes.append("the logits given stay as they are: only memory sees the spoiled training examples")
+    return spoiled, notes
+
+
+def _cut_off(part: str, train: Examples, n: int, seed: int) -> tuple[Examples, Examples]:
+    drawn_by = (seed, 0 if part == "test" else 1)
+    if train.groups is not None:
+        kept, cut_off = split_groups(train.groups, n, drawn_by)
+        why = "which are all of one group"
+    else:
+        kept, cut_off = split_rows(train.labels, n, drawn_by)
+        why = f"in {len(np.unique(train.labels))} classes, as each class keeps at least one"
+    if not len(cut_off):
+        raise DatasetError(
+            f"the data has no {part} part, and none can be cut off its {len(train)} training examples {why}; add "
+            "examples"
+        )
+    return train.take(kept), train.take(cut_off)
+
+
+def _check(spec: str, class_names: tuple[str, ...], parts: Mapping[str, Examples]) -> tuple[str, ...]:
+    """Raise what makes the parts unusable; return what is only worth a note."""
+    if len(class_names) < 2:
+        raise DatasetError(
+            f"dataset {spec!r} has {len(class_names)} class ({', '.join(class_names)}); at least 2 are needed"
+        )
+    for part, examples in parts.items():
+        if not len(examples):
+            raise DatasetError(f"dataset {spec!r} has no examples in {part}")
+    notes = []
+    for part in ("validation", "test"):
+        unseen = np.setdiff1d(parts[part].labels, parts["train"].labels)
+        if not len(unseen):
+            continue
+        named = ", ".join(repr(class_names[label]) for label in unseen[:5]) + (", ..." if len(unseen) > 5 else "")
+        found = f"{part} has examples of classes that train lacks: {named}"
+        if parts["train"].logits is None:  # no model that knows more classes
+            raise DatasetError(f"dataset {spec!r}: {found}; add some to train, or remove them from {part}")
+        notes.append(f"{found}; memory cannot vote for these, only the base model can")
+    return tuple(notes)
+
+
+def _fingerprint(class_names: tuple[str, ...], parts: Mapping[str, Examples]) -> str:
+    content = {
+        part: digest_arrays(examples.labels, examples.images, examples.embeddings, examples.logits)
+        for part, examples in parts.items()
+    }
+    return digest_key({"class_names": list(class_names), **content})
+
+
+def _load_source(loader: DatasetLoader, argument: str | None, progress: Progress, store: Store | None) -> Source:
+    key = loader.cache_key(argument) if store is not None else None
+    if store is None or key is None:
+        return loader.load(argument, progress)
+
+    def build(directory: Path) -> Mapping[str, Any]:
+        return _write_source(loader.load(argument, progress), directory)
+
+    key = {"loader": loader.name, "stored_version": STORED_VERSION, **key}
+    return _read_source(store.get_or_build("source", key, build, progress))
+
+
+def _write_source(source: Source, directory: Path) -> Mapping[str, Any]:
+    saved = []
+    for part in PARTS:
+        for name in OF_EXAMPLES:
+            array = getattr(getattr(source, part), name, None)
+            if array is not None:
+                save_array(directory, f"{part}_{name}", array)
+                saved.append(f"{part}_{name}")
+    return {"class_names": list(source.class_names), "notes": list(source.notes), "arrays": saved}
+
+
+def _read_source(entry: Entry) -> Source:
+    def examples(part: str) -> Examples | None:
+        names = [name for name in OF_EXAMPLES if f"{part}_{name}" in entry.info["arrays"]]
+        if not names:
+            return None
+        arrays = {name: entry.array(f"{part}_{name}") for name in names}
+        return Examples(**{name: a if name == "images" else np.array(a) for name, a in arrays.items()})
+
+    train = examples("train")
+    assert train is not None  # every source has one
+    return Source(
+        tuple(entry.info["class_names"]),
+        train,
+        test=examples("test"),
+        validation=examples("validation"),
+        notes=tuple(entry.info["notes"]),
+    )

@@ -1,0 +1,273 @@
+"""From what a user writes ("text:PATH") to three parts of whole documents or, where some are long, of passages."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from numbers import Integral
+from typing import ClassVar
+
+import numpy as np
+
+from resmem_core.common.errors import DatasetError, InvalidParameterError
+from resmem_core.common.progress import Progress, Step, silent
+from resmem_core.common.registry import Registry, parse
+from resmem_core.common.store import digest_key
+from resmem_core.common.types import BoolArray
+from resmem_core.data.base import PARTS
+from resmem_core.data.drawing import tickets
+from resmem_core.data.leakage import Leakage, find_leakage
+from resmem_core.data.passages import passage_length, passages
+from resmem_core.data.text import Document
+
+SHARE = 0.15  # of the characters that validation and test each get where the source does not say
+MIN_DOCUMENTS = 10  # there must be for parts to be cut off, whole or passages
+LARGEST = 0.1  # of the characters, beyond which a document is not left whole
+MIN_IN_PART = 2  # documents, as intervals come from drawing these anew
+MIN_TRAIN = 2000  # characters
+
+
+@dataclass(frozen=True)
+class TextSource:
+    """Text as it comes, before it is cut.
+
+    Attributes
+    ----------
+    documents : tuple of Document
+        All of them, or those that are not in the other parts.
+    validation, test : tuple of Document or None
+        None: cut off `documents`.
+    notes : tuple of str
+        What a user should know.
+    """
+
+    documents: tuple[Document, ...]
+    validation: tuple[Document, ...] | None = None
+    test: tuple[Document, ...] | None = None
+    notes: tuple[str, ...] = ()
+
+
+class TextLoader(ABC):
+    """One text dataset, or one kind that takes an argument (`text:PATH`).
+
+    Attributes
+    ----------
+    name : str
+        What users type before any colon.
+    summary : str
+        One line for listings.
+    argument : str or None
+        What stands after the colon, as listings call it ("PATH"); None where nothing does.
+    embedded : bool
+        Whether it is there without a download.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    argument: ClassVar[str | None] = None
+    embedded: ClassVar[bool] = False
+
+    def unavailable(self, argument: str | None) -> str | None:
+        """Return why the text cannot be loaded now, or None. Quick: it looks, and loads nothing."""
+        return None
+
+    def stamp(self, argument: str | None) -> str:
+        """Return what changes when the text does, without reading it; "" where it does not change."""
+        return ""
+
+    @abstractmethod
+    def load(self, argument: str | None, progress: Progress) -> TextSource:
+        """Read everything.
+
+        Raises
+        ------
+        DatasetError
+            If the text is there but cannot be used.
+        UnavailableError
+            If it is not there and cannot be fetched.
+        """
+
+
+TEXTS: Registry[TextLoader] = Registry("text dataset", "resmem_core.data.loaders")
+
+
+@dataclass(frozen=True, eq=False)
+class Corpus:
+    """Text in three parts.
+
+    Attributes
+    ----------
+    name : str
+        What the user wrote.
+    train, validation, test : tuple of Document
+        In the order of the source.
+    fingerprint : str
+        Of the texts and of where they are cut; the names of documents do not matter.
+    leakage : Leakage
+        The long passages of validation and test that train holds, too.
+    notes : tuple of str
+        What a user should know.
+    """
+
+    name: str
+    train: tuple[Document, ...]
+    validation: tuple[Document, ...]
+    test: tuple[Document, ...]
+    fingerprint: str
+    leakage: Leakage
+    notes: tuple[str, ...] = ()
+
+    def common_documents(self) -> tuple[int, int]:
+        """Return how many documents test is of, and of how many of them train has other passages."""
+        test, train = ({document.source for document in part} for part in (self.test, self.train))
+        return len(test), len(test & train)
+
+
+def is_text(spec: str) -> bool:
+    """Tell whether `spec` names a text dataset."""
+    return spec.partition(":")[0] in TEXTS.names()
+
+
+def parse_text(spec: str) -> tuple[TextLoader, str | None]:
+    """Return the loader that `spec` names and what stands after its colon.
+
+    Parameters
+    ----------
+    spec : str
+        "NAME", or "NAME:ARGUMENT" for a loader that takes one.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the name is unknown, or an argument is missing or not taken.
+    """
+    return parse(TEXTS, spec)
+
+
+def load_corpus(spec: str, *, seed: int = 0, progress: Progress = silent) -> Corpus:
+    """Load text and cut it into train, validation and test.
+
+    Documents of more than a hundredth of all text, and more than 2,000 characters, are first cut into passages of about
+    that size. A part that the source lacks is drawn at random from train, until it holds 15 % of the characters that
+    are there to be cut: whole documents where there are 10 and none has more than a tenth of the characters, else
+    passages. So no passage is ever partly in memory and partly a question; where passages are drawn, what is next to it
+    in its document may be in memory, and is told of in `notes`.
+
+    Parameters
+    ----------
+    spec : str
+        "NAME" or "NAME:ARGUMENT".
+    seed : int
+        Of the cuts, 0 or more.
+    progress : callable
+        Told of downloads, reading and the search for passages that stand on both sides of a cut.
+
+    Raises
+    ------
+    InvalidParameterError
+        If `spec` or `seed` is not possible.
+    DatasetError
+        If the text cannot be used, or there is too little of it.
+    UnavailableError
+        If it is not there and cannot be fetched.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
+        raise InvalidParameterError(f"seed={seed!r} must be a whole number of at least 0")
+    loader, argument = parse_text(spec)
+    source = loader.load(argument, progress)
+    parts = _cut(spec, _in_passages(source), int(seed))
+    progress(Step("Looking for passages that train holds, too", 0, 0))
+    leakage = find_leakage(parts["train"], {part: parts[part] for part in PARTS if part != "train"})
+    corpus = Corpus(
+        name=spec,
+        train=parts["train"],
+        validation=parts["validation"],
+        test=parts["test"],
+        fingerprint=digest_key({part: [document.text for document in documents] for part, documents in parts.items()}),
+        leakage=leakage,
+    )
+    return replace(corpus, notes=(*source.notes, *_told_of_passages(corpus), *leakage.notes()))
+
+
+def _told_of_passages(corpus: Corpus) -> list[str]:
+    n, common = corpus.common_documents()
+    if not common:
+        return []
+    return [
+        "parts are cut within documents, as these are few or long: test has passages of "
+        f"{n} document{'s' if n != 1 else ''}, of {common} of which train has others"
+    ]
+
+
+def _in_passages(source: TextSource) -> dict[str, tuple[Document, ...]]:
+    """Return the parts there are, their documents numbered, long ones cut into passages and blank ones left out."""
+    given = {"train": source.documents, "validation": source.validation, "test": source.test}
+    parts = {part: documents for part, documents in given.items() if documents is not None}
+    length = passage_length([document for documents in parts.values() for document in documents])
+    number = count()
+    return {
+        part: tuple(
+            passage
+            for document in documents
+            for passage in passages(replace(document, source=next(number)), length)
+            if passage.text.strip()
+        )
+        for part, documents in parts.items()
+    }
+
+
+def _cut(spec: str, parts: dict[str, tuple[Document, ...]], seed: int) -> dict[str, tuple[Document, ...]]:
+    """Return all three parts, those that are missing drawn from train.
+
+    Raises
+    ------
+    DatasetError
+        If there is too little to cut, or a part is too small.
+    """
+    missing = [part for part in ("test", "validation") if part not in parts]
+    n = len(parts["train"])
+    if missing and n < MIN_DOCUMENTS:
+        raise DatasetError(
+            f"text dataset {spec!r} has {n} passage{'s' if n != 1 else ''} of text to cut {' and '.join(missing)} off; "
+            f"at least {MIN_DOCUMENTS} are needed, each a document or some 2,000 characters of a long one; add text"
+        )
+    wanted = SHARE * sum(len(document.text) for document in parts["train"])
+    whole = _can_stay_whole(parts["train"])
+    for part in missing:
+        drawn = _drawn(parts["train"], wanted, (seed, PARTS.index(part)), whole)
+        parts[part] = tuple(d for d, is_drawn in zip(parts["train"], drawn, strict=True) if is_drawn)
+        parts["train"] = tuple(d for d, is_drawn in zip(parts["train"], drawn, strict=True) if not is_drawn)
+    for part in PARTS:
+        if (n := len(parts[part])) < MIN_IN_PART:
+            raise DatasetError(
+                f"text dataset {spec!r} has {n} passage{'s' if n != 1 else ''} of text in {part}; at least "
+                f"{MIN_IN_PART} are needed, each a document or some 2,000 characters of a long one; add text there"
+            )
+    if (length := sum(len(document.text) for document in parts["train"])) < MIN_TRAIN:
+        raise DatasetError(
+            f"text dataset {spec!r} has {length} characters in train; at least {MIN_TRAIN} are needed; add text"
+        )
+    return parts
+
+
+def _can_stay_whole(documents: Sequence[Document]) -> bool:
+    """Tell whether there are enough documents, and none of them so large, that parts can be made of whole ones."""
+    sources = np.array([document.source for document in documents])
+    lengths = np.bincount(sources, [len(document.text) for document in documents])
+    return len(np.unique(sources)) >= MIN_DOCUMENTS and bool(lengths.max() <= LARGEST * lengths.sum())
+
+
+def _drawn(documents: Sequence[Document], n_characters: float, seed: tuple[int, int], whole: bool) -> BoolArray:
+    """Return which passages are drawn at random to hold about so many characters, of two units at least.
+
+    A unit is a passage or, if `whole`, all passages of a document.
+    """
+    sources = np.array([document.source for document in documents])
+    unit = np.unique(sources, return_inverse=True)[1] if whole else np.arange(len(documents))
+    lengths = np.bincount(unit, [len(document.text) for document in documents])
+    order = np.argsort(tickets(len(lengths), 0, seed), kind="stable")
+    before = np.cumsum(lengths[order]) - lengths[order] / 2
+    n = int((before < n_characters).sum())  # the last one if that comes nearer
+    return np.isin(unit, order[: max(n, MIN_IN_PART)])

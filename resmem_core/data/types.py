@@ -1,0 +1,88 @@
+"""Labelled examples, and a dataset in the three parts that honest numbers need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resmem_core.common.errors import DatasetError
+from resmem_core.common.types import FloatArray, IntArray
+
+OF_EXAMPLES = ("labels", "images", "embeddings", "logits", "names", "groups")
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Labelled examples of one split.
+
+    Attributes
+    ----------
+    labels : ndarray of int64, shape (N,)
+        Class of each example, 0 to C - 1.
+    images : ndarray of uint8, shape (N, channels, height, width), or None
+        Pixels, 0 to 255, with 1 or 3 channels. None where there is nothing to look at.
+    embeddings : ndarray of float32 or float64, shape (N, D), or None
+        Given only by datasets that bring a person's own model; float64 where float32 would round them.
+    logits : ndarray of float32, shape (N, C), or None
+        Likewise.
+    names : ndarray of str, shape (N,), or None
+        What to call each example, such as its file path. None: by its row number.
+    groups : ndarray of int64, shape (N,), or None
+        What it comes with, such as the person who wrote it: parts that are cut off take whole groups.
+    """
+
+    labels: IntArray
+    images: NDArray[np.uint8] | None = None
+    embeddings: FloatArray | None = None
+    logits: FloatArray | None = None
+    names: NDArray[np.str_] | None = None
+    groups: IntArray | None = None
+
+    def __post_init__(self) -> None:
+        for name in OF_EXAMPLES[1:]:
+            value = getattr(self, name)
+            if value is not None and len(value) != len(self.labels):
+                raise DatasetError(f"{len(value)} {name} do not match {len(self.labels)} labels")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: IntArray) -> Examples:
+        """Return the examples at `rows`, in that order."""
+        kept = {name: None if (value := getattr(self, name)) is None else value[rows] for name in OF_EXAMPLES[1:]}
+        return Examples(self.labels[rows], **kept)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A dataset cut into the three parts that honest numbers need.
+
+    Attributes
+    ----------
+    name : str
+        What it is called: as the user wrote it ("digits", "folder:PATH"), or an uploaded file's name.
+    class_names : tuple of str, length C
+        Names of the classes, in the order of the labels.
+    train, validation, test : Examples
+        `train` is trained on and is the memory; `validation` chooses k, sigma and temperature and is neither
+        trained on nor in memory; `test` is looked at with the values chosen.
+    fingerprint : str
+        Digest of the content of all three parts; artefacts made from the data are keyed by it.
+    notes : tuple of str
+        What a user should know ("3 damaged images were skipped: ...").
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    train: Examples
+    validation: Examples
+    test: Examples
+    fingerprint: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes, C."""
+        return len(self.class_names)

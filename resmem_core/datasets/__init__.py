@@ -1,6 +1,0 @@
-"""Datasets by name: one loader a file, found and registered on first use."""
-
-from resmem_core.datasets.base import DATASETS, DatasetLoader, Source
-from resmem_core.datasets.loading import dataset_title, load_dataset, parse_spec
-
-__all__ = ["DATASETS", "DatasetLoader", "Source", "dataset_title", "load_dataset", "parse_spec"]

@@ -1,0 +1,1 @@
+"""From a configuration to an experiment, through the store; background jobs and the run history."""

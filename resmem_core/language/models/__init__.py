@@ -1,1 +1,0 @@
-"""Base models of language by name: one family a file, found and registered on first use."""

@@ -1,1 +1,0 @@
-"""Text datasets by name: one loader a file, found and registered on first use."""

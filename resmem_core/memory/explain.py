@@ -1,0 +1,148 @@
+"""One prediction taken apart: base probabilities plus each neighbour's contribution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+
+from resmem_core.common.errors import InvalidParameterError
+from resmem_core.common.types import FloatArray, IntArray
+from resmem_core.memory.residuals import neighbor_weights, probabilities, residuals
+from resmem_core.memory.types import Memory, Params, Queries
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Why one point got its scores; everything in float64, so that the parts add up to the whole.
+
+    Attributes
+    ----------
+    point, label : int
+        Row number in its split, true class.
+    base : ndarray, shape (C,)
+        p_T(x).
+    ids : ndarray of int, shape (K,)
+        The neighbours' row numbers in memory, nearest first.
+    labels : ndarray of int, shape (K,)
+        Their classes.
+    distances, weights : ndarray, shape (K,)
+        d(z, z_i) and w_i(x).
+    contributions : ndarray, shape (K, C)
+        w_i(x) r_i.
+    memory : ndarray, shape (C,)
+        Sum of the contributions.
+    scores : ndarray, shape (C,)
+        base + memory.
+    """
+
+    point: int
+    label: int
+    base: FloatArray
+    ids: IntArray
+    labels: IntArray
+    distances: FloatArray
+    weights: FloatArray
+    contributions: FloatArray
+
+    @property
+    def memory(self) -> FloatArray:
+        """What memory adds to each class."""
+        return self.contributions.sum(axis=0)
+
+    @property
+    def scores(self) -> FloatArray:
+        """The final scores."""
+        return self.base + self.memory
+
+    @property
+    def base_prediction(self) -> int:
+        """The class the base model predicts."""
+        return int(self.base.argmax())
+
+    @property
+    def prediction(self) -> int:
+        """The class ResMem predicts."""
+        return int(self.scores.argmax())
+
+    def push(self, toward: int, against: int) -> FloatArray:
+        """Return by how much each neighbour moves class `toward` ahead of class `against`, (K,)."""
+        return self.contributions[:, toward] - self.contributions[:, against]
+
+    def as_dict(self, class_names: tuple[str, ...]) -> dict[str, Any]:
+        """Return the explanation as plain values, for JSON."""
+        neighbors = zip(self.ids, self.labels, self.distances, self.weights, self.contributions, strict=True)
+        return {
+            "point": self.point,
+            "label": class_names[self.label],
+            "base_prediction": class_names[self.base_prediction],
+            "prediction": class_names[self.prediction],
+            "class_names": list(class_names),
+            "base": self.base.tolist(),
+            "memory": self.memory.tolist(),
+            "scores": self.scores.tolist(),
+            "neighbors": [
+                {
+                    "id": int(i),
+                    "label": class_names[label],
+                    "distance": float(distance),
+                    "weight": float(weight),
+                    "contribution": contribution.tolist(),
+                }
+                for i, label, distance, weight, contribution in neighbors
+            ],
+        }
+
+
+def without_each(memory: Memory, queries: Queries, point: int, params: Params) -> tuple[IntArray, FloatArray]:
+    """Return what would be predicted if memory had forgotten one neighbour or the other.
+
+    The next nearest point takes its place, where it is known.
+
+    Returns
+    -------
+    predictions : ndarray of int, shape (k,)
+        The class predicted without that neighbour.
+    scores : ndarray, shape (k, C)
+        The scores without it.
+    """
+    k = min(params.k + 1, queries.neighbors.k)
+    near = explain(memory, queries, point, Params(k, params.sigma, params.temperature))
+    rest = k - 1
+    if rest == 0:  # nothing but this neighbour is known
+        scores = np.repeat(near.base[None], params.k, axis=0)
+    else:
+        others = np.array([np.delete(np.arange(k), i) for i in range(params.k)])  # (k, k or k - 1)
+        weights = neighbor_weights(near.distances[others], params.sigma)
+        table = residuals(memory.logits[near.ids].astype(np.float64), near.labels, params.temperature)
+        scores = near.base + np.einsum("ij,ijc->ic", weights, table[others])
+    return scores.argmax(axis=1), scores
+
+
+def explain(memory: Memory, queries: Queries, point: int, params: Params) -> Explanation:
+    """Take apart the prediction of row `point` of `queries`.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is no such row.
+    """
+    if isinstance(point, bool) or not isinstance(point, Integral) or not 0 <= point < len(queries):
+        raise InvalidParameterError(f"point={point!r} must be a whole number from 0 to {len(queries) - 1}")
+    near = queries.neighbors.first(params.k)
+    ids, distances = near.indices[point], near.distances[point].astype(np.float64)
+    weights = neighbor_weights(distances, params.sigma)
+    labels = memory.labels[ids]
+    table = residuals(memory.logits[ids].astype(np.float64), labels, params.temperature)
+    return Explanation(
+        point=int(point),
+        label=int(queries.labels[point]),
+        base=probabilities(queries.logits[point].astype(np.float64), params.temperature),
+        ids=ids,
+        labels=labels,
+        distances=distances,
+        weights=weights,
+        contributions=weights[:, None] * table,
+    )

@@ -1,0 +1,147 @@
+"""From embeddings to neighbours, through the store: chooses, builds and calibrates the index, and asks it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from resmem_core.common.progress import Progress, Step, about
+from resmem_core.common.store import Entry, Store, save_array
+from resmem_core.common.types import FloatArray
+from resmem_core.memory.indexes import AUTO, INDEXES, Index, auto, exact
+from resmem_core.memory.types import Neighbors, recall_at_k
+
+RECALL_SAMPLE = 500
+ASKED = ("validation", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """The search for the neighbours, in train, of all validation and test points.
+
+    Attributes
+    ----------
+    vectors : callable
+        Returns the points of a part between which distances are measured, (N, D).
+    sizes : mapping
+        How many points each part has.
+    key : mapping
+        What the points depend on, as plain values.
+    index_name : str
+        What was asked for; may be "auto".
+    seed : int
+        Of whatever is random in building it.
+    k_max : int
+        Neighbours found for each point.
+    store : Store
+    progress : callable
+    """
+
+    vectors: Callable[[str], FloatArray]
+    sizes: Mapping[str, int]
+    key: Mapping[str, Any]
+    index_name: str
+    seed: int
+    k_max: int
+    store: Store
+    progress: Progress
+
+    @property
+    def _key(self) -> dict[str, Any]:
+        """What the neighbours depend on, whichever index finds them."""
+        return {**self.key, "k_max": self.k_max, "seed": self.seed}
+
+    def _key_with(self, index: str) -> dict[str, Any]:
+        return {**self._key, "index": index, "index_version": INDEXES.get(index).version}
+
+    @property
+    def n_queries(self) -> int:
+        """How many points are asked for."""
+        return sum(self.sizes[part] for part in ASKED)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether finding the neighbours takes long."""
+        return self.n_queries * self.sizes["train"] >= exact.LARGE
+
+    def found(self) -> Entry | None:
+        """Return the neighbours if they are in the store."""
+        name = self.index_name
+        if name == AUTO:
+            chosen = self.store.find("choice", self._key)
+            name = chosen.info["name"] if chosen is not None else ""
+        return self.store.find("neighbors", self._key_with(name)) if name else None
+
+    def index(self) -> tuple[str, str | None]:
+        """Return the name of the index, and why it was chosen if it was."""
+        if self.index_name != AUTO:
+            return self.index_name, None
+
+        def build(directory: Path) -> Mapping[str, Any]:
+            train, some = self.vectors("train"), self.vectors("validation")
+            return asdict(auto.choose(train, some, self.n_queries, self.k_max, seed=self.seed, progress=self.progress))
+
+        info = self.store.get_or_build("choice", self._key, build, self.progress).info
+        return info["name"], info["reason"]
+
+    def opened(self, name: str) -> Index:
+        """Return the index of this name, building it first where it is missing."""
+        kind = INDEXES.get(name)
+
+        def build(directory: Path) -> Mapping[str, Any]:
+            self.progress(Step(f"Building the {name} index", 0, 0))
+            index = kind.build(self.vectors("train"), seed=self.seed)
+            index = index.calibrated(self.vectors("validation"), self.k_max, progress=self.progress)
+            index.save(directory)
+            return index.facts
+
+        entry = self.store.get_or_build("index", self._key_with(name), build, self.progress)
+        return kind.load(entry.path, self.vectors("train"))
+
+    def neighbors(self, name: str) -> Entry:
+        """Return the neighbours of validation and test points that the index finds, and those of a sample."""
+        kind = INDEXES.get(name)
+
+        def build(directory: Path) -> Mapping[str, Any]:
+            index = self.opened(name)
+            for part in ASKED:
+                found = index.search(self.vectors(part), self.k_max, progress=about(self.progress, part))
+                _save(directory, part, found)
+            if not kind.exact:
+                queries = self.vectors("test")
+                size = min(RECALL_SAMPLE, len(queries))
+                rows = np.sort(np.random.default_rng(0).choice(len(queries), size, replace=False))
+                truth = exact.ExactIndex(self.vectors("train"), seed=self.seed).search(queries[rows], self.k_max)
+                _save(directory, "sample", truth)
+                save_array(directory, "sample_rows", rows)
+            return index.facts
+
+        return self.store.get_or_build("neighbors", self._key_with(name), build, self.progress)
+
+
+def neighbors_of(entry: Entry, part: str) -> Neighbors:
+    """Return the neighbours of a part's points."""
+    return Neighbors(np.array(entry.array(f"{part}_distances")), np.array(entry.array(f"{part}_indices")))
+
+
+def recall(index: str, entry: Entry, k: int) -> float:
+    """Return an index's recall@k, against exact search on a sample of `RECALL_SAMPLE` test points."""
+    if INDEXES.get(index).exact:
+        return 1.0
+    found = neighbors_of(entry, "test")
+    rows = entry.array("sample_rows")
+    return recall_at_k(Neighbors(found.distances[rows], found.indices[rows]), neighbors_of(entry, "sample"), k)
+
+
+def key_of(neighbors: Entry, version: int) -> dict[str, Any]:
+    """Return what something made with these neighbours depends on."""
+    return {"neighbors": neighbors.path.name, "version": version}
+
+
+def _save(directory: Path, name: str, found: Neighbors) -> None:
+    save_array(directory, f"{name}_distances", found.distances)
+    save_array(directory, f"{name}_indices", found.indices)

@@ -1,0 +1,5 @@
+"""Backbones by name: one family a file, found and registered on first use."""
+
+from resmem_core.models.base import BACKBONES, Backbone
+
+__all__ = ["BACKBONES", "Backbone"]

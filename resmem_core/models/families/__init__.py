@@ -1,0 +1,1 @@
+"""One family of base models a file: each registers itself."""

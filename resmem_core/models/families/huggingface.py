@@ -1,0 +1,107 @@
+"""Causal language models of Hugging Face, as they are: nothing is trained, and code they bring is never run."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from resmem_core.common.errors import InvalidParameterError, UnavailableError
+from resmem_core.data.base import user_path
+from resmem_core.models.text_base import LANGUAGE_BACKBONES, LanguageBackbone
+
+if TYPE_CHECKING:
+    from resmem_core.data.tokenizers import Tokenizer
+    from resmem_core.models.token_blocks import LanguageNetwork
+
+CONFIG = "config.json"
+
+
+class HuggingFace(LanguageBackbone):
+    """Whatever `transformers` loads as a causal language model, its weights safetensors, in float32."""
+
+    name = "hf"
+    summary = "a causal language model of Hugging Face, by name or folder, frozen"
+    argument: ClassVar[str | None] = "NAME_OR_PATH"
+    frozen: ClassVar[bool] = True
+
+    def unavailable(self, argument: str | None) -> str | None:
+        """Return what is missing and cannot be fetched: the package, the folder, or its content."""
+        if reason := _missing(argument):
+            return reason
+        if argument is None or user_path(argument).is_dir():
+            return None
+        from huggingface_hub.errors import HFValidationError
+        from huggingface_hub.utils import validate_repo_id
+
+        try:
+            validate_repo_id(argument)
+        except HFValidationError:
+            return f"there is no folder {argument!r}, and no model of Hugging Face can have that name"
+        return None
+
+    def tokenizer(self, argument: str | None) -> Tokenizer:
+        """Return the model's own."""
+        from resmem_core.data.tokenizers.huggingface import HuggingFaceTokenizer
+
+        return HuggingFaceTokenizer.from_pretrained(_source(argument))
+
+    def network(self, n_classes: int, argument: str | None) -> LanguageNetwork:
+        """Return the model in two parts: see `in_two_parts`.
+
+        Raises
+        ------
+        UnavailableError
+            If transformers is not installed, or there is no such model here or to be fetched.
+        InvalidParameterError
+            If it cannot serve: its logits are no linear function of its last state, it is not causal, or incomplete.
+        """
+        from resmem_core.models.hf_network import in_two_parts
+
+        return in_two_parts(_model(_source(argument)), n_classes)
+
+    def recipe(self, n_tokens: int) -> None:
+        """Return None."""
+
+
+def _missing(argument: str | None) -> str | None:
+    """Return what is missing that cannot be fetched."""
+    if importlib.util.find_spec("transformers") is None:
+        return "the package transformers is not installed; run: pip install 'transformers>=4.45'"
+    folder = user_path(argument or "")
+    if argument and folder.is_dir() and not (folder / CONFIG).is_file():
+        return f"the folder {argument!r} has no {CONFIG}; give one that a model's save_pretrained wrote"
+    return None
+
+
+def _source(argument: str | None) -> str:
+    """Return what transformers is to be given."""
+    assert argument is not None  # parse_backbone sees to it
+    if reason := _missing(argument):
+        raise UnavailableError(f"the model {argument!r} cannot be read: {reason}")
+    folder = user_path(argument)
+    return str(folder) if folder.is_dir() else argument
+
+
+def _model(source: str) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    options: dict[str, Any] = {"use_safetensors": True, "trust_remote_code": False, "output_loading_info": True}
+    loaded: Any
+    try:
+        loaded = AutoModelForCausalLM.from_pretrained(source, **options)
+    except Exception as error:  # the network, the hub and the libraries have classes of their own
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise UnavailableError(
+            f"the model {source!r} cannot be read: {reason}; give a folder with {CONFIG} and safetensors, or the "
+            "name of a causal language model that has them, and connect to the internet if it was not fetched yet"
+        ) from error
+    model, report = loaded
+    if missing := sorted(report["missing_keys"]):
+        raise InvalidParameterError(
+            f"the model {source!r} lacks {len(missing)} of a causal language model's weights, {missing[0]} for one, "
+            "which would be left to chance; use one that was trained to predict the next token"
+        )
+    return model
+
+
+LANGUAGE_BACKBONES.register("hf", HuggingFace())

@@ -1,0 +1,161 @@
+"""Results -> tables, ready for CSV and Parquet. A row is a test point, or a group of them; names are written out."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from resmem_core.common.errors import InvalidParameterError
+from resmem_core.common.store import write_whole
+from resmem_core.evaluation.evaluate import Evaluation
+from resmem_core.evaluation.metrics import GroupResult
+
+if TYPE_CHECKING:
+    from resmem_core.experiment.prepare import Experiment
+
+# A spreadsheet takes text that begins like this for a formula. The apostrophe is here so that a name of a person's own
+# that begins with one is told from one that was given it.
+_FORMULA = re.compile(r"^(?=['\s=+\-@＝＋－＠])")
+
+
+def example_table(experiment: Experiment, evaluation: Evaluation) -> pd.DataFrame:
+    """Return what each of M test points is, what the methods say of it, and its nearest memory.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    evaluation : Evaluation
+        Of the experiment's test split.
+
+    Returns
+    -------
+    DataFrame with M rows
+        `row` in the test split, `name` and `label` (classes are given by name); the class that `base`, `knn`,
+        `interpolation` and `resmem` predict; `outcome`; of base and ResMem, `_confidence` in the class predicted and
+        `_label_probability`, that of the true class (ResMem's scores are projected onto the probability simplex);
+        `nearest_distance` (in units of the embedding), `nearest_id` (row in memory) and `nearest_label` of the nearest
+        memory.
+    """
+    test, names = experiment.test, np.array(evaluation.class_names, dtype=object)
+    nearest = test.neighbors.indices[:, 0]
+    rows = np.arange(len(test))
+    called = experiment.dataset.test.names
+    return pd.DataFrame(
+        {
+            "row": rows,
+            "name": (rows if called is None else called).astype(str).astype(object),
+            "label": names[evaluation.labels],
+            **{method: names[predicted] for method, predicted in evaluation.predictions.items()},
+            "outcome": evaluation.outcome.astype(object),
+            **{f"{method}_confidence": values.largest for method, values in evaluation.confidence.items()},
+            **{f"{method}_label_probability": values.own for method, values in evaluation.confidence.items()},
+            "nearest_distance": test.neighbors.distances[:, 0],
+            "nearest_id": nearest,
+            "nearest_label": names[experiment.memory.labels[nearest]],
+        }
+    )
+
+
+def class_table(evaluation: Evaluation) -> pd.DataFrame:
+    """Return what memory does to each class that occurs: a `group_table` whose groups are called `class`."""
+    return group_table("class", evaluation.per_class)
+
+
+def group_table(kind: str, groups: Sequence[GroupResult], more: Sequence[Mapping[str, Any]] = ()) -> pd.DataFrame:
+    """Return what memory does to each group of points.
+
+    Parameters
+    ----------
+    kind : str
+        What a group is called ("class").
+    groups : sequence of GroupResult
+    more : sequence of mapping, optional
+        Further columns, a mapping a group.
+
+    Returns
+    -------
+    DataFrame with a row a group
+        Its name, the further columns, `n` (its points), accuracy of `base` and `resmem`, `gain` from `gain_low` to
+        `gain_high` (paired bootstrap 95 % interval), and how many points were `fixed` and `broken`.
+    """
+    return pd.DataFrame(
+        [
+            {
+                kind: g.name,
+                **extra,
+                "n": g.n,
+                "base": g.base,
+                "resmem": g.resmem,
+                "gain": g.gain,
+                "gain_low": g.gain_ci95[0],
+                "gain_high": g.gain_ci95[1],
+                "fixed": g.fixed,
+                "broken": g.broken,
+            }
+            for g, extra in zip(groups, more or [{}] * len(groups), strict=True)
+        ]
+    )
+
+
+def write_table(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table as its file's extension says, whole or not at all; see `table_bytes`.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the extension is none of `FORMATS`.
+    OSError
+        If the file cannot be written.
+    """
+    write_whole(path, table_bytes(frame, extension_of(path)))
+
+
+def extension_of(path: Path) -> str:
+    """Return the key of `FORMATS` that a file's extension names, in either case.
+
+    Raises
+    ------
+    InvalidParameterError
+        If it names none.
+    """
+    extension = path.suffix.lower()
+    if extension not in FORMATS:
+        raise InvalidParameterError(
+            f"{str(path)!r} is not the name of a table's file; end it with one of: {', '.join(FORMATS)}"
+        )
+    return extension
+
+
+def table_bytes(frame: pd.DataFrame, extension: str) -> bytes:
+    """Return the content of a file that holds `frame`, in the format of a key of `FORMATS`.
+
+    Parquet holds every value as it is. In CSV, text that a spreadsheet could take for a formula (it begins with =, +,
+    -, @ or white space) is written after an apostrophe, and so is text that begins with an apostrophe: dropping one
+    leading apostrophe gives every text back as it was. All text is quoted, so that no separator in it begins another
+    cell.
+    """
+    return FORMATS[extension](frame)
+
+
+def _csv(frame: pd.DataFrame) -> bytes:
+    text = frame.select_dtypes(exclude="number").map(_harmless)
+    harmless = frame.assign(**text).rename(columns=_harmless)
+    return harmless.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").encode()
+
+
+def _harmless(value: object) -> object:
+    return _FORMULA.sub("'", value) if isinstance(value, str) else value
+
+
+def _parquet(frame: pd.DataFrame) -> bytes:
+    content: bytes = frame.to_parquet(index=False, engine="pyarrow")
+    return content
+
+
+FORMATS = {".csv": _csv, ".parquet": _parquet}

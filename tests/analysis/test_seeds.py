@@ -1,0 +1,47 @@
+"""Several seeds: what is told is what each gives on its own."""
+
+import json
+
+import pytest
+
+from resmem_core.analysis.seeds import SeedResult, judge, over_seeds, spread
+from resmem_core.cli.main import main
+from resmem_core.experiment.prepare import ExperimentConfig, prepare
+
+
+def result(seed, base, resmem):
+    return SeedResult(seed, 1, 1.0, 1.0, base, resmem, resmem - base, (0.0, 1.0))
+
+
+def test_mean_and_spread():
+    found = spread([result(0, 0.5, 0.6), result(1, 0.7, 0.7), result(2, 0.6, 0.8)])
+    assert found["base"] == pytest.approx({"mean": 0.6, "sd": 0.1, "min": 0.5, "max": 0.7})
+    assert found["delta"] == pytest.approx({"mean": 0.1, "sd": 0.1, "min": 0.0, "max": 0.2})
+    assert spread([result(0, 0.5, 0.6)])["base"]["sd"] is None
+
+
+def test_each_seed_is_asked_for_once_without_memory_edits():
+    asked = []
+
+    def judged(config):
+        asked.append(config)
+        return result(config.seed, 0.5, 0.6)
+
+    found = over_seeds(ExperimentConfig(edits="0" * 24), [3, 1], judged)
+    assert asked == [ExperimentConfig(seed=3), ExperimentConfig(seed=1)]
+    assert [r.seed for r in found] == [3, 1]
+
+
+def test_the_command_says_what_each_seed_says_alone(capsys):
+    assert main(["seeds", "--count=2", "--epochs=2", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    alone = judge(prepare(ExperimentConfig(seed=1, epochs=2)))
+    assert [row["seed"] for row in told["seeds"]] == [0, 1]
+    assert told["seeds"][1]["resmem"] == alone.resmem
+    assert told["spread"]["resmem"]["max"] >= alone.resmem
+
+
+@pytest.mark.parametrize("count", ["0", "101"])
+def test_a_silly_count_is_refused(capsys, count):
+    assert main(["seeds", f"--count={count}"]) == 1
+    assert f"--count={count}" in capsys.readouterr().err

@@ -1,0 +1,37 @@
+"""The `grid` command: what it prints and writes is what the core finds."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from resmem_core.analysis.grid import grid_of
+from resmem_core.cli.main import main
+from resmem_core.experiment.prepare import ExperimentConfig, prepare
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_prints_one_object_and_writes_the_table(capsys, tmp_path, split):
+    file = tmp_path / "grid.parquet"
+    assert main(["grid", "--split", split, "--output", str(file), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    grids = grid_of(prepare(ExperimentConfig()))
+    swept = grids.on(split)
+    assert (result["split"], result["n"], result["base_accuracy"]) == (split, swept.n, swept.base_accuracy)
+    assert result["accuracy"] == swept.accuracy.tolist()
+    assert result["chosen"]["accuracy"] == swept.accuracy[grids.best]
+    assert result["chosen"]["k"] == swept.grid.params(*grids.best).k
+    assert result["within_one_standard_error"] == grids.near(split).mean()
+    assert {move["name"] for move in result["one_step_away"]} == {"k", "sigma", "temperature"}
+    pd.testing.assert_frame_equal(pd.read_parquet(file), grids.table())
+
+
+def test_tells_it_to_people(capsys):
+    assert main(["grid"]) == 0
+    assert "best on validation: k=" in capsys.readouterr().out
+
+
+def test_refuses_other_files_before_it_works(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("resmem_core.cli.commands.grid.prepared", None)
+    assert main(["grid", "--output", str(tmp_path / "grid.xls")]) == 1
+    assert "grid.xls' is not" in capsys.readouterr().err

@@ -1,0 +1,66 @@
+"""The `theory` command."""
+
+import json
+
+import pytest
+
+from resmem_core.cli.main import main
+from resmem_core.teaching.theory import simulate_theory
+
+
+def test_one_object_with_what_is_promised(capsys):
+    assert main(["theory", "--n=1000,100", "--d=3", "--L=0.4", "--seeds=4", "--json"]) == 0
+    captured = capsys.readouterr()
+    found = json.loads(captured.out)
+    assert "Simulating" in captured.err
+    assert found["base_risk_limit"] == pytest.approx(0.6**2 * 3 / 5)
+    assert found["resmem_slope_limit"] == pytest.approx(-2 / 3)
+    assert abs(found["resmem_slope"] - found["resmem_slope_expected"]) < 5 * found["resmem_slope_se"]
+    assert [row["n"] for row in found["per_n"]] == [100, 1000]
+    risks = simulate_theory(3, (100, 1000), 4).at(0.4)
+    assert [row["base_risk"] for row in found["per_n"]] == pytest.approx(risks.base.mean(axis=1))
+    assert [row["resmem_risk"] for row in found["per_n"]] == pytest.approx(risks.resmem.mean(axis=1))
+    sds = risks.resmem.std(axis=1, ddof=1)
+    assert [row["resmem_risk_se"] for row in found["per_n"]] == pytest.approx(sds / 2)
+    assert all(row["base_risk_se"] > 0 for row in found["per_n"])
+
+
+def test_what_one_size_and_one_seed_cannot_tell_is_null(capsys):
+    assert main(["theory", "--n=100", "--seeds=1", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    for name in ("resmem_slope", "resmem_slope_se", "resmem_slope_expected"):
+        assert found[name] is None
+    assert found["per_n"][0]["base_risk_se"] is None
+    assert found["per_n"][0]["resmem_risk_se"] is None
+
+
+def test_a_table_for_people(capsys):
+    assert main(["theory", "--n=50,100", "--seeds=3"]) == 0
+    out = capsys.readouterr().out
+    assert "d = 4, L = 0.5, means over 3 training sets" in out
+    assert "-2/d = -0.500" in out
+    assert [line.split()[0] for line in out.splitlines()[2:4]] == ["50", "100"]
+    assert main(["theory", "--n=50", "--seeds=1"]) == 0
+    assert "takes at least two sample sizes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [("--d=0", "from 1 to 64"), ("--L=1", "from 0 to 0.99"), ("--n=100,few", "'few'"), ("--seeds=101", "1 to 100")],
+)
+def test_wrong_usage_is_told_in_one_line(capsys, option, says):
+    with pytest.raises(SystemExit) as leaving:
+        main(["theory", option])
+    assert leaving.value.code == 2
+    err = capsys.readouterr().err
+    assert says in err
+    assert err.count("\n") == 1
+
+
+def test_interrupting_leaves_with_130(capsys, monkeypatch):
+    def interrupt(d, n, seed):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("resmem_core.teaching.theory.draw_sample", interrupt)
+    monkeypatch.setitem(simulate_theory.__kwdefaults__, "draw", interrupt)
+    assert main(["theory", "--n=100"]) == 130

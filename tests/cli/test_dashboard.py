@@ -1,0 +1,238 @@
+"""`launch`: the checks before anything starts, and a real server that comes and goes."""
+
+import stat
+import urllib.request
+from urllib.parse import parse_qs, urlparse
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csr_matrix
+
+import resmem_core
+from resmem_core.cli import dashboard
+from resmem_core.common.errors import DatasetError, InvalidParameterError, UnavailableError
+from resmem_core.common.progress import silent
+from resmem_core.data import parse_spec
+from resmem_core.data.example_files import example_file
+from resmem_core.experiment.runs import Runs
+
+
+def arrays():
+    labels = np.arange(40) % 2
+    rng = np.random.default_rng(0)
+    return {
+        f"{part}_{name}": value
+        for part in ("train", "test")
+        for name, value in (("embeddings", rng.normal(size=(40, 3))), ("labels", labels))
+    }
+
+
+@pytest.fixture
+def folders(monkeypatch, tmp_path):
+    """Where copies of the data go, to see that none stays."""
+    monkeypatch.setattr(dashboard.tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+class Served:
+    """Stands in for the server's process."""
+
+    def __init__(self):
+        self.ended = False
+
+    def poll(self):
+        return 0 if self.ended else None
+
+    def terminate(self):
+        self.ended = True
+
+    def wait(self, timeout=None):
+        return 0
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """Serve nothing, and return what would have been."""
+    seen = []
+
+    def serve(folder, host, port, dataset):
+        seen.append((folder, host, port, dataset))
+        return "http://there", Served()
+
+    monkeypatch.setattr(dashboard, "_served", serve)
+    monkeypatch.setattr(dashboard.webbrowser, "open", lambda url: seen.append(url))
+    return seen
+
+
+def test_a_server_comes_up_on_the_data_and_goes(folders):
+    with resmem_core.launch(**arrays(), open_browser=False) as running:
+        address = urlparse(running.url)
+        assert address.hostname == "127.0.0.1"
+        assert running.url in repr(running)
+        assert urllib.request.urlopen(running.url, timeout=10).status == 200
+        (dataset,) = parse_qs(address.query)["dataset"]
+        (folder,) = folders.iterdir()
+        assert dataset == f"arrays:{folder}/arrays.npz"
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        taken = address.port
+        with pytest.raises(InvalidParameterError, match=f"port={taken} cannot be listened at"):
+            resmem_core.launch(**arrays(), port=taken, open_browser=False)
+    assert not running.running
+    assert "stopped" in repr(running)
+    assert list(folders.iterdir()) == []
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(running.url, timeout=10)
+    running.stop()
+
+
+def test_it_is_a_name_of_the_package_however_often_it_is_asked_for():
+    for _ in range(2):
+        from resmem_core import launch
+
+        assert launch is dashboard.launch
+
+
+def test_the_browser_opens_and_stopping_forgets(served, folders):
+    running = resmem_core.launch(**arrays())
+    (folder, host, port, dataset), opened = served
+    assert (host, port, opened) == ("127.0.0.1", None, running.url)
+    experiment = resmem_core.prepare(resmem_core.ExperimentConfig(dataset))
+    params = experiment.default_params()
+    Runs().record(experiment, params, experiment.evaluate(params), tuned=False)
+    running.stop()
+    assert Runs().list() == ()
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("kind", [".npz", ".csv", ".parquet"])
+def test_files_are_shown_where_they_lie(served, folders, kind):
+    path = folders / f"mine{kind}"
+    path.write_bytes(example_file(kind))
+    resmem_core.launch(path, open_browser=False).stop()
+    assert served[0][3] == f"{'arrays' if kind == '.npz' else 'table'}:{path}"
+    assert list(folders.iterdir()) == [path]
+
+
+def test_tensors_and_names_are_taken(served, folders):
+    torch = pytest.importorskip("torch")
+    given = arrays()
+    logits = torch.zeros((40, 2), requires_grad=True)
+    given |= {"train_embeddings": torch.ones((40, 3)), "train_logits": logits, "test_logits": logits}
+    running = resmem_core.launch(**given, class_names=["a", "b"], train_images=np.zeros((40, 2, 2)), open_browser=False)
+    dataset = resmem_core.load_dataset(served[0][3])
+    assert dataset.class_names == ("a", "b")
+    assert dataset.train.images.shape[1:] == (1, 2, 2)
+    running.stop()
+
+
+def sparse(array):
+    return pytest.importorskip("torch").tensor(array).to_sparse()
+
+
+def bfloat16(array):
+    return pytest.importorskip("torch").tensor(array).bfloat16()
+
+
+def float8(array):
+    torch = pytest.importorskip("torch")
+    return torch.tensor(array).to(torch.float8_e5m2)
+
+
+def rows_of_tensors(array):
+    return list(pytest.importorskip("torch").tensor(array, requires_grad=True))
+
+
+@pytest.mark.parametrize(
+    "kind", [sparse, bfloat16, float8, rows_of_tensors, csr_matrix, pd.DataFrame, lambda array: pd.Series(list(array))]
+)
+def test_arrays_of_other_libraries_are_taken(tmp_path, kind):
+    given = arrays()
+    spec = dashboard._written(tmp_path, {key: kind(x) if "embed" in key else x for key, x in given.items()})
+    source = parse_spec(spec)[0].load(f"{tmp_path}/arrays.npz", silent)
+    rows = [int(name.split()[1]) for name in source.train.names]
+    coarse = 0.3 if kind is float8 else 0.02
+    np.testing.assert_allclose(source.train.embeddings, given["train_embeddings"][rows], rtol=coarse, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [list, np.array, pd.Series, pd.Categorical, lambda labels: np.array(labels, object)])
+def test_labels_may_be_names(tmp_path, kind):
+    given = arrays()
+    named = {key: kind([("b", "a")[label] for label in x]) if "labels" in key else x for key, x in given.items()}
+    assert resmem_core.load_dataset(dashboard._written(tmp_path, named)).class_names == ("a", "b")
+    ordered = dashboard._written(tmp_path, {**named, "class_names": {0: "b", 1: "a"}})
+    assert resmem_core.load_dataset(ordered).class_names == ("b", "a")
+
+
+@pytest.mark.parametrize("names", [{1: "a", 0: "b"}, {"1": "a", "0": "b"}, {"a": 1, "b": 0}, pd.Index(["b", "a"])])
+def test_class_names_of_other_kinds(tmp_path, names):
+    spec = dashboard._written(tmp_path, {**arrays(), "class_names": names})
+    assert resmem_core.load_dataset(spec).class_names == ("b", "a")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"class_names": {0: "a", 2: "b"}}, "class_names has 2 names but none for 1: .*each number from 0 to 1"),
+        ({"class_names": {0: "a", 1: None}}, "class_names holds Python objects"),
+        ({"class_names": ["a", " "]}, "class_names has an empty name; expected a name for each class"),
+        ({"train_labels": ["a", float("nan")] * 20}, "train_labels holds text and something else"),
+        ({"train_embeddings": np.ma.masked_less(np.zeros((40, 3)), 1)}, "train_embeddings has masked entries"),
+        ({"train_embeddings": {"a": [1.0]}}, "train_embeddings holds Python objects"),
+        ({"train_images": np.random.default_rng(0).normal(size=(40, 3, 2, 2))}, "train_images has values from -"),
+        ({"train_labels": [0, 1]}, "^launch: train_labels has 2 rows; expected 40"),
+        ({"train_labels": None}, "^launch lacks train_labels"),
+        ({"train_embeddings": [[1.0], [1.0, 2.0]]}, "list cannot be taken as an array"),
+        ({"train_embeddings": np.array([[None]] * 40)}, "train_embeddings holds Python objects"),
+        ({"test_logits": np.zeros((40, 2))}, "^launch lacks train_logits"),
+        ({"train_labels": np.zeros(40, int), "test_labels": np.zeros(40, int)}, "^dataset 'launch' has 1 class"),
+    ],
+)
+def test_data_is_checked_before_anything_starts(served, folders, change, said):
+    with pytest.raises(DatasetError, match=said):
+        resmem_core.launch(**{**arrays(), **change})
+    assert served == []
+    assert list(folders.iterdir()) == []
+
+
+def test_what_is_missing_is_said(served, folders, monkeypatch):
+    for given in ((), ("mine.npz",)):
+        with pytest.raises(InvalidParameterError, match="give one of them"):
+            resmem_core.launch(*given, **(arrays() if given else {}))
+    with pytest.raises(DatasetError, match=r"ends in '\.txt'"):
+        resmem_core.launch("mine.txt")
+    with pytest.raises(DatasetError, match="not there"):
+        resmem_core.launch("mine.npz")
+    monkeypatch.setattr(dashboard, "APP", folders / "app.py")
+    with pytest.raises(UnavailableError, match=r"app\.py, is not beside the package"):
+        resmem_core.launch(**arrays())
+    assert served == []
+
+
+def test_a_host_that_is_not_ours(folders):
+    with pytest.raises(InvalidParameterError, match="host='no address'"):
+        resmem_core.launch(**arrays(), host="no address", open_browser=False)
+    assert list(folders.iterdir()) == []
+
+
+def test_a_server_that_ends_is_told_with_what_it_wrote(folders, monkeypatch):
+    monkeypatch.setattr(dashboard, "APP", folders / "app.txt")
+    (folders / "app.txt").touch()
+    with pytest.raises(UnavailableError, match=r"(?s)ended with status [1-9].*\.txt"):
+        resmem_core.launch(**arrays(), open_browser=False)
+    assert [path.name for path in folders.iterdir()] == ["app.txt"]
+
+
+def test_a_server_that_does_not_answer_is_ended(folders, monkeypatch):
+    started, start = [], dashboard.subprocess.Popen
+
+    def popen(command, **options):
+        started.append(start(["sh", "-c", "echo busy; exec sleep 60"], **options))
+        return started[0]
+
+    monkeypatch.setattr(dashboard, "TIMEOUT", 0.5)
+    monkeypatch.setattr(dashboard.subprocess, "Popen", popen)
+    with pytest.raises(UnavailableError, match=r"(?s)did not answer.*busy"):
+        resmem_core.launch(**arrays(), open_browser=False)
+    assert started[0].poll() is not None
+    assert list(folders.iterdir()) == []

@@ -1,0 +1,214 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from resmem_core.cli.main import main
+from resmem_core.common.store import Store
+from resmem_core.data import load_dataset
+
+ROOT = Path(__file__).parents[2]
+PROMISED = {
+    "dataset", "backbone", "seed", "index", "k", "sigma", "temperature", "tuned_on", "n_memory", "n_validation",
+    "n_test", "accuracy", "delta", "delta_ci95", "fixed", "broken", "mcnemar_p", "recall_at_k", "per_class",
+    "calibration",
+}  # fmt: skip
+
+
+def run(capsys, *argv):
+    """Return the exit status, stdout and stderr of one call."""
+    try:
+        status = main(list(argv))
+    except SystemExit as leaving:
+        status = leaving.code
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_evaluate_prints_one_object_with_everything_promised(capsys):
+    status, out, err = run(capsys, "evaluate", "--tune", "--json")
+    assert status == 0
+    result = json.loads(out)
+    assert out.count("\n") == 1
+    assert set(result) >= PROMISED
+    assert set(result["accuracy"]) == {"base", "knn", "interpolation", "resmem"}
+    assert result["tuned_on"] == "validation"
+    assert result["delta"] == pytest.approx(result["accuracy"]["resmem"] - result["accuracy"]["base"])
+    assert result["delta"] == pytest.approx((result["fixed"] - result["broken"]) / result["n_test"])
+    assert {"name", "n", "base", "resmem"} <= set(result["per_class"][0])
+    assert sum(c["n"] for c in result["per_class"]) == result["n_test"]
+    assert "Choosing on validation" in err
+
+
+def test_the_three_numbers_can_be_given(capsys):
+    _, out, _ = run(
+        capsys, "evaluate", "--k", "7", "--sigma", "0.5", "--temperature", "2", "--index", "annoy", "--json"
+    )
+    result = json.loads(out)
+    assert (result["k"], result["sigma"], result["temperature"], result["tuned_on"]) == (7, 0.5, 2.0, None)
+    assert 0.9 < result["recall_at_k"] <= 1
+
+
+def test_tune_and_explain_agree_with_evaluate(capsys):
+    tuned = json.loads(run(capsys, "tune", "--json")[1])
+    evaluated = json.loads(run(capsys, "evaluate", "--tune", "--json")[1])
+    assert all(tuned[name] == evaluated[name] for name in ("k", "sigma", "temperature"))
+    explained = json.loads(run(capsys, "explain", "--tune", "--point", "3", "--json")[1])
+    assert len(explained["neighbors"]) == tuned["k"]
+    test, train = load_dataset("digits").test, load_dataset("digits").train
+    assert explained["name"] == test.names[3] == "digits 1418"  # the row of scikit-learn's own list
+    assert [n["name"] for n in explained["neighbors"]] == train.names[
+        [n["id"] for n in explained["neighbors"]]
+    ].tolist()
+    total = np.sum([n["contribution"] for n in explained["neighbors"]], axis=0) + explained["base"]
+    np.testing.assert_allclose(total, explained["scores"], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "command", [["tune"], ["evaluate"], ["explain", "--point", "0"], ["train"], ["datasets"], ["backbones"]]
+)
+def test_without_json_it_is_made_for_people(capsys, command):
+    status, out, _ = run(capsys, *command)
+    assert status == 0
+    assert out.strip()
+    assert not out.startswith("{")
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        ([], "COMMAND"),
+        (["nonsense"], "evaluate"),
+        (["evaluate", "--k", "0"], "at least 1"),
+        (["evaluate", "--k", "two"], "two"),
+        (["evaluate", "--sigma", "0"], "above 0"),
+        (["evaluate", "--sigma", "-1"], "above 0"),
+        (["evaluate", "--sigma", "nan"], "above 0"),
+        (["evaluate", "--sigma", "inf"], "above 0"),
+        (["evaluate", "--temperature", "warm"], "warm"),
+        (["evaluate", "--dataset", "nowhere"], "digits"),
+        (["evaluate", "--dataset", "folder"], "folder:PATH"),
+        (["evaluate", "--backbone", "resnet9"], "resnet8"),
+        (["evaluate", "--index", "flat"], "exact"),
+        (["evaluate", "--seed", "-1"], "at least 0"),
+        (["evaluate", "--epochs", "0"], "at least 1"),
+        (["evaluate", "--tune", "--k", "3"], "leave out --k"),
+        (["explain"], "--point"),
+        (["cache", "burn"], "clear"),
+    ],
+)
+def test_wrong_usage_is_told_in_one_line(capsys, argv, says):
+    status, out, err = run(capsys, *argv)
+    assert status == 2
+    assert out == ""
+    assert err.count("\n") == 1
+    assert says in err
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["evaluate", "--dataset", "folder:/no/such/folder"], "/no/such/folder"),
+        (["evaluate", "--dataset", "arrays:/no/such.npz"], "/no/such.npz"),
+        (["evaluate", "--k", "99999"], "k=99999"),
+        (["evaluate", "--k", "300"], "k=300"),
+        (["explain", "--point", "99999"], "point=99999"),
+        (["evaluate", "--limit-train", "3"], "limit_train=3"),
+        (["evaluate", "--device", "toaster", "--seed", "9"], "toaster"),
+    ],
+)
+def test_a_foreseeable_failure_is_told_in_one_line(capsys, argv, says):
+    status, out, err = run(capsys, *argv)
+    assert status == 1
+    assert out == ""
+    assert says in err.splitlines()[-1]
+    assert "Traceback" not in err
+
+
+def test_a_store_that_cannot_be_written_is_told_with_the_cure(capsys, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("RESMEM_CACHE", str(tmp_path / "file" / "cache"))
+    status, _, err = run(capsys, "evaluate")
+    assert status == 1
+    assert "RESMEM_CACHE" in err.splitlines()[-1]
+
+
+def test_interrupted_is_130(capsys, monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("resmem_core.experiment.prepare.prepare", interrupted)
+    status, _, err = run(capsys, "evaluate")
+    assert status == 130
+    assert "goes on from whatever was kept" in err
+
+
+def test_cache_lists_verifies_and_clears(capsys):
+    run(capsys, "tune")
+    listed = json.loads(run(capsys, "cache", "list", "--json")[1])
+    assert {"embeddings", "neighbors", "tuning"} <= {entry["kind"] for entry in listed["entries"]}
+    assert json.loads(run(capsys, "cache", "verify", "--json")[1])["damaged"] == {}
+    victim = next(path for path in Store().paths() if path.parent.name == "neighbors")
+    file = victim / "test_distances.npy"
+    file.write_bytes(file.read_bytes()[:100])
+    status, out, _ = run(capsys, "cache", "verify", "--json")
+    assert status == 1
+    assert "test_distances.npy" in next(iter(json.loads(out)["damaged"].values()))
+    assert run(capsys, "evaluate")[0] == 0
+    assert run(capsys, "cache", "verify")[0] == 0
+    assert json.loads(run(capsys, "cache", "clear", "--kind", "neighbors", "--json")[1])["freed_bytes"] > 0
+    assert json.loads(run(capsys, "cache", "clear", "--json")[1])["freed_bytes"] > 0
+    assert Store().paths() == []
+
+
+def test_images_in_a_folder_from_end_to_end(capsys, tmp_path):
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 30), ("test", 10)):
+        for name, level in (("dark", 60), ("light", 180)):
+            (tmp_path / part / name).mkdir(parents=True)
+            for i in range(count):
+                pixels = rng.normal(level, 30, (12, 12, 3)).clip(0, 255).astype(np.uint8)
+                Image.fromarray(pixels).save(tmp_path / part / name / f"{i}.png")
+    damaged = tmp_path / "train" / "dark" / "0.png"
+    damaged.write_bytes(damaged.read_bytes()[:60])
+    argv = ["evaluate", "--dataset", f"folder:{tmp_path}", "--backbone", "resnet8", "--epochs", "2", "--json"]
+    status, out, _ = run(capsys, *argv)
+    assert status == 0
+    result = json.loads(out)
+    assert result["n_test"] == 20
+    assert "train/dark/0.png" in " ".join(result["notes"])
+
+
+def test_exported_weights_come_with_a_manifest(capsys, tmp_path):
+    argv = ["train", "--seed", "3", "--epochs", "2", "--export", str(tmp_path / "out"), "--json"]
+    assert run(capsys, *argv)[0] == 0
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["recipe"]["epochs"] == 2
+    assert set(manifest["base_accuracy"]) == {"validation", "test"}
+
+
+def test_help_is_there_for_every_command_and_quick_to_import():
+    for command in ("datasets", "backbones", "train", "evaluate", "tune", "explain", "cache"):
+        done = subprocess.run(
+            [sys.executable, "-X", "importtime", "-m", "resmem_core", command, "--help"],
+            cwd=ROOT, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0
+        assert "--json" in done.stdout
+        assert "| torch\n" not in done.stderr
+
+
+def test_as_a_process_only_json_goes_to_stdout():
+    done = subprocess.run(
+        [sys.executable, "-m", "resmem_core", "evaluate", "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["dataset"] == "digits"

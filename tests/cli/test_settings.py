@@ -1,0 +1,142 @@
+"""One table of settings: to a URL and back, and nonsense noted."""
+
+import math
+from dataclasses import fields
+from urllib.parse import parse_qsl, urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from resmem_core.cli.settings import TABLE, Settings
+from resmem_core.data import DATASETS
+from resmem_core.data.corruption import MAX_NOISE
+from resmem_core.evaluation.metrics import OUTCOMES
+from resmem_core.experiment.prepare import PRECOMPUTED, ExperimentConfig
+from resmem_core.memory.indexes import INDEXES
+from resmem_core.models import BACKBONES
+
+quick = hypothesis_settings(deadline=None, max_examples=100)
+POSITIVE = st.floats(0, exclude_min=True, allow_infinity=False)
+COUNT = st.none() | st.integers(1)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+
+
+@st.composite
+def possible(draw):
+    """Settings that go together."""
+    loader = draw(st.sampled_from(list(DATASETS)))
+    return Settings(
+        dataset=loader.name + (f":{draw(TEXT)}" if loader.argument else ""),
+        backbone=draw(st.sampled_from(["", PRECOMPUTED] if loader.has_model else ["", *BACKBONES.names()])),
+        seed=draw(st.integers(0, 2**31 - 1)),
+        index=draw(st.sampled_from(INDEXES.names())),
+        epochs=draw(COUNT),
+        limit_train=draw(COUNT),
+        imbalance=draw(st.floats(1, allow_infinity=False)),
+        label_noise=draw(st.floats(0, MAX_NOISE)),
+        normalize=draw(st.sampled_from([None, True, False])),
+        k=draw(COUNT),
+        sigma=draw(st.none() | POSITIVE),
+        temperature=draw(st.none() | POSITIVE),
+        point=draw(st.none() | st.integers(0)),
+        outcome=draw(st.sampled_from(OUTCOMES)),
+        of_class=draw(st.none() | TEXT),
+    )
+
+
+class TestUrl:
+    @quick
+    @given(possible())
+    def test_round_trip(self, settings):
+        query = settings.to_query()
+        assert Settings.from_query(query) == (settings, [])
+        assert Settings.from_query(dict(parse_qsl(urlencode(query)))) == (settings, [])
+        assert set(query) == {name for name, f in TABLE.items() if getattr(settings, name) != f.default}
+
+    def test_defaults_need_no_words(self):
+        assert Settings().to_query() == {}
+        assert Settings.from_query({}) == (Settings(), [])
+
+    def test_text(self):
+        settings = Settings("cifar10", "resnet8", normalize=False, k=3, sigma=0.1)
+        expected = {"dataset": "cifar10", "backbone": "resnet8", "normalize": "false", "k": "3", "sigma": "0.1"}
+        assert settings.to_query() == expected
+
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            *[("k", text) for text in ("0", "-1", "1.5", "abc", "", "nan", "9" * 5000)],
+            *[("sigma", text) for text in ("0", "-0.1", "nan", "inf", "1e999", "abc", "", "1,5")],
+            *[("temperature", text) for text in ("0", "-inf", "None")],
+            *[("seed", text) for text in ("-1", "0.5", "abc")],
+            *[("point", text) for text in ("-1", "first")],
+            *[("epochs", "0"), ("limit_train", "0"), ("outcome", "Fixed"), ("normalize", "yes"), ("normalize", "1")],
+        ],
+    )
+    def test_nonsense_is_noted_and_defaulted(self, name, text):
+        settings, notes = Settings.from_query({name: text, "of_class": "cat"})
+        assert settings == Settings(of_class="cat")
+        assert len(notes) == 1
+        assert notes[0].startswith(f"{name}: {text!r} is")
+        assert notes[0].endswith("the default is used")
+
+    def test_unknown_keys_are_noted(self):
+        settings, notes = Settings.from_query({"kk": "5", "k": "7", "__class__": "x"})
+        assert settings == Settings(k=7)
+        assert notes == ["kk='5' is not known and was left out", "__class__='x' is not known and was left out"]
+
+    @pytest.mark.parametrize(
+        ("query", "told"),
+        [
+            ({"dataset": "unknown"}, "unknown dataset 'unknown'"),
+            ({"dataset": "folder"}, "folder"),
+            ({"dataset": "digits:somewhere"}, "digits"),
+            ({"backbone": "resnet9000"}, "unknown backbone 'resnet9000'"),
+            ({"backbone": PRECOMPUTED}, "precomputed"),
+            ({"dataset": "arrays:mine.npz", "backbone": "linear"}, "brings its own"),
+            ({"index": "faiss"}, "unknown index 'faiss'"),
+            ({"seed": str(2**31)}, f"seed={2**31}"),
+            ({"imbalance": "inf"}, "imbalance=inf"),
+        ],
+        ids=str,
+    )
+    def test_what_does_not_go_together(self, query, told):
+        settings, notes = Settings.from_query({**query, "k": "7", "sigma": "0.5", "temperature": "2"})
+        assert settings == Settings(k=7, sigma=0.5, temperature=2.0)
+        assert len(notes) == 1
+        assert told in notes[0]
+        assert "the default is shown" in notes[0]
+
+    @quick
+    @given(st.dictionaries(st.sampled_from([*TABLE, "other"]) | st.text(), st.text()))
+    def test_any_query_gives_possible_settings(self, query):
+        settings, notes = Settings.from_query(query)
+        settings.experiment()
+        again, notes_again = Settings.from_query(settings.to_query())
+        assert again == settings
+        assert notes_again == []
+        assert len(notes) >= sum(name not in TABLE for name in query)
+
+
+class TestTable:
+    def test_covers_every_field(self):
+        assert set(TABLE) == {f.name for f in fields(Settings)}
+        for f in TABLE.values():
+            assert f.metadata["help"]
+            assert callable(f.metadata["read"])
+
+    def test_experiment_has_the_same_defaults(self):
+        assert {f.name for f in fields(ExperimentConfig)} <= set(TABLE)
+        assert Settings().experiment() == ExperimentConfig()
+        for f in fields(ExperimentConfig):
+            assert f.default == TABLE[f.name].default
+
+    def test_experiment_takes_what_is_set(self):
+        config = Settings(backbone="linear", seed=3, epochs=2, limit_train=50, normalize=True, k=9).experiment()
+        assert (config.backbone, config.seed, config.epochs, config.limit_train) == ("linear", 3, 2, 50)
+        assert config.normalize is True
+
+    def test_default_is_not_nan(self):
+        assert not any(isinstance(f.default, float) and math.isnan(f.default) for f in TABLE.values())

@@ -1,0 +1,396 @@
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from resmem_core.common.errors import Cancelled, DatasetError, InvalidParameterError
+from resmem_core.common.progress import silent
+from resmem_core.common.store import Store
+from resmem_core.data import DATASETS, load_dataset
+
+FOLDER = DATASETS.get("folder")
+
+
+def save(path, mode="RGB", size=(12, 10), seed=0, **options):
+    """Save a random picture; return its pixels."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shape = (size[1], size[0]) if mode == "L" else (size[1], size[0], 3)
+    pixels = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+    Image.fromarray(pixels).save(path, **options)
+    return pixels
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Two classes, five training and two test images each, all 12 x 10, in colour."""
+    for part, n in (("train", 5), ("test", 2)):
+        for c, name in enumerate(("cat", "dog")):
+            for i in range(n):
+                save(tmp_path / "pictures" / part / name / f"{i}.png", seed=100 * c + i)
+    return tmp_path / "pictures"
+
+
+def load(root, query=""):
+    return FOLDER.load(f"{root}{query}", silent)
+
+
+def test_reads_pixels_labels_and_names(root):
+    source = load(root)
+    assert source.class_names == ("cat", "dog")
+    assert source.train.labels.tolist() == [0] * 5 + [1] * 5
+    assert source.test.labels.tolist() == [0, 0, 1, 1]
+    assert source.validation is None
+    assert source.notes == ()
+    assert source.train.images.shape == (10, 3, 10, 12)
+    assert source.train.images.dtype == np.uint8
+    assert source.train.names[6] == "train/dog/1.png"
+    for name, pixels in zip(source.train.names, source.train.images, strict=True):
+        assert np.array_equal(np.asarray(Image.open(root / name)).transpose(2, 0, 1), pixels)
+
+
+def test_the_stamp_changes_with_the_files(root):
+    before = FOLDER.stamp(str(root))
+    assert FOLDER.stamp(str(root)) == before
+    path = root / "train" / "cat" / "0.png"
+    os.utime(path, (1, 1))
+    changed = FOLDER.stamp(str(root))
+    path.unlink()
+    assert len({before, changed, FOLDER.stamp(str(root))}) == 3
+
+
+def test_the_whole_way_through_the_store(root, tmp_path):
+    store = Store(tmp_path / "store")
+    first, again = (load_dataset(f"folder:{root}", store=store) for _ in range(2))
+    assert first.fingerprint == again.fingerprint
+    assert [len(x) for x in (first.train, first.validation, first.test)] == [8, 2, 4]
+    assert len(store.entries()) == 1
+    (root / "train" / "cat" / "0.png").unlink()
+    assert load_dataset(f"folder:{root}", store=store).fingerprint != first.fingerprint
+    assert len(store.entries()) == 2
+
+
+@pytest.mark.parametrize("name", ["validation", "val", "valid", "dev"])
+def test_a_validation_folder_is_used(root, name):
+    pixels = save(root / name / "dog" / "x.png", seed=9)
+    source = load(root)
+    assert source.validation.labels.tolist() == [1]
+    assert source.validation.names.tolist() == [f"{name}/dog/x.png"]
+    assert np.array_equal(source.validation.images[0], pixels.transpose(2, 0, 1))
+
+
+def test_two_validation_folders_are_one_too_many(root):
+    save(root / "val" / "dog" / "x.png")
+    save(root / "valid" / "dog" / "x.png")
+    with pytest.raises(DatasetError, match="val and valid"):
+        load(root)
+
+
+def test_order_is_by_class_then_path_and_subfolders_count(root):
+    for path in ("train/cat/b/1.png", "train/cat/a/2.png", "train/ant/z.png"):
+        save(root / path)
+    names = load(root).train.names.tolist()
+    cats = [f"train/cat/{i}.png" for i in range(5)]
+    assert names[:8] == ["train/ant/z.png", *cats, "train/cat/a/2.png", "train/cat/b/1.png"]
+
+
+def test_other_and_hidden_files_are_passed_over(root):
+    before = load(root)
+    for path in (
+        "train/cat/readme.txt",
+        "train/.hidden/1.png",
+        "train/cat/.thumb.png",
+        "train/loose.png",
+        ".git/x",
+    ):
+        (root / path).parent.mkdir(exist_ok=True)
+        (root / path).write_bytes((root / "train/cat/0.png").read_bytes())
+    after = load(root)
+    assert after.notes == ()
+    assert after.train.names.tolist() == before.train.names.tolist()
+
+
+def test_a_class_without_images_is_noted(root):
+    (root / "train" / "eel").mkdir()
+    (root / "train" / "eel" / "notes.txt").write_text("none yet")
+    source = load(root)
+    assert source.class_names == ("cat", "dog")
+    assert source.notes == ("train/eel has no images and was left out",)
+
+
+def test_a_home_folder_is_expanded(root, monkeypatch):
+    monkeypatch.setenv("HOME", str(root.parent))
+    monkeypatch.setenv("USERPROFILE", str(root.parent))
+    assert FOLDER.unavailable("~/pictures") is None
+    assert len(FOLDER.load("~/pictures", silent).train) == 10
+
+
+# --- sizes and modes
+
+
+def test_differing_sizes_become_64_and_size_chooses(root):
+    save(root / "train" / "cat" / "wide.png", size=(90, 30))
+    assert load(root).train.images.shape[1:] == (3, 64, 64)
+    assert load(root, "?size=16").train.images.shape[1:] == (3, 16, 16)
+
+
+def test_size_applies_to_equal_images_too(root):
+    assert load(root, "?size=8").test.images.shape[1:] == (3, 8, 8)
+
+
+def test_large_images_become_64(root):
+    for path in root.rglob("*.png"):
+        save(path, size=(300, 20))
+    assert load(root).train.images.shape[1:] == (3, 64, 64)
+
+
+@pytest.mark.parametrize("size", ["0", "-8", "big", "", "2000", "8.5"])
+def test_a_bad_size_is_quoted(root, size):
+    with pytest.raises(InvalidParameterError, match=f"size={size!r}"):
+        load(root, f"?size={size}")
+    assert "size" in FOLDER.unavailable(f"{root}?size={size}")
+
+
+def test_resizing_keeps_the_centre(root):
+    wide = np.zeros((20, 60, 3), dtype=np.uint8)
+    wide[:, 20:40] = 255
+    Image.fromarray(wide).save(root / "train" / "cat" / "0.png")
+    assert (load(root, "?size=10").train.images[0] > 200).all()
+
+
+def test_grey_only_if_all_are(root):
+    pixels = {path: save(path, mode="L", seed=3) for path in root.rglob("*.png")}
+    source = load(root)
+    assert source.train.images.shape[1:] == (1, 10, 12)
+    assert np.array_equal(source.train.images[0, 0], pixels[root / "train" / "cat" / "0.png"])
+    save(root / "test" / "cat" / "0.png")
+    source = load(root)
+    assert source.train.images.shape[1:] == (3, 10, 12)
+    assert (source.train.images[0] == pixels[root / "train" / "cat" / "0.png"]).all()
+
+
+def flat(mode, value, info=None):
+    image = Image.new(mode, (12, 10), value)
+    image.info.update(info or {})
+    return image
+
+
+def palette():
+    image = Image.new("P", (12, 10), 1)
+    image.putpalette([0, 0, 0, 10, 20, 30])
+    return image
+
+
+def sixteen_bits():
+    return Image.fromarray(np.full((10, 12), 257 * 100, dtype=np.uint16))
+
+
+@pytest.mark.parametrize(
+    ("image", "ending", "expected"),
+    [
+        (palette(), "png", (10, 20, 30)),
+        (flat("RGBA", (10, 20, 30, 255)), "png", (10, 20, 30)),
+        (flat("RGBA", (10, 20, 30, 0)), "png", (255, 255, 255)),
+        (flat("RGBA", (0, 0, 0, 51)), "png", (204, 204, 204)),
+        (flat("LA", (50, 255)), "png", (50, 50, 50)),
+        (flat("L", 50), "bmp", (50, 50, 50)),
+        (flat("1", 1), "png", (255, 255, 255)),
+        (sixteen_bits(), "png", (100, 100, 100)),
+        (sixteen_bits(), "tif", (100, 100, 100)),
+        (flat("I", 257 * 100), "tif", (100, 100, 100)),
+        (flat("F", 0.4), "tif", (102, 102, 102)),
+        (flat("F", 77.0), "tif", (77, 77, 77)),
+        (flat("CMYK", (255, 0, 0, 0)), "tif", (0, 255, 255)),
+        (palette(), "gif", (10, 20, 30)),
+        (flat("RGB", (10, 20, 30)), "webp", (10, 20, 30)),
+    ],
+)
+def test_modes_become_rgb(root, image, ending, expected):
+    options = {"lossless": True} if ending == "webp" else {}
+    image.save(root / "train" / "cat" / f"00.{ending}", **options)
+    source = load(root)
+    assert source.notes == ()
+    row = source.train.names.tolist().index(f"train/cat/00.{ending}")
+    assert (source.train.images[row] == np.array(expected)[:, None, None]).all()
+
+
+@pytest.mark.parametrize("image", [sixteen_bits(), flat("LA", (100, 255)), flat("F", 100.0), flat("L", 100)])
+def test_grey_modes_stay_grey(root, image):
+    for path in root.rglob("*.png"):
+        path.unlink()
+        image.save(path.with_suffix(".png" if image.mode != "F" else ".tif"))
+    images = load(root).train.images
+    assert images.shape == (10, 1, 10, 12)
+    assert (images == 100).all()
+
+
+def test_cmyk_jpeg(root):
+    flat("CMYK", (0, 255, 255, 0)).save(root / "train" / "cat" / "00.jpg", quality=100)
+    red = load(root).train.images[1]  # after 0.png
+    assert red[0].min() > 240
+    assert red[1:].max() < 15
+
+
+def test_exif_orientation_is_applied(root):
+    upright = np.zeros((10, 12, 3), dtype=np.uint8)
+    upright[:5] = 255  # bright above
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise for display
+    turned = Image.fromarray(np.rot90(upright, 1).copy())
+    turned.save(root / "train" / "cat" / "0.png", exif=exif)
+    images = load(root).train.images
+    assert images.shape[1:] == (3, 10, 12)  # as shown, it has the size of the others
+    assert np.array_equal(images[0], upright.transpose(2, 0, 1))
+
+
+# --- what can be wrong
+
+
+def test_damaged_images_are_skipped_and_named(root):
+    for name in ("train/cat/1.png", "test/dog/0.png"):
+        (root / name).write_bytes((root / name).read_bytes()[:60])
+    source = load(root)
+    assert source.notes == ("2 damaged images were skipped: train/cat/1.png, test/dog/0.png",)
+    assert "train/cat/1.png" not in source.train.names
+    assert source.train.labels.tolist() == [0] * 4 + [1] * 5
+    for name, pixels in zip(source.train.names, source.train.images, strict=True):
+        assert np.array_equal(np.asarray(Image.open(root / name)).transpose(2, 0, 1), pixels)
+
+
+def test_a_truncated_jpeg_whose_header_is_whole_is_skipped(root):
+    path = root / "train" / "dog" / "9.jpg"
+    save(path, quality=95)
+    path.write_bytes(path.read_bytes()[:-100])
+    assert load(root).notes == ("1 damaged image was skipped: train/dog/9.jpg",)
+
+
+def test_at_most_five_are_named(root):
+    for i in range(7):
+        (root / "train" / "cat" / f"bad{i}.jpg").write_bytes(b"not a picture")
+    (note,) = load(root).notes
+    assert note.startswith("7 damaged images were skipped: train/cat/bad0.jpg, ")
+    assert note.endswith("bad4.jpg and 2 more")
+
+
+def test_a_decompression_bomb_counts_as_damaged(root, monkeypatch):
+    save(root / "train" / "cat" / "bomb.png", size=(400, 400))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100_000)
+    with pytest.warns(Image.DecompressionBombWarning):
+        source = load(root)
+    assert source.notes == ("1 damaged image was skipped: train/cat/bomb.png",)
+    assert source.train.images.shape[1:] == (3, 10, 12)
+
+
+def test_no_program_is_run_for_postscript_in_disguise(root, monkeypatch):
+    from PIL import EpsImagePlugin
+
+    flat("RGB", (1, 2, 3)).save(root / "x.eps")
+    (root / "x.eps").rename(root / "train" / "cat" / "00.jpg")
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *a, **k: pytest.fail("ran Ghostscript"))
+    assert load(root).notes == ("1 damaged image was skipped: train/cat/00.jpg",)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_broken_link_counts_as_damaged(root, tmp_path):
+    (root / "train" / "cat" / "link.png").symlink_to(tmp_path / "nowhere.png")
+    dataset = load_dataset(f"folder:{root}", store=Store(tmp_path / "store"))
+    assert dataset.notes == ("1 damaged image was skipped: train/cat/link.png",)
+
+
+def test_all_damaged_is_an_error(root):
+    for path in (root / "test").rglob("*.png"):
+        path.write_bytes(b"")
+    with pytest.raises(DatasetError, match="all 4 images in the test part"):
+        load(root)
+
+
+def test_one_class_is_an_error(root):
+    for path in [*(root / "train" / "dog").iterdir(), *(root / "test" / "dog").iterdir()]:
+        path.unlink()
+    with pytest.raises(DatasetError, match="one class only, 'cat'"):
+        load(root)
+
+
+def test_a_class_only_in_test_is_an_error(root):
+    save(root / "test" / "eel" / "0.png")
+    with pytest.raises(DatasetError, match="train lacks: 'eel'"):
+        load_dataset(f"folder:{root}")
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_a_missing_part_says_what_is_there(root, part):
+    (root / part).rename(root / "pictures")
+    other = {"train": "test", "test": "train"}[part]
+    with pytest.raises(DatasetError) as caught:
+        load(root)
+    for said in (FOLDER.unavailable(str(root)), str(caught.value)):
+        assert f"no {part}/" in said
+        assert "pictures" in said
+        assert other in said
+
+
+def test_an_empty_folder(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DatasetError, match="no train/ in it but nothing"):
+        load(tmp_path / "empty")
+
+
+def test_images_outside_class_folders(root):
+    for path in list((root / "train").rglob("*.png")):
+        path.rename(root / "train" / f"{path.parent.name}{path.name}")
+    with pytest.raises(DatasetError, match=r"expected train/CLASS/\*, found cat, cat0.png"):
+        load(root)
+
+
+def test_a_missing_folder_and_a_file(root):
+    assert "not there" in FOLDER.unavailable(str(root / "nowhere"))
+    assert "a file" in FOLDER.unavailable(str(root / "train" / "cat" / "0.png"))
+    with pytest.raises(DatasetError, match="not there"):
+        FOLDER.cache_key(str(root / "nowhere"))
+    assert FOLDER.unavailable(str(root)) is None
+
+
+# --- keys and reports
+
+
+def test_cache_key_follows_content_and_settings_not_the_place(root, tmp_path):
+    key = FOLDER.cache_key(str(root))
+    assert FOLDER.cache_key(f"{root}?size=32") != key
+    moved = root.rename(tmp_path / "moved")
+    assert FOLDER.cache_key(str(moved)) == key
+    path = moved / "train" / "cat" / "0.png"
+    stat = path.stat()
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1_000_000_000))
+    touched = FOLDER.cache_key(str(moved))
+    assert touched != key
+    (moved / "train" / "cat" / "0.png").rename(moved / "train" / "cat" / "00.png")
+    assert FOLDER.cache_key(str(moved)) != touched
+
+
+def test_progress_runs_to_the_end(root):
+    steps = []
+    FOLDER.load(str(root), steps.append)
+    decoding = [(step.done, step.total) for step in steps if step.stage == "Decoding images"]
+    assert decoding[0] == (0, 14)
+    assert decoding[-1] == (14, 14)
+
+
+def test_cancelling_stops(root, tmp_path):
+    def cancel(step):
+        if step.stage == "Decoding images":
+            raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        load_dataset(f"folder:{root}", progress=cancel, store=Store(tmp_path / "store"))
+    assert Store(tmp_path / "store").paths() == []
+
+
+def test_many_images_keep_their_order(tmp_path):
+    for part in ("train", "test"):
+        for c in range(2):
+            for i in range(150):
+                path = tmp_path / part / f"class{c}" / f"{i:03d}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.new("L", (4, 4), i).save(path)
+    source = load(tmp_path)
+    assert source.train.images[:, 0, 0, 0].tolist() == [*range(150), *range(150)]

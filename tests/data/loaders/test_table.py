@@ -1,0 +1,368 @@
+"""`table:`: what is read from CSV and Parquet, and what is said of every mistake."""
+
+from contextlib import suppress
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyarrow import parquet
+
+from resmem_core.common.errors import DatasetError
+from resmem_core.common.progress import silent
+from resmem_core.data import DATASETS, load_dataset
+from resmem_core.data.loaders import table
+
+TABLE = DATASETS.get("table")
+
+
+def frame(n=12, *, split=True, logits=True):
+    rng = np.random.default_rng(0)
+    columns = {"label": np.array(["cat", "dog", "bird"])[np.arange(n) % 3]}
+    if split:
+        columns["split"] = np.array(["train", "test", "validation"])[np.arange(n) // 3 % 3]
+    columns |= {f"embedding_{number}": rng.normal(size=n).astype(np.float32) for number in range(11)}
+    if logits:
+        columns |= {f"logit_{name}": rng.normal(size=n).astype(np.float32) for name in ("dog", "bird", "cat")}
+    return pd.DataFrame(columns)
+
+
+@pytest.fixture(params=[".csv", ".parquet"])
+def kind(request):
+    return request.param
+
+
+def load(tmp_path, data, kind=".csv"):
+    path = tmp_path / f"mine{kind}"
+    if isinstance(data, pa.Table):
+        parquet.write_table(data, path)
+    elif isinstance(data, pd.DataFrame):
+        data.to_csv(path, index=False) if kind == ".csv" else data.to_parquet(path, index=False)
+    else:
+        path.write_bytes(data if isinstance(data, bytes) else data.encode())
+    return TABLE.load(str(path), silent)
+
+
+def rows_of(examples):
+    return np.array([int(name.removeprefix("row ")) for name in examples.names])
+
+
+def test_reads_what_was_written(tmp_path, kind):
+    data = frame(18)
+    source = load(tmp_path, data, kind)
+    assert source.class_names == ("bird", "cat", "dog")
+    assert source.notes == ()
+    for part in ("train", "validation", "test"):
+        examples, rows = getattr(source, part), rows_of(getattr(source, part))
+        assert (data["split"][rows] == part).all()
+        assert len(rows) == 6
+        assert [source.class_names[label] for label in examples.labels] == data["label"][rows].tolist()
+        embeddings = data[[f"embedding_{number}" for number in range(11)]].to_numpy()  # 10 comes after 9
+        assert np.allclose(examples.embeddings, embeddings[rows], rtol=1e-6)
+        logits = data[[f"logit_{name}" for name in source.class_names]].to_numpy()
+        assert np.allclose(examples.logits, logits[rows], rtol=1e-6)
+        assert (np.diff(rows) > 0).all()
+        assert examples.logits.dtype == np.float32
+        assert examples.embeddings.dtype == (np.float32 if kind == ".parquet" else np.float64)  # as 0.1 is written
+
+
+def test_without_a_split_column_it_is_cut_by_the_seed(tmp_path, kind):
+    load(tmp_path, frame(30, split=False), kind)
+    one, other = (load_dataset(f"table:{tmp_path / f'mine{kind}'}", seed=seed) for seed in (0, 1))
+    assert [len(x) for x in (one.train, one.validation, one.test)] == [18, 6, 6]
+    assert sorted(one.test.names) != sorted(other.test.names)
+    assert any("no split column" in note for note in one.notes)
+
+
+def test_without_logits_the_base_model_is_a_probe_and_validation_needs_no_warning(tmp_path, kind):
+    source = load(tmp_path, frame(18, logits=False)[lambda rows: rows["split"] != "validation"], kind)
+    assert source.train.logits is None
+    assert len(source.notes) == 1
+    assert "logistic regression" in source.notes[0]
+    kept = load(tmp_path, frame(18)[lambda rows: rows["split"] != "validation"], kind)
+    assert "too optimistic about memory" in kept.notes[0]
+
+
+@pytest.mark.parametrize("width", [None, 3])
+def test_lists_of_parquet(tmp_path, width):
+    embeddings = np.arange(12, dtype=np.float64).reshape(4, 3)
+    logits = np.eye(4, 2, dtype=np.float32)
+    lists = pa.list_(pa.float64(), width) if width else pa.list_(pa.float64())
+    data = pa.table(
+        {
+            "label": [0, 1, 1, 0],
+            "embedding": pa.array(embeddings.tolist(), lists),
+            "logits": pa.array(logits.tolist(), pa.large_list(pa.float32())),
+        }
+    )
+    train = load(tmp_path, data, ".parquet").train
+    assert np.array_equal(train.embeddings, embeddings[rows_of(train)])
+    assert np.array_equal(train.logits, logits[rows_of(train)])
+
+
+@pytest.mark.parametrize("prefix", ["e", "embedding_", "pca", "z_"])
+@pytest.mark.parametrize("first", [0, 1])
+def test_embedding_columns_by_prefix_and_number(tmp_path, prefix, first):
+    text = f"label,{prefix}{first + 1},{prefix}{first}\na,2,1\nb,4,3\n"
+    assert load(tmp_path, text).train.embeddings.tolist() == [[1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize(
+    "index", ["Unnamed: 0", "Unnamed: 0.1,Unnamed: 0", "index", "level_0,level_1", "__index_level_0__", ""]
+)
+@pytest.mark.parametrize(
+    ("columns", "cells"), [("pca0,pca1", "3,4"), ("e0,e1", "3,4"), ("embedding", '"[3, 4]"'), ("vector", '"[3,4.0]"')]
+)
+def test_a_row_number_is_no_embedding(tmp_path, index, columns, cells):
+    number = ",".join("7" for _ in index.split(","))
+    source = load(tmp_path, f"{index},label,{columns}\n{number},a,{cells}\n{number},b,{cells}\n")
+    assert source.train.embeddings.tolist() == [[3, 4], [3, 4]]
+    assert "ignored" in source.notes[-1]
+
+
+def test_lists_written_as_text(tmp_path, kind):
+    data = frame(18, logits=False)
+    embeddings = data.filter(like="embedding").to_numpy()
+    logits = np.random.default_rng(1).normal(size=(18, 3))
+    written = data[["label", "split"]].assign(
+        embedding=[str(row) for row in embeddings.tolist()], logits=[f" {row} " for row in logits.tolist()]
+    )
+    test = load(tmp_path, written, kind).test
+    assert np.allclose(test.embeddings, embeddings[rows_of(test)], rtol=1e-6)
+    assert np.allclose(test.logits, logits[rows_of(test)], rtol=1e-6)
+
+
+def test_numbered_columns_of_a_known_name_win_over_text(tmp_path):
+    source = load(tmp_path, "label,embedding,e0\na,ada-002,1\nb,ada-002,2\n")
+    assert source.train.embeddings.tolist() == [[1], [2]]
+
+
+@pytest.mark.parametrize("called", ["val", "valid", "dev", " Validation", "VAL"])
+def test_parts_as_others_call_them(tmp_path, kind, called):
+    data = frame(18)
+    expected = load(tmp_path, data, kind)
+    data["split"] = data["split"].replace({"validation": called, "train": "Train", "test": "testing"})
+    found = load(tmp_path, data, kind)
+    for part in ("train", "validation", "test"):
+        assert np.array_equal(rows_of(getattr(found, part)), rows_of(getattr(expected, part)))
+
+
+def test_the_named_prefixes_win_over_other_numbered_columns(tmp_path):
+    source = load(tmp_path, "id3,label,e0,e1,embedding_0\n7,a,1,2,3\n8,b,1,2,4\n")
+    assert source.train.embeddings.tolist() == [[3], [4]]
+    assert "'id3', 'e0', 'e1'" in source.notes[-1]
+    assert load(tmp_path, "id3,label,e0\n7,a,1\n8,b,2\n").train.embeddings.tolist() == [[1], [2]]
+
+
+@pytest.mark.parametrize(
+    ("labels", "columns", "names", "noted"),
+    [
+        (["cat", "ant"], ["cat", "ant"], ("ant", "cat"), False),
+        (["cat", "ant"], ["ant", "bee", "cat"], ("ant", "bee", "cat"), False),
+        (["cat", "ant"], ["1", "0"], ("ant", "cat"), True),
+        (["10", "9"], ["10", "9"], ("9", "10"), False),
+        (["10", "9"], ["0", "1"], ("9", "10"), True),
+        (["1", "0"], ["0", "1", "2"], ("0", "1", "2"), False),
+        (["007", "8"], ["8", "007"], ("007", "8"), False),
+    ],
+)
+def test_logits_go_to_their_classes(tmp_path, labels, columns, names, noted):
+    header = ",".join(["label", "e0", *(f"logit_{column}" for column in columns)])
+    values = {column: str(number) for number, column in enumerate(columns)}
+    lines = [",".join([label, "0", *values.values()]) for label in labels]
+    source = load(tmp_path, "\n".join([header, *lines]))
+    assert source.class_names == names
+    by_name = [values[name] if name in values else values[str(place)] for place, name in enumerate(names)]
+    assert source.train.logits[0].tolist() == list(map(float, by_name))
+    assert [source.class_names[label] for label in source.train.labels] == labels
+    assert any("sorted classes" in note for note in source.notes) is noted
+
+
+def test_names_and_text_as_people_write_it(tmp_path):
+    source = load(tmp_path, '\ufefflabel,e0,name\r\n"a, b", 1 ,"two\nlines"\r\nNA,2e0,\r\n')
+    assert source.class_names == ("NA", "a, b")
+    assert source.train.embeddings.tolist() == [[1], [2]]
+    assert source.train.names.tolist() == ["two\nlines", ""]
+
+
+def test_categories_that_no_row_has_are_no_classes(tmp_path):
+    data = pd.DataFrame({"label": pd.Categorical(["a", "b"], ["a", "b", "zebra"]), "e0": [1.0, 2.0]})
+    assert load(tmp_path, data, ".parquet").class_names == ("a", "b")
+
+
+def test_other_number_types_are_converted(tmp_path):
+    data = pa.table({"label": pa.array([3, 5], pa.uint8()), "e0": pa.array([1, 2], pa.int16()), "e1": [0.5, 1.5]})
+    source = load(tmp_path, data, ".parquet")
+    assert source.class_names == ("3", "5")
+    assert source.train.embeddings.tolist() == [[1, 0.5], [2, 1.5]]
+
+
+def lists(**columns):
+    return pa.table({"label": ["a", "b"], **columns})
+
+
+WRONG = {
+    "empty file": (b"", ["first line", "nothing"]),
+    "no rows": ("label,e0\n", ["no rows"]),
+    "no label": ("class,e0\na,1\n", ["no column 'label'", "'class', 'e0'"]),
+    "no embeddings": ("label,size\na,1\n", ["no embeddings", "'size'", "embedding_0"]),
+    "a gap": ("label,e0,e2\na,1,2\n", ["'e2'", "none 'e1'"]),
+    "the same number twice": ("label,e0,e00\na,1,2\n", ["'e00'", "none 'e1'"]),
+    "a late start": ("label,e5,e6\na,1,2\n", ["'e5'", "none 'e0'"]),
+    "two kinds": ("label,x1,y1\na,1,2\n", ["several kinds", "'x1', 'y1'"]),
+    "the same column twice": ("label,e0,e0\na,1,2\n", ["more than one column 'e0'"]),
+    "the same logit twice": ("label,e0,logit_a,logits_a\na,1,2,3\n", ["'logit_a', 'logits_a'"]),
+    "text": ("label,e0\na,1\nb,x1\n", ["column 'e0'", "'x1' in row 1", "finite number"]),
+    "thousands": ('label,e0\na,"1,000"\nb,1\n', ["column 'e0'", "'1,000' in row 0"]),
+    "yes": ("label,e0\na,1\nb,true\n", ["column 'e0'", "'true' in row 1"]),
+    "empty cell": ("label,e0,e1\na,1,2\nb,1,\n", ["column 'e1'", "empty cell or NaN in row 1"]),
+    "NaN": ("label,e0,e1\na,1,nan\nb,1,2\n", ["column 'e1'", "NaN in row 0"]),
+    "infinity": ("label,e0,e1\na,1,-inf\nb,1,2\n", ["column 'e1'", "infinity", "row 0"]),
+    "too large": ("label,e0\na,1\nb,1e300\n", ["column 'e0'", "float32 cannot hold", "row 1"]),
+    "empty label": ("label,e0\na,1\n ,1\n", ["column 'label'", "empty cell in row 1"]),
+    "floating label": ("label,e0\n1.0,1\n2,1\n", ["column 'label'", "'1.0' in row 0", "whole number"]),
+    "long label": ("label,e0\n" + "x" * 300 + ",1\n", ["300 characters", "row 0"]),
+    "label without logits": ("label,e0,logit_a,logit_b\na,1,2,3\nc,1,2,3\n", ["'c' in row 1", "'a', 'b'"]),
+    "one logit": ("label,e0,logit_a\na,1,2\na,1,2\n", ["logits of 1 class"]),
+    "unknown split": (
+        "label,e0,split\na,1,train\nb,1,eval\n",
+        ["column 'split'", "'eval' in row 1", "validation, val"],
+    ),
+    "a part with two names": (
+        "label,e0,split\na,1,train\nb,1,test\na,1,val\nb,1,valid\n",
+        ["column 'split'", "'val' and 'valid', which mean the same", "one name for validation"],
+    ),
+    "a part in two cases": ("label,e0,split\na,1,train\nb,1,Test\nb,1,test\n", ["'Test' and 'test', which mean"]),
+    "a row number alone": ("Unnamed: 0,label\n0,a\n1,b\n", ["no embeddings", "'Unnamed: 0', 'label'", "embedding_0"]),
+    "one number of no known name": ("id0,label\n0,a\n1,b\n", ["no numbered column but 'id0'", "call it embedding_0"]),
+    "R's row number": ("X1,label\n1,a\n2,b\n", ["no numbered column but 'X1'", "embedding_0"]),
+    "a number for a list": ("label,embedding\na,0.5\n", ["column 'embedding'", "'0.5' in row 0", "'[0.1, 0.2]'"]),
+    "numpy's way to write": ('label,embedding\na,"[0.1 0.2\n 0.3]"\n', ["'[0.1 0.2\\n 0.3]' in row 0"]),
+    "a long text for a list": (f"label,embedding\na,{'x' * 100}\n", [f"'{'x' * 60}'... in row 0"]),
+    "true in a list": ('label,embedding\na,"[1, 2]"\nb,"[1, true]"\n', ["'[1, true]' in row 1"]),
+    "lists in a list": ('label,embedding\na,"[[1, 2]]"\n', ["'[[1, 2]]' in row 0"]),
+    "deep lists": (f"label,embedding\na,{'[' * 100_000}\n", ["... in row 0", "a list of finite numbers"]),
+    "an empty list": ("label,embedding\na,[]\n", ["a list of 0 numbers in row 0", "one number at least"]),
+    "no list": ('label,embedding\na,"[1, 2]"\nb,\n', ["an empty cell in row 1"]),
+    "lists of other lengths": ('label,embedding\na,"[1, 2]"\nb,[1]\n', ["a list of 1 numbers in row 1", "2, as row 0"]),
+    "NaN in a list": ('label,embedding\na,"[1, NaN]"\n', ["an empty cell or NaN in row 0"]),
+    "a huge number in a list": (f"label,embedding\na,[1{'0' * 5000}]\n", ["infinity", "row 0"]),
+    "empty split": ("label,e0,split\na,1,train\nb,1,\n", ["column 'split'", "empty cell in row 1"]),
+    "no test": ("label,e0,split\na,1,train\nb,1,validation\n", ["column 'split'", "no test"]),
+    "short row": ("label,e0,e1\na,1,2\nb,1\n", ["2 cells in row 1", "expected 3"]),
+    "long row": ("label,e0,e1\na,1,2\nb,1,2,3\n", ["4 cells in row 1", "expected 3"]),
+    "semicolons": ("label;e0\na;1\n", ["separated by ';'", "commas"]),
+    "another encoding": ("label,e0\né,1\n".encode("latin1"), ["UTF-8"]),
+    "no text": (b"PK\x03\x04\xff\x00\n", ["first line", "no readable text"]),
+    "NUL": (b"la\x00bel,e0\n", ["first line", "NUL"]),
+    "long header": (b"label," + b"e" * 2**21, ["first line", "1048576 bytes"]),
+    "many columns": ("label," + ",".join(f"e{n}" for n in range(20_001)) + "\n", ["20002 columns", "20000"]),
+}
+WRONG_PARQUET = {
+    "unequal lists": (lists(embedding=[[1.0, 2.0], [1.0]]), ["column 'embedding'", "list of 1 numbers in row 1"]),
+    "empty lists": (lists(embedding=pa.array([[], []], pa.list_(pa.float32()))), ["list of 0 numbers in row 0"]),
+    "a null list": (lists(embedding=[[1.0], None]), ["column 'embedding'", "row 1"]),
+    "null in a list": (lists(embedding=[[1.0, 2.0], [1.0, None]]), ["column 'embedding'", "NaN in row 1"]),
+    "lists of text": (lists(embedding=[["x"], ["y"]]), ["column 'embedding'", "string"]),
+    "text": (lists(e0=["1", "2"]), ["column 'e0'", "string", "numbers"]),
+    "null": (lists(e0=pa.array([1, None], pa.int64())), ["column 'e0'", "empty cell or NaN in row 1"]),
+    "booleans": (lists(e0=[True, False]), ["column 'e0'", "bool"]),
+    "floating labels": (pa.table({"label": [0.0, 1.0], "e0": [1, 2]}), ["column 'label'", "double"]),
+    "lists of labels": (
+        pa.table({"label": [["a"], ["b"]], "e0": [1, 2]}),
+        ["column 'label'", "list<", "text or whole"],
+    ),
+    "structs of labels": (pa.table({"label": [{"a": 1}, {"a": 2}], "e0": [1, 2]}), ["column 'label'", "struct<"]),
+    "no labels": (pa.table({"label": [None, None], "e0": [1, 2]}), ["column 'label'", "the type null"]),
+    "dates for names": (lists(e0=[1, 2], name=[date(2020, 1, 1)] * 2), ["column 'name'", "date32", "text or whole"]),
+    "lists of splits": (lists(e0=[1, 2], split=[["train"], ["test"]]), ["column 'split'", "list<"]),
+    "lists of lists": (lists(embedding=[[[1.0]], [[2.0]]]), ["column 'embedding'", "list<", "numbers"]),
+    "text for lists": (lists(embedding=["[1]", "x"]), ["column 'embedding'", "'x' in row 1"]),
+    "a row number": (lists(__index_level_0__=[1, 2]), ["no embeddings", "'__index_level_0__'"]),
+    "null label": (pa.table({"label": ["a", None], "e0": [1, 2]}), ["column 'label'", "row 1"]),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_wrong_is_said(tmp_path, case):
+    content, said = WRONG[case]
+    with pytest.raises(DatasetError) as caught:
+        load(tmp_path, content)
+    for words in ["mine.csv", *said]:
+        assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("case", WRONG_PARQUET)
+def test_what_is_wrong_in_parquet_is_said(tmp_path, case):
+    content, said = WRONG_PARQUET[case]
+    with pytest.raises(DatasetError) as caught:
+        load(tmp_path, content, ".parquet")
+    for words in ["mine.parquet", *said]:
+        assert words in str(caught.value)
+
+
+def test_whole_labels_are_places_among_lists_of_logits(tmp_path):
+    data = {"label": [1, 0, 1], "e0": [1, 2, 3], "logits": [[0.0, 1.0, 2.0]] * 3}
+    assert load(tmp_path, pa.table(data), ".parquet").class_names == ("0", "1", "2")
+    with pytest.raises(DatasetError, match=r"'3' in row 2 .*one of the 3 classes that have logits, '0', '1', '2'"):
+        load(tmp_path, pa.table({**data, "label": [0, 0, 3]}), ".parquet")
+    from_one = load(tmp_path, pa.table({**data, "label": [3, 1, 2]}), ".parquet")
+    assert from_one.class_names == ("1", "2", "3")
+    assert any("sorted classes, '1', '2', '3'" in note for note in from_one.notes)
+
+
+def test_a_single_class_is_too_few(tmp_path):
+    load(tmp_path, "label,e0\n" + "a,1\n" * 9)
+    with pytest.raises(DatasetError, match=r"1 class \(a\)"):
+        load_dataset(f"table:{tmp_path / 'mine.csv'}")
+
+
+def test_too_many_classes_are_a_column_of_something_else(tmp_path):
+    with pytest.raises(DatasetError, match=r"column 'label' has 10001 different values"):
+        load(tmp_path, "label,e0\n" + "".join(f"{n},1\n" for n in range(10_001)))
+
+
+def test_names_that_would_fill_memory_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(table, "MAX_NAMES", 1000)
+    with pytest.raises(DatasetError, match="column 'name'"):
+        load(tmp_path, "label,e0,name\na,1,x\nb,1," + "y" * 200 + "\n")
+
+
+@pytest.mark.parametrize("name", ["mine.xlsx", "mine", "mine.csv.gz"])
+def test_other_endings(tmp_path, name):
+    (tmp_path / name).write_bytes(b"label,e0\na,1\n")
+    with pytest.raises(DatasetError, match=r"expected \.csv or \.parquet"):
+        TABLE.load(str(tmp_path / name), silent)
+
+
+def test_a_missing_file_or_a_folder(tmp_path):
+    for path, said in ((tmp_path / "nowhere.csv", "not there"), (tmp_path, "a folder")):
+        assert said in TABLE.unavailable(str(path))
+        with pytest.raises(DatasetError, match=said):
+            TABLE.load(str(path), silent)
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"label,e0\na,1\n", b"PAR1" + bytes(64) + b"PAR1"])
+def test_other_files_are_not_parquet(tmp_path, content):
+    with pytest.raises(DatasetError, match=r"mine\.parquet cannot be read"):
+        load(tmp_path, content, ".parquet")
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_damaged_bytes_never_raise_anything_else(tmp_path, kind, data):
+    path = tmp_path / f"mine{kind}"
+    good = frame(9)
+    good.to_csv(path, index=False) if kind == ".csv" else good.to_parquet(path, index=False)
+    content = bytearray(path.read_bytes())
+    if data.draw(st.booleans()):
+        del content[data.draw(st.integers(0, len(content))) :]
+    for position in data.draw(st.lists(st.integers(0, max(len(content) - 1, 0)), max_size=4)):
+        if content:
+            content[position] = data.draw(st.integers(0, 255))
+    path.write_bytes(content)
+    with suppress(DatasetError):  # anything else fails the test
+        assert len(TABLE.load(str(path), silent).train) >= 1

@@ -1,0 +1,398 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from resmem_core.common.errors import Cancelled, DatasetError, InvalidParameterError, ResMemError
+from resmem_core.common.progress import silent
+from resmem_core.common.store import Store
+from resmem_core.data import DATASETS, DatasetLoader, Source, load_dataset, parse_spec
+from resmem_core.data.loading import cut, limited, split_groups, split_rows
+from resmem_core.data.types import Examples
+
+labelings = st.lists(st.integers(0, 5), min_size=1, max_size=120).map(lambda y: np.array(y, dtype=np.int64))
+
+
+def examples(labels, first=0):
+    """Images whose only pixel tells them apart."""
+    labels = np.asarray(labels, dtype=np.int64)
+    rows = np.arange(first, first + len(labels))
+    pixels = np.stack([rows // 256, rows % 256], axis=1).astype(np.uint8)
+    return Examples(labels, pixels[:, None, None])
+
+
+def identities(part):
+    return (part.images.astype(int) @ np.array([256, 1])).ravel()
+
+
+class Given(DatasetLoader):
+    """Returns the source it was made with, and counts how often it was asked."""
+
+    name = "given"
+    summary = "for tests"
+    argument = None
+
+    def __init__(self, source, key=None):
+        self.source, self.key, self.loads = source, key, 0
+
+    def cache_key(self, argument):
+        return self.key
+
+    def load(self, argument, progress):
+        self.loads += 1
+        return self.source
+
+
+@pytest.fixture
+def give(monkeypatch):
+    def register(source, key=None, **attributes):
+        loader = Given(source, key)
+        for name, value in attributes.items():
+            monkeypatch.setattr(Given, name, value)
+        DATASETS.names()
+        monkeypatch.setitem(DATASETS._items, "given", loader)
+        return loader
+
+    return register
+
+
+# --- what a user writes
+
+
+def test_parse_spec_separates_name_and_argument():
+    assert parse_spec("digits")[0].name == "digits"
+    assert parse_spec("digits")[1] is None
+    loader, argument = parse_spec(r"folder:C:\pictures?size=32")
+    assert (loader.name, argument) == ("folder", r"C:\pictures?size=32")
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("folder", "write 'folder:PATH'"),
+        ("folder:", "write 'folder:PATH'"),
+        ("digits:8", "write 'digits'"),
+        ("digits:", "takes nothing"),
+        ("imagenet", "digits"),
+        ("", "choose one of"),
+    ],
+)
+def test_parse_spec_says_what_to_write(spec, said):
+    with pytest.raises(InvalidParameterError, match=said):
+        parse_spec(spec)
+
+
+# --- cutting
+
+
+@given(labelings, st.integers(0, 120), st.integers(0, 2**32))
+def test_split_rows_is_a_stratified_partition(labels, n, seed):
+    n = min(n, len(labels))
+    stay, drawn = split_rows(labels, n, (seed,))
+    assert np.array_equal(np.union1d(stay, drawn), np.arange(len(labels)))
+    assert len(stay) + len(drawn) == len(labels)
+    assert (np.diff(stay) > 0).all()
+    assert (np.diff(drawn) > 0).all()
+
+    classes, counts = np.unique(labels, return_counts=True)
+    quotas = np.array([(labels[drawn] == c).sum() for c in classes])
+    assert quotas.sum() == min(n, (counts - 1).sum())
+    assert (quotas <= counts - 1).all()
+    capped = quotas == counts - 1
+    share = counts * n / len(labels)
+    assert (quotas > share - 1)[~capped].all()
+    if n <= (counts - 1).min(initial=0):
+        assert (quotas < share + 1).all()
+
+
+@given(labelings, st.integers(1, 60), st.randoms(use_true_random=False))
+def test_split_rows_draws_the_same_members_however_classes_are_interleaved(labels, n, random):
+    n = min(n, len(labels))
+    order = np.argsort(labels, kind="stable")
+    _, drawn = split_rows(labels[order], n, (7,))
+    _, drawn_before = split_rows(labels, n, (7,))
+    assert np.array_equal(np.sort(order[drawn]), drawn_before)
+
+
+PINNED = [4, 6, 7, 18, 23, 29]
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int32, ">i4"])
+def test_split_rows_is_the_same_on_every_machine(dtype):
+    labels = np.repeat([0, 1, 2], [5, 10, 15]).astype(dtype)
+    assert split_rows(labels, 6, (0, 1))[1].tolist() == PINNED
+    assert split_rows(labels, 6, (1, 1))[1].tolist() != PINNED
+
+
+@settings(deadline=None)
+@given(labelings, st.booleans(), st.booleans())
+def test_cut_gives_every_example_to_one_part_in_source_order(labels, has_test, has_validation):
+    labels = np.concatenate([labels, np.repeat(np.unique(labels), 2)])  # at least 3 of each, so it can be cut
+    n = len(labels)
+    source = Source(
+        tuple("abcdef"),
+        examples(labels),
+        test=examples([0, 1], n) if has_test else None,
+        validation=examples([1, 0, 0], n + 2) if has_validation else None,
+    )
+    parts = cut(source, seed=3)
+    ids = {part: identities(x) for part, x in parts.items()}
+    together = np.sort(np.concatenate(list(ids.values())))
+    everything = [x for x in (source.train, source.test, source.validation) if x is not None]
+    assert np.array_equal(together, np.sort(np.concatenate([identities(x) for x in everything])))
+    assert set(parts["train"].labels) == set(labels.tolist())
+    position = {identity: row for row, identity in enumerate(identities(source.train))}
+    for part in parts.values():
+        rows = [position[i] for i in identities(part) if i in position]
+        assert rows == sorted(rows)
+    if has_test:
+        assert parts["test"] is source.test
+    if has_validation:
+        assert parts["validation"] is source.validation
+
+
+@pytest.mark.parametrize(
+    ("n_train", "has_test", "sizes"),
+    [
+        (100, False, (60, 20, 20)),
+        (100, True, (80, 20, 2)),
+        (50_000, True, (45_000, 5_000, 2)),
+        (50_000, False, (30_000, 10_000, 10_000)),
+    ],
+)
+def test_cut_sizes(n_train, has_test, sizes):
+    source = Source(
+        ("a", "b"),
+        examples(np.arange(n_train) % 2),
+        test=examples([0, 1]) if has_test else None,
+    )
+    parts = cut(source, seed=0)
+    assert tuple(len(parts[part]) for part in ("train", "validation", "test")) == sizes
+    for part in parts.values():
+        assert len(set(np.bincount(part.labels))) == 1
+
+
+def test_a_class_of_one_example_stays_in_train():
+    parts = cut(Source(("a", "b"), examples([0] + [1] * 9)), seed=0)
+    assert parts["train"].labels[0] == 0
+    assert set(parts["validation"].labels) == set(parts["test"].labels) == {1}
+
+
+def test_too_few_to_cut_is_said(give):
+    give(Source(("a", "b"), examples([0, 1])))
+    with pytest.raises(DatasetError, match=r"no test part.*2 training examples in 2 classes"):
+        load_dataset("given")
+
+
+@given(labelings, st.data())
+def test_limited_keeps_each_class(labels, data):
+    train = examples(np.sort(labels))
+    n_classes = len(np.unique(labels))
+    n = data.draw(st.integers(n_classes, len(labels)))
+    kept = limited(train, n, seed=1)
+    assert len(kept) == n
+    assert set(kept.labels) == set(labels.tolist())
+    assert (np.diff(identities(kept)) > 0).all()
+    assert np.array_equal(identities(kept), identities(limited(train, n, seed=1)))
+
+
+@pytest.mark.parametrize("n", [2, 0, -1, 11, 4.0, True])
+def test_limited_quotes_both_bounds(n):
+    with pytest.raises(InvalidParameterError, match=rf"limit_train={n!r} .* from 3 .* to 10 "):
+        limited(examples([0] * 5 + [1] * 3 + [2] * 2), n, seed=0)
+
+
+# --- the whole way
+
+
+def test_loading_is_deterministic_and_seeded(give):
+    give(Source(("a", "b"), examples(np.arange(100) % 2)))
+    first, again, other = (load_dataset("given", seed=seed) for seed in (0, 0, 1))
+    assert first.fingerprint == again.fingerprint != other.fingerprint
+    assert np.array_equal(first.test.names, again.test.names)
+    assert not np.array_equal(first.test.names, other.test.names)
+    smaller = load_dataset("given", limit_train=30)
+    assert len(smaller.train) == 30
+    assert np.array_equal(smaller.test.images, first.test.images)
+    assert set(smaller.train.names) <= set(first.train.names)
+    assert smaller.fingerprint != first.fingerprint
+
+
+def test_fingerprint_knows_pixels_labels_and_class_names_but_not_names_of_examples(give):
+    labels = np.repeat([0, 1], 20)
+    train = examples(labels)
+
+    def fingerprint(train=train, class_names=("a", "b")):
+        give(Source(class_names, train))
+        return load_dataset("given").fingerprint
+
+    pixel = train.images.copy()
+    pixel[0] += 1
+    relabeled = labels.copy()
+    relabeled[19] = 1
+    renamed = np.array([f"{row}.png" for row in range(40)])
+    assert fingerprint() == fingerprint(replace(train, names=renamed))
+    others = [
+        fingerprint(replace(train, images=pixel)),
+        fingerprint(replace(train, labels=relabeled)),
+        fingerprint(class_names=("a", "c")),
+    ]
+    assert len({fingerprint(), *others}) == 4
+
+
+@given(st.permutations(range(24)))
+@settings(max_examples=20, deadline=None)
+def test_a_source_keeps_its_order_and_is_named_by_row(order):
+    labels = np.repeat([0, 1, 2], 8)[list(order)]
+    source = Source(("a", "b", "c"), examples(labels))
+    assert np.array_equal(source.train.labels, labels)
+    assert [f"train {i}" for i in range(24)] == source.train.names.tolist()
+
+
+@given(st.lists(st.integers(0, 6), min_size=4, max_size=80), st.integers(0, 90), st.integers(0, 99))
+def test_split_groups_draws_whole_groups(groups, n, seed):
+    groups = np.array(groups)
+    stay, drawn = split_groups(groups, n, (seed,))
+    assert np.array_equal(np.sort(np.concatenate([stay, drawn])), np.arange(len(groups)))
+    assert not set(groups[stay]) & set(groups[drawn])
+    assert (len(drawn) > 0) == (len(set(groups.tolist())) > 1)
+    assert len(stay) > 0
+    sizes = np.bincount(groups)
+    if len(drawn) and n <= len(groups) - sizes.max():
+        assert abs(len(drawn) - n) <= sizes.max()  # one group more or less would not be nearer
+
+
+def test_parts_that_are_cut_off_take_whole_groups(give):
+    groups = np.random.default_rng(0).integers(0, 20, 200)
+    give(Source(("a", "b"), replace(examples(np.tile([0, 1], 100)), groups=groups)))
+    dataset = load_dataset("given")
+    parts = [set(part.groups.tolist()) for part in (dataset.train, dataset.validation, dataset.test)]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 20
+    assert [len(part) for part in (dataset.validation, dataset.test)] == pytest.approx([40, 40], abs=8)
+    assert {str(load_dataset("given", seed=seed).test.names) for seed in range(3)} > {str(dataset.test.names)}
+
+
+def test_one_group_cannot_be_cut(give):
+    give(Source(("a", "b"), replace(examples(np.tile([0, 1], 100)), groups=np.zeros(200, np.int64))))
+    with pytest.raises(DatasetError, match=r"no test part.*all of one group"):
+        load_dataset("given")
+
+
+def test_names_stay_with_their_examples(give):
+    labels = np.tile([1, 0], 20)
+    names = np.array([f"file {i}" for i in range(40)])
+    give(Source(("a", "b"), replace(examples(labels), names=names), test=examples([1, 0])))
+    dataset = load_dataset("given")
+    for part in (dataset.train, dataset.validation):
+        assert part.names.tolist() == [f"file {i}" for i in identities(part)]
+    assert dataset.test.names.tolist() == ["test 0", "test 1"]
+
+
+def test_one_class_is_not_enough(give):
+    give(Source(("only",), examples([0] * 10)))
+    with pytest.raises(DatasetError, match=r"1 class \(only\)"):
+        load_dataset("given")
+
+
+def test_an_empty_part_is_named(give):
+    give(Source(("a", "b"), examples([0, 0, 0, 1, 1, 1]), test=examples([])))
+    with pytest.raises(DatasetError, match="no examples in test"):
+        load_dataset("given")
+
+
+def test_a_class_that_train_lacks_is_named(give):
+    source = Source(("cat", "dog", "zebra"), examples([0] * 5 + [1] * 5), test=examples([0, 2]))
+    give(source)
+    with pytest.raises(DatasetError, match="test has examples of classes that train lacks: 'zebra'"):
+        load_dataset("given")
+    known = {
+        part: replace(x, logits=np.zeros((len(x), 3))) for part in ("train", "test") if (x := getattr(source, part))
+    }
+    give(replace(source, **known), has_model=True)
+    assert any("'zebra'" in note for note in load_dataset("given").notes)
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5, True, "0", None])
+def test_a_bad_seed_is_quoted(seed):
+    with pytest.raises(InvalidParameterError, match=f"seed={seed!r}"):
+        load_dataset("digits", seed=seed)
+
+
+# --- through the store
+
+
+def test_the_store_saves_a_second_load(give, tmp_path):
+    source = Source(
+        ("a", "b"),
+        examples(np.tile([0, 1], 10)),
+        test=examples([0, 1], 50),
+        notes=("something to know",),
+    )
+    loader = give(source, key={"version": 1})
+    plain = load_dataset("given")
+    stored = [load_dataset("given", store=Store(tmp_path)) for _ in range(2)]
+    assert loader.loads == 2  # once without the store, once to fill it
+    for dataset in stored:
+        assert dataset.fingerprint == plain.fingerprint
+        assert dataset.class_names == ("a", "b")
+        assert dataset.notes == ("something to know",)
+        for part in ("train", "validation", "test"):
+            assert np.array_equal(getattr(dataset, part).names, getattr(plain, part).names)
+            assert np.array_equal(getattr(dataset, part).images, getattr(plain, part).images)
+    assert isinstance(stored[1].test.images, np.memmap)
+    assert not isinstance(stored[1].test.labels, np.memmap)
+
+    loader.key = {"version": 2}
+    load_dataset("given", store=Store(tmp_path))
+    assert loader.loads == 3
+
+
+def test_a_damaged_entry_is_decoded_again(give, tmp_path):
+    loader = give(Source(("a", "b"), examples(np.tile([0, 1], 10))), key={})
+    store = Store(tmp_path)
+    whole = load_dataset("given", store=store)
+    (entry,) = store.entries()
+    (entry.path / "train_images.npy").write_bytes(b"damaged")
+    assert load_dataset("given", store=store).fingerprint == whole.fingerprint
+    assert loader.loads == 2
+
+
+def test_what_needs_no_store_leaves_it_alone(tmp_path):
+    load_dataset("digits", store=Store(tmp_path / "store"))
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_failed_load_leaves_nothing_in_the_store(give, tmp_path, monkeypatch):
+    loader = give(None, key={})
+
+    def stop(argument, progress):
+        raise Cancelled("stopped")
+
+    monkeypatch.setattr(loader, "load", stop)
+    with pytest.raises(Cancelled):
+        load_dataset("given", store=Store(tmp_path))
+    assert Store(tmp_path).paths() == []
+
+
+# --- what every loader promises
+
+
+@pytest.mark.parametrize("name", DATASETS.names())
+def test_every_loader_describes_itself(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("RESMEM_DATA", str(tmp_path))
+    loader = DATASETS.get(name)
+    assert loader.name == name
+    assert loader.summary
+    assert "\n" not in loader.summary
+    argument = None if loader.argument is None else str(tmp_path / "nowhere")
+    reason = loader.unavailable(argument)
+    assert (reason is None) == loader.embedded
+    assert list(tmp_path.iterdir()) == []  # it only looks
+
+
+@pytest.mark.parametrize("name", [name for name in DATASETS.names() if DATASETS.get(name).argument])
+def test_a_path_that_is_not_there_is_a_clear_error(name, tmp_path):
+    with pytest.raises(ResMemError, match="nowhere"):
+        DATASETS.get(name).load(str(tmp_path / "nowhere"), silent)

@@ -1,0 +1,410 @@
+"""Uploads: what is taken, what is refused before it is read, and who may see and delete what."""
+
+import json
+import struct
+import threading
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyarrow import parquet
+
+from resmem_core.common.errors import DatasetError, InvalidParameterError, StoreError, UnavailableError
+from resmem_core.common.store import Store
+from resmem_core.data import DATASETS, dataset_title, load_dataset
+from resmem_core.data import uploads as module
+from resmem_core.data.example_files import CLASSES, ROWS, D, example_file
+from resmem_core.data.uploads import KINDS, Uploads, describe, find, shown_name
+from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.memory.edits import Edits
+from resmem_core.memory.types import Params
+from resmem_core.plots.report import file_stem, report_html
+
+
+@pytest.fixture
+def store():
+    return Store()  # the test's own, and where the loader looks
+
+
+@pytest.fixture
+def mine(store):
+    return Uploads("me", store)
+
+
+def files(store):
+    return sorted(path for path in store.own_path("uploads").rglob("*") if path.is_file() and path.name != ".lock")
+
+
+def npz(**arrays):
+    buffer = BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def arrays(n=12):
+    labels = np.arange(n) % 2
+    return {
+        f"{part}_{name}": value
+        for part in ("train", "test")
+        for name, value in (("embeddings", np.eye(n, 3)), ("logits", np.eye(n, 2)), ("labels", labels))
+    }
+
+
+def test_people_see_the_name_of_the_file(mine, store):
+    upload = mine.add("my data.csv", example_file(".csv"))
+    config = ExperimentConfig(upload.dataset)
+    assert dataset_title(upload.dataset) == load_dataset(upload.dataset).name == "my data.csv"
+    assert config.title == "precomputed on my data.csv"
+    assert describe(upload.id, store) == upload
+    experiment = prepare(config)
+    page = report_html(experiment, experiment.evaluate(Params(3, 0.5)))
+    assert page.count("my data.csv") == 3  # in the title, the heading and the settings
+    assert page.count(upload.id) == 1  # in the command
+    assert file_stem(experiment) == "resmem-my data.csv-precomputed-seed0"
+    assert file_stem(experiment.edited(Edits((1,)))).endswith("-seed0-edited")
+    mine.delete(upload.id)
+    assert describe(upload.id, store) is None
+    assert dataset_title(upload.dataset) == upload.dataset
+
+
+@pytest.mark.parametrize(
+    "spec", ["digits", "folder:/no/such", "upload:" + "0" * 32, "upload:../x", "gone:x", "text:/x.txt", ""]
+)
+def test_every_dataset_is_called_something(spec):
+    assert dataset_title(spec) == spec
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_examples_are_taken_described_and_load_alike(mine, store, kind):
+    upload = mine.add(f"my data{kind}", example_file(kind))
+    assert upload == mine.list()[0]
+    assert (upload.name, upload.kind, upload.size) == (f"my data{kind}", kind, len(example_file(kind)))
+    assert (upload.rows, upload.dimensions, upload.classes) == (ROWS, D, 3)
+    assert len(upload.notes) == (kind == ".parquet")  # which classes its lists of logits mean
+    dataset = load_dataset(upload.dataset)
+    assert dataset.class_names == CLASSES
+    reference = load_dataset(mine.add("a.npz", example_file(".npz")).dataset)
+    for part in ROWS:
+        one, other = getattr(dataset, part), getattr(reference, part)
+        assert np.array_equal(one.labels, other.labels)
+        assert np.allclose(one.embeddings, other.embeddings)
+        assert np.allclose(one.logits, other.logits)
+
+
+def test_visitors_are_kept_apart(mine, store):
+    upload, other = mine.add("a.csv", example_file(".csv")), Uploads("you", store)
+    assert other.list() == ()
+    assert not other.delete(upload.id)
+    assert find(upload.id, store).read_bytes() == example_file(".csv")  # who knows the id may look
+    assert load_dataset(upload.dataset).n_classes == 3
+    assert [found.id for found in Uploads("me", store).list()] == [upload.id]
+    assert b"me" not in str(files(store)[0].relative_to(store.root)).encode()
+
+
+def test_deleting_removes_everything_made_from_it(mine, store):
+    upload = mine.add("a.npz", example_file(".npz"))
+    kept = mine.add("b.npz", npz(**arrays()))
+    own = prepare(ExperimentConfig(kept.dataset), store=store)
+    own.tune()
+    before = set(store.paths())
+    for seed in (0, 1):
+        experiment = prepare(ExperimentConfig(upload.dataset, seed=seed, limit_train=50), store=store)
+        experiment.tune()
+    assert len(set(store.paths()) - before) >= 6
+    assert mine.delete(upload.id)
+    assert set(store.paths()) == before
+    assert find(upload.id, store) is None
+    assert [found.id for found in mine.list()] == [kept.id]
+    assert "deleted by its owner" in DATASETS.get("upload").unavailable(upload.id)
+    with pytest.raises(UnavailableError, match="deleted by its owner"):
+        load_dataset(upload.dataset)
+    assert not mine.delete(upload.id)
+
+
+def test_clearing_the_store_keeps_uploads(mine, store):
+    upload = mine.add("a.csv", example_file(".csv"))
+    prepare(ExperimentConfig(upload.dataset), store=store)
+    store.clear()
+    assert store.paths() == []
+    assert load_dataset(upload.dataset).n_classes == 3
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        "",
+        ".",
+        "..",
+        "../..",
+        "*",
+        "?" * 32,
+        "[0-9a-f]" * 32,
+        "A" * 32,
+        "a" * 31,
+        "a" * 33,
+        "a" * 32 + "\n",
+        "/etc/passwd",
+    ],
+)
+def test_no_other_id_leads_anywhere(mine, store, identity):
+    mine.add("a.csv", example_file(".csv"))
+    before = files(store)
+    assert find(identity, store) is None
+    assert not mine.delete(identity)
+    assert DATASETS.get("upload").unavailable(identity) is not None
+    with pytest.raises(UnavailableError):
+        DATASETS.get("upload").load(identity, lambda step: None)
+    DATASETS.get("upload").made(identity, "a" * 24)
+    assert files(store) == before
+
+
+@given(identity=st.text(max_size=40))
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_ids_are_guessed_in_vain(tmp_path, identity):
+    assert find(identity, Store(tmp_path)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("mine.csv", "mine.csv"),
+        ("../../etc/passwd.csv", "passwd.csv"),
+        (r"C:\data\mine (2).npz", "mine (2).npz"),
+        ("[x](http://y).csv", "y).csv"),
+        ("<b>a</b>`$.csv", "b___.csv"),
+        ("größe 1.csv", "größe 1.csv"),
+        ("a" * 300 + ".csv", "a" * 60 + ".csv"),
+        ("\x00\n.csv", "__.csv"),
+        ("", "file"),
+    ],
+)
+def test_names_are_cleaned(name, shown):
+    assert shown_name(name) == shown
+
+
+class TestLimits:
+    def test_size_before_anything_is_read_or_written(self, mine, store, monkeypatch):
+        monkeypatch.setenv("RESMEM_UPLOAD_MB", "1")
+        with pytest.raises(DatasetError, match=r"a\.csv has 1\.1 MB; at most 1\.0 MB"):
+            mine.add("a.csv", b"x" * 1_100_000)
+        assert not store.root.exists()
+
+    @pytest.mark.parametrize("value", ["many", "-1", "0", "1.5", "²"])
+    def test_a_limit_that_is_none(self, monkeypatch, value):
+        monkeypatch.setenv("RESMEM_UPLOAD_MB", value)
+        with pytest.raises(InvalidParameterError, match="RESMEM_UPLOAD_MB"):
+            module.max_bytes()
+
+    def test_number_of_files_and_their_total(self, mine, store, monkeypatch):
+        monkeypatch.setattr(module, "MAX_FILES", 2)
+        first, _ = (mine.add("a.csv", example_file(".csv")) for _ in range(2))
+        with pytest.raises(InvalidParameterError, match="2 files"):
+            mine.add("a.csv", example_file(".csv"))
+        Uploads("you", store).add("a.csv", example_file(".csv"))
+        mine.delete(first.id)
+        mine.add("a.csv", example_file(".csv"))
+        monkeypatch.setattr(module, "MAX_FILES", 99)
+        monkeypatch.setattr(module, "max_bytes", lambda: len(example_file(".csv")))
+        monkeypatch.setattr(module, "UNPACKED", 99)
+        monkeypatch.setattr(module, "TOTAL", 2)
+        with pytest.raises(InvalidParameterError, match="at most"):
+            mine.add("a.csv", example_file(".csv"))
+        assert len(mine.list()) == 2
+
+    def test_two_tabs_at_once_do_not_pass_the_limit_together(self, mine, store, monkeypatch):
+        monkeypatch.setattr(module, "MAX_FILES", 3)
+        refused = []
+
+        def add():
+            try:
+                Uploads("me", store).add("a.csv", example_file(".csv"))
+            except InvalidParameterError:
+                refused.append(1)
+
+        threads = [threading.Thread(target=add) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert (len(mine.list()), len(refused)) == (3, 3)
+
+    def test_what_a_killed_process_left_is_removed(self, mine, store):
+        upload = mine.add("a.csv", example_file(".csv"))
+        left = find(upload.id, store).parents[1] / f"{'b' * 32}.draft"
+        left.mkdir()
+        (left / "data.csv").write_text("half")
+        assert [found.id for found in mine.list()] == [upload.id]
+        mine.add("a.csv", example_file(".csv"))
+        assert not left.exists()
+
+    def test_a_disk_that_is_full_leaves_nothing(self, mine, store, monkeypatch):
+        def write(path, content):
+            raise OSError(28, "No space left on device", str(path))
+
+        monkeypatch.setattr(module, "write_whole", write)
+        with pytest.raises(StoreError, match="No space"):
+            mine.add("a.csv", example_file(".csv"))
+        assert files(store) == []
+
+
+def spoilt_directory():
+    """An archive whose directory says that a member is larger than it is."""
+    content = bytearray(npz(**arrays()))
+    place = content.rindex(b"PK\x01\x02")
+    content[place + 24 : place + 28] = struct.pack("<I", 2**31)
+    return bytes(content)
+
+
+def promising(shape):
+    """An archive with an array whose header promises more than there is."""
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for key, array in arrays().items():
+            with archive.open(f"{key}.npy", "w") as stream:
+                np.lib.format.write_array(stream, array)
+        header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+        member = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+        archive.writestr("validation_embeddings.npy", member)
+    return buffer.getvalue()
+
+
+def compressed(method):
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        archive.writestr("train_labels.npy", b"x" * 1000)
+    return buffer.getvalue()
+
+
+def many_members():
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for number in range(1001):
+            archive.writestr(str(number), b"")
+    return buffer.getvalue()
+
+
+def one_value(rows, **columns):
+    buffer = BytesIO()
+    data = {"label": pa.array(["a", "b"] * (rows // 2)).dictionary_encode(), "e0": pa.array(np.zeros(rows, np.float32))}
+    parquet.write_table(pa.table({**data, **columns}), buffer)
+    return buffer.getvalue()
+
+
+BOMBS = {
+    "zip of zeros": (".npz", lambda: npz(**arrays(), train_images=np.zeros((12, 1000, 1000), np.uint8)), "unpack"),
+    "small numbers": (".npz", lambda: npz(**arrays(), validation_embeddings=np.zeros((9, 10**5), np.int8)), "unpack"),
+    "a directory that lies": (".npz", spoilt_directory, "unpack"),
+    "a header that lies": (".npz", lambda: promising((10**15, 4)), "promises 16000000000000000 bytes and has"),
+    "many rows": (".npz", lambda: npz(**arrays(), validation_labels=np.zeros(30_000, np.uint8)), "30,0.. rows"),
+    "many members": (".npz", many_members, "more than 1000 arrays"),
+    "LZMA": (".npz", lambda: compressed(zipfile.ZIP_LZMA), "compressed in another way"),
+    "repeated value": (".parquet", lambda: one_value(140_000), "unpack|rows"),
+    "long text": (".parquet", lambda: one_value(2000, name=pa.array(["x" * 9000] * 2000)), "characters"),
+    "CSV of commas": (".csv", lambda: b"label,e0\n" + b"," * 140_000, "unpack"),
+    "CSV of lines": (".csv", lambda: b"label,e0\n" + b"a,1\n" * 30_000, "30,001 rows"),
+}
+
+
+@pytest.mark.parametrize("case", BOMBS)
+def test_what_is_small_on_disk_and_large_in_memory_is_refused(mine, store, monkeypatch, case):
+    monkeypatch.setenv("RESMEM_UPLOAD_MB", "1")
+    monkeypatch.setattr(module, "UNPACKED", 1)
+    monkeypatch.setattr(module, "MAX_ROWS", 25_000)
+    kind, make, said = BOMBS[case]
+    content = make()
+    assert len(content) <= 10**6
+    with pytest.raises(DatasetError, match=said):
+        mine.add(f"bomb{kind}", content)
+    assert files(store) == []
+
+
+def test_many_classes_without_logits_are_refused(mine, store, monkeypatch):
+    monkeypatch.setattr(module, "max_bytes", lambda: 40_000)
+    text = "label,e0\n" + "".join(f"{row % 500},{row}\n" for row in range(3000))
+    with pytest.raises(DatasetError, match="3000 rows in 500 classes"):
+        mine.add("a.csv", text.encode())
+    assert files(store) == []
+
+
+class Trap:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_nothing_is_ever_unpickled(mine, store, tmp_path):
+    trap = np.array([Trap(tmp_path / "sprung")] * 12, dtype=object)
+    with pytest.raises(DatasetError, match=r"a\.npz: train_labels cannot be read"):
+        mine.add("a.npz", npz(**{**arrays(), "train_labels": trap}))
+    assert mine.add("a.npz", npz(**arrays(), something_else=trap)).notes[-1].startswith("unknown arrays were ignored")
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.txt", b"label,e0\n", r"a\.txt ends in '\.txt'; expected one of: \.npz, \.csv, \.parquet"),
+        ("a", b"", "ends in ''"),
+        ("a.npz", b"", r"a\.npz is damaged"),
+        ("a.npz", example_file(".csv"), r"a\.npz is damaged"),
+        ("a.npz", example_file(".npz")[:-400], r"a\.npz is damaged"),
+        ("a.npz", example_file(".npz")[400:], r"a\.npz"),
+        ("a.parquet", example_file(".csv"), r"a\.parquet is damaged"),
+        ("a.parquet", example_file(".parquet")[:-9], r"a\.parquet is damaged"),
+        ("a.csv", example_file(".npz"), r"a\.csv: the first line"),
+        ("a.csv", b"label,e0\na,1\nb,\n", r"^a\.csv: column 'e0' has an empty cell or NaN in row 1"),
+        ("../a.csv", b"label,e0\n" + b"x,1\n" * 9, r"^dataset 'a\.csv' has 1 class"),
+    ],
+)
+def test_mistakes_are_told_by_the_files_own_name_and_nothing_is_kept(mine, store, name, content, said):
+    with pytest.raises(DatasetError, match=said) as caught:
+        mine.add(name, content)
+    assert str(store.root) not in str(caught.value)
+    assert files(store) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(data=st.data())
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_damaged_bytes_are_refused_or_taken_never_anything_else(mine, kind, data):
+    content = bytearray(example_file(kind))
+    if data.draw(st.booleans()):
+        del content[data.draw(st.integers(0, len(content))) :]
+    for position in data.draw(st.lists(st.integers(0, max(len(content) - 1, 0)), max_size=4)):
+        if content:
+            content[position] = data.draw(st.integers(0, 255))
+    try:
+        upload = mine.add(f"a{kind}", bytes(content))
+    except DatasetError:
+        return
+    mine.delete(upload.id)
+
+
+def test_a_damaged_description_or_file_is_not_listed_or_told(mine, store):
+    upload = mine.add("a.csv", example_file(".csv"))
+    path = find(upload.id, store)
+    path.write_bytes(b"label,e0\na,x\n")
+    with pytest.raises(DatasetError, match=r"^the upload: column 'e0'"):
+        load_dataset(upload.dataset)
+    for text in ("", "[]", json.dumps({"id": 1}), "{"):
+        (path.parent / "upload.json").write_text(text)
+        assert mine.list() == ()
+
+
+def test_somebody_is_named():
+    with pytest.raises(InvalidParameterError):
+        Uploads("")
+
+
+def test_the_table_of_an_example_reads_as_a_person_writes_it():
+    table = pd.read_csv(BytesIO(example_file(".csv")))
+    assert list(table.columns[:4]) == ["name", "split", "label", "embedding_0"]
+    assert len(table) == sum(ROWS.values())

@@ -1,0 +1,382 @@
+"""The four methods against tables in float64, and figures against sums done by hand."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as limits
+from hypothesis import strategies as st
+
+from resmem_core.common.errors import Cancelled, InvalidParameterError
+from resmem_core.common.types import NLL_FLOOR
+from resmem_core.evaluation.evaluate import METHODS
+from resmem_core.evaluation.metrics import OUTCOMES, calibration
+from resmem_core.evaluation.text_evaluate import LIKELIHOODS, evaluate_language
+from resmem_core.evaluation.text_judging import judge
+from resmem_core.memory.interpolation import Rival, interpolate
+from resmem_core.memory.types import Params, TokenMemory, TokenQueries
+from tests.memory.dense import NEAR, Dense, leads, problem, ranks, search
+
+PARAMS, RIVAL = Params(12, 0.7, 1.5), Rival(9, 0.4, 0.35)
+
+
+def evaluated(memory, queries, params=PARAMS, smoothing=0.2, rival=RIVAL, **options):
+    n_classes = memory.output.n_classes
+    counts = np.bincount(memory.labels, minlength=n_classes)
+    return evaluate_language(
+        memory, queries, params, smoothing, rival, counts, tuple(f"token {i}" for i in range(n_classes)), **options
+    )
+
+
+@pytest.fixture(scope="module")
+def data():
+    return problem(np.random.default_rng(0), 40, n_queries=400, documents=20)
+
+
+@pytest.fixture(scope="module")
+def result(data):
+    return evaluated(*data)
+
+
+def tables(memory, queries, params, rival):
+    dense = Dense(memory, queries)
+    return {
+        "base": dense.base(),
+        "knn": dense.votes(params.k, params.sigma),
+        "interpolation": dense.interpolated(rival.k, rival.sigma, rival.weight),
+        "resmem": dense.scores(params.k, params.sigma, params.temperature),
+    }
+
+
+def clear(table):
+    """Return where the order of the first six does not hang on rounding, (M,)."""
+    top = np.sort(table, axis=1)[:, ::-1][:, :6]
+    return (np.diff(top, axis=1) < -NEAR).all(axis=1)
+
+
+@limits(max_examples=30)
+@given(
+    seed=st.integers(0, 2**32),
+    n_classes=st.sampled_from([7, 40, 400]),
+    k=st.integers(1, 16),
+    sigma=st.sampled_from([1e-30, 0.3, 3.0, 1e30]),
+    temperature=st.sampled_from([0.3, 1.0, 5.0, 1e30]),
+    smoothing=st.sampled_from([0.001, 0.2, 1.0]),
+    weight=st.sampled_from([0.0, 0.5, 0.95]),
+    whole=st.booleans(),
+)
+def test_methods_agree_with_tables(seed, n_classes, k, sigma, temperature, smoothing, weight, whole):
+    memory, queries = problem(np.random.default_rng(seed), n_classes, n_queries=30, whole=whole)
+    params, rival = Params(k, sigma, temperature), Rival(max(1, k - 1), 0.5, weight)
+    found, dense = evaluated(memory, queries, params, smoothing, rival), Dense(memory, queries)
+    for method, table in tables(memory, queries, params, rival).items():
+        sure = leads(table, table.argmax(axis=1)) > NEAR
+        np.testing.assert_array_equal(found.predictions[method][sure], table.argmax(axis=1)[sure])
+        assert found.accuracy[method] == (found.predictions[method] == queries.labels).mean()
+        own = dense.own(table)[:, None]
+        ahead, even = (table > own + NEAR).sum(axis=1), (abs(table - own) <= NEAR).sum(axis=1) - 1
+        assert (ahead + even < 5).mean() <= found.accuracy_top5[method] <= (ahead < 5).mean()
+    nll = dense.smoothed_nll(*(k, sigma, temperature, smoothing))
+    assert found.perplexity["resmem"] == pytest.approx(np.exp(nll.mean()), rel=1e-2)
+    np.testing.assert_allclose(found.probabilities["resmem"], np.exp(-nll), rtol=1e-4, atol=1e-5)
+    for method in "base", "interpolation":
+        own = dense.own(tables(memory, queries, params, rival)[method])
+        np.testing.assert_allclose(found.probabilities[method], own, rtol=1e-4)
+        assert found.perplexity[method] == pytest.approx(np.exp(-np.log(own).mean()), rel=1e-4)
+
+
+def test_of_a_thousand_classes():
+    memory, queries = problem(np.random.default_rng(0), 1000, n_memory=900, n_queries=200, dimension=16)
+    found, by_method = evaluated(memory, queries), tables(memory, queries, PARAMS, RIVAL)
+    for method in "base", "resmem", "interpolation":
+        table = by_method[method]
+        sure = clear(table)
+        assert sure.mean() > 0.9
+        rank = ranks(table, queries.labels)
+        np.testing.assert_array_equal((found.predictions[method] == queries.labels)[sure], rank[sure] == 0)
+        assert abs(found.accuracy_top5[method] - (rank < 5).mean()) <= (~sure).mean()
+    nll = Dense(memory, queries).smoothed_nll(12, 0.7, 1.5, 0.2)
+    assert found.perplexity["resmem"] == pytest.approx(np.exp(nll.mean()), rel=1e-4)
+
+
+def test_memory_does_something_here(result):
+    """The other tests would mean little on data where nothing is fixed or broken."""
+    assert result.fixed > 10
+    assert result.broken > 10
+    assert len(set(result.accuracy.values())) == 4
+    assert result.n_impossible > 10
+
+
+def test_counts_add_up(data, result):
+    _, queries = data
+    assert result.n == 400 == len(result.outcome)
+    assert result.n_documents == len(np.unique(queries.documents))
+    assert result.fixed + result.broken + result.both_right + result.both_wrong == 400
+    assert result.both_right + result.fixed == round(400 * result.accuracy["resmem"])
+    base, resmem = result.right("base"), result.right("resmem")
+    np.testing.assert_array_equal(result.outcome == OUTCOMES[0], ~base & resmem)
+    np.testing.assert_array_equal(result.outcome == OUTCOMES[1], base & ~resmem)
+    assert result.delta == pytest.approx(result.accuracy["resmem"] - result.accuracy["base"])
+    assert sum(c.n for c in result.per_class) == 400
+    assert sum(c.fixed - c.broken for c in result.per_class) == result.fixed - result.broken
+    for method in METHODS:
+        assert result.accuracy_top5[method] >= result.accuracy[method]
+
+
+def test_intervals_hold_their_figures(result):
+    for figures, intervals in (
+        (result.accuracy, result.accuracy_ci95),
+        (result.accuracy_top5, result.accuracy_top5_ci95),
+        (result.perplexity, result.perplexity_ci95),
+    ):
+        for method, (low, high) in intervals.items():
+            assert low < figures[method] < high
+    assert list(result.perplexity_ci95) == list(LIKELIHOODS)
+    for method, versus in result.versus.items():
+        assert versus.gain == pytest.approx(result.accuracy["resmem"] - result.accuracy[method])
+        assert versus.perplexity_ratio == pytest.approx(result.perplexity["resmem"] / result.perplexity[method])
+        assert versus.gain_ci95[0] < versus.gain < versus.gain_ci95[1]
+        assert versus.perplexity_ratio_ci95[0] < versus.perplexity_ratio < versus.perplexity_ratio_ci95[1]
+        paired = np.diff(versus.perplexity_ratio_ci95)[0]
+        apart = np.diff(result.perplexity_ci95["resmem"])[0] / result.perplexity[method]
+        assert paired < apart  # documents that are hard are hard for both
+    assert result.delta_ci95 == result.versus["base"].gain_ci95
+
+
+def test_documents_are_drawn_whole(data):
+    """Every text there ten times over tells nothing more; as texts of their own, the copies would."""
+    memory, queries = data
+    ten = np.tile(np.arange(400), 10)
+    same = evaluated(memory, queries.take(ten))
+    of_their_own = queries.take(ten)
+    of_their_own.documents[:] += 1000 * np.repeat(np.arange(10), 400)
+    own, once = evaluated(memory, of_their_own), evaluated(memory, queries)
+    width, narrow, wide = (np.diff(r.delta_ci95)[0] for r in (once, own, same))
+    assert wide == pytest.approx(width, rel=1e-6)
+    assert narrow < 0.5 * width
+
+
+def test_projected_perplexity_is_infinite_as_soon_as_one_token_is_impossible(data, result):
+    memory, queries = data
+    own = Dense(memory, queries).own(Dense(memory, queries).projected(12, 0.7, 1.5))
+    assert abs(result.n_impossible - (own == 0).sum()) <= ((own > 0) & (own < NEAR)).sum()
+    assert result.perplexity["resmem_projected"] == np.inf
+    possible = np.flatnonzero(own > 0.001)
+    some = evaluated(memory, queries.take(possible))
+    assert some.n_impossible == 0
+    assert some.perplexity["resmem_projected"] == pytest.approx(np.exp(-np.log(own[possible]).mean()), rel=1e-3)
+
+
+def test_first_right_and_nearest(data, result):
+    memory, queries = data
+    for row, (rank, nearest) in enumerate(zip(result.first_right, result.nearest, strict=True)):
+        held = [memory.labels[i] == queries.labels[row] for i in queries.neighbors.indices[row, :12]]
+        assert rank == (held.index(True) + 1 if True in held else 0)
+        assert nearest == queries.neighbors.distances[row, 0]
+    assert 0 < (result.first_right == 0).mean() < 1
+
+
+def assert_group(group, result, members):
+    assert group.n == members.sum() > 0
+    for method in "base", "interpolation", "resmem":
+        assert getattr(group, method) == pytest.approx(result.right(method)[members].mean())
+        loss = -np.log(result.probabilities[method][members]).mean()
+        assert group.perplexity[method] == pytest.approx(np.exp(loss), rel=1e-6)
+    assert (group.fixed, group.broken) == tuple((result.outcome[members] == name).sum() for name in OUTCOMES[:2])
+    assert group.gain == pytest.approx((group.fixed - group.broken) / group.n)
+    assert group.gain_ci95[0] <= group.gain <= group.gain_ci95[1]
+
+
+def test_by_frequency(data):
+    memory, queries = data
+    counts = np.array([0, 1, 9, 10, 99, 100, 999, 1000, 5000])[np.arange(40) % 9]
+    result = evaluate_language(memory, queries, PARAMS, 0.2, RIVAL, counts, tuple("a" * 40))
+    of = counts[queries.labels]
+    expected = {
+        "0": of == 0,
+        "1-9": (of >= 1) & (of <= 9),
+        "10-99": (of >= 10) & (of <= 99),
+        "100-999": (of >= 100) & (of <= 999),
+        "1000+": of >= 1000,
+    }
+    assert [group.name for group in result.by_frequency] == list(expected)
+    for group in result.by_frequency:
+        assert_group(group, result, expected[group.name])
+    seen = evaluate_language(memory, queries, PARAMS, 0.2, RIVAL, np.full(40, 7), tuple("a" * 40))
+    assert [(group.name, group.n) for group in seen.by_frequency] == [("1-9", 400)]
+
+
+@pytest.mark.parametrize("k", [1, 3, 12])
+def test_by_neighbor(data, k):
+    result = evaluated(*data, Params(k, 0.7))
+    rank = result.first_right
+    later = {f"2-{min(k, 4)}": (rank >= 2) & (rank <= 4), f"5-{k}": rank >= 5}
+    expected = {"1": rank == 1, **later, "none": rank == 0}
+    present = {name: members for name, members in expected.items() if members.any()}
+    assert [group.name for group in result.by_neighbor] == list(present)
+    for group in result.by_neighbor:
+        assert_group(group, result, present[group.name])
+
+
+@pytest.mark.parametrize(("k", "last"), [(50, ["5-16", "17-50"]), (17, ["5-16", "17"]), (5, ["5"])])
+def test_by_neighbor_names_the_last_after_k(k, last):
+    memory, queries = problem(np.random.default_rng(0), n_memory=400, n_queries=200, k=60)
+    memory.labels[queries.neighbors.indices[0, :k]] = (queries.labels[0] + 1) % 30
+    memory.labels[queries.neighbors.indices[0, k - 1]] = queries.labels[0]
+    result = evaluated(memory, queries, Params(k, 0.7))
+    assert [group.name for group in result.by_neighbor] == ["1", "2-4", *last, "none"]
+
+
+def test_soft_knn_is_not_right_about_what_no_neighbour_holds():
+    """With one neighbour it knows one token; the others, all without a vote, are in no order."""
+    memory, queries = problem(np.random.default_rng(0), n_memory=400, n_queries=200, k=60)
+    result = evaluated(memory, queries, Params(1, 0.7))
+    assert result.accuracy_top5["knn"] == result.accuracy["knn"] < 1
+    held = (memory.labels[queries.neighbors.indices[:, :3]] == queries.labels[:, None]).any(axis=1)
+    assert evaluated(memory, queries, Params(3, 0.7)).accuracy_top5["knn"] == pytest.approx(held.mean())
+
+
+def test_by_distance(data, result):
+    assert [group.n for group in result.by_distance] == [80] * 5
+    order = np.argsort(result.nearest, kind="stable")
+    for group, rows in zip(result.by_distance, np.split(order, 5), strict=True):
+        members = np.isin(np.arange(400), rows)
+        assert_group(group, result, members)
+        assert group.name == f"{result.nearest[rows].min():.3g} to {result.nearest[rows].max():.3g}"
+
+
+def test_equal_distances_are_never_parted():
+    memory, queries = problem(np.random.default_rng(0), whole=True, dimension=3, n_queries=200)
+    result = evaluated(memory, queries)
+    assert (result.nearest == 0).mean() > 0.5
+    assert sum(group.n for group in result.by_distance) == 200
+    assert result.by_distance[0].n == (result.nearest == 0).sum()
+
+
+def test_as_dict_is_json(result):
+    told = json.loads(json.dumps(result.as_dict(), allow_nan=False))
+    assert (told["k"], told["sigma"], told["temperature"], told["smoothing"]) == (12, 0.7, 1.5, 0.2)
+    assert told["lambda"] == 0.35
+    assert told["knn_lm"] == {"k": 9, "sigma": 0.4, "lambda": 0.35}
+    assert told["accuracy"] == result.accuracy
+    assert told["accuracy_top5"] == result.accuracy_top5
+    assert told["perplexity"].pop("resmem_projected") is None
+    assert told["perplexity"] == {method: result.perplexity[method] for method in LIKELIHOODS}
+    assert told["perplexity_ci95"]["resmem"] == list(result.perplexity_ci95["resmem"])
+    assert told["delta_ci95"] == list(result.delta_ci95)
+    assert [c["name"] for c in told["per_class"]] == [c.name for c in result.per_class]
+    for name in "by_frequency", "by_neighbor", "by_distance":
+        assert [group["n"] for group in told[name]] == [group.n for group in getattr(result, name)]
+        assert {"interpolation", "perplexity", "gain", "gain_ci95"} <= set(told[name][0])
+    assert told["versus"]["interpolation"]["gain"] == result.versus["interpolation"].gain
+
+
+def test_what_has_no_interval_or_is_infinite_is_none(data):
+    memory, queries = data
+    queries = TokenQueries(queries.embeddings, queries.labels, 0 * queries.documents, queries.neighbors)
+    found = evaluated(memory, queries, rival=Rival(3, 1.0, 1.0))
+    told = json.loads(json.dumps(found.as_dict(), allow_nan=False))
+    assert told["n_documents"] == 1
+    assert told["delta_ci95"] == told["by_frequency"][0]["gain_ci95"] == [None, None]
+    assert told["perplexity"]["interpolation"] is None  # the vote alone leaves tokens out
+    assert told["versus"]["interpolation"]["perplexity_ratio"] in (0, None)
+    assert found.perplexity["resmem"] < np.inf
+    many = evaluated(*data, rival=Rival(3, 1.0, 1.0))
+    assert np.isnan(many.perplexity_ci95["interpolation"]).all()
+    assert np.isfinite(many.perplexity_ci95["resmem"]).all()
+    assert np.isfinite(many.versus["interpolation"].gain_ci95).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_nothing_warns(data):
+    memory, queries = data
+    for some, rival in ((queries, Rival(3, 1.0, 1.0)), (queries.take(slice(5, 6)), RIVAL)):
+        json.dumps(evaluated(memory, some, rival=rival).as_dict(), allow_nan=False)
+
+
+def test_calibration_is_of_what_perplexity_is_of(data, result):
+    memory, queries = data
+    dense = Dense(memory, queries)
+    smoothed = 0.8 * dense.projected(12, 0.7, 1.5) + 0.2 * dense.base()
+    for method, p in (("base", dense.base()), ("resmem", smoothed)):
+        found, expected = result.calibration[method], calibration(p, queries.labels)
+        assert found.nll == pytest.approx(expected.nll, rel=1e-4)
+        assert found.brier == pytest.approx(expected.brier, rel=1e-4)
+    assert result.calibration["base"].ece == pytest.approx(calibration(dense.base(), queries.labels).ece, abs=1e-3)
+    scores = dense.scores(12, 0.7, 1.5)
+    of_prediction = smoothed[np.arange(400), scores.argmax(axis=1)]
+    np.testing.assert_allclose(result.confidence["resmem"].largest, of_prediction, atol=1e-4)
+    assert result.as_dict()["calibration"]["nll_floor"] == NLL_FLOOR
+
+
+def test_order_of_queries_does_not_matter(data, result):
+    memory, queries = data
+    order = np.random.default_rng(3).permutation(400)
+    other = evaluated(memory, queries.take(order))
+    for method in METHODS:
+        np.testing.assert_array_equal(other.predictions[method], result.predictions[method][order])
+    np.testing.assert_array_equal(other.first_right, result.first_right[order])
+    told, plain = result.as_dict(), other.as_dict()
+    assert {name: plain[name] for name in ("accuracy", "accuracy_top5", "fixed", "broken")} == {
+        name: told[name] for name in ("accuracy", "accuracy_top5", "fixed", "broken")
+    }
+    assert plain["delta_ci95"] == pytest.approx(told["delta_ci95"])
+    assert plain["perplexity"] == pytest.approx(told["perplexity"])
+
+
+def test_a_memory_row_is_told_its_own_token():
+    memory, _ = problem(np.random.default_rng(0), 400, n_memory=250)
+    queries = TokenQueries(
+        memory.embeddings, memory.labels, np.arange(250) // 10, search(memory.embeddings, memory.embeddings, 4)
+    )
+    found = evaluated(memory, queries, Params(1, 1.0), 0.01, Rival(2, 1.0, 0.5))
+    assert found.accuracy["resmem"] == found.accuracy["knn"] == 1
+    assert found.broken == found.n_impossible == 0
+    assert (found.first_right == 1).all()
+    assert found.perplexity["resmem_projected"] == pytest.approx(1, abs=1e-4)
+    assert found.perplexity["resmem"] <= 1.011
+
+
+@pytest.mark.filterwarnings("error")
+def test_probabilities_too_small_for_floats(data):
+    memory, queries = data
+    sharp = TokenMemory(memory.embeddings, memory.labels, type(memory.output)(500 * memory.output.weight))
+    found = evaluated(sharp, queries)
+    assert found.perplexity["base"] > 1e100
+    nll = judge(sharp, queries, PARAMS).nll(0.2)
+    np.testing.assert_allclose(nll, Dense(sharp, queries).smoothed_nll(12, 0.7, 1.5, 0.2), rtol=1e-3, atol=1e-3)
+    assert np.isfinite(interpolate(sharp, queries, RIVAL).log_own).all()
+
+
+def test_reports_and_stops(data):
+    steps = []
+    evaluated(*data, progress=steps.append)
+    assert {step.stage for step in steps} == {f"Judging tokens ({of})" for of in ("ResMem", "kNN-LM", "soft kNN")}
+    assert {step.total for step in steps} == {400}
+
+    def cancel(step):
+        raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        evaluated(*data, progress=cancel)
+
+
+def test_refuses_what_does_not_fit(data):
+    memory, queries = data
+    for smoothing in (-0.1, 1.1, float("nan")):
+        with pytest.raises(InvalidParameterError, match="smoothing"):
+            evaluated(memory, queries, smoothing=smoothing)
+    with pytest.raises(InvalidParameterError, match="39 counts and 40 names"):
+        evaluate_language(memory, queries, PARAMS, 0.1, RIVAL, np.zeros(39, int), tuple("a" * 40))
+    with pytest.raises(InvalidParameterError, match="k=17 cannot exceed the 16"):
+        evaluated(memory, queries, rival=Rival(17, 1.0, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [((0, 1.0, 0.5), "k=0"), ((1, 0.0, 0.5), "sigma"), ((1, 1.0, 1.5), "lambda=1.5"), ((1, 1.0, True), "lambda=True")],
+)
+def test_a_rival_is_checked(fields, message):
+    with pytest.raises(InvalidParameterError, match=message):
+        Rival(*fields)

@@ -1,0 +1,296 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from resmem_core.cli.main import main
+from resmem_core.common.errors import Cancelled, InvalidParameterError
+from resmem_core.common.store import Store
+from resmem_core.experiment.text_config import FIGURES, LanguageConfig, context_code, generate_code, point_code
+from resmem_core.experiment.text_prepare import MOST, LanguageExperiment, prepare_language
+from resmem_core.memory.indexes.exact import ExactIndex
+from resmem_core.memory.text_explain import context_of, explain_token, matched
+from resmem_core.memory.types import Params
+from resmem_core.models.fitted import NeedsPreparing
+
+
+@pytest.fixture(scope="session")
+def tiny_store(tmp_path_factory):
+    return Store(tmp_path_factory.mktemp("language-store"))
+
+
+@pytest.fixture(scope="session")
+def tiny_config(tiny_folder):
+    return LanguageConfig(f"text:{tiny_folder}", vocabulary=512, epochs=2)
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_config, tiny_store) -> LanguageExperiment:
+    return prepare_language(tiny_config, store=tiny_store)
+
+
+def test_nothing_is_done_twice(tiny, tiny_config, tiny_store):
+    again = prepare_language(tiny_config, store=tiny_store, may_wait=False)
+    np.testing.assert_array_equal(again.memory.embeddings, tiny.memory.embeddings)
+    np.testing.assert_array_equal(again.test.neighbors.indices, tiny.test.neighbors.indices)
+    assert again.tune() == tiny.tune()
+
+
+def test_what_takes_long_is_not_begun_unasked(tiny_config, tiny, tmp_path):
+    with pytest.raises(NeedsPreparing, match="no weights"):
+        prepare_language(tiny_config, store=Store(tmp_path), may_wait=False)
+    with pytest.raises(NeedsPreparing, match="not chosen yet"):
+        replace(tiny, _store=Store(tmp_path)).tune(may_wait=False)
+
+
+def test_a_cancelled_preparation_goes_on_to_the_same_result(tiny_config, tiny, tmp_path):
+    for stage in ("Training", "Embedding"):
+
+        def stop(step, stage=stage):
+            if step.stage.startswith(stage) and step.done > 0:
+                raise Cancelled
+
+        with pytest.raises(Cancelled):
+            prepare_language(tiny_config, store=Store(tmp_path), progress=stop)
+    resumed = prepare_language(tiny_config, store=Store(tmp_path))
+    np.testing.assert_array_equal(resumed.memory.embeddings, tiny.memory.embeddings)
+
+
+def test_every_token_of_train_is_remembered_with_what_was_read_before_it(tiny):
+    text = "".join(document.text for document in tiny.corpus.train)
+    assert tiny.tokenizer.decode(tiny.memory.labels) == text
+    assert tiny.memory.embeddings.dtype == np.float16
+    assert tiny.memory.embeddings.shape == (len(tiny.memory), tiny.memory.output.weight.shape[1])
+    np.testing.assert_array_equal(
+        tiny.train_counts, np.bincount(tiny.streams["train"].ids, minlength=tiny.tokenizer.size)
+    )
+
+
+def test_a_training_position_recalls_its_own_token(tiny):
+    """Invariant 2: k = 1, leave-in. Where contexts are the same word for word, the first of them answers."""
+    z = np.asarray(tiny.memory.embeddings, np.float32)
+    rows = np.random.default_rng(0).choice(len(z), 60, replace=False)
+    found = ExactIndex(z).search(z[rows], 1)
+    assert (found.distances == 0).all()
+    for row, near in zip(rows, found.indices[:, 0], strict=True):
+        own = replace(tiny.test.neighbors, distances=np.zeros((1, 1), np.float32), indices=near[None, None])
+        told = explain_token(
+            tiny.memory,
+            tiny.memory.embeddings[row],
+            own,
+            Params(1, 1.0, 1.0),
+            context=tiny.streams["train"].before(row, 20),
+            label=None,
+            smoothing=0.0,
+        )
+        np.testing.assert_array_equal(told.scores, np.eye(tiny.tokenizer.size)[tiny.memory.labels[near]])
+        assert near == row or (z[near] == z[row]).all()
+    unique = len(np.unique(z, axis=0))
+    assert (found.indices[:, 0] == rows).mean() > 0.9 * unique / len(z)
+
+
+def test_explanations_of_test_tokens_and_of_their_contexts_agree(tiny):
+    params = Params(8, tiny.sigma_scale, 1.0)
+    for row in (0, 5, len(tiny.test) - 1):
+        of_row = tiny.explain_test(row, params)
+        start = tiny.streams["test"].starts[tiny.streams["test"].documents[row]]
+        of_text = tiny.explain(tiny.streams["test"].ids[start:row], params)
+        np.testing.assert_allclose(of_text.base, of_row.base, atol=5e-3)
+        np.testing.assert_allclose(of_text.distances, of_row.distances, atol=0.05)
+        assert of_row.label == tiny.test.labels[row]
+        np.testing.assert_allclose(of_row.scores, of_row.base + of_row.memory, atol=1e-6)
+        np.testing.assert_allclose(of_row.scores.sum(), 1, atol=1e-5)
+        np.testing.assert_allclose(of_row.final.sum(), 1, atol=1e-5)
+        np.testing.assert_allclose(
+            of_row.contribution(of_row.prediction).sum(), of_row.memory[of_row.prediction], atol=1e-6
+        )
+        assert {of_row.prediction, of_row.base_prediction, of_row.label} <= set(of_row.top(3).tolist())
+
+
+def test_evaluation_and_explanation_predict_the_same(tiny):
+    params = tiny.tune().params
+    found = tiny.evaluate(params)
+    assert found.n == len(tiny.test)
+    for row in range(0, len(tiny.test), 97):
+        told = tiny.explain_test(row, params)
+        assert told.prediction == found.predictions["resmem"][row]
+        assert told.base_prediction == found.predictions["base"][row]
+
+
+def test_contexts_show_where_a_row_comes_from(tiny):
+    stream = tiny.streams["train"]
+    row = int(stream.starts[3]) + 20
+    shown = tiny.context(row, stream.before(row, 40), before=15, after=5)
+    assert shown.document == stream.names[3]
+    assert shown.matched == 20  # all there are, shown or not
+    assert shown.match == tiny.tokenizer.decode(stream.before(row, 15))
+    text = next(d.text for d in tiny.corpus.train if d.name == shown.document)
+    assert shown.before + shown.match + shown.token + shown.after in text
+    other = context_of(stream, tiny.tokenizer, row, None, before=15)
+    assert (other.matched, other.match) == (0, "")
+
+
+def test_matched_counts_from_the_end():
+    assert matched(np.array([1, 2, 3]), np.array([9, 2, 3])) == 2
+    assert matched(np.array([1, 2, 3]), np.array([3])) == 1
+    assert matched(np.array([1, 2]), np.array([1, 3])) == 0
+    assert matched(np.array([], np.int32), np.array([1])) == 0
+
+
+def test_generation_follows_the_predictions(tiny):
+    params, prompt = tiny.tune().params, tiny.tokenizer.encode("the red fox")
+    with_memory = list(tiny.generate(prompt, 3, params, with_memory=True))
+    assert with_memory[0].token == tiny.explain(prompt, params).prediction
+    written = np.append(prompt, np.int32(with_memory[0].token))
+    assert with_memory[1].token == tiny.explain(written, params).prediction
+    alone = list(tiny.generate(prompt, 2, params, with_memory=False))
+    assert alone[0].token == alone[0].base_choice == tiny.explain(prompt, params).base_alone.argmax()
+    drawn = [
+        [s.token for s in tiny.generate(prompt, 8, params, with_memory=True, temperature=1.0, seed=seed)]
+        for seed in (1, 1, 2)
+    ]
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+@pytest.mark.parametrize(("n", "temperature"), [(0, 0.0), (3, -1.0), (3, float("nan"))])
+def test_generation_refuses_what_it_cannot_do(tiny, n, temperature):
+    with pytest.raises(InvalidParameterError, match="must be"):
+        list(tiny.generate(np.array([1]), n, Params(1, 1, 1), with_memory=True, temperature=temperature, smoothing=0.1))
+
+
+def test_an_empty_context_is_the_beginning_of_a_document(tiny):
+    told = tiny.explain(np.array([], np.int32), Params(4, tiny.sigma_scale, 1.0))
+    firsts = tiny.streams["train"].starts[:-1]
+    assert set(told.rows.tolist()) <= set(firsts.tolist())
+
+
+def test_of_a_long_context_the_end_is_read_and_told(tiny):
+    """As `embed_stream` reads the tokens of a document: at least half a window of them."""
+    stream, reads = tiny.streams["train"], tiny.context_length
+    ids = np.concatenate([stream.before(int(start) - 1) for start in stream.starts[1:6]])
+    for n in (reads - 1, reads, reads + 1, reads + reads // 2, 2 * reads):
+        asked = tiny.explain(ids[:n], tiny.default_params())
+        some = len(asked.context)
+        assert asked.context.tolist() == ids[n - some : n].tolist()
+        assert some == n if n < reads else reads / 2 < some <= reads
+
+
+def test_k_beyond_the_neighbours_kept_is_refused(tiny):
+    with pytest.raises(InvalidParameterError, match=f"from 0|between 1 and {tiny.k_max}"):
+        tiny.check(Params(tiny.k_max + 1, 1.0, 1.0))
+    with pytest.raises(InvalidParameterError, match="row=-1"):
+        tiny.explain_test(-1, Params(1, 1.0, 1.0))
+
+
+def test_only_so_many_tokens_are_trained_on_and_judged(tiny_config, tiny_store, monkeypatch):
+    monkeypatch.setitem(MOST, "test", 300)
+    small = prepare_language(replace(tiny_config, limit_train=1500, epochs=1), store=tiny_store)
+    assert len(small.memory) == 1500
+    assert len(small.test) == 300
+    assert any("300 of" in note for note in small.notes)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"dataset": "digits"}, "digits"),
+        ({"backbone": "linear"}, "linear"),
+        ({"tokenizer": "syllables"}, "syllables"),
+        ({"tokenizer": "own"}, "brings one"),
+        ({"vocabulary": 100}, "100"),
+        ({"seed": -1}, "seed=-1"),
+        ({"epochs": 0}, "epochs=0"),
+        ({"index": "magic"}, "magic"),
+    ],
+)
+def test_impossible_experiments_are_refused(wrong, message):
+    with pytest.raises(InvalidParameterError, match=message):
+        LanguageConfig(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("work", "says"),
+    [
+        (FIGURES, "{n} test tokens, gain"),
+        (point_code(3), "-> "),
+        (context_code("the red 'fox' {follows}\n"), "-> "),
+        (generate_code("the red fox", 3, 0.5, 1), "\n"),
+    ],
+    ids=["figures", "point", "context", "generate"],
+)
+@pytest.mark.parametrize("params", [None, Params(5, 0.5)], ids=["tuned", "given"])
+def test_the_code_that_pages_show_works(tiny, tiny_store, monkeypatch, capsys, work, says, params):
+    monkeypatch.setenv("RESMEM_CACHE", str(tiny_store.root))
+    exec(tiny.config.code(params, work), {})
+    told = capsys.readouterr().out
+    assert says.format(n=len(tiny.test)) in told
+    if "-> " in says:
+        assert told.count("-> ") == (params or tiny.tune().params).k
+
+
+def test_a_config_tells_its_dataset_always():
+    assert LanguageConfig().options() == ["--dataset=python-docs"]
+    assert LanguageConfig(vocabulary=600).construction() == "LanguageConfig(dataset='python-docs', vocabulary=600)"
+
+
+def run(capsys, *arguments):
+    status = main([*arguments, "--json"])
+    out = capsys.readouterr()
+    assert status == 0, out.err
+    return json.loads(out.out)
+
+
+def test_the_command_line_judges_explains_and_writes(tiny, tiny_config, tiny_store, capsys, monkeypatch):
+    monkeypatch.setenv("RESMEM_CACHE", str(tiny_store.root))
+    options = tiny_config.options()
+    found = run(capsys, "evaluate", *options, "--tune")
+    assert set(found["perplexity"]) >= {"base", "interpolation", "resmem"}
+    assert sum(band["n"] for band in found["by_frequency"]) == found["n_test"] == len(tiny.test)
+    assert found["accuracy"]["resmem"] - found["accuracy"]["base"] == pytest.approx(found["delta"])
+    assert found["tuned_on"] == "validation"
+    assert found["delta_ci95"][0] <= found["delta"] <= found["delta_ci95"][1]
+    (listed,) = run(capsys, "runs")["runs"]
+    assert (listed["dataset"], listed["k"], listed["tuned"]) == (tiny_config.dataset, found["k"], True)
+    assert listed["resmem"] == found["accuracy"]["resmem"]
+    told = run(capsys, "explain", *options, "--context", "the red fox follows", "--k=5")
+    assert len(told["neighbors"]) == 5
+    assert told["context"] == "the red fox follows"
+    assert run(capsys, "explain", *options, "--point=3", "--tune")["label"] == tiny.class_names[tiny.test.labels[3]]
+    written = run(capsys, "generate", *options, "--prompt=the red fox", "--tokens=4", "--tune")
+    assert written["base"]
+    assert written["resmem"]
+    assert run(capsys, "tune", *options, "--objective=perplexity")["tuned_on"] == "validation"
+    assert run(capsys, "train", *options)["weights"] == "trained here"
+    assert main(["evaluate", *options, "--tune"]) == 0
+    assert "kNN-LM" in capsys.readouterr().out
+    assert main(["explain", *options, "--context=the red fox"]) == 0
+    assert "training context" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["evaluate", "--dataset=python-docs", "--imbalance=5"], "--imbalance does not go with"),
+        (["evaluate", "--vocabulary=600"], "--vocabulary goes with a text dataset"),
+        (["grid", "--dataset=python-docs"], "does not take the text dataset"),
+        (["generate", "--dataset=digits"], "takes a text dataset"),
+        (["evaluate", "--dataset=python-docs", "--vocabulary=7"], "7"),
+        (["explain"], "--point is needed"),
+        (["evaluate", "--dataset=novels"], "choose one of: arrays, cifar10"),
+        (["evaluate", "--dataset=novels"], "python-docs"),
+        (["evaluate", "--backbone=gru-small"], "'gru-small' is a language model and goes with a text dataset"),
+    ],
+)
+def test_wrong_usage_is_told_in_one_line(arguments, message, capsys):
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+    assert left.value.code == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_explain_wants_one_thing_to_explain(tiny_config, capsys):
+    assert main(["explain", *tiny_config.options()]) == 1
+    assert "either --context" in capsys.readouterr().err

@@ -1,0 +1,380 @@
+import json
+import pickle
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from resmem_core.common import threads
+from resmem_core.common.errors import Cancelled, InvalidParameterError, StoreError
+from resmem_core.memory.indexes import annoy_forest
+from resmem_core.memory.indexes.annoy_forest import AnnoyForest, Measured
+from resmem_core.memory.indexes.exact import ExactIndex
+from resmem_core.memory.indexes.ties import by_ticket
+from resmem_core.memory.types import recall_at_k
+
+
+@pytest.fixture
+def memory():
+    return np.random.default_rng(0).normal(size=(300, 8)).astype(np.float32)
+
+
+@pytest.fixture
+def saved(memory, tmp_path):
+    AnnoyForest.build(memory, seed=5, n_trees=10, search_k=80).save(tmp_path)
+    return tmp_path
+
+
+def test_manifest(saved, memory):
+    manifest = json.loads((saved / "index.json").read_text())
+    assert manifest | {"dimension": 8, "metric": "euclidean", "n_points": 300} == manifest
+    assert manifest | {"seed": 5, "n_trees": 10, "search_k": 80} == manifest
+    assert manifest["measured"] is None
+    assert manifest["bytes"] == (saved / "index.ann").stat().st_size
+
+
+def test_same_seed_same_bytes(memory, saved, tmp_path):
+    again, other = tmp_path / "again", tmp_path / "other"
+    again.mkdir()
+    other.mkdir()
+    AnnoyForest.build(memory, seed=5, n_trees=10).save(again)
+    AnnoyForest.build(memory, seed=6, n_trees=10).save(other)
+    content = (saved / "index.ann").read_bytes()
+    assert (again / "index.ann").read_bytes() == content
+    assert (other / "index.ann").read_bytes() != content
+
+
+def test_options_survive_saving(saved, memory):
+    queries = memory + np.float32(0.3)
+    loaded = AnnoyForest.load(saved, memory).search(queries, 10)
+    built = AnnoyForest.build(memory, seed=5, n_trees=10, search_k=80).search(queries, 10)
+    np.testing.assert_array_equal(loaded.indices, built.indices)
+    default = AnnoyForest.build(memory, seed=5).search(queries, 10)
+    assert (loaded.indices != default.indices).any()
+
+
+def test_fewer_trees_find_fewer(memory):
+    queries = np.random.default_rng(1).normal(size=(100, 8))
+    many, few = (AnnoyForest.build(memory, n_trees=n).search(queries, 10).distances.sum(dtype=float) for n in (50, 1))
+    assert few > many
+
+
+@pytest.mark.parametrize("rows", [299, 301])
+def test_other_number_of_points(saved, memory, rows):
+    with pytest.raises(StoreError, match=f"other embeddings .*n_points is 300, theirs is {rows}"):
+        AnnoyForest.load(saved, np.resize(memory, (rows, 8)))
+
+
+def test_other_dimension(saved, memory):
+    with pytest.raises(StoreError, match="dimension is 8, theirs is 4"):
+        AnnoyForest.load(saved, memory[:, :4])
+
+
+def test_other_content(saved, memory):
+    with pytest.raises(StoreError, match="belongs to other embeddings"):
+        AnnoyForest.load(saved, memory[::-1])
+
+
+def cut_short(file):
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+def noise(file):
+    file.write_bytes(np.random.default_rng(0).bytes(file.stat().st_size))
+
+
+def one_bit(file):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def empty(file):
+    file.write_bytes(b"")
+
+
+def missing(file):
+    file.unlink()
+
+
+@pytest.mark.parametrize("damage", [cut_short, noise, one_bit, empty, missing])
+@pytest.mark.parametrize("name", ["index.ann", "index.json"])
+def test_damage_is_noticed(saved, memory, name, damage):
+    damage(saved / name)
+    with pytest.raises(StoreError, match="build it anew"):
+        AnnoyForest.load(saved, memory)
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", "null", '{"seed": "x"}'])
+def test_manifest_of_another_kind(saved, memory, content):
+    (saved / "index.json").write_text(content)
+    with pytest.raises(StoreError, match="damaged"):
+        AnnoyForest.load(saved, memory)
+
+
+def test_never_fewer_than_k(memory, monkeypatch):
+    monkeypatch.delattr("resmem_core.memory.indexes.annoy_forest.ExactIndex")  # the forest alone is enough here
+    index = AnnoyForest.build(memory, n_trees=1, search_k=1)
+    assert len(index._forest.get_nns_by_vector([0.0] * 8, 50, 1)) < 50  # Annoy alone stops early
+    found = index.search(np.zeros((3, 8)), 50)
+    assert all(len(set(row)) == 50 for row in found.indices.tolist())
+
+
+def test_exact_search_steps_in_where_the_forest_fails(memory):
+    class Barren:
+        def get_nns_by_vector(self, vector, n, search_k):
+            return [0] if vector[0] > 0 else list(range(n))
+
+    index = AnnoyForest(memory, forest=Barren())
+    queries = np.zeros((2, 8), dtype=np.float32)
+    queries[0, 0] = 1
+    found = index.search(queries, 5)
+    distances = np.linalg.norm(memory - queries[0], axis=1)
+    np.testing.assert_array_equal(found.indices[0], np.argsort(distances)[:5])
+    assert set(found.indices[1]) == set(by_ticket(len(memory), 0)[:5])  # the first that it was given
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("n_trees", 0), ("n_trees", 2.5), ("search_k", 0), ("seed", -1), ("n_trees", True)]
+)
+def test_impossible_options(memory, option, value):
+    with pytest.raises(InvalidParameterError, match=f"{option}={value!r} must be a whole number"):
+        AnnoyForest.build(memory, **{option: value})
+
+
+class Fake:
+    """A forest that finds the first points of memory, after doing something else."""
+
+    def __init__(self, work):
+        self.work = work
+
+    def get_nns_by_vector(self, vector, n, search_k):
+        self.work()
+        return list(range(n))
+
+
+def workers(monkeypatch, n):
+    for module in annoy_forest, threads:
+        monkeypatch.setattr(module, "n_workers", lambda: n)
+
+
+def test_queries_are_searched_at_the_same_time(memory, monkeypatch):
+    workers(monkeypatch, 2)
+    meeting = threading.Barrier(2, timeout=10)  # broken unless two threads are inside at once
+    found = AnnoyForest(memory, forest=Fake(meeting.wait)).search(memory[:2], 3)
+    assert found.indices.shape == (2, 3)
+
+
+def test_one_query_starts_no_thread(memory):
+    seen = []
+    index = AnnoyForest(memory, forest=Fake(lambda: seen.append(threading.current_thread())))
+    index.search(memory[:1], 3)
+    assert seen == [threading.current_thread()]
+
+
+def test_neither_threads_nor_order_nor_blocks_show(memory, monkeypatch):
+    index = AnnoyForest.build(memory, n_trees=3, search_k=20)
+    queries = np.random.default_rng(1).normal(size=(700, 8)).astype(np.float32)  # enough to be ordered
+    workers(monkeypatch, 3)
+    together = index.search(queries, 10)
+    for row in range(0, 700, 50):
+        alone = index.search(queries[row : row + 1], 10)
+        np.testing.assert_array_equal(together.indices[row], alone.indices[0])
+        np.testing.assert_array_equal(together.distances[row], alone.distances[0])
+
+
+def test_near_queries_follow_each_other():
+    rng = np.random.default_rng(0)
+    cluster = rng.integers(0, 5, 600)
+    order = annoy_forest._by_place((100 * cluster[:, None] + rng.normal(size=(600, 3))).astype(np.float32))
+    np.testing.assert_array_equal(np.sort(order), np.arange(600))
+    changes = np.count_nonzero(np.diff(cluster[order]))
+    assert changes < np.count_nonzero(np.diff(cluster)) / 2
+
+
+def test_progress_comes_from_the_calling_thread(memory, monkeypatch):
+    workers(monkeypatch, 4)
+    seen = []
+    AnnoyForest.build(memory, n_trees=1).search(memory, 2, progress=lambda step: seen.append(threading.get_ident()))
+    assert set(seen) == {threading.get_ident()}
+    assert len(seen) == 6  # at the start and after each of five blocks
+
+
+def test_cancelling_stops_all_threads(memory, monkeypatch):
+    workers(monkeypatch, 2)
+    calls = []
+
+    def look():
+        calls.append(1)
+        time.sleep(1e-3)
+
+    def cancel(step):
+        if step.done:
+            raise Cancelled("enough")
+
+    before = set(threading.enumerate())
+    queries = np.zeros((3000, 8))
+    with pytest.raises(Cancelled, match="enough") as raised:  # its traceback keeps what the search left open
+        AnnoyForest(memory, forest=Fake(look)).search(queries, 3, progress=cancel)
+    assert raised.tb is not None
+    assert set(threading.enumerate()) <= before
+    assert 0 < len(calls) < 1500  # the first blocks, of 64 queries each
+
+
+def test_what_fails_in_a_thread_is_raised(memory, monkeypatch):
+    workers(monkeypatch, 2)
+
+    def fail():
+        raise RuntimeError("no such tree")
+
+    with pytest.raises(RuntimeError, match="no such tree"):
+        AnnoyForest(memory, forest=Fake(fail)).search(memory, 3)
+
+
+@pytest.fixture(scope="module")
+def hard():
+    """Points without clusters, of which a query must look at many."""
+    return np.random.default_rng(0).normal(size=(1000, 12)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def forest(hard):
+    return AnnoyForest.build(hard, n_trees=6)
+
+
+def drawn(seed, n=1000):
+    return np.random.default_rng(seed).normal(size=(n, 12)).astype(np.float32)
+
+
+def recall(index, queries, k):
+    exact = ExactIndex.build(index.embeddings).search(queries, k)
+    return recall_at_k(index.search(queries, k), exact, k)
+
+
+@pytest.mark.parametrize("target", [0.5, 0.95])
+def test_fresh_queries_reach_the_target(forest, target, monkeypatch):
+    monkeypatch.setattr(annoy_forest, "SAMPLE", 150)
+    fresh = drawn(1000)
+    reached = [recall(forest.calibrated(drawn(seed), 10, recall=target), fresh, 10) for seed in range(1, 9)]
+    assert min(reached) >= target
+    assert np.mean(reached) < target + 0.05  # no more than is needed to be sure
+
+
+def test_the_smallest_search_k_is_found(forest, monkeypatch):
+    monkeypatch.setattr(annoy_forest, "_lower_bound", np.mean)
+    queries = drawn(1, n=100)
+    chosen = forest.calibrated(queries, 10, recall=0.9)
+    assert chosen.recall == pytest.approx(recall(chosen, queries, 10))
+    assert chosen.recall >= 0.9
+
+    def at(search_k):
+        return AnnoyForest(forest.embeddings, n_trees=6, search_k=search_k, forest=forest._forest)
+
+    assert recall(at(int(chosen.search_k / 1.1)), queries, 10) < 0.9
+
+
+@pytest.mark.parametrize("threshold", [1, 2, 3, 50, 99, 100, 101, 5000, 9999, 10_000])
+def test_smallest_of_a_threshold(threshold):
+    found = annoy_forest._smallest(lambda n: n >= threshold, least=1, start=100, most=10_000)
+    assert threshold <= found <= max(1.1 * threshold, threshold + 1)
+
+
+@pytest.mark.parametrize(("least", "start", "most"), [(1, 1, 1), (5, 50, 3), (1, 100, 2), (7, 90, 1000)])
+def test_smallest_where_nothing_reaches(least, start, most):
+    assert annoy_forest._smallest(lambda n: False, least=least, start=start, most=most) == most
+
+
+def test_the_bound_is_below_the_mean_of_all():
+    rng = np.random.default_rng(0)
+    bounds = [annoy_forest._lower_bound(rng.binomial(10, 0.95, size=400) / 10) for _ in range(1000)]
+    assert 0.96 < np.mean(np.less(bounds, 0.95)) < 0.99
+    assert annoy_forest._lower_bound(np.array([0.7])) == 0.7
+
+
+def test_calibration_is_repeatable_and_leaves_the_forest_as_it_is(forest):
+    first, second = (forest.calibrated(drawn(1), 10, recall=0.8) for _ in range(2))
+    assert (first.search_k, first.measured) == (second.search_k, second.measured)
+    assert (first.recall_target, first.measured.k) == (0.8, 10)
+    assert first._forest is forest._forest
+    assert (forest.search_k, forest.recall, forest.recall_target) == (None, None, None)
+
+
+@pytest.mark.parametrize("k", [256, 1000])
+def test_calibrated_for_many_neighbours(forest, k):
+    chosen = forest.calibrated(drawn(1, n=20), k)
+    assert chosen.recall >= 0.95
+    assert k <= chosen.search_k <= 6000
+
+
+def test_perfect_recall_can_be_asked_for(forest):
+    assert forest.calibrated(drawn(1, n=50), 5, recall=1).recall == 1
+
+
+def test_a_target_out_of_reach_is_said_to_be(memory):
+    queries = np.random.default_rng(1).normal(size=(30, 8))
+    chosen = AnnoyForest(memory, n_trees=2, forest=Fake(lambda: None)).calibrated(queries, 3)
+    assert chosen.search_k == 2 * len(memory)
+    assert chosen.recall < 0.2 < chosen.recall_target == 0.95
+
+
+def test_what_was_measured_survives(forest, tmp_path):
+    chosen = forest.calibrated(drawn(1, n=50), np.int64(10), recall=np.float64(0.7))
+    chosen.save(tmp_path)
+    for other in AnnoyForest.load(tmp_path, forest.embeddings), pickle.loads(pickle.dumps(chosen)):
+        assert (other.search_k, other.measured) == (chosen.search_k, chosen.measured)
+
+
+def test_calibration_can_be_cancelled(forest):
+    steps = []
+
+    def cancel(step):
+        steps.append(step)
+        if step.done == 2:
+            raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        forest.calibrated(drawn(1), 10, progress=cancel)
+    assert {step.stage for step in steps} == {"Choosing search_k"}
+    assert [step.done for step in steps] == sorted(step.done for step in steps)
+
+
+@pytest.mark.parametrize("target", [0, -1, 1.01, np.nan, "0.9", None])
+def test_impossible_targets(forest, target):
+    with pytest.raises(InvalidParameterError, match=f"recall={target!r} must be"):
+        forest.calibrated(drawn(1), 10, recall=target)
+
+
+def test_calibration_needs_queries_that_fit(forest):
+    with pytest.raises(InvalidParameterError, match=r"queries of shape \(0, 12\) must hold at least one"):
+        forest.calibrated(drawn(1, n=0), 10)
+    with pytest.raises(InvalidParameterError, match=r"must have the shape \(M, 12\)"):
+        forest.calibrated(np.zeros((5, 3)), 10)
+    with pytest.raises(InvalidParameterError, match="k=1001 cannot exceed"):
+        forest.calibrated(drawn(1), 1001)
+
+
+def test_a_manifest_of_the_version_before(saved, memory):
+    file = saved / "index.json"
+    manifest = json.loads(file.read_text())
+    del manifest["measured"]
+    file.write_text(json.dumps(manifest))
+    with pytest.raises(StoreError, match="build it anew"):
+        AnnoyForest.load(saved, memory)
+
+
+@pytest.mark.parametrize(
+    "measured",
+    [3, {"recall": 0.9}, {"recall": 2, "target": 0.9, "k": 3}, {"recall": "x", "target": 0.9, "k": 3}],
+)
+def test_a_manifest_with_an_impossible_recall(saved, memory, measured):
+    file = saved / "index.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"measured": measured}))
+    with pytest.raises(StoreError, match="build it anew"):
+        AnnoyForest.load(saved, memory)
+
+
+@pytest.mark.parametrize(("recall", "target", "k"), [(-0.1, 0.9, 3), (0.9, 0, 3), (0.9, 0.9, 0)])
+def test_impossible_measurements(recall, target, k):
+    with pytest.raises(InvalidParameterError):
+        Measured(recall, target, k)

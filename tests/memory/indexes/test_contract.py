@@ -1,0 +1,245 @@
+"""What every registered index promises, whichever it is."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+from resmem_core.common.errors import InvalidParameterError
+from resmem_core.common.progress import Step
+from resmem_core.memory.indexes import INDEXES, exact
+from resmem_core.memory.indexes.ties import by_ticket, tickets
+
+
+@pytest.fixture(params=INDEXES.names())
+def kind(request):
+    return INDEXES.get(request.param)
+
+
+@pytest.fixture(params=["compiled", "torch"])
+def engine(request, monkeypatch):
+    """Let exact search go through both of its engines."""
+    monkeypatch.setattr(exact, "LARGE", {"compiled": 0, "torch": 10**18}[request.param])
+
+
+def clustered(n, dimension=16, seed=0):
+    rng = np.random.default_rng(seed)
+    centers = rng.normal(scale=5, size=(10, dimension))
+    return (centers[rng.integers(0, 10, n)] + rng.normal(size=(n, dimension))).astype(np.float32)
+
+
+def truth(memory, queries):
+    """Return all distances in float64, by direct difference, (M, N)."""
+    return np.linalg.norm(queries[:, None].astype(float) - memory[None].astype(float), axis=2)
+
+
+def assert_well_formed(found, shape, seed=0):
+    assert found.distances.shape == found.indices.shape == shape
+    assert found.distances.dtype == np.float32
+    assert found.indices.dtype == np.int64
+    steps = np.diff(found.distances, axis=1)
+    assert (steps >= 0).all()
+    drawn = tickets(found.indices, seed).astype(np.int64)
+    assert (np.diff(drawn, axis=1)[steps == 0] > 0).all()
+    assert all(len(set(row)) == shape[1] for row in found.indices.tolist())
+
+
+def assert_same(found, expected):
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    np.testing.assert_array_equal(found.distances, expected.distances)
+
+
+def test_names_and_summary(kind):
+    assert INDEXES.get(kind.name) is kind
+    assert kind.summary
+    assert isinstance(kind.exact, bool)
+
+
+def test_answers_are_well_formed_and_distances_true(kind):
+    memory, queries = clustered(300), clustered(40, seed=1)
+    found = kind.build(memory).search(queries, 7)
+    assert_well_formed(found, (40, 7))
+    expected = np.take_along_axis(truth(memory, queries), found.indices, axis=1)
+    np.testing.assert_allclose(found.distances, expected, rtol=1e-6)
+
+
+def test_recall(kind):
+    memory, queries = clustered(2000), clustered(100, seed=1)
+    found = kind.build(memory).search(queries, 10)
+    nearest = np.argsort(truth(memory, queries), axis=1)[:, :10]
+    recall = np.mean([len(np.intersect1d(a, b)) / 10 for a, b in zip(found.indices, nearest, strict=True)])
+    assert recall == 1 if kind.exact else recall > 0.9
+
+
+def test_a_memory_point_finds_itself(kind):
+    memory = clustered(200)
+    found = kind.build(memory).search(memory, 1)
+    np.testing.assert_array_equal(found.indices[:, 0], np.arange(200))
+    assert not found.distances.any()
+
+
+def test_exclude_leaves_itself_out(kind):
+    memory = clustered(50)
+    index = kind.build(memory)
+    found = index.search(memory, 5, exclude=np.arange(50))
+    assert_well_formed(found, (50, 5))
+    assert not (found.indices == np.arange(50)[:, None]).any()
+    assert_same(found, type(found)(*(part[:, 1:] for part in vars(index.search(memory, 6)).values())))
+
+
+def test_exclude_among_copies_finds_the_other_copies(kind):
+    memory = np.repeat(clustered(4), 6, axis=0)  # six copies of each
+    ids = np.arange(24)
+    found = kind.build(memory).search(memory, 5, exclude=ids)
+    assert not found.distances.any()
+    for row, others in enumerate(found.indices):
+        assert set(others) == set(ids[ids // 6 == row // 6]) - {row}
+
+
+def test_exclude_among_more_copies_than_asked_for(kind):
+    memory = np.ones((30, 3), dtype=np.float32)
+    found = kind.build(memory).search(memory, 4, exclude=np.arange(30))
+    assert_well_formed(found, (30, 4))
+    assert not (found.indices == np.arange(30)[:, None]).any()
+    assert not found.distances.any()
+
+
+@pytest.mark.parametrize("copies", [1, 40])
+def test_every_point_can_be_asked_for(kind, copies):
+    memory = np.repeat(clustered(60 // copies), copies, axis=0)
+    n = len(memory)
+    index = kind.build(memory)
+    everyone = index.search(memory, n)
+    assert_well_formed(everyone, (n, n))
+    np.testing.assert_allclose(everyone.distances, np.sort(truth(memory, memory), axis=1), rtol=1e-6)
+    others = index.search(memory, n - 1, exclude=np.arange(n))
+    assert_well_formed(others, (n, n - 1))
+    assert not (others.indices == np.arange(n)[:, None]).any()
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+@pytest.mark.parametrize("n", [300, 3000])  # beyond what a forest keeps in one leaf
+def test_of_points_equally_near_the_lowest_tickets_are_found(kind, n, seed, engine):
+    index = kind.build(np.zeros((n, 2)), seed=seed).calibrated(np.zeros((5, 2)), 20)
+    found = index.search(np.ones((3, 2)), 20)
+    assert_well_formed(found, (3, 20), seed)
+    if kind.exact:
+        np.testing.assert_array_equal(found.indices, np.tile(by_ticket(n, seed)[:20], (3, 1)))
+
+
+def test_no_class_wins_ties_by_its_place_in_the_file(kind):
+    """Where all embeddings are equal, neighbours are a sample of memory."""
+    labels = np.repeat([0, 1], [300, 2700])  # class 0 stands first, as in a folder of images
+    share = [
+        labels[kind.build(np.zeros((3000, 2)), seed=seed).search(np.zeros((1, 2)), 50).indices].mean()
+        for seed in range(20)
+    ]
+    assert abs(np.mean(share) - 0.9) < 5 * np.sqrt(0.9 * 0.1 / (50 * 20))
+
+
+def test_one_point(kind):
+    index = kind.build(np.float32([[3, 4]]))
+    found = index.search(np.zeros((2, 2)), 1)
+    np.testing.assert_array_equal(found.distances, [[5], [5]])
+    np.testing.assert_array_equal(found.indices, [[0], [0]])
+    with pytest.raises(InvalidParameterError, match="k=1 cannot exceed"):
+        index.search(np.zeros((1, 2)), 1, exclude=np.array([0]))
+
+
+def test_no_queries(kind):
+    found = kind.build(clustered(5)).search(np.empty((0, 16)), 3)
+    assert_well_formed(found, (0, 3))
+
+
+@pytest.mark.parametrize("k", [0, -1, 1.5, "3", True, None])
+def test_k_must_be_a_positive_whole_number(kind, k):
+    with pytest.raises(InvalidParameterError, match=f"k={k!r} must be a whole number"):
+        kind.build(clustered(5)).search(clustered(2), k)
+
+
+def test_k_beyond_memory(kind):
+    index = kind.build(clustered(5))
+    with pytest.raises(InvalidParameterError, match=r"k=6 .* 5"):
+        index.search(clustered(2), 6)
+    with pytest.raises(InvalidParameterError, match=r"k=5 .* 4"):
+        index.search(clustered(2), 5, exclude=np.array([0, 1]))
+
+
+@pytest.mark.parametrize("shape", [(2, 15), (16,), (1, 2, 16)])
+def test_queries_of_another_shape(kind, shape):
+    with pytest.raises(InvalidParameterError, match=str(shape).replace("(", r"\(").replace(")", r"\)")):
+        kind.build(clustered(5)).search(np.zeros(shape), 1)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+def test_numbers_that_float32_cannot_hold(kind, value):
+    bad = np.full((2, 16), value)
+    with pytest.raises(InvalidParameterError, match="queries must be finite"):
+        kind.build(clustered(5)).search(bad, 1)
+    with pytest.raises(InvalidParameterError, match="embeddings must be finite"):
+        kind.build(bad)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (3,), (2, 2, 2)])
+def test_memory_of_an_impossible_shape(kind, shape):
+    with pytest.raises(InvalidParameterError, match=r"embeddings of shape \("):
+        kind.build(np.zeros(shape, dtype=np.float32))
+
+
+def test_exclude_of_another_length(kind):
+    with pytest.raises(InvalidParameterError, match=r"exclude of shape \(3,\).* 2 queries"):
+        kind.build(clustered(5)).search(clustered(2), 1, exclude=np.arange(3))
+
+
+def test_round_trip_gives_identical_answers(kind, tmp_path):
+    memory, queries = clustered(500), clustered(50, seed=1)
+    index = kind.build(memory, seed=3)
+    before = index.search(queries, 10)
+    index.save(tmp_path)
+    assert_same(index.search(queries, 10), before)
+    assert_same(kind.load(tmp_path, memory).search(queries, 10), before)
+
+
+def test_memory_mapped_embeddings(kind, tmp_path):
+    memory, queries = clustered(100), clustered(10, seed=1)
+    np.save(tmp_path / "z.npy", memory)
+    mapped = np.load(tmp_path / "z.npy", mmap_mode="r")
+    assert_same(kind.build(mapped).search(queries, 3), kind.build(memory).search(queries, 3))
+
+
+def test_pickle(kind):
+    memory, queries = clustered(500), clustered(50, seed=1)
+    index = kind.build(memory, seed=3)
+    assert_same(pickle.loads(pickle.dumps(index)).search(queries, 10), index.search(queries, 10))
+
+
+def test_same_seed_same_answers(kind):
+    memory, queries = clustered(1000), clustered(50, seed=1)
+    first, second = (kind.build(memory, seed=7).search(queries, 20) for _ in range(2))
+    assert_same(first, second)
+
+
+def test_scaling_scales_distances_only(kind):
+    memory, queries = clustered(500), clustered(50, seed=1)
+    found = kind.build(memory).search(queries, 10)
+    scaled = kind.build(4 * memory).search(4 * queries, 10)
+    np.testing.assert_array_equal(scaled.indices, found.indices)
+    np.testing.assert_array_equal(scaled.distances, 4 * found.distances)
+
+
+def test_search_changes_nothing_it_was_given(kind):
+    memory, queries = clustered(100), clustered(10, seed=1)
+    memory.flags.writeable = queries.flags.writeable = False
+    index = kind.build(memory)
+    assert_same(index.search(queries, 3), index.search(queries, 3))
+
+
+def test_progress_ends_at_the_number_of_queries(kind, monkeypatch):
+    monkeypatch.setattr(exact, "BLOCK", 2**15)  # so few points are searched in one step otherwise
+    steps: list[Step] = []
+    kind.build(clustered(20)).search(clustered(5000), 2, progress=steps.append)
+    assert {(step.stage, step.total) for step in steps} == {("Searching neighbours", 5000)}
+    done = [step.done for step in steps]
+    assert done == sorted(set(done))
+    assert (done[0], done[-1]) == (0, 5000)
+    assert len(done) > 2

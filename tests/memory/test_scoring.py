@@ -1,0 +1,182 @@
+"""Scores over the whole vocabulary are those of tables, whatever the blocks."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as limits
+from hypothesis import strategies as st
+
+from resmem_core.common.errors import Cancelled, InvalidParameterError
+from resmem_core.memory import output, scoring
+from resmem_core.memory.scoring import from_scores, ranks_of
+from resmem_core.memory.types import Neighbors, Params, TokenMemory, TokenQueries
+from resmem_core.models.types import OutputLayer
+from tests.memory.dense import Dense, problem, ranks, search
+
+SIGMAS = st.sampled_from([1e-30, 0.1, 1.0, 10.0, 1e30])
+TEMPERATURES = st.sampled_from([0.1, 0.5, 1.0, 4.0, 1e30])
+
+
+def dense_scores(memory, queries, params):
+    """Return the scores of all queries, (M, C)."""
+    return np.concatenate(list(from_scores(lambda some, scores: scores, memory, queries, params)))
+
+
+@limits(max_examples=60)
+@given(
+    seed=st.integers(0, 2**32),
+    n_classes=st.sampled_from([2, 3, 17, 40, 300]),
+    k=st.integers(1, 16),
+    sigma=SIGMAS,
+    temperature=TEMPERATURES,
+    bias=st.booleans(),
+    whole=st.booleans(),
+)
+def test_scores_are_those_of_a_table(seed, n_classes, k, sigma, temperature, bias, whole):
+    memory, queries = problem(np.random.default_rng(seed), n_classes, n_queries=9, bias=bias, whole=whole)
+    found = dense_scores(memory, queries, Params(k, sigma, temperature))
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, Dense(memory, queries).scores(k, sigma, temperature), atol=1e-5)
+
+
+def test_of_a_thousand_classes():
+    memory, queries = problem(np.random.default_rng(0), 1000, n_memory=900, dimension=16)
+    found = dense_scores(memory, queries, Params(16, 0.7, 1.5))
+    np.testing.assert_allclose(found, Dense(memory, queries).scores(16, 0.7, 1.5), atol=1e-5)
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+    assert -1 <= found.min() < 0
+    assert found.max() <= 2
+
+
+@pytest.mark.parametrize("temperature", [1e-30, 1e-3, 0.2, 1.0, 1e30])
+def test_a_memory_row_is_told_its_own_token(temperature):
+    """Explicit memorisation: k = 1 and itself not excluded."""
+    memory, _ = problem(np.random.default_rng(0), n_memory=200)
+    itself = search(memory.embeddings, memory.embeddings, 1)
+    assert len(np.unique(memory.embeddings, axis=0)) == 200  # no duplicates
+    np.testing.assert_array_equal(itself.indices[:, 0], np.arange(200))
+    queries = TokenQueries(memory.embeddings, memory.labels, np.zeros(200, int), itself)
+    scores = dense_scores(memory, queries, Params(1, 0.3, temperature))
+    np.testing.assert_allclose(scores, np.eye(40)[memory.labels], atol=1e-4 if temperature < 0.01 else 1e-5)
+
+
+def test_the_order_of_memory_does_not_matter():
+    memory, queries = problem(np.random.default_rng(0))
+    order = np.random.default_rng(1).permutation(len(memory))
+    moved = Neighbors(queries.neighbors.distances, np.argsort(order)[queries.neighbors.indices])
+    other = TokenMemory(memory.embeddings[order], memory.labels[order], memory.output)
+    found = dense_scores(
+        other, TokenQueries(queries.embeddings, queries.labels, queries.documents, moved), Params(9, 1.0)
+    )
+    np.testing.assert_allclose(found, dense_scores(memory, queries, Params(9, 1.0)), atol=1e-6)
+
+
+def test_very_high_temperatures_are_soft_knn():
+    memory, queries = problem(np.random.default_rng(0))
+    for temperature in 1e9, 1e300:
+        found = dense_scores(memory, queries, Params(9, 0.5, temperature))
+        np.testing.assert_allclose(found, Dense(memory, queries).votes(9, 0.5), atol=1e-6)
+
+
+def test_a_base_model_without_residuals_is_left_alone():
+    memory, queries = problem(np.random.default_rng(0))
+    certain = OutputLayer(1e4 * memory.output.weight, 1e4 * memory.output.bias)
+    known = TokenMemory(memory.embeddings, certain.logits(memory.embeddings).argmax(axis=1), certain)
+    scores = dense_scores(known, queries, Params(16, 1.0))
+    expected = np.eye(40)[certain.logits(queries.embeddings).argmax(axis=1)]
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("factor", [2.0**-10, 4.0])
+def test_distances_and_sigma_scale_together(factor):
+    memory, queries = problem(np.random.default_rng(0))
+    scaled = Neighbors(np.float32(factor) * queries.neighbors.distances, queries.neighbors.indices)
+    found = dense_scores(
+        memory, TokenQueries(queries.embeddings, queries.labels, queries.documents, scaled), Params(9, 0.5 * factor)
+    )
+    np.testing.assert_array_equal(found, dense_scores(memory, queries, Params(9, 0.5)))
+
+
+@pytest.mark.parametrize("budget", [1, 30_000, 10**9])
+@pytest.mark.parametrize("at_a_time", [1, 100, 2**20])
+def test_blocks_give_the_same_scores_in_order(monkeypatch, budget, at_a_time):
+    memory, queries = problem(np.random.default_rng(0))
+    whole = dense_scores(memory, queries, Params(16, 0.7, 1.5))
+    for module in scoring, output:
+        monkeypatch.setattr(module, "LOGITS", at_a_time)
+    steps, seen = [], []
+    parts = from_scores(
+        lambda some, scores: (some, scores), memory, queries, Params(16, 0.7, 1.5), budget=budget, progress=steps.append
+    )
+    for some, scores in parts:
+        assert len(some) == len(scores) <= max(1, at_a_time // 40)
+        seen.append((some.labels, scores))
+    np.testing.assert_array_equal(np.concatenate([labels for labels, _ in seen]), queries.labels)
+    np.testing.assert_allclose(np.concatenate([scores for _, scores in seen]), whole, atol=1e-6)
+    done = [step.done for step in steps]
+    assert (done[0], done[-1]) == (0, 60)
+    assert done == sorted(done)
+    if budget == 1:
+        assert done == list(range(61))  # one by one
+
+
+def test_cancelled():
+    memory, queries = problem(np.random.default_rng(0))
+
+    def cancel(step):
+        if step.done:
+            raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        list(from_scores(lambda some, scores: 0, memory, queries, Params(3, 1.0), budget=1, progress=cancel))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_memory_mapped_memory_and_read_only_weights(tmp_path):
+    memory, queries = problem(np.random.default_rng(0))
+    np.save(tmp_path / "embeddings.npy", memory.embeddings)
+    weight = memory.output.weight.copy()
+    weight.flags.writeable = False
+    mapped = TokenMemory(
+        np.load(tmp_path / "embeddings.npy", mmap_mode="r"), memory.labels, OutputLayer(weight, memory.output.bias)
+    )
+    found = dense_scores(mapped, queries, Params(9, 0.5))
+    np.testing.assert_array_equal(found, dense_scores(memory, queries, Params(9, 0.5)))
+
+
+@limits(max_examples=50)
+@given(st.integers(0, 2**32), st.integers(1, 6), st.integers(1, 4))
+def test_ranks_go_by_score_then_by_class(seed, n_classes, n_levels):
+    rng = np.random.default_rng(seed)
+    scores, labels = rng.integers(0, n_levels, (8, n_classes)).astype(np.float32), rng.integers(0, n_classes, 8)
+    np.testing.assert_array_equal(ranks_of(scores, labels), ranks(scores, labels))
+
+
+def changed(queries, **given):
+    fields = {name: getattr(queries, name) for name in ("embeddings", "labels", "documents", "neighbors")}
+    return TokenQueries(**fields | given)
+
+
+def test_refuses_what_does_not_fit():
+    memory, queries = problem(np.random.default_rng(0))
+    near = queries.neighbors
+
+    def asked(with_memory=memory, with_queries=queries, k=3):
+        return dense_scores(with_memory, with_queries, Params(k, 1.0))
+
+    with pytest.raises(InvalidParameterError, match="k=17 cannot exceed the 16"):
+        asked(k=17)
+    with pytest.raises(InvalidParameterError, match="no tokens"):
+        asked(with_queries=queries.take(slice(0, 0)))
+    with pytest.raises(InvalidParameterError, match=r"labels of the queries from .* to 40"):
+        asked(with_queries=changed(queries, labels=np.full(60, 40, np.int32)))
+    with pytest.raises(InvalidParameterError, match="labels of memory from -1"):
+        asked(with_memory=TokenMemory(memory.embeddings, np.full(300, -1, np.int32), memory.output))
+    with pytest.raises(InvalidParameterError, match=r"indices from .* to 300"):
+        asked(with_queries=changed(queries, neighbors=Neighbors(near.distances, np.full_like(near.indices, 300))))
+    with pytest.raises(InvalidParameterError, match="distances from nan"):
+        asked(with_queries=changed(queries, neighbors=Neighbors(np.nan * near.distances, near.indices)))
+    with pytest.raises(InvalidParameterError, match=r"embeddings \(M, 8\)"):
+        asked(with_queries=changed(queries, embeddings=queries.embeddings[:, :7]))
+    with pytest.raises(InvalidParameterError, match=r"labels \(N,\)"):
+        asked(with_memory=TokenMemory(memory.embeddings[:-1], memory.labels, memory.output))

@@ -1,0 +1,313 @@
+"""Every cell of the grid is what its setting gives over the whole vocabulary, or says by how much it may be off."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as limits
+from hypothesis import strategies as st
+
+from resmem_core.common.errors import Cancelled, InvalidParameterError
+from resmem_core.memory import output, support
+from resmem_core.memory.sparse_sweep import sweep_interpolation, sweep_tokens
+from resmem_core.memory.sweep import KNN
+from resmem_core.memory.types import Neighbors, TokenMemory, TokenQueries
+from resmem_core.models.types import OutputLayer
+from tests.memory.dense import Dense, leads, problem, ranks, search
+
+SIGMAS = st.sampled_from([1e-30, 0.1, 1.0, 10.0, 1e30])
+TEMPERATURES = st.sampled_from([0.1, 0.5, 1.0, 4.0, 1e30, KNN])
+SHARES = [0.01, 0.4, 1.0]
+
+
+def cells(found):
+    """Yield the place in the grid of each cell, and its temperature, sigma and k."""
+    grid = found.grid
+    for t, s, g in np.ndindex(grid.shape):
+        yield (t, s, g), (int(grid.ks[g]), grid.sigmas[s], grid.temperatures[t])
+
+
+def assert_matches(found, memory, queries):
+    """Compare with tables: counts up to the undecided and what float32 may order either way, losses up to bounds."""
+    dense = Dense(memory, queries)
+    base_lead = leads(dense.logits, queries.labels)
+    assert found.n == len(queries)
+    assert (base_lead > 1e-5).sum() <= found.base_right <= (base_lead >= -1e-5).sum()
+    for cell, setting in cells(found):
+        scores = dense.scores(*setting)
+        surely, perhaps = dense.n_right(scores)
+        assert surely <= found.right[cell], setting
+        assert found.right[cell] - found.undecided[cell] <= perhaps, setting
+        lead, wrong = leads(scores, queries.labels), base_lead < -1e-5
+        assert ((lead > 2e-5) & wrong).sum() <= found.fixed[cell]
+        assert found.fixed[cell] - found.undecided[cell] <= ((lead > -2e-5) & (base_lead < 1e-5)).sum()
+        for e, share in enumerate(found.smoothings):
+            nll = dense.smoothed_nll(*setting, share).mean()
+            assert found.nll[cell][e] <= nll * (1 + 1e-4) + 2e-3, (setting, share)
+            assert found.nll_most[cell][e] >= nll * (1 - 1e-4) - 2e-3, (setting, share)
+            assert found.nll[cell][e] <= found.nll_most[cell][e] + 1e-12
+
+
+@limits(max_examples=60)
+@given(
+    seed=st.integers(0, 2**32),
+    n_classes=st.sampled_from([2, 3, 17, 40]),
+    ks=st.sets(st.integers(1, 16), min_size=1, max_size=4),
+    sigmas=st.lists(SIGMAS, min_size=1, max_size=2),
+    temperatures=st.lists(TEMPERATURES, min_size=1, max_size=2),
+    shares=st.sampled_from([[], [0.3], SHARES]),
+    whole=st.booleans(),
+    bias=st.booleans(),
+)
+def test_every_cell_is_what_its_setting_alone_gives(seed, n_classes, ks, sigmas, temperatures, shares, whole, bias):
+    memory, queries = problem(np.random.default_rng(seed), n_classes, n_queries=9, whole=whole, bias=bias)
+    found = sweep_tokens(memory, queries, ks=sorted(ks), sigmas=sigmas, temperatures=temperatures, smoothings=shares)
+    assert_matches(found, memory, queries)
+    assert not found.undecided.any()  # all classes are in the supports
+    np.testing.assert_array_equal(found.nll, found.nll_most)
+    assert found.nll.shape == (*found.grid.shape, len(shares))
+
+
+GRID = {"ks": [1, 3, 16], "sigmas": [0.1, 2.0], "temperatures": [0.5, 1.0, 3.0, KNN], "smoothings": SHARES}
+
+
+def test_of_a_thousand_classes():
+    memory, queries = problem(np.random.default_rng(0), 1000, n_memory=900, n_queries=100, dimension=16)
+    found = sweep_tokens(memory, queries, **GRID)
+    assert_matches(found, memory, queries)
+    assert not found.undecided.any()
+    assert (found.nll_most[..., :2] - found.nll[..., :2] < 0.05).all()
+
+
+@pytest.mark.parametrize(("width", "negligible"), [(0, 1e-3), (1, 0.0), (3, 0.05), (256, 0.2), (256, 1e-6)])
+@pytest.mark.parametrize("seed", range(4))
+def test_narrow_supports_tell_what_they_do_not_know(monkeypatch, width, negligible, seed):
+    monkeypatch.setattr(support, "WIDTH", width)
+    monkeypatch.setattr(support, "NEGLIGIBLE", negligible)
+    memory, queries = problem(np.random.default_rng(seed), 400, n_queries=40, scale=3)
+    found = sweep_tokens(memory, queries, **GRID)
+    assert_matches(found, memory, queries)
+
+
+def hidden(n_classes=30):
+    """Return queries whose label their neighbour votes for, with a score that another class beats.
+
+    The base model gives every class but the voted one about the same; the row remembered is certain of its own class.
+    """
+    weight = np.zeros((n_classes, 2), np.float32)
+    weight[1:, 0] = 1  # the queries: all classes but class 0
+    weight[0, 1] = 9  # the row: class 0 alone
+    memory = TokenMemory(np.array([[0, 1]], np.float16), np.array([0], np.int32), OutputLayer(weight))
+    asked = np.array([[5, 0]], np.float16)
+    return memory, TokenQueries(asked, np.array([0], np.int32), np.zeros(1, int), search(asked, memory.embeddings, 1))
+
+
+def test_a_class_outside_may_win(monkeypatch):
+    memory, queries = hidden()
+    (score, best) = np.sort(Dense(memory, queries).scores(1, 1.0, 1.0)[0])[[0, -1]]
+    assert Dense(memory, queries).scores(1, 1.0, 1.0)[0].argmax() != 0
+    grid = {"ks": [1], "sigmas": [1], "temperatures": [1], "smoothings": [0.1]}
+    found = sweep_tokens(memory, queries, **grid)
+    assert (found.right.item(), found.undecided.item()) == (0, 0)
+    monkeypatch.setattr(support, "WIDTH", 0)
+    found = sweep_tokens(memory, queries, **grid)
+    assert (found.right.item(), found.fixed.item(), found.undecided.item()) == (1, 1, 1)
+    assert_matches(found, memory, queries)
+    assert found.nll_most.item() >= found.nll.item()
+    assert score < best
+
+
+def test_the_threshold_of_scores_of_which_none_is_positive():
+    """All of the probability is outside the support: nothing is taken, and nothing divided by nothing."""
+    from resmem_core.common.vector_loops import simplex_threshold
+
+    assert simplex_threshold(np.array([0, -0.25, -0.5], np.float32), np.float32(1)) == 0
+
+
+def exact(rng, n_classes, n_queries=20, n_memory=100, k=16):
+    """Return data whose probabilities and weights are 0 or 1: scores times k are whole, so that ties are exact."""
+    weight = 1000 * np.eye(n_classes, dtype=np.float32)
+    some = min(n_classes, 4)
+
+    def points(n):
+        usual = np.where(rng.random(n) < 0.9, rng.integers(0, some), rng.integers(0, some, n))
+        return np.eye(n_classes, dtype=np.float16)[usual]
+
+    memory = TokenMemory(points(n_memory), rng.integers(0, some, n_memory).astype(np.int32), OutputLayer(weight))
+    near = Neighbors(np.ones((n_queries, k), np.float32), rng.integers(0, n_memory, (n_queries, k)))
+    labels = rng.integers(0, min(n_classes, 5), n_queries).astype(np.int32)
+    return memory, TokenQueries(points(n_queries), labels, np.zeros(n_queries, int), near)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 17, 300])
+@pytest.mark.parametrize("seed", range(5))
+def test_exact_ties_go_to_the_first_class(n_classes, seed):
+    memory, queries = exact(np.random.default_rng(seed), n_classes, n_queries=60)
+    ks = list(range(1, 17))
+    found = sweep_tokens(memory, queries, ks=ks, sigmas=[0.5], temperatures=[1.0])
+    dense, n_tied = Dense(memory, queries), 0
+    for g, k in enumerate(ks):
+        scores = (k * dense.scores(k, 0.5, 1.0)).round().astype(int)
+        n_tied += ((scores == scores.max(axis=1, keepdims=True)).sum(axis=1) > 1).sum()
+        assert found.right[0, 0, g] == (scores.argmax(axis=1) == queries.labels).sum()
+    assert n_tied > 3
+
+
+def test_knn_is_soft_knn_alone():
+    memory, queries = problem(np.random.default_rng(0))
+    found = sweep_tokens(memory, queries, ks=range(1, 17), sigmas=[0.3], temperatures=[KNN, 1e30, 1.0])
+    dense = Dense(memory, queries)
+    for g in range(16):
+        surely, perhaps = dense.n_right(dense.votes(g + 1, 0.3))
+        assert surely <= found.right[0, 0, g] <= perhaps
+    np.testing.assert_array_equal(found.right[0], found.right[1])
+    assert (found.right[0] != found.right[2]).any()
+
+
+@pytest.mark.parametrize("n_classes", [40, 1000])
+def test_a_memory_row_is_told_its_own_token(n_classes):
+    """Explicit memorisation: k = 1 and itself not excluded."""
+    memory, _ = problem(np.random.default_rng(0), n_classes, n_memory=200)
+    itself = search(memory.embeddings, memory.embeddings, 1)
+    queries = TokenQueries(memory.embeddings, memory.labels, np.zeros(200, int), itself)
+    found = sweep_tokens(
+        memory, queries, ks=[1], sigmas=[1e-30, 1, 1e30], temperatures=[0.05, 1, 1e30, KNN], smoothings=[0.001]
+    )
+    assert (found.right == 200).all()
+    assert not found.undecided.any()
+    assert (found.fixed == 200 - found.base_right).all()
+    assert (found.nll < 0.002).all()  # probability 1, but for the smoothing
+
+
+def test_shares_and_counts():
+    memory, queries = problem(np.random.default_rng(0))
+    found = sweep_tokens(memory, queries, **GRID)
+    np.testing.assert_array_equal(found.accuracy, found.right / 60)
+    assert found.base_accuracy == found.base_right / 60
+    np.testing.assert_array_equal(found.smoothings, SHARES)
+    assert found.fixed.max() > 0
+    base = Dense(memory, queries)
+    np.testing.assert_allclose(found.nll[..., 2], -np.log(base.own(base.base())).mean(), rtol=1e-5)  # eps = 1
+
+
+def assert_same(found, expected, atol=0.0):
+    np.testing.assert_array_equal(found.right, expected.right)
+    np.testing.assert_allclose(found.nll, expected.nll, rtol=1e-5, atol=atol)
+
+
+def test_the_order_of_memory_does_not_matter():
+    memory, queries = problem(np.random.default_rng(0))
+    order = np.random.default_rng(1).permutation(len(memory))
+    moved = Neighbors(queries.neighbors.distances, np.argsort(order)[queries.neighbors.indices])
+    other = TokenMemory(memory.embeddings[order], memory.labels[order], memory.output)
+    asked = TokenQueries(queries.embeddings, queries.labels, queries.documents, moved)
+    assert_same(sweep_tokens(other, asked, **GRID), sweep_tokens(memory, queries, **GRID), atol=1e-4)
+    knn_lm = {"ks": [1, 9], "sigmas": [0.5], "weights": [0.0, 0.5]}
+    assert_same(sweep_interpolation(other, asked, **knn_lm), sweep_interpolation(memory, queries, **knn_lm))
+
+
+@pytest.mark.parametrize("budget", [1, 2**20, 2**28])
+def test_blocks_give_the_same_numbers(monkeypatch, budget):
+    memory, queries = problem(np.random.default_rng(0), n_queries=80)
+    whole = sweep_tokens(memory, queries, **GRID)
+    monkeypatch.setattr(output, "LOGITS", 1)  # rows of memory in blocks of 16
+    steps = []
+    found = sweep_tokens(memory, queries, **GRID, budget=budget, progress=steps.append)
+    assert_same(found, whole, atol=1e-4)
+    np.testing.assert_array_equal(found.fixed, whole.fixed)
+    for stage, total in (
+        ("Base model on the neighbours", len(np.unique(queries.neighbors.indices))),
+        ("Judging tokens", 80),
+    ):
+        done = [step.done for step in steps if step.stage == stage]
+        assert done == sorted(done)
+        assert done[-1] == total
+        assert {step.total for step in steps if step.stage == stage} == {total}
+    if budget == 1:
+        assert done == list(range(81))  # one by one
+    knn_lm = {"ks": [1, 9], "sigmas": [0.5], "weights": [0.0, 0.5]}
+    one, other = (sweep_interpolation(memory, queries, **knn_lm, budget=b) for b in (budget, 2**28))
+    assert_same(one, other)
+
+
+@pytest.mark.parametrize("stage", ["Base model on the neighbours", "Judging tokens"])
+def test_cancelled(monkeypatch, stage):
+    monkeypatch.setattr(output, "LOGITS", 1)
+
+    def cancel(step):
+        if step.stage == stage and step.done:
+            raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        sweep_tokens(*problem(np.random.default_rng(0)), **GRID, budget=1, progress=cancel)
+
+
+@limits(max_examples=60)
+@given(
+    seed=st.integers(0, 2**32),
+    n_classes=st.sampled_from([2, 3, 17, 400]),
+    ks=st.sets(st.integers(1, 16), min_size=1, max_size=4),
+    sigmas=st.lists(SIGMAS, min_size=1, max_size=2),
+    weights=st.lists(st.sampled_from([0.0, 0.05, 0.3, 0.5, 0.95, 1.0]), min_size=1, max_size=3),
+    whole=st.booleans(),
+)
+def test_every_interpolation_is_what_it_is_alone(seed, n_classes, ks, sigmas, weights, whole):
+    memory, queries = problem(np.random.default_rng(seed), n_classes, n_queries=9, whole=whole)
+    found = sweep_interpolation(memory, queries, ks=sorted(ks), sigmas=sigmas, weights=weights)
+    dense = Dense(memory, queries)
+    for s, g, i in np.ndindex(found.right.shape):
+        p = dense.interpolated(int(found.ks[g]), found.sigmas[s], found.weights[i])
+        surely, perhaps = dense.n_right(p)
+        assert surely <= found.right[s, g, i] <= perhaps
+        with np.errstate(divide="ignore"):
+            np.testing.assert_allclose(found.nll[s, g, i], -np.log(dense.own(p)).mean(), rtol=1e-4, atol=1e-5)
+
+
+def test_interpolated_ties_go_to_the_first_class():
+    memory, queries = exact(np.random.default_rng(3), 17, n_queries=60)
+    found = sweep_interpolation(memory, queries, ks=[2, 4, 16], sigmas=[1], weights=[0.5, 1.0])
+    n_tied = 0
+    for (_, g, i), right in np.ndenumerate(found.right):
+        p = Dense(memory, queries).interpolated(int(found.ks[g]), 1.0, found.weights[i]).round(9)
+        n_tied += (np.sort(p, axis=1)[:, -1] == np.sort(p, axis=1)[:, -2]).sum()
+        assert right == (ranks(p, queries.labels) == 0).sum()
+    assert n_tied > 20
+
+
+def test_likelihoods_too_small_for_floats():
+    """The base model gives the label e^-900, or e^-90000: the loss is that, and not infinite."""
+    memory, queries = exact(np.random.default_rng(0), 5)
+    for factor in 0.9, 90.0:
+        layer = OutputLayer(factor * memory.output.weight)
+        of = TokenMemory(memory.embeddings, (memory.labels + 1) % 5, layer)
+        found = sweep_tokens(of, queries, ks=[1], sigmas=[1], temperatures=[1], smoothings=[0.5])
+        dense = Dense(of, queries)
+        np.testing.assert_allclose(found.nll.item(), dense.smoothed_nll(1, 1.0, 1.0, 0.5).mean(), rtol=1e-5)
+        assert np.isfinite(sweep_interpolation(of, queries, ks=[1], sigmas=[1], weights=[0.5]).nll).all()
+
+
+def test_refuses_what_has_no_meaning():
+    memory, queries = problem(np.random.default_rng(0))
+
+    def asked(**other):
+        return sweep_tokens(memory, queries, **GRID | other)
+
+    with pytest.raises(InvalidParameterError, match=r"temperature=0\.001 must be at least 0\.01"):
+        asked(temperatures=[1, 0.001])
+    with pytest.raises(InvalidParameterError, match="above 0"):
+        asked(smoothings=[0.0])
+    for bad in (-0.1, 1.1, np.nan):
+        with pytest.raises(InvalidParameterError, match="smoothing"):
+            asked(smoothings=[bad])
+        with pytest.raises(InvalidParameterError, match="lambda"):
+            sweep_interpolation(memory, queries, ks=[1], sigmas=[1], weights=[bad])
+    with pytest.raises(InvalidParameterError, match="ascend"):
+        asked(ks=[3, 1])
+    with pytest.raises(InvalidParameterError, match="k=17 cannot exceed"):
+        asked(ks=[17])
+    wrong = TokenQueries(queries.embeddings, queries.labels + 40, queries.documents, queries.neighbors)
+    for refused in (
+        lambda: sweep_tokens(memory, wrong, **GRID),
+        lambda: sweep_interpolation(memory, wrong, ks=[1], sigmas=[1], weights=[0.5]),
+    ):
+        with pytest.raises(InvalidParameterError, match="labels of the queries"):
+            refused()

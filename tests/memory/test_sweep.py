@@ -1,0 +1,526 @@
+"""The whole grid at once gives what setting by setting gives, by either engine."""
+
+import re
+import threading
+from unittest import mock
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from resmem_core.common.errors import Cancelled, InvalidParameterError
+from resmem_core.common.types import NLL_FLOOR
+from resmem_core.evaluation.metrics import calibration
+from resmem_core.memory import sweep as module
+from resmem_core.memory.residuals import knn_scores, neighbor_weights, project_to_simplex, resmem_scores
+from resmem_core.memory.sweep import KNN, Grid, sweep
+from resmem_core.memory.types import Memory, Neighbors, Queries
+
+ENGINES = {"compiled": 0, "torch": 10**18}  # from how many numbers on the compiled loops are used
+N_CLASSES = (2, 3, 7, 16, 17, 100)
+NEAR = 1e-5  # leads that float32 may see as either sign
+ROUNDING = 5e-6  # of a probability in float32; matters for the NLL close to its floor
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request, monkeypatch):
+    monkeypatch.setattr(module, "LARGE", ENGINES[request.param])
+    return request.param
+
+
+def by(name, *data, **options):
+    with mock.patch.object(module, "LARGE", ENGINES[name]):
+        return sweep(*data, **options)
+
+
+def draw_neighbors(rng, n_queries, n_neighbors, n_memory, spread):
+    distances = np.sort(rng.random((n_queries, n_neighbors)), axis=1)
+    if spread == "ties":
+        distances = distances.round(1)
+    elif spread == "powers":
+        distances = np.cumsum(10 ** rng.uniform(-3, 1, distances.shape), axis=1)
+    elif spread == "none":
+        distances[:] = distances[:, :1]
+    return Neighbors(distances.astype(np.float32), rng.integers(0, n_memory, distances.shape))
+
+
+def data(rng, n_classes=5, n_queries=6, n_neighbors=12, n_memory=60, *, scale=1.0, n_labels=None, spread="even"):
+    """Return memory, of the first `n_labels` classes only, and queries, of all."""
+
+    def logits(n):
+        return (scale * rng.normal(size=(n, n_classes))).astype(np.float32)
+
+    memory = Memory(logits(n_memory), rng.integers(0, n_labels or n_classes, n_memory))
+    near = draw_neighbors(rng, n_queries, n_neighbors, n_memory, spread)
+    return memory, Queries(logits(n_queries), rng.integers(0, n_classes, n_queries), near)
+
+
+@st.composite
+def problems(draw, most_neighbors=40):
+    n_classes = draw(st.sampled_from(N_CLASSES))
+    return data(
+        np.random.default_rng(draw(st.integers(0, 2**32))),
+        n_classes,
+        n_queries=draw(st.integers(1, 6)),
+        n_neighbors=draw(st.integers(1, most_neighbors)),
+        n_memory=draw(st.sampled_from([1, 10, 60])),
+        scale=draw(st.sampled_from([0.0, 0.1, 1.0, 5.0, 50.0])),
+        n_labels=draw(st.sampled_from([1, 2, n_classes])),
+        spread=draw(st.sampled_from(["even", "ties", "powers", "none"])),
+    )
+
+
+def exact_scores(memory, queries, params):
+    """Return the scores in float64, (M, C)."""
+    near = queries.neighbors.first(params.k)
+    weights = near.distances.astype(float)
+    return resmem_scores(
+        *(queries.logits.astype(float), memory.logits.astype(float), memory.labels, weights, near.indices),
+        sigma=params.sigma,
+        temperature=params.temperature,
+    )
+
+
+def leads(scores, labels):
+    """Return by how much the label leads the best of the others, (M, C), (M,) -> (M,)."""
+    others = scores.copy()
+    np.put_along_axis(others, labels[:, None], -np.inf, axis=1)
+    return np.take_along_axis(scores, labels[:, None], axis=1)[:, 0] - others.max(axis=1)
+
+
+def cells(found):
+    """Yield the place in the grid and the setting of each cell."""
+    for cell in np.ndindex(found.grid.shape):
+        yield cell, found.grid.params(*cell)
+
+
+def assert_counts(found, memory, queries):
+    """Compare with float64; a label and a rival closer than `NEAR` may win both."""
+    base_right = queries.logits.argmax(axis=1) == queries.labels
+    assert (found.n, found.base_right) == (len(queries), base_right.sum())
+    for cell, params in cells(found):
+        lead = leads(exact_scores(memory, queries, params), queries.labels)
+        surely, perhaps = lead > NEAR, lead > -NEAR
+        for counts, among in (found.right, True), (found.fixed, ~base_right), (found.right - found.fixed, base_right):
+            assert (surely & among).sum() <= counts[cell] <= (perhaps & among).sum(), params
+
+
+def assert_calibration(found, memory, queries):
+    for cell, params in cells(found):
+        projected = project_to_simplex(exact_scores(memory, queries, params))
+        own = projected[np.arange(len(queries)), queries.labels]
+        least, most = (-np.log(np.maximum(own + error, NLL_FLOOR)).mean() for error in (ROUNDING, -ROUNDING))
+        assert least - 1e-5 <= found.nll[cell] <= most + 1e-5, params
+        assert found.brier[cell] == pytest.approx(calibration(projected, queries.labels).brier, abs=1e-5)
+
+
+def assert_same(found, expected):
+    for name in ("right", "fixed", "nll", "brier"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+
+
+SIGMAS, TEMPERATURES = st.sampled_from([1e-30, 0.01, 0.2, 3.0, 1e30]), st.sampled_from([1e-30, 0.3, 1.0, 4.0, 1e30])
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("calibrated", [False, True])
+@settings(deadline=None, max_examples=50)
+@given(
+    problem=problems(),
+    ks=st.sets(st.integers(1, 40), min_size=1, max_size=4),
+    sigmas=st.lists(SIGMAS, min_size=1, max_size=2),
+    temperatures=st.lists(TEMPERATURES, min_size=1, max_size=2),
+)
+def test_every_cell_is_what_its_setting_alone_gives(name, calibrated, problem, ks, sigmas, temperatures):
+    memory, queries = problem
+    ks = sorted({min(k, queries.neighbors.k) for k in ks})
+    grid = {"ks": ks, "sigmas": sigmas, "temperatures": temperatures}
+    found = by(name, memory, queries, **grid, calibration=calibrated)
+    assert_counts(found, memory, queries)
+    if calibrated:
+        assert_calibration(found, memory, queries)
+    else:
+        assert found.nll is found.brier is None
+
+
+def running_leads(memory, queries, sigma, temperature):
+    """Return the label's lead at every k, in float64, by running sums, (M, K)."""
+    from scipy.special import softmax
+
+    near = queries.neighbors
+    base, residuals = (softmax(d.logits.astype(float) / temperature, axis=1) for d in (queries, memory))
+    residuals = np.eye(memory.n_classes)[memory.labels] - residuals
+    weights = np.exp((near.distances[:, :1] - near.distances.astype(float)) / sigma)[:, :, None]
+    sums, weight_sums = (np.cumsum(a, axis=1) for a in (weights * residuals[near.indices], weights))
+    scores = base[:, None] + sums / weight_sums
+    return np.stack([leads(scores[:, k], queries.labels) for k in range(near.k)], axis=1)
+
+
+@settings(deadline=None, max_examples=50)
+@given(problem=problems(), sigma=SIGMAS, temperature=TEMPERATURES | st.just(KNN))
+def test_the_engines_agree(problem, sigma, temperature):
+    near_ties = (abs(running_leads(*problem, sigma, temperature)) <= NEAR).sum(axis=0)
+    grid = {"ks": range(1, len(near_ties) + 1), "sigmas": [sigma], "temperatures": [temperature]}
+    one, other = (by(name, *problem, **grid, calibration=True) for name in ENGINES)
+    assert one.base_right == other.base_right
+    assert (abs(one.right - other.right)[0, 0] <= near_ties).all()
+    assert (abs(one.fixed - other.fixed)[0, 0] <= near_ties).all()
+    np.testing.assert_allclose(one.brier, other.brier, atol=2e-5)
+
+
+def contested(rng, n_classes, spread):
+    """Return data where the lead goes back and forth: a query's label and one rival share most of its neighbours."""
+    memory, queries = data(rng, n_classes, 24, 120, 400, scale=10 ** rng.uniform(-1, 1), spread=spread)
+    rows, labels = np.arange(len(queries)), queries.labels
+    rivals = (labels + rng.integers(1, n_classes, len(queries))) % n_classes
+    queries.logits[rows, rivals] = queries.logits[rows, labels] + 0.1 * rng.normal(size=len(queries))
+    for row in rows:
+        pool = np.flatnonzero(np.isin(memory.labels, (labels[row], rivals[row])) | (rng.random(len(memory)) < 0.01))
+        drawn = rng.choice(pool, queries.neighbors.k)
+        if row % 3 == 0:  # long runs of one class: what was safe for long is lost in the end
+            drawn = drawn[np.argsort(memory.labels[drawn], kind="stable")]
+        queries.neighbors.indices[row] = drawn
+    return memory, queries
+
+
+@pytest.mark.parametrize("spread", ["even", "powers", "none"])
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_concluded_is_what_is_computed(engine, spread, seed):
+    """Where accuracy alone is asked for, the compiled loops skip every k that cannot change the winner."""
+    rng = np.random.default_rng(seed)
+    memory, queries = contested(rng, int(rng.choice(N_CLASSES)), spread)
+    sigma = float(queries.neighbors.distances.mean() * 10 ** rng.uniform(-0.7, 0.7))
+    temperature = float(10 ** rng.uniform(-0.5, 0.5))
+    lead = running_leads(memory, queries, sigma, temperature)
+    assert (np.diff(lead > 0, axis=1) != 0).sum() >= 5  # winners change, or there would be nothing to get wrong
+    ks = np.arange(1, queries.neighbors.k + 1)
+    for some in ks, ks[rng.random(len(ks)) < 0.1]:
+        grid = {"ks": some, "sigmas": [sigma], "temperatures": [temperature]}
+        for calibrated in False, True:
+            right = sweep(memory, queries, **grid, calibration=calibrated).right[0, 0]
+            assert ((lead > NEAR).sum(axis=0)[some - 1] <= right).all()
+            assert (right <= (lead > -NEAR).sum(axis=0)[some - 1]).all()
+
+
+def test_the_exponentials_are_as_good_as_float32():
+    from resmem_core.common.vector_loops import exponentials
+
+    x = -np.linspace(0, 100, 20_001, dtype=np.float32)
+    found = np.empty_like(x)
+    exponentials(x, np.float32(1), found)
+    expected = np.where(x > -60, np.exp2(x.astype(float)), 0)  # what vanishes beside 1 is 0
+    np.testing.assert_allclose(found, expected, rtol=4e-7)
+
+
+def whole_numbers(rng, n_classes, n_queries=12, n_neighbors=60, n_memory=100):
+    """Return data whose probabilities and weights are 0 or 1, and their scores times k, (M, K, C): no rounding."""
+    one_hot = np.eye(n_classes, dtype=np.float32)
+    usual = rng.integers(0, min(n_classes, 4))  # what the base model nearly always says, so that memory decides
+    base, memory_base = (
+        np.where(rng.random(n) < 0.9, usual, rng.integers(0, min(n_classes, 4), n)) for n in (n_queries, n_memory)
+    )
+    memory = Memory(1000 * one_hot[memory_base], rng.integers(0, min(n_classes, 4), n_memory))
+    near = draw_neighbors(rng, n_queries, n_neighbors, n_memory, "none")
+    queries = Queries(1000 * one_hot[base], rng.integers(0, min(n_classes, 5), n_queries), near)
+    residuals = one_hot[memory.labels] - one_hot[memory_base]
+    ks = np.arange(1, n_neighbors + 1)
+    return memory, queries, ks[:, None] * one_hot[base][:, None] + residuals[near.indices].cumsum(axis=1)
+
+
+@pytest.mark.parametrize("n_classes", N_CLASSES)
+@pytest.mark.parametrize("seed", range(5))
+def test_exact_ties_go_to_the_first_class(engine, n_classes, seed):
+    rng = np.random.default_rng(seed)
+    memory, queries, scores = whole_numbers(rng, n_classes)
+    right = (scores.argmax(axis=2) == queries.labels[:, None]).sum(axis=0)
+    is_best = scores == scores.max(axis=2, keepdims=True)
+    assert (is_best.sum(axis=2) > 1).sum() > 20  # ties there are
+    ks = np.arange(1, queries.neighbors.k + 1)
+    for some in ks, ks[rng.random(len(ks)) < 0.3]:
+        for calibrated in False, True:
+            found = sweep(memory, queries, ks=some, sigmas=[0.5], temperatures=[1], calibration=calibrated)
+            np.testing.assert_array_equal(found.right[0, 0], right[some - 1])
+
+
+@pytest.mark.parametrize("n_classes", N_CLASSES)
+@pytest.mark.parametrize("temperature", [1.0, KNN])
+def test_equal_votes_go_to_the_first_class(engine, n_classes, temperature):
+    """A base model that has no opinion leaves the counts of the labels."""
+    rng = np.random.default_rng(n_classes)
+    memory, queries = data(rng, n_classes, 40, 30, spread="none", scale=0.0, n_labels=min(n_classes, 4))
+    votes = np.eye(n_classes)[memory.labels][queries.neighbors.indices].cumsum(axis=1)
+    found = sweep(memory, queries, ks=range(1, 31), sigmas=[1], temperatures=[temperature])
+    np.testing.assert_array_equal(found.right[0, 0], (votes.argmax(axis=2) == queries.labels[:, None]).sum(axis=0))
+
+
+def test_every_k_is_what_it_is_alone(engine):
+    memory, queries = data(np.random.default_rng(0), 10, 60, 40, scale=2)
+    options = {"sigmas": [0.1, 1], "temperatures": [0.5, KNN], "calibration": True}
+    together = sweep(memory, queries, ks=range(1, 41), **options)
+    assert len(np.unique(together.right)) > 5
+    for k in range(1, 41):
+        alone = sweep(memory, queries, ks=[k], **options)
+        np.testing.assert_array_equal(together.right[:, :, k - 1 : k], alone.right)
+        np.testing.assert_allclose(together.nll[:, :, k - 1 : k], alone.nll, rtol=1e-4)
+        np.testing.assert_allclose(together.brier[:, :, k - 1 : k], alone.brier, rtol=1e-5)
+
+
+def test_knn_is_soft_knn_alone(engine):
+    memory, queries = data(np.random.default_rng(0), 7, 50, 20)
+    found = sweep(memory, queries, ks=range(1, 21), sigmas=[0.3], temperatures=[KNN, 1.0])
+    for k in range(1, 21):
+        near = queries.neighbors.first(k)
+        votes = knn_scores(memory.labels, near.indices, neighbor_weights(near.distances, 0.3), 7)
+        assert found.right[0, 0, k - 1] == (votes.argmax(axis=1) == queries.labels).sum()
+    assert (found.right[0] != found.right[1]).any()
+
+
+def test_very_high_temperatures_are_soft_knn(engine):
+    memory, queries = data(np.random.default_rng(0), 7, 50, 20)
+    found = sweep(memory, queries, ks=[3, 20], sigmas=[0.3], temperatures=[KNN, 1e30, 1e300], calibration=True)
+    for table in found.right, found.nll, found.brier:
+        np.testing.assert_allclose(table[1:], table[[0, 0]], rtol=1e-6)
+
+
+def test_sigma_at_its_limits(engine):
+    memory, queries = data(np.random.default_rng(0), 7, 50, 20)
+    level = Neighbors(np.ones_like(queries.neighbors.distances), queries.neighbors.indices)
+    options = {"temperatures": [0.7], "calibration": True}
+    ends = sweep(memory, queries, ks=[1, 20], sigmas=[1e-300, 1e-30, 1e30, 1e300], **options)
+    uniform = sweep(memory, Queries(queries.logits, queries.labels, level), ks=[20], sigmas=[1], **options)
+    for name in ("right", "nll", "brier"):
+        table = getattr(ends, name)[0]
+        np.testing.assert_allclose(table[:2], table[0, 0])
+        np.testing.assert_allclose(table[2:, 1], getattr(uniform, name).item())
+
+
+@pytest.mark.parametrize("n_classes", N_CLASSES)
+def test_a_memory_point_is_told_its_own_label(engine, n_classes):
+    """Explicit memorisation: k = 1 and itself not excluded."""
+    memory, _ = data(np.random.default_rng(0), n_classes, n_memory=80, scale=3)
+    near = Neighbors(np.zeros((80, 1), np.float32), np.arange(80)[:, None])
+    queries = Queries(memory.logits, memory.labels, near)
+    found = sweep(
+        memory, queries, ks=[1], sigmas=[1e-30, 1, 1e30], temperatures=[1e-30, 0.1, 1, 1e30, KNN], calibration=True
+    )
+    assert (found.right == 80).all()
+    assert (found.broken == 0).all()
+    assert (found.fixed == 80 - found.base_right).all()
+    np.testing.assert_allclose(found.nll, 0, atol=1e-6)
+
+
+def test_shares_and_counts():
+    memory, queries = data(np.random.default_rng(0), 3, 50)
+    found = sweep(memory, queries, ks=[2, 5], sigmas=[0.3], temperatures=[1, 2, 3])
+    base_right = queries.logits.argmax(axis=1) == queries.labels
+    assert found.base_accuracy == base_right.mean()
+    np.testing.assert_array_equal(found.accuracy, found.right / 50)
+    for cell, params in cells(found):
+        right = exact_scores(memory, queries, params).argmax(axis=1) == queries.labels
+        assert found.broken[cell] == (base_right & ~right).sum()
+    assert found.broken.any()
+
+
+GRID = {"ks": [1, 3, 12], "sigmas": [0.1, 2.0], "temperatures": [0.5, 2.0, KNN], "calibration": True}
+
+
+def test_the_order_of_memory_does_not_matter(engine):
+    memory, queries = data(np.random.default_rng(0), n_queries=30)
+    order = np.random.default_rng(1).permutation(len(memory))
+    moved = Neighbors(queries.neighbors.distances, np.argsort(order)[queries.neighbors.indices])
+    found = sweep(
+        Memory(memory.logits[order], memory.labels[order]), Queries(queries.logits, queries.labels, moved), **GRID
+    )
+    assert_same(found, sweep(memory, queries, **GRID))
+
+
+@pytest.mark.parametrize("factor", [2.0**-20, 2.0, 2.0**40])
+def test_distances_and_sigmas_scale_together(engine, factor):
+    memory, queries = data(np.random.default_rng(0), n_queries=30)
+    scaled = Neighbors(queries.neighbors.distances * np.float32(factor), queries.neighbors.indices)
+    sigmas = [factor * sigma for sigma in GRID["sigmas"]]
+    found = sweep(memory, Queries(queries.logits, queries.labels, scaled), **GRID | {"sigmas": sigmas})
+    assert_same(found, sweep(memory, queries, **GRID))
+
+
+def read_only(array):
+    array = array.copy()
+    array.flags.writeable = False
+    return array
+
+
+def backwards(array):
+    return array[::-1].copy()[::-1]
+
+
+def other_types(array):
+    return array.astype(np.int32 if array.dtype.kind == "i" else np.float64)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("stored", [read_only, backwards, np.asfortranarray, other_types])
+def test_arrays_as_they_come(engine, stored):
+    memory, queries = data(np.random.default_rng(0), n_queries=30)
+    near = Neighbors(stored(queries.neighbors.distances), stored(queries.neighbors.indices))
+    found = sweep(
+        Memory(stored(memory.logits), stored(memory.labels)),
+        Queries(stored(queries.logits), stored(queries.labels), near),
+        **GRID,
+    )
+    assert_same(found, sweep(memory, queries, **GRID))
+
+
+def steps_of(*data, **options):
+    steps = []
+    found = sweep(*data, **options, progress=steps.append)
+    assert {step.stage for step in steps} == {"Sweeping the grid"}
+    assert {step.total for step in steps} == {found.n}
+    return found, [step.done for step in steps]
+
+
+def test_a_small_budget_takes_more_blocks_to_the_same_numbers():
+    memory, queries = data(np.random.default_rng(0), n_queries=30)
+    whole, at_once = steps_of(memory, queries, **GRID)
+    assert at_once == [0, 30]
+    numbers = 3 * queries.neighbors.k + 8 * len(GRID["sigmas"])
+    for budget, size in ((1, 1), (7 * 4 * memory.n_classes * numbers, 7)):
+        found, done = steps_of(memory, queries, **GRID, budget=budget)
+        assert done == [0, *range(size, 30, size), 30]
+        np.testing.assert_array_equal(found.right, whole.right)
+        np.testing.assert_array_equal(found.fixed, whole.fixed)
+        np.testing.assert_allclose(found.nll, whole.nll, rtol=1e-5)
+        np.testing.assert_allclose(found.brier, whole.brier, rtol=1e-5)
+
+
+def test_large_splits_are_compiled_block_by_block(monkeypatch):
+    memory, queries = data(np.random.default_rng(0), n_queries=150)
+    monkeypatch.setattr(module, "LARGE", 150 * queries.neighbors.k * memory.n_classes)
+    assert steps_of(memory, queries, **GRID)[1] == [0, 64, 128, 150]
+    monkeypatch.setattr(module, "LARGE", module.LARGE + 1)
+    assert steps_of(memory, queries, **GRID)[1] == [0, 150]
+
+
+def cancel(step):
+    if step.done:
+        raise Cancelled("enough")
+
+
+def test_cancelled_stops_at_once_and_leaves_nothing_on(engine):
+    memory, queries = data(np.random.default_rng(0), n_queries=500)
+    before, n_threads = set(threading.enumerate()), torch.get_num_threads()
+    with pytest.raises(Cancelled) as raised:
+        sweep(memory, queries, **GRID, budget=1, progress=cancel)
+    assert raised.tb is not None  # which keeps alive what is merely left, not closed
+    assert set(threading.enumerate()) <= before
+    assert torch.get_num_threads() == n_threads
+    assert not torch.is_inference_mode_enabled()
+
+
+def test_cancelled_drops_what_has_not_begun(monkeypatch):
+    monkeypatch.setattr(module, "LARGE", 0)
+    begun = []
+
+    def one_by_one(work, items):
+        for item in items:
+            begun.append(item)
+            yield work(item)
+
+    monkeypatch.setattr(module, "in_parallel", one_by_one)
+    memory, queries = data(np.random.default_rng(0), n_queries=500)
+    with pytest.raises(Cancelled):
+        sweep(memory, queries, **GRID, progress=cancel)
+    assert begun == [slice(0, 64)]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"ks": []}, "ks=[], "),
+        ({"sigmas": []}, "sigmas=[] "),
+        ({"temperatures": []}, "temperatures=[] "),
+        ({"ks": [3, 1]}, "ks=[3, 1], "),
+        ({"ks": [1, 2, 2]}, "ks=[1, 2, 2], "),
+        ({"ks": [0, 1]}, "k=0 "),
+        ({"ks": [-2]}, "k=-2 "),
+        ({"ks": [1.5]}, "k=1.5 "),
+        ({"ks": [np.nan]}, "k=nan "),
+        ({"ks": [5, 13]}, "k=13 cannot exceed the 12 neighbours"),
+        ({"sigmas": [1, 0]}, "sigma=0 "),
+        ({"sigmas": [-0.5]}, "sigma=-0.5 "),
+        ({"sigmas": [np.inf]}, "sigma=inf "),
+        ({"sigmas": [np.nan]}, "sigma=nan "),
+        ({"temperatures": [0.0]}, "temperature=0.0 "),
+        ({"temperatures": [-np.inf]}, "temperature=-inf "),
+        ({"temperatures": [1, np.nan]}, "temperature=nan "),
+        ({"temperatures": ["warm"]}, "temperature='warm' "),
+        ({"device": "abacus"}, "abacus"),
+    ],
+)
+def test_grids_that_cannot_be(change, message):
+    memory, queries = data(np.random.default_rng(0))
+    with pytest.raises(InvalidParameterError, match=re.escape(message)):
+        sweep(memory, queries, **GRID | change)
+
+
+def test_a_grid_names_its_cells():
+    grid = Grid.of(range(2, 5), (x for x in (0.5, 1)), [3, KNN])
+    assert grid.shape == (2, 2, 3)
+    params = grid.params(0, 1, 2)
+    assert (params.temperature, params.sigma, params.k) == (3, 1, 4)
+
+
+def with_entry(array, value):
+    array = array.copy()
+    array.flat[3] = value
+    return array
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("memory_logits", lambda a: with_entry(a, np.nan), "logits of memory from nan"),
+        ("query_logits", lambda a: with_entry(a, np.inf), "to inf must lie between"),
+        ("distances", lambda a: with_entry(a, np.nan), "distances from nan"),
+        ("memory_labels", lambda a: with_entry(a, 5), "to 5 must lie between 0 and 4"),
+        ("query_labels", lambda a: with_entry(a, -1), "labels of the queries from -1"),
+        ("indices", lambda a: with_entry(a, 60), "to 60 must lie between 0 and 59"),
+        ("indices", lambda a: with_entry(a, -1), "indices from -1"),
+        ("memory_labels", lambda a: a[1:], "(60, 5), (59,)"),
+        ("query_labels", lambda a: a[1:], "(6, 5), (5,)"),
+        ("query_logits", lambda a: a[:, 1:], "(6, 4)"),
+    ],
+)
+def test_arrays_that_cannot_be(engine, name, change, message):
+    memory, queries = data(np.random.default_rng(0))
+    near = queries.neighbors
+    arrays = {
+        "memory_logits": memory.logits,
+        "memory_labels": memory.labels,
+        "query_logits": queries.logits,
+        "query_labels": queries.labels,
+        "distances": near.distances,
+        "indices": near.indices,
+    }
+    a = arrays | {name: change(arrays[name])}
+    queries = Queries(a["query_logits"], a["query_labels"], Neighbors(a["distances"], a["indices"]))
+    with pytest.raises(InvalidParameterError, match=re.escape(message)):
+        sweep(Memory(a["memory_logits"], a["memory_labels"]), queries, **GRID)
+
+
+def test_no_queries(engine):
+    memory, queries = data(np.random.default_rng(0))
+    with pytest.raises(InvalidParameterError, match="no queries to judge"):
+        sweep(memory, queries.take(slice(0)), **GRID)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: the sweep on one is NOT tested here")
+@pytest.mark.parametrize("stays", [True, False], ids=["on the device", "block by block"])
+def test_cuda_agrees_with_the_cpu(monkeypatch, stays):
+    if not stays:
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (0, 0))
+    memory, queries = data(np.random.default_rng(0), 17, n_queries=200, n_neighbors=12, scale=2)
+    found = sweep(memory, queries, **GRID, device="cuda", budget=10**5)
+    assert_counts(found, memory, queries)
+    assert_calibration(found, memory, queries)

@@ -1,0 +1,156 @@
+import csv
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resmem_core.common.errors import InvalidParameterError
+from resmem_core.evaluation.metrics import GroupResult
+from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.memory.types import Params
+from resmem_core.plots.tables import FORMATS, class_table, example_table, group_table, table_bytes, write_table
+
+
+@pytest.fixture(scope="module")
+def experiment():
+    return prepare(ExperimentConfig())
+
+
+@pytest.fixture(scope="module")
+def evaluation(experiment):
+    return experiment.evaluate(Params(5, 0.5, 2.0))
+
+
+class TestExamples:
+    def test_a_row_says_what_explaining_the_point_says(self, experiment, evaluation):
+        table = example_table(experiment, evaluation)
+        assert len(table) == evaluation.n
+        names = experiment.dataset.class_names
+        for row in (0, 17, 200):
+            told, explanation = table.iloc[row], experiment.explain(row, evaluation.params)
+            assert told["row"] == row
+            assert told["name"] == experiment.dataset.test.names[row]
+            assert told["label"] == names[explanation.label]
+            assert told["base"] == names[explanation.base_prediction]
+            assert told["resmem"] == names[explanation.prediction]
+            assert told["nearest_id"] == explanation.ids[0]
+            assert told["nearest_label"] == names[explanation.labels[0]]
+            assert told["nearest_distance"] == pytest.approx(explanation.distances[0])
+            assert told["base_confidence"] == pytest.approx(explanation.base.max(), abs=1e-5)
+            assert told["base_label_probability"] == pytest.approx(explanation.base[explanation.label], abs=1e-5)
+
+    def test_its_columns_add_up_to_the_evaluation(self, experiment, evaluation):
+        table = example_table(experiment, evaluation)
+        for method, accuracy in evaluation.accuracy.items():
+            assert (table[method] == table["label"]).mean() == pytest.approx(accuracy)
+        counts = table["outcome"].value_counts()
+        assert (counts["fixed"], counts["both right"]) == (evaluation.fixed, evaluation.both_right)
+        nll = -np.log(np.maximum(table["resmem_label_probability"], 1e-6)).mean()
+        assert nll == pytest.approx(evaluation.calibration["resmem"].nll, rel=1e-4)
+
+    def test_memory_that_was_relabelled_is_told_so(self, experiment):
+        nearest = int(experiment.test.neighbors.indices[0, 0])
+        other = (int(experiment.memory.labels[nearest]) + 1) % 10
+        edited = experiment.edited(experiment.edits.relabel(nearest, other))
+        table = example_table(edited, edited.evaluate(Params(5, 0.5)))
+        assert table["nearest_label"][0] == experiment.dataset.class_names[other]
+
+    def test_nameless_examples_go_by_their_row(self, experiment, evaluation):
+        data = experiment.dataset
+        nameless = replace(experiment, dataset=replace(data, test=replace(data.test, names=None)))
+        assert example_table(nameless, evaluation)["name"][3] == "3"
+
+
+def test_classes_have_the_numbers_of_the_evaluation(evaluation):
+    table = class_table(evaluation)
+    assert table["n"].sum() == evaluation.n
+    assert table["fixed"].sum() == evaluation.fixed
+    assert table["broken"].sum() == evaluation.broken
+    np.testing.assert_allclose(table["gain"], table["resmem"] - table["base"])
+    assert (table["gain_low"] <= table["gain_high"]).all()
+    assert list(table["class"]) == list(evaluation.class_names)
+
+
+def test_groups_may_have_columns_of_their_own():
+    right = np.array([True, False])
+    groups = [GroupResult.of(name, right, right) for name in "ab"]
+    table = group_table("slice", groups, [{"from": 0.0}, {"from": 1.0}])
+    assert list(table)[:3] == ["slice", "from", "n"]
+    assert list(table["from"]) == [0.0, 1.0]
+
+
+class TestFiles:
+    @pytest.mark.parametrize("extension", [".csv", ".parquet", ".CSV"])
+    def test_values_come_back(self, tmp_path, experiment, evaluation, extension):
+        frame, path = example_table(experiment, evaluation), tmp_path / f"table{extension}"
+        write_table(frame, path)
+        dtypes = dict.fromkeys(("name", "label", "outcome", *evaluation.predictions, "nearest_label"), str)
+        back = pd.read_parquet(path) if extension == ".parquet" else pd.read_csv(path, dtype=dtypes)
+        assert list(back) == list(frame)
+        for name in frame:
+            if frame[name].dtype.kind == "f":
+                np.testing.assert_allclose(back[name], frame[name], rtol=1e-6)
+            else:
+                assert back[name].tolist() == frame[name].tolist()
+        assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+    @pytest.mark.parametrize("name", ["table.xlsx", "table", ".csv"])
+    def test_other_files_are_refused_with_what_to_do(self, tmp_path, name):
+        with pytest.raises(InvalidParameterError, match=rf"{name}.*\.csv, \.parquet"):
+            write_table(pd.DataFrame({"a": [1]}), tmp_path / name)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_folder_that_is_not_there_is_named(self, tmp_path):
+        with pytest.raises(FileNotFoundError) as told:
+            write_table(pd.DataFrame({"a": [1]}), tmp_path / "none" / "table.csv")
+        assert told.value.filename == str(tmp_path / "none" / "table.csv")
+
+    def test_what_was_there_stays_where_writing_fails(self, tmp_path, monkeypatch):
+        path = tmp_path / "table.csv"
+        write_table(pd.DataFrame({"a": [1]}), path)
+        before = path.read_bytes()
+
+        def full(self, content):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(Path, "write_bytes", full)
+        with pytest.raises(OSError, match="No space"):
+            write_table(pd.DataFrame({"a": [2]}), path)
+        assert path.read_bytes() == before
+
+
+def cells(frame):
+    """Return the rows of the CSV file, header and all, as text."""
+    return list(csv.reader(io.StringIO(table_bytes(frame, ".csv").decode(), newline="")))
+
+
+class TestSpreadsheets:
+    @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", " =1", "\n=1", "＝1", "=HYPERLINK(1)"])
+    def test_no_text_begins_like_a_formula(self, name):
+        (header,), (value,) = cells(pd.DataFrame({name: [name]}))
+        assert header == value == f"'{name}"
+
+    def test_numbers_stay_numbers(self):
+        content = table_bytes(pd.DataFrame({"a": [-1.5], "b": [-2], "c": ["-2"]}), ".csv").decode()
+        assert content == '"a","b","c"\n-1.5,-2,"\'-2"\n'
+
+    @given(st.lists(st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"))))
+    def test_dropping_one_apostrophe_gives_every_text_back(self, texts):
+        frame = pd.DataFrame({"n": range(len(texts)), "text": np.array(texts, dtype=object)})
+        written = [row[1] for row in cells(frame)[1:]]
+        assert [text.removeprefix("'") for text in written] == texts
+        assert not any(text.lstrip()[:1] in tuple("=+-@") for text in written if text)
+
+    def test_parquet_holds_them_as_they_are(self):
+        frame = pd.DataFrame({"a": ["=1", "'x"]})
+        assert pd.read_parquet(io.BytesIO(table_bytes(frame, ".parquet")))["a"].tolist() == ["=1", "'x"]
+
+
+def test_every_format_takes_an_empty_table():
+    for extension in FORMATS:
+        assert table_bytes(pd.DataFrame({"a": []}), extension)
