@@ -47,18 +47,29 @@ def table(runs: list[Run], names: dict[str, str]) -> Run | None:
     """Show the runs and return the one that is selected."""
     rows = [
         {
-            "recorded (UTC)": pd.Timestamp(run.recorded), "dataset": names[run.dataset],
-            "backbone": run.backbone, "seed": run.seed, "base": run.base, "ResMem": run.resmem,
-            "gain, points": 100 * run.delta, "from": 100 * run.delta_low, "to": 100 * run.delta_high,
-            "fixed": run.fixed, "broken": run.broken,
-            "tokens": f"{run.tokenizer}, {run.vocabulary:,}" if run.is_text else None,
-            "k": run.k, "sigma": run.sigma, "temperature": run.temperature,
-            "chosen on": "validation" if run.tuned else "by hand", "memory": run.n_memory, "test points": run.n_test,
-            "edited": bool(run.edits), "index": run.index, "weights": run.weights, "NLL": run.nll_resmem,
-            "Brier": run.brier_resmem, "ECE": run.ece_resmem,
+            "recorded (UTC)": pd.Timestamp(run.recorded),
+            "dataset": names[run.dataset],
+            "backbone": run.backbone,
+            "seed": run.setting["seed"],
+            "base": run.results["base"],
+            "ResMem": run.results["resmem"],
+            "gain, points": 100 * run.results["delta"],
+            "from": 100 * run.results["delta_low"],
+            "to": 100 * run.results["delta_high"],
+            "fixed": run.results["fixed"],
+            "broken": run.results["broken"],
+            "tokens": f"{run.setting['tokenizer']}, {run.setting['vocabulary']:,}" if run.is_text else None,
+            **{name: run.setting[name] for name in ("k", "sigma", "temperature")},
+            "chosen on": "validation" if run.tuned else "by hand",
+            "memory": run.results["n_memory"],
+            "test points": run.results["n_test"],
+            "edited": bool(run.setting.get("edits")),
+            "index": run.setting["index"],
+            "weights": run.results["weights"],
+            **{label: run.results[f"{label.lower()}_resmem"] for label in ("NLL", "Brier", "ECE")},
         }
         for run in runs
-    ]  # fmt: skip
+    ]
     event = st.dataframe(
         pd.DataFrame(rows),
         hide_index=True,
@@ -83,12 +94,13 @@ def table(runs: list[Run], names: dict[str, str]) -> Run | None:
 
 def chosen(run: Run, names: dict[str, str]) -> None:
     """Show what can be done with one run."""
-    low, high = run.delta_low, run.delta_high
+    setting, got = run.setting, run.results
+    gain, low, high = (100 * got[name] for name in ("delta", "delta_low", "delta_high"))
     st.markdown(
-        f"**{plain(f'{run.backbone} on {names[run.dataset]}')}**, seed {run.seed}, k = {run.k}, sigma = "
-        f"{run.sigma:.4g}, temperature = {run.temperature:.4g} "
-        f"({'chosen on validation' if run.tuned else 'set by hand'}): base {run.base:.1%}, ResMem {run.resmem:.1%}, "
-        f"gain {100 * run.delta:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f}) on {run.n_test:,} test "
+        f"**{plain(f'{run.backbone} on {names[run.dataset]}')}**, seed {setting['seed']}, k = {setting['k']}, sigma = "
+        f"{setting['sigma']:.4g}, temperature = {setting['temperature']:.4g} "
+        f"({'chosen on validation' if run.tuned else 'set by hand'}): base {got['base']:.1%}, ResMem "
+        f"{got['resmem']:.1%}, gain {gain:+.1f} points ({low:+.1f} to {high:+.1f}) on {got['n_test']:,} test "
         f"{'tokens' if run.is_text else 'points'}."
     )
     loader, argument = parse_text(run.dataset) if run.is_text else parse_spec(run.dataset)

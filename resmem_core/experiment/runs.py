@@ -1,17 +1,20 @@
-"""What was tried on this machine and what came of it, in an SQLite file that outlives the server.
+"""The run history of this machine, in an SQLite file that outlives the server.
 
-One row is one setting of one experiment; trying it again replaces the row. Transactions are short and wait for each
-other, so any number of processes may write. Runs on private data, such as uploads, are kept as well, but listed only
-to those who name it: the name is all it takes to open it.
+One row is one setting of one experiment; trying it again replaces the row. Setting and results are JSON, so that a new
+field or metric needs no new schema. Transactions are short and wait for each other, so any number of processes may
+write. Runs on private data, such as uploads, are kept as well, but listed only to those who name it: the name is all it
+takes to open it.
 """
 
 from __future__ import annotations
 
+import json
+import math
 import sqlite3
 import warnings
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,25 +24,24 @@ from filelock import FileLock
 from resmem_core.common.errors import StoreError
 from resmem_core.common.store import Store, digest_key
 from resmem_core.data import DATASETS
-from resmem_core.evaluation.evaluate import Evaluation
-from resmem_core.experiment.prepare import SETTING, Experiment
-from resmem_core.experiment.text_config import LanguageConfig
 from resmem_core.memory.types import Params
 
 if TYPE_CHECKING:
+    from resmem_core.evaluation.evaluate import Evaluation
     from resmem_core.evaluation.text_evaluate import LanguageEvaluation
+    from resmem_core.experiment.prepare import Experiment
     from resmem_core.experiment.text_prepare import LanguageExperiment
 
 T = TypeVar("T")
 FILE = "runs.sqlite"
 APPLICATION = 0x5265734D  # "ResM": marks the file as ours
-SCHEMA = 3  # of the table; a file with a later one is left alone
-_SPOILED = {"imbalance": 1.0, "label_noise": 0.0}  # columns that came with schema 2, and what held before
-_OF_TEXT = {"tokenizer": "", "vocabulary": 0}  # with schema 3
-_OF_IMAGES = {**_SPOILED, "normalize": None, "edits": ""}  # what stands in these for text
-_TEXT_SETTING = tuple(f.name for kind in (LanguageConfig, Params) for f in fields(kind))
+SCHEMA = 4  # of the table; a file with a later one is left alone
 WAIT = 10.0  # seconds for other processes' transactions
-_SQL_TYPES = {"str": "TEXT NOT NULL", "int": "INTEGER NOT NULL", "float": "REAL NOT NULL", "bool": "INTEGER NOT NULL"}
+_CLEAN = {"imbalance": 1.0, "label_noise": 0.0}  # told in a run's id only where they differ
+_CREATE = """CREATE TABLE runs (
+    id TEXT NOT NULL PRIMARY KEY, recorded TEXT NOT NULL, dataset TEXT NOT NULL, backbone TEXT NOT NULL,
+    tuned INTEGER NOT NULL, setting TEXT NOT NULL, results TEXT NOT NULL)"""
+_COLUMNS = "id, recorded, dataset, backbone, tuned, setting, results"
 
 
 @dataclass(frozen=True)
@@ -52,62 +54,22 @@ class Run:
         Digest of the setting.
     recorded : str
         When, UTC, ISO 8601.
-    dataset, backbone, seed, index, epochs, limit_train, imbalance, label_noise, normalize, edits
-        As in `ExperimentConfig`; of text the last four are those of clean data.
-    tokenizer, vocabulary
-        As in `LanguageConfig`; "" and 0 where the data are no text.
-    k, sigma, temperature
-        As in `Params`.
     tuned : bool
-        Whether these three were chosen on the validation split, rather than by hand.
-    weights : str
-        Where the base model came from: `BaseModel.origin`.
-    n_memory, n_test : int
-        Points, or tokens, in memory and judged.
-    base, resmem : float
-        Accuracies, 0 to 1.
-    delta, delta_low, delta_high : float
-        Gain of ResMem over base, and its 95 % interval.
-    fixed, broken : int
-        Test points that memory made right, and wrong.
-    nll_base, nll_resmem, brier_base, brier_resmem, ece_base, ece_resmem : float
-        As in `metrics.Calibration`; of base at the same temperature, but on text at 1, where ResMem's are smoothed.
+        Whether k, sigma and temperature were chosen on the validation split, rather than by hand.
+    setting : mapping
+        The fields of the experiment's configuration, and of `Params`.
+    results : mapping
+        `weights` (where the base model came from), `n_memory` and `n_test` (points, or tokens), the accuracies `base`
+        and `resmem` (0 to 1), the gain `delta` from `delta_low` to `delta_high` (95 % interval), the counts `fixed` and
+        `broken`, and as in `metrics.Calibration` `nll`, `brier` and `ece` of `_base` and `_resmem`: of base at the same
+        temperature, but on text at 1, where ResMem's are smoothed.
     """
 
     id: str
     recorded: str
-    dataset: str
-    backbone: str
-    seed: int
-    index: str
-    epochs: int | None
-    limit_train: int | None
-    imbalance: float
-    label_noise: float
-    normalize: bool | None
-    edits: str
-    tokenizer: str
-    vocabulary: int
-    k: int
-    sigma: float
-    temperature: float
     tuned: bool
-    weights: str
-    n_memory: int
-    n_test: int
-    base: float
-    resmem: float
-    delta: float
-    delta_low: float
-    delta_high: float
-    fixed: int
-    broken: int
-    nll_base: float
-    nll_resmem: float
-    brier_base: float
-    brier_resmem: float
-    ece_base: float
-    ece_resmem: float
+    setting: Mapping[str, Any]
+    results: Mapping[str, Any]
 
     @classmethod
     def of(
@@ -125,50 +87,59 @@ class Run:
             "sigma": params.sigma,
             "temperature": params.temperature,
         }
-        before, after = evaluation.calibration["base"], evaluation.calibration["resmem"]
         low, high = evaluation.delta_ci95
         return cls(
-            id=digest_key({k: v for k, v in setting.items() if k not in _SPOILED or v != _SPOILED[k]}),
+            id=digest_key({k: v for k, v in setting.items() if k not in _CLEAN or v != _CLEAN[k]}),
             recorded=datetime.now(UTC).isoformat(timespec="seconds"),
-            **{**_OF_TEXT, **_OF_IMAGES, **setting},
             tuned=tuned,
-            weights=experiment.origin,
-            n_memory=experiment.n_memory,
-            n_test=evaluation.n,
-            base=evaluation.accuracy["base"],
-            resmem=evaluation.accuracy["resmem"],
-            delta=evaluation.delta,
-            delta_low=low,
-            delta_high=high,
-            fixed=evaluation.fixed,
-            broken=evaluation.broken,
-            nll_base=before.nll,
-            nll_resmem=after.nll,
-            brier_base=before.brier,
-            brier_resmem=after.brier,
-            ece_base=before.ece,
-            ece_resmem=after.ece,
+            setting=setting,
+            results={
+                "weights": experiment.origin,
+                "n_memory": experiment.n_memory,
+                "n_test": evaluation.n,
+                "base": evaluation.accuracy["base"],
+                "resmem": evaluation.accuracy["resmem"],
+                "delta": evaluation.delta,
+                "delta_low": low,
+                "delta_high": high,
+                "fixed": evaluation.fixed,
+                "broken": evaluation.broken,
+                **{
+                    f"{metric}_{method}": getattr(evaluation.calibration[method], metric)
+                    for metric in ("nll", "brier", "ece")
+                    for method in ("base", "resmem")
+                },
+            },
         )
+
+    @property
+    def dataset(self) -> str:
+        """The dataset, as `ExperimentConfig` names it."""
+        return str(self.setting["dataset"])
+
+    @property
+    def backbone(self) -> str:
+        """The base model, as `ExperimentConfig` names it."""
+        return str(self.setting["backbone"])
 
     @property
     def is_text(self) -> bool:
         """Whether the next token was predicted."""
-        return self.tokenizer != ""
+        return "tokenizer" in self.setting
 
-    @property
-    def setting(self) -> dict[str, Any]:
-        """What `Settings`, or `Language` if it is text, needs to show it again."""
-        return {name: getattr(self, name) for name in (_TEXT_SETTING if self.is_text else SETTING)}
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as plain values, for JSON; what is no finite number is None."""
+        told = {"id": self.id, "recorded": self.recorded, "tuned": self.tuned, **self.setting, **self.results}
+        return {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in told.items()}
 
+    def _row(self) -> tuple[Any, ...]:
+        written = (json.dumps(dict(values)) for values in (self.setting, self.results))
+        return (self.id, self.recorded, self.dataset, self.backbone, self.tuned, *written)
 
-_COLUMNS = tuple(field.name for field in fields(Run))
-_NAMES = ", ".join(f'"{name}"' for name in _COLUMNS)
-_CREATE = "CREATE TABLE runs ({})".format(
-    ", ".join(
-        f'"{field.name}" {_SQL_TYPES.get(str(field.type), "INTEGER")}' + (" PRIMARY KEY" if field.name == "id" else "")
-        for field in fields(Run)
-    )
-)
+    @classmethod
+    def _of_row(cls, row: tuple[Any, ...]) -> Run:
+        run, recorded, _, _, tuned, setting, results = row
+        return cls(run, recorded, bool(tuned), json.loads(setting), json.loads(results))
 
 
 class _Unusable(Exception):
@@ -211,17 +182,9 @@ class Runs:
         tuned : bool
             Whether `params` were chosen on the validation split. Once said of a setting, it stays so.
         """
-        values = astuple(Run.of(experiment, params, evaluation, tuned=tuned))
-        places = ", ".join("?" * len(values))
-        renewed = ", ".join(f'"{name}" = excluded."{name}"' for name in _COLUMNS if name != "tuned")
+        row = Run.of(experiment, params, evaluation, tuned=tuned)._row()
         try:
-            self._run(
-                lambda connection: connection.execute(
-                    f"INSERT INTO runs ({_NAMES}) VALUES ({places}) ON CONFLICT (id) DO UPDATE SET {renewed}, "
-                    "tuned = max(tuned, excluded.tuned)",
-                    values,
-                )
-            )
+            self._run(lambda connection: _write(connection, row))
         except StoreError as error:
             warnings.warn(f"the result is not listed among the experiments: {error}", stacklevel=2)
 
@@ -246,8 +209,8 @@ class Runs:
             return ()
 
         def read(connection: sqlite3.Connection) -> tuple[Run, ...]:
-            rows = connection.execute(f"SELECT {_NAMES} FROM runs ORDER BY recorded DESC, rowid DESC")
-            return tuple(_run_of(row) for row in rows)
+            rows = connection.execute(f"SELECT {_COLUMNS} FROM runs ORDER BY recorded DESC, rowid DESC")
+            return tuple(Run._of_row(row) for row in rows)
 
         secret = {loader.name for loader in DATASETS if loader.private}
         return tuple(
@@ -322,10 +285,10 @@ class Runs:
         if application == APPLICATION and version == SCHEMA:
             return
         if application == APPLICATION and 1 <= version < SCHEMA:
-            for name, value in {**(_SPOILED if version == 1 else {}), **_OF_TEXT}.items():
-                column = f'"{name}" {_SQL_TYPES[type(value).__name__]}'
-                connection.execute(f"ALTER TABLE runs ADD COLUMN {column} DEFAULT {value!r}")
-            connection.execute(f"PRAGMA user_version = {SCHEMA}")
+            try:
+                _renew(connection)
+            except (LookupError, TypeError) as error:
+                raise _Unusable(f"its table has other columns than schema {version}: {error!r}") from error
             return
         if application == APPLICATION and version > SCHEMA:
             raise StoreError(f"it was written by a later version of this software (schema {version}, not {SCHEMA})")
@@ -355,8 +318,34 @@ def _check_whole(connection: sqlite3.Connection) -> None:
         raise _Unusable(found)
 
 
-def _run_of(row: tuple[Any, ...]) -> Run:
-    values = dict(zip(_COLUMNS, row, strict=True))
-    for name in ("tuned", "normalize"):
-        values[name] = None if values[name] is None else bool(values[name])
-    return Run(**values)
+def _write(connection: sqlite3.Connection, row: tuple[Any, ...]) -> None:
+    connection.execute(
+        f"INSERT INTO runs ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+        "recorded = excluded.recorded, setting = excluded.setting, results = excluded.results, "
+        "tuned = max(tuned, excluded.tuned)",
+        row,
+    )
+
+
+# Schemas 1 to 3 had a column for each field. Those of the setting; 2 brought _CLEAN, 3 what text has.
+_OF_ALL = ("dataset", "backbone", "seed", "index", "epochs", "limit_train")
+_OF_IMAGES, _OF_TEXT = ("imbalance", "label_noise", "normalize", "edits"), ("tokenizer", "vocabulary")
+_PARAMS = ("k", "sigma", "temperature")
+
+
+def _renew(connection: sqlite3.Connection) -> None:
+    """Bring the table of an earlier schema up to date."""
+    found = connection.execute("SELECT * FROM runs ORDER BY rowid")
+    names = [column[0] for column in found.description]
+    rows = [dict(zip(names, values, strict=True)) for values in found]
+    connection.execute("DROP TABLE runs")
+    connection.execute(_CREATE)
+    for row in rows:
+        row = {**_CLEAN, **row}
+        row["normalize"] = None if row["normalize"] is None else bool(row["normalize"])
+        own = (*_OF_ALL, *(_OF_TEXT if row.get("tokenizer") else _OF_IMAGES), *_PARAMS)
+        others = {"id", "recorded", "tuned", *_OF_ALL, *_OF_TEXT, *_OF_IMAGES, *_PARAMS}
+        results = {name: value for name, value in row.items() if name not in others}
+        setting = {name: row[name] for name in own}
+        _write(connection, Run(row["id"], row["recorded"], bool(row["tuned"]), setting, results)._row())
+    connection.execute(f"PRAGMA user_version = {SCHEMA}")

@@ -58,18 +58,32 @@ def of(experiment, **config):
     return replace(experiment, config=changed)
 
 
+def earlier(path, schema, rows):
+    """Write a list as versions with a column for each field did."""
+    path.parent.mkdir(parents=True)
+    with sqlite3.connect(path) as connection:
+        names = ", ".join(f'"{name}"' for name in rows[0])
+        connection.execute(f"CREATE TABLE runs ({names})")
+        places = ", ".join("?" * len(rows[0]))
+        connection.executemany(f"INSERT INTO runs VALUES ({places})", [tuple(row.values()) for row in rows])
+        connection.execute(f"PRAGMA application_id = {APPLICATION}")
+        connection.execute(f"PRAGMA user_version = {schema}")
+
+
 class TestWhatIsKept:
     def test_results_and_setting(self, runs, experiment, judged):
         params, evaluation = judged
         runs.record(experiment, params, evaluation, tuned=False)
         (run,) = Runs(Store(runs.path.parents[2])).list()
         assert run == replace(Run.of(experiment, params, evaluation, tuned=False), recorded=run.recorded)
-        assert (run.base, run.resmem) == (evaluation.accuracy["base"], evaluation.accuracy["resmem"])
-        assert (run.delta_low, run.delta_high) == evaluation.delta_ci95
-        assert run.delta == pytest.approx((run.fixed - run.broken) / run.n_test)
-        assert run.ece_resmem == evaluation.calibration["resmem"].ece != run.ece_base
-        assert (run.n_memory, run.n_test, run.weights) == (1164, 382, "shipped")
-        assert (run.normalize, run.epochs, run.tuned) == (None, None, False)
+        got, setting = run.results, run.setting
+        assert (got["base"], got["resmem"]) == (evaluation.accuracy["base"], evaluation.accuracy["resmem"])
+        assert (got["delta_low"], got["delta_high"]) == evaluation.delta_ci95
+        assert got["delta"] == pytest.approx((got["fixed"] - got["broken"]) / got["n_test"])
+        assert got["ece_resmem"] == evaluation.calibration["resmem"].ece != got["ece_base"]
+        assert (got["n_memory"], got["n_test"], got["weights"]) == (1164, 382, "shipped")
+        assert (setting["normalize"], setting["epochs"], run.tuned) == (None, None, False)
+        assert run.as_dict() == {"id": run.id, "recorded": run.recorded, "tuned": False, **setting, **got}
 
     def test_it_can_be_shown_again(self, runs, experiment, judged):
         shown = of(experiment, normalize=False, epochs=3, index="annoy", edits="a" * 24)
@@ -82,7 +96,8 @@ class TestWhatIsKept:
     def test_spoiled_data_is_another_setting(self, runs, experiment, judged):
         for config in ({}, {"imbalance": 10.0}, {"label_noise": 0.2}):
             runs.record(of(experiment, **config), *judged, tuned=False)
-        assert [(run.imbalance, run.label_noise) for run in runs.list()] == [(1.0, 0.2), (10.0, 0.0), (1.0, 0.0)]
+        listed = [(run.setting["imbalance"], run.setting["label_noise"]) for run in runs.list()]
+        assert listed == [(1.0, 0.2), (10.0, 0.0), (1.0, 0.0)]
         assert Settings(**runs.list()[0].setting).label_noise == 0.2
 
     def test_text_is_kept_as_well(self, runs, spoken):
@@ -90,15 +105,16 @@ class TestWhatIsKept:
         runs.record(experiment, params, evaluation, tuned=True)
         (run,) = runs.list()
         assert run.is_text
-        assert (run.dataset, run.backbone, run.weights) == (experiment.config.dataset, "gru-small", "trained here")
-        assert (run.n_memory, run.n_test) == (experiment.n_memory, evaluation.n)
-        assert run.delta == pytest.approx((run.fixed - run.broken) / run.n_test)
-        assert run.nll_resmem == pytest.approx(np.log(evaluation.perplexity["resmem"]))
+        got = run.results
+        assert (run.dataset, run.backbone, got["weights"]) == (experiment.config.dataset, "gru-small", "trained here")
+        assert (got["n_memory"], got["n_test"]) == (experiment.n_memory, evaluation.n)
+        assert got["delta"] == pytest.approx((got["fixed"] - got["broken"]) / got["n_test"])
+        assert got["nll_resmem"] == pytest.approx(np.log(evaluation.perplexity["resmem"]))
         shown = Language(**run.setting)
         assert shown.experiment() == experiment.config
         assert shown.params(Params(1, 1.0)) == params
         runs.record(of(experiment, vocabulary=600), params, evaluation, tuned=True)
-        assert [run.vocabulary for run in runs.list()] == [600, 512]
+        assert [run.setting["vocabulary"] for run in runs.list()] == [600, 512]
 
     def test_images_are_no_text(self, runs, experiment, judged):
         runs.record(experiment, *judged, tuned=True)
@@ -107,22 +123,42 @@ class TestWhatIsKept:
     def test_a_clean_setting_has_the_name_it_always_had(self, experiment, judged):
         assert Run.of(experiment, Params(1, 0.5), judged[1], tuned=True).id == "ee2d6f03c88f1a13f98c7487"
 
-    @pytest.mark.parametrize(
-        ("version", "later"),
-        [(1, ("imbalance", "label_noise", "tokenizer", "vocabulary")), (2, ("tokenizer", "vocabulary"))],
-    )
-    def test_a_list_of_an_earlier_version_is_kept(self, runs, experiment, judged, version, later):
-        runs.record(experiment, *judged, tuned=True)
-        (run,) = runs.list()
-        with sqlite3.connect(runs.path) as connection:
-            for name in later:
-                connection.execute(f"ALTER TABLE runs DROP COLUMN {name}")
-            connection.execute(f"PRAGMA user_version = {version}")
-        assert runs.list() == (run,)
+    @pytest.mark.parametrize("schema", [1, 2, 3])
+    def test_a_list_of_an_earlier_version_is_kept(self, runs, experiment, judged, schema):
+        old = Run.of(experiment, judged[0], judged[1], tuned=True)
+        columns = {**old.as_dict(), "weights": "shipped"}
+        for name in ("imbalance", "label_noise") if schema == 1 else ():
+            del columns[name]
+        if schema == 3:
+            columns |= {"tokenizer": "", "vocabulary": 0}
+        earlier(runs.path, schema, [columns])
+        assert runs.list() == (old,)
         runs.record(of(experiment, seed=1), *judged, tuned=False)
         runs.record(experiment, *judged, tuned=False)
-        assert sorted((run.seed, run.imbalance, run.tuned) for run in runs.list()) == [(0, 1.0, True), (1, 1.0, False)]
+        assert sorted((run.setting["seed"], run.setting["imbalance"], run.tuned) for run in runs.list()) == [
+            (0, 1.0, True),
+            (1, 1.0, False),
+        ]
         assert runs.set_aside() == ()
+
+    def test_text_in_a_list_of_an_earlier_version_is_kept(self, runs, spoken):
+        experiment, params, evaluation = spoken
+        old = Run.of(experiment, params, evaluation, tuned=True)
+        filled = {"imbalance": 1.0, "label_noise": 0.0, "normalize": None, "edits": ""}
+        earlier(runs.path, 3, [{**old.as_dict(), **filled}])
+        assert runs.list() == (old,)
+        assert Language(**runs.list()[0].setting).experiment() == experiment.config
+
+    def test_an_earlier_version_with_other_columns_is_set_aside(self, runs):
+        earlier(runs.path, 2, [{"id": "a", "recorded": "b"}])
+        with pytest.warns(UserWarning, match="was set aside as"):
+            assert runs.list() == ()
+
+    def test_what_is_no_finite_number_is_none_in_json(self, runs, experiment, judged):
+        evaluation = replace(judged[1], delta_ci95=(float("nan"), float("inf")))
+        runs.record(experiment, judged[0], evaluation, tuned=False)
+        (run,) = runs.list()
+        assert (run.as_dict()["delta_low"], run.as_dict()["delta_high"]) == (None, None)
 
     def test_the_same_setting_is_one_row_and_stays_chosen_on_validation(self, runs, experiment, judged):
         for tuned in (False, True, False):
@@ -132,7 +168,7 @@ class TestWhatIsKept:
         runs.record(experiment, replace(judged[0], k=6), judged[1], tuned=False)
         runs.record(of(experiment, seed=1), *judged, tuned=False)
         assert len(runs.list()) == 3
-        assert runs.list()[0].seed == 1
+        assert runs.list()[0].setting["seed"] == 1
 
     def test_filters_and_deletion(self, runs, experiment, judged):
         for dataset, backbone in (("digits", "linear"), ("digits", "small-cnn"), ("folder:/a", "linear")):
@@ -249,8 +285,7 @@ from resmem_core.experiment import runs as module
 from resmem_core.experiment.runs import Run, Runs
 from resmem_core.common.store import Store
 
-template = Run(**{name: {"str": "x", "int": 1, "float": 0.5, "bool": False}.get(str(field.type))
-                  for name, field in Run.__dataclass_fields__.items()})
+template = Run("x", "x", False, {"dataset": "x", "backbone": "x"}, {})
 runs = Runs(Store(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()

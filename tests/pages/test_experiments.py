@@ -89,7 +89,7 @@ def test_a_run_is_removed(opened, two):
     at = selected(opened("experiments"), 0)
     button(at, "Remove from the list").click().run()
     assert not at.exception
-    assert [run.k for run in Runs().list()] == [5]
+    assert [run.setting["k"] for run in Runs().list()] == [5]
 
 
 def test_runs_on_uploads_are_listed_to_their_owner_only(opened, text_of):

@@ -1,9 +1,8 @@
-"""`runs`: what was tried on this machine, and what came of it."""
+"""`runs`: the run history of this machine."""
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from resmem_core.cli.base import COMMANDS, Command, Output, Parser
@@ -24,15 +23,17 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     )
     text = "\n".join([header, *map(_line, found)]) if found else "nothing yet: `evaluate --tune` adds an experiment"
     notes = [f"note: {path} was found damaged, or something else's, and set aside" for path in runs.set_aside()]
-    return Output({"file": str(runs.path), "runs": [asdict(run) for run in found]}, "\n".join([text, *notes]))
+    return Output({"file": str(runs.path), "runs": [run.as_dict() for run in found]}, "\n".join([text, *notes]))
 
 
 def _line(run: Run) -> str:
-    interval = f"{run.delta:+.2%} ({run.delta_low:+.2%} to {run.delta_high:+.2%})"
+    setting, got = run.setting, run.results
+    interval = f"{got['delta']:+.2%} ({got['delta_low']:+.2%} to {got['delta_high']:+.2%})"
     return (
-        f"{run.recorded[:16].replace('T', ' ')}  {run.dataset:20}  {run.backbone:12}  {run.seed:4}  "
-        f"{run.k:4} {run.sigma:9.4g} {run.temperature:6.3g}  {'validation' if run.tuned else '(by hand)':10}  "
-        f"{run.base:7.2%} {run.resmem:7.2%}  {interval:28}  {run.fixed:5} {run.broken:6}"
+        f"{run.recorded[:16].replace('T', ' ')}  {run.dataset:20}  {run.backbone:12}  {setting['seed']:4}  "
+        f"{setting['k']:4} {setting['sigma']:9.4g} {setting['temperature']:6.3g}  "
+        f"{'validation' if run.tuned else '(by hand)':10}  "
+        f"{got['base']:7.2%} {got['resmem']:7.2%}  {interval:28}  {got['fixed']:5} {got['broken']:6}"
     )
 
 
