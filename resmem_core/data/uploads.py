@@ -30,7 +30,7 @@ from resmem_core.common.progress import Progress, silent
 from resmem_core.common.store import Store, write_json, write_whole
 from resmem_core.data import load_dataset
 from resmem_core.data.base import PARTS
-from resmem_core.data.loaders.table import MAX_COLUMNS
+from resmem_core.data.table_layout import MAX_COLUMNS
 
 KINDS = {".npz": "arrays", ".csv": "table", ".parquet": "table"}  # ending -> dataset loader
 MAX_FILES = 20  # of one visitor

@@ -6,8 +6,7 @@ import csv
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from itertools import chain, groupby
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +27,7 @@ from resmem_core.data.model_file import (
     shown,
     wrong,
 )
+from resmem_core.data.table_layout import LISTS, Layout
 from resmem_core.data.types import Examples
 
 if TYPE_CHECKING:
@@ -37,20 +37,11 @@ CUT_BY_SEED = (
     "there is no split column, so validation and test are cut off by the seed: if the model that gave the logits was "
     "trained on some of these rows, base and memory both look better than they are"
 )
-MAX_HEADER = 2**20  # bytes of a CSV file's first line
-MAX_COLUMNS = 20_000
 MAX_TEXT = 255  # characters of a label or a name
+MAX_HEADER = 2**20  # bytes of a CSV file's first line
 MAX_NAMES = 2**30  # bytes that the names of all rows may take in memory
 BLOCK = 2**24  # bytes of CSV read at a time; no row may be longer
-_TEXTS = ("split", "label", "name")
-_PREFIXES: tuple[str, ...] = ("embedding_", "e")  # of embedding columns; any other must be the only one
-_VECTORS = ("embedding", "embeddings", "vector")  # columns of lists, the first of them that there is
-_LISTS = (*_VECTORS, "logits")
-_WANTED = "embedding_0, embedding_1, ..., or a column 'embedding' of lists"
-_INDEX = re.compile("Unnamed: .*|index|level_[0-9]+|__index_level_[0-9]+__")  # as pandas and Arrow call row numbers
-_LOGIT = re.compile(r"logits?_(.+)")
 _IRREGULAR = re.compile("Row #([0-9]+): Expected ([0-9]+) columns, got ([0-9]+)")  # Arrow counts the header, from 1
-_NUMBERED = re.compile("(.*?)([0-9]{1,9})")
 
 
 class Table(ModelFile):
@@ -94,111 +85,12 @@ class Table(ModelFile):
         return Source(class_names, notes=tuple(notes), **{part: examples.take(rows) for part, rows in parts.items()})
 
 
-@dataclass(frozen=True)
-class _Layout:
-    """Which columns hold what.
-
-    Attributes
-    ----------
-    texts : tuple of str
-        Those of `split`, `label` and `name` that there are.
-    embeddings, logits : tuple of str
-        One a dimension or a class, in order; or the one column of lists.
-    logit_classes : tuple of str or None
-        What stands after `logit_` in each; None for a column of lists.
-    ignored : tuple of str
-    """
-
-    texts: tuple[str, ...]
-    embeddings: tuple[str, ...]
-    logits: tuple[str, ...]
-    logit_classes: tuple[str, ...] | None
-    ignored: tuple[str, ...]
-
-    @property
-    def used(self) -> list[str]:
-        """Every column that is read."""
-        return [*self.texts, *self.embeddings, *self.logits]
-
-    @property
-    def numbers(self) -> list[str]:
-        """Those that hold a number in each cell."""
-        return [name for name in (*self.embeddings, *self.logits) if name not in _LISTS]
-
-    @classmethod
-    def of(cls, path: Path, names: Sequence[str], lists: Sequence[str], written: Sequence[str]) -> _Layout:
-        """Return the layout of a table with columns `names`, of which `lists` hold lists, and `written` text."""
-        _check_header(path, names)
-        texts = tuple(name for name in _TEXTS if name in names)
-        if "label" not in texts:
-            raise wrong(path, "the table", f"no column 'label' but {shown(names)}", "the class of each example there")
-        rest = [name for name in names if name not in texts]
-        logits: tuple[str, ...] = ("logits",) if "logits" in lists else ()
-        classes = None
-        if not logits and (found := {name: match[1] for name in rest if (match := _LOGIT.fullmatch(name))}):
-            if len(set(found.values())) < len(found):
-                raise wrong(path, "the table", f"the columns {shown(list(found))}", "one column of logits a class")
-            columns = {text: name for name, text in found.items()}
-            classes = tuple(in_class_order(columns))
-            logits = tuple(columns[text] for text in classes)
-        if not logits and "logits" in written:
-            logits = ("logits",)
-        embeddings = _embeddings(path, rest, names, lists, written)
-        used = {*texts, *logits, *embeddings}
-        return cls(texts, embeddings, logits, classes, tuple(name for name in names if name not in used))
-
-
-def _check_header(path: Path, names: Sequence[str]) -> None:
-    if len(names) > MAX_COLUMNS:
-        raise wrong(path, "the table", f"{len(names)} columns", f"at most {MAX_COLUMNS}; is it transposed?")
-    repeated = [name for name, same in groupby(sorted(names)) if len(list(same)) > 1]
-    if repeated:
-        raise wrong(path, "the table", f"more than one column {repeated[0]!r}", "a name of its own for each")
-
-
-def _embeddings(
-    path: Path, names: Sequence[str], every: Sequence[str], lists: Sequence[str], written: Sequence[str]
-) -> tuple[str, ...]:
-    """Return the embedding columns among `names`, by their numbers; or the one column of lists."""
-    groups: dict[str, list[tuple[int, str]]] = {}
-    for name in names:
-        if (match := _NUMBERED.fullmatch(name)) and not (name.startswith("logit") or _INDEX.fullmatch(name)):
-            groups.setdefault(match[1], []).append((int(match[2]), name))
-    if vectors := [name for name in _VECTORS if name in lists]:
-        return (vectors[0],)
-    if known := [prefix for prefix in _PREFIXES if prefix in groups]:
-        return _in_order(path, known[0], groups[known[0]])
-    if vectors := [name for name in _VECTORS if name in written]:
-        return (vectors[0],)
-    if not groups:
-        raise wrong(path, "the table", f"no embeddings in the columns {shown(every)}", _WANTED)
-    if len(groups) > 1:
-        found = f"numbered columns of several kinds, such as {shown([group[0][1] for group in groups.values()])}"
-        raise wrong(path, "the table", found, "embeddings named embedding_0, embedding_1, ...")
-    ((prefix, group),) = groups.items()
-    if len(group) == 1:
-        found = f"no numbered column but {group[0][1]!r}, which may be the number of the row"
-        raise wrong(path, "the table", found, f"{_WANTED}; call it embedding_0 if it is an embedding of one dimension")
-    return _in_order(path, prefix, group)
-
-
-def _in_order(path: Path, prefix: str, columns: Iterable[tuple[int, str]]) -> tuple[str, ...]:
-    """Return the columns by their numbers, of which none is missing."""
-    group = sorted(columns)
-    first = group[0][0]
-    for place, (number, name) in enumerate(group):
-        if first > 1 or number != first + place:
-            missing = f"{prefix}{0 if first > 1 else first + place}"
-            raise wrong(path, "the table", f"a column {name!r} but none {missing!r}", "numbers from 0 or 1, each once")
-    return tuple(name for _, name in group)
-
-
-def _read_csv(path: Path) -> tuple[_Layout, pa.Table]:
+def _read_csv(path: Path) -> tuple[Layout, pa.Table]:
     import pyarrow as pa
     from pyarrow import csv as arrow
 
     names = _csv_header(path)
-    layout = _Layout.of(path, names, lists=(), written=names)
+    layout = Layout.of(path, names, lists=(), written=names)
 
     def read(numbers: pa.DataType) -> pa.Table:
         kinds = dict.fromkeys(layout.used, pa.string()) | dict.fromkeys(layout.numbers, numbers)
@@ -264,14 +156,14 @@ def _wrong_cell(path: Path, name: str, row: int, found: str, expected: str = "a 
     return wrong(path, f"column {name!r}", f"{found} in row {row} (the first is row 0)", expected)
 
 
-def _read_parquet(path: Path) -> tuple[_Layout, pa.Table]:
+def _read_parquet(path: Path) -> tuple[Layout, pa.Table]:
     import pyarrow as pa
     from pyarrow import parquet
 
     try:
         schema = parquet.read_schema(path)
         lists, written = ([field.name for field in schema if is_so(field.type)] for is_so in (_is_list, _is_text))
-        layout = _Layout.of(path, schema.names, lists, written)
+        layout = Layout.of(path, schema.names, lists, written)
         # Text is left as dictionaries, so that a long one that many rows share is held once.
         table = parquet.read_table(path, columns=layout.used, read_dictionary=list(layout.texts))
         table.validate(full=True)  # damage that only shows in use, such as text that is not UTF-8
@@ -298,7 +190,7 @@ def _matrix(
     path: Path, table: pa.Table, names: Sequence[str], convert: Callable[[np.ndarray], tuple[FloatArray, int | None]]
 ) -> FloatArray:
     """Return the numbers of these columns, or of the one column of lists, converted, (N, number of columns)."""
-    if names[0] in _LISTS:
+    if names[0] in LISTS:
         matrix, row = convert(_lists(path, table, names[0]))
     else:
         matrix, row = convert(np.stack([_column(path, table, name) for name in names], axis=1))
@@ -396,7 +288,7 @@ def _texts(path: Path, table: pa.Table, name: str) -> tuple[list[str], IntArray]
 
 
 def _classes(
-    path: Path, table: pa.Table, layout: _Layout, n_logits: int | None
+    path: Path, table: pa.Table, layout: Layout, n_logits: int | None
 ) -> tuple[tuple[str, ...], IntArray, list[str]]:
     """Return the names of the classes, every row's label (N,), and what is to be told."""
     texts, places = _texts(path, table, "label")
