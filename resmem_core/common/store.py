@@ -2,7 +2,8 @@
 
 An entry is a folder `KIND/DIGEST` with its files and a `manifest.json` that lists each file's size and digest. It is
 built in a folder of its own and renamed into place, under a lock, so that a reader sees all of it or none, and two
-processes that want the same thing build it once. What is found damaged is removed and built again.
+processes that want the same thing build it once. What is found damaged is removed and built again. Files are checked at
+every look, but read once by a process unless their times tell of a change.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -26,6 +28,8 @@ from resmem_core.common.errors import StoreError
 from resmem_core.common.progress import Progress, Step, silent
 
 MANIFEST = "manifest.json"
+SETTLED = 10**9  # nanoseconds after a change, within which another need not show in the file's times
+_DIGESTS: dict[Path, tuple[tuple[int, ...], str]] = {}  # of files read by this process, and the state they were in
 
 
 def default_root() -> Path:
@@ -40,6 +44,19 @@ def digest_file(path: Path) -> str:
         while chunk := stream.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def _digest_once(path: Path) -> str:
+    """Return a file's digest; one that this process has read, and that has not changed since, is not read again."""
+    stat = path.stat()
+    state = (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    known = _DIGESTS.get(path)
+    if known is not None and known[0] == state:
+        return known[1]
+    digest = digest_file(path)
+    if time.time_ns() - max(state[2:]) > SETTLED:
+        _DIGESTS[path] = (state, digest)
+    return digest
 
 
 def digest_arrays(*arrays: np.ndarray | None) -> str:
@@ -296,7 +313,7 @@ class Store:
                     raise _Damaged(f"{name} is missing")
                 if (size := found[name].stat().st_size) != written[0]:
                     raise _Damaged(f"{name} has {size} bytes instead of {written[0]}")
-                if [size, digest_file(found[name])] != written:
+                if [size, _digest_once(found[name])] != written:
                     raise _Damaged(f"{name} has other content than was written")
         except (OSError, LookupError, TypeError) as error:
             raise _Damaged(f"unreadable ({error})") from error

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,15 @@ class TestBuilding:
         assert again.array("below/b").dtype == np.float32
         assert again.size == sum(f.stat().st_size for f in again.path.rglob("*.npy"))
         assert_unlocked(store)
+
+    def test_files_that_have_not_changed_are_read_once(self, store, monkeypatch):
+        monkeypatch.setattr(store_module, "SETTLED", -(10**12))
+        entry = store.get_or_build("numbers", KEY, build)
+        read = []
+        monkeypatch.setattr(store_module, "digest_file", lambda path: read.append(path.name) or digest_file(path))
+        for _ in range(3):
+            assert store.get_or_build("numbers", KEY, forbidden) == entry
+        assert sorted(read) == ["a.npy", "b.npy"]
 
     def test_arrays_are_read_only_maps(self, store):
         array = store.get_or_build("numbers", KEY, build).array("a")
@@ -258,6 +268,27 @@ class TestDamage:
         content[position] ^= 1
         (entry.path / "a.npy").write_bytes(content)
         assert store.problem(entry.path) == "a.npy has other content than was written"
+
+    def test_a_change_that_keeps_size_and_time_is_seen(self, store, monkeypatch):
+        monkeypatch.setattr(store_module, "SETTLED", -(10**12))  # remember even what was written just now
+        entry = store.get_or_build("numbers", KEY, build)
+        assert store.find("numbers", KEY) == entry
+        file = entry.path / "a.npy"
+        written = file.stat()
+        content = bytearray(file.read_bytes())
+        content[-1] ^= 1
+        time.sleep(0.02)  # longer than the steps in which a file system counts time
+        file.write_bytes(content)
+        os.utime(file, ns=(written.st_atime_ns, written.st_mtime_ns))
+        assert store.problem(entry.path) == "a.npy has other content than was written"
+
+    def test_what_was_written_just_now_is_read_again(self, store, monkeypatch):
+        entry = store.get_or_build("numbers", KEY, build)
+        read = []
+        monkeypatch.setattr(store_module, "digest_file", lambda path: read.append(path.name) or digest_file(path))
+        for _ in range(2):
+            assert store.find("numbers", KEY) == entry
+        assert sorted(read) == ["a.npy", "a.npy", "b.npy", "b.npy"]
 
     def test_says_what(self, store):
         entry = store.get_or_build("numbers", KEY, build)
