@@ -291,10 +291,13 @@ def _in_threads(work: Callable[[Any], Any], items: Any, stage: str, progress: Pr
 def _look(path: Path) -> Look | None:
     """Return what the header says, or None if the file is damaged or promises too many pixels."""
     from PIL import Image
+    from PIL.TiffImagePlugin import IMAGELENGTH, IMAGEWIDTH, TiffImageFile
 
     try:
         with Image.open(path, formats=_formats()) as image:
             (width, height), mode = image.size, image.mode
+            if isinstance(image, TiffImageFile):  # whose `size` is turned already, but not in older Pillows
+                width, height = int(image.tag_v2[IMAGEWIDTH]), int(image.tag_v2[IMAGELENGTH])
             if width * height > (Image.MAX_IMAGE_PIXELS or np.inf):
                 return None
             orientation = image.getexif().get(_ORIENTATION)

@@ -234,13 +234,16 @@ def test_cmyk_jpeg(root):
     assert red[1:].max() < 15
 
 
-def test_exif_orientation_is_applied(root):
+@pytest.mark.parametrize("ending", ["png", "tif", "webp"])
+def test_exif_orientation_is_applied(root, ending):
     upright = np.zeros((10, 12, 3), dtype=np.uint8)
     upright[:5] = 255  # bright above
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned clockwise for display
     turned = Image.fromarray(np.rot90(upright, 1).copy())
-    turned.save(root / "train" / "cat" / "0.png", exif=exif)
+    (root / "train" / "cat" / "0.png").unlink()
+    how = {"tiffinfo": dict(exif)} if ending == "tif" else {"exif": exif, "lossless": True}
+    turned.save(root / "train" / "cat" / f"0.{ending}", **how)
     images = load(root).train.images
     assert images.shape[1:] == (3, 10, 12)  # as shown, it has the size of the others
     assert np.array_equal(images[0], upright.transpose(2, 0, 1))
@@ -417,6 +420,8 @@ def test_no_spoilt_file_ends_the_loading(tmp_path, ending, modes, monkeypatch):
 
 # --- what is no file
 
+ENDS = pytest.mark.timeout(30, method="thread")  # a thread that waits for a pipe hears no signal
+
 
 @pytest.fixture
 def pipe(root):
@@ -428,7 +433,7 @@ def pipe(root):
     return path
 
 
-@pytest.mark.timeout(30)
+@ENDS
 def test_a_pipe_is_passed_over_and_named(root, pipe, tmp_path):
     before = FOLDER.stamp(str(root))
     (root / "test" / "dog" / "link.JPG").symlink_to(pipe)
@@ -442,7 +447,7 @@ def test_a_pipe_is_passed_over_and_named(root, pipe, tmp_path):
     assert FOLDER.unavailable(str(root)) is None
 
 
-@pytest.mark.timeout(30)
+@ENDS
 def test_a_pipe_that_comes_later_is_noted_too(root, tmp_path):
     if not hasattr(os, "mkfifo"):
         pytest.skip("there are no named pipes here")
@@ -453,7 +458,7 @@ def test_a_pipe_that_comes_later_is_noted_too(root, tmp_path):
     assert note == "1 pipe, socket or device was passed over: train/cat/pipe.png"
 
 
-@pytest.mark.timeout(30)
+@ENDS
 def test_pipes_that_are_not_called_images_are_no_matter(root, pipe):
     pipe.rename(pipe.with_name("pipe"))
     os.mkfifo(root / "train" / "cat" / ".hidden.png")
@@ -461,7 +466,7 @@ def test_pipes_that_are_not_called_images_are_no_matter(root, pipe):
     assert load(root).notes == ()
 
 
-@pytest.mark.timeout(30)
+@ENDS
 def test_a_class_of_pipes_alone_has_no_images(root, pipe):
     (root / "train" / "eel").mkdir()
     pipe.rename(root / "train" / "eel" / "pipe.png")
@@ -471,7 +476,7 @@ def test_a_class_of_pipes_alone_has_no_images(root, pipe):
     )
 
 
-@pytest.mark.timeout(30)
+@ENDS
 @pytest.mark.skipif(os.name == "nt", reason="there are no such devices and sockets there")
 def test_devices_and_sockets_are_passed_over(root, monkeypatch):
     (root / "train" / "cat" / "null.png").symlink_to("/dev/zero")
