@@ -1,5 +1,6 @@
-"""What the documents promise: their commands, pictures and code."""
+"""What the documents promise: their commands, pictures and code; and what they ask to be installed."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -22,6 +23,31 @@ def blocks(document: str) -> list[str]:
 def test_what_is_linked_is_there(document):
     links = re.findall(r"\]\(([^)#]+)\)", (ROOT / document).read_text())
     assert [link for link in links if not link.startswith("http") and not (ROOT / link).is_file()] == []
+
+
+def imported(path: Path) -> set[str]:
+    """Return the packages that a module imports, inside functions too, as they are called there."""
+    names = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.append(node.module)
+    return {name.partition(".")[0] for name in names}
+
+
+def test_whatever_is_imported_is_asked_for():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    asked = [
+        *(ROOT / "requirements.txt").read_text().splitlines(),
+        *(line for extra in extras.values() for line in extra),
+    ]
+    named = {match[0].lower() for line in asked if (match := re.match(r"[\w.-]+", line))}
+    modules = [ROOT / "app.py", *(ROOT / "resmem_core").rglob("*.py"), *(ROOT / "pages").rglob("*.py")]
+    others = set().union(*map(imported, modules)) - sys.stdlib_module_names - {"resmem_core", "pages"}
+    assert {"PIL", "threadpoolctl", "transformers"} <= others  # inside functions
+    called = {"PIL": "pillow", "sklearn": "scikit-learn", "openTSNE": "opentsne"}  # where the name differs
+    assert {name for name in others if called.get(name, name.replace("_", "-")) not in named} == set()
 
 
 def test_the_readme_carries_both_commands():

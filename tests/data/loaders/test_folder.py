@@ -1,13 +1,17 @@
 import os
+import random
+import socket
+import struct
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from resmem_core.common.errors import Cancelled, DatasetError, InvalidParameterError
 from resmem_core.common.progress import silent
 from resmem_core.common.store import Store
 from resmem_core.data import DATASETS, load_dataset
+from resmem_core.data.loaders import folder
 
 FOLDER = DATASETS.get("folder")
 
@@ -231,13 +235,16 @@ def test_cmyk_jpeg(root):
     assert red[1:].max() < 15
 
 
-def test_exif_orientation_is_applied(root):
+@pytest.mark.parametrize("ending", ["png", "tif", "webp"])
+def test_exif_orientation_is_applied(root, ending):
     upright = np.zeros((10, 12, 3), dtype=np.uint8)
     upright[:5] = 255  # bright above
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned clockwise for display
     turned = Image.fromarray(np.rot90(upright, 1).copy())
-    turned.save(root / "train" / "cat" / "0.png", exif=exif)
+    (root / "train" / "cat" / "0.png").unlink()
+    how = {"tiffinfo": dict(exif)} if ending == "tif" else {"exif": exif, "lossless": True}
+    turned.save(root / "train" / "cat" / f"0.{ending}", **how)
     images = load(root).train.images
     assert images.shape[1:] == (3, 10, 12)  # as shown, it has the size of the others
     assert np.array_equal(images[0], upright.transpose(2, 0, 1))
@@ -295,6 +302,206 @@ def test_a_broken_link_counts_as_damaged(root, tmp_path):
     (root / "train" / "cat" / "link.png").symlink_to(tmp_path / "nowhere.png")
     dataset = load_dataset(f"folder:{root}", store=Store(tmp_path / "store"))
     assert dataset.notes == ("1 damaged image was skipped: train/cat/link.png",)
+
+
+@pytest.mark.parametrize("error", [TypeError, AttributeError, ZeroDivisionError, NotImplementedError, struct.error])
+def test_whatever_pillow_raises_as_it_reads_is_damage(root, monkeypatch, error):
+    upright = ImageOps.exif_transpose
+
+    def read(image):
+        if image.filename.endswith("3.png"):
+            raise error("damaged bytes, taken at their word")
+        return upright(image)
+
+    monkeypatch.setattr(ImageOps, "exif_transpose", read)
+    assert load(root).notes == ("2 damaged images were skipped: train/cat/3.png, train/dog/3.png",)
+
+
+def test_memory_that_runs_out_is_no_damage(root, monkeypatch):
+    def read(image):
+        raise MemoryError
+
+    monkeypatch.setattr(ImageOps, "exif_transpose", read)
+    with pytest.raises(MemoryError):
+        load(root)
+
+
+def test_a_header_that_promises_more_than_any_memory_is_damaged(root):
+    start = b"\0\0\0\x0cjP  \r\n\x87\n"
+    (root / "train" / "cat" / "long.jp2").write_bytes(start + struct.pack(">I4sQ", 1, b"jp2h", 2**60))
+    assert load(root).notes == ("1 damaged image was skipped: train/cat/long.jp2",)
+
+
+@pytest.mark.parametrize("error", [AttributeError, NameError, TypeError])
+def test_an_error_in_our_own_code_is_no_damage(root, monkeypatch, error):
+    def convert(image):
+        raise error("a slip")
+
+    monkeypatch.setattr(folder, "_eight_bits", convert)
+    with pytest.raises(error, match="a slip"):
+        load(root)
+
+
+def test_a_pillow_that_is_too_old_is_no_damage(root, monkeypatch):
+    monkeypatch.delattr(Image.Image, "has_transparency_data")
+    with pytest.raises(AttributeError, match="has_transparency_data"):
+        load(root)
+
+
+@pytest.mark.parametrize("orientation", ["sideways", 99])
+def test_an_orientation_that_means_nothing_turns_nothing(root, orientation):
+    exif = Image.Exif()
+    exif[0x010E] = orientation  # a description, which may be a text
+    exif = exif.tobytes().replace(b"\x0e\x01", b"\x12\x01").replace(b"\x01\x0e", b"\x01\x12")
+    path = root / "train" / "cat" / "0.png"
+    pixels = np.asarray(Image.open(path))
+    Image.fromarray(pixels).save(path, exif=exif)
+    source = load(root)
+    assert source.notes == ()
+    assert np.array_equal(source.train.images[0], pixels.transpose(2, 0, 1))
+
+
+def spoilt(content, chance):
+    """Cut bytes off, take some out or change a few, in the header more often than elsewhere."""
+    spoilt = bytearray(content)
+    match chance.randrange(3):
+        case 0:
+            del spoilt[chance.randrange(len(spoilt)) :]
+        case 1:
+            start = chance.randrange(len(spoilt))
+            del spoilt[start : start + chance.randrange(1, 40)]
+        case 2:
+            for _ in range(chance.choice([1, 2, 8])):
+                place = chance.randrange(min(len(spoilt), chance.choice([60, 160, len(spoilt)])))
+                spoilt[place] = chance.choice([0, 255, spoilt[place] ^ 1 << chance.randrange(8)])
+    return bytes(spoilt)
+
+
+@pytest.mark.parametrize(
+    ("ending", "modes"),
+    [
+        ("png", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"]),
+        ("jpg", ["L", "RGB", "CMYK"]),
+        ("gif", ["L", "P"]),
+        ("tif", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16", "I", "F", "CMYK"]),
+        ("webp", ["RGB", "RGBA"]),
+        ("bmp", ["1", "L", "P", "RGB", "RGBA"]),
+        ("ppm", ["1", "L", "RGB", "I"]),
+        ("ico", ["RGBA"]),
+        ("tga", ["L", "P", "RGB", "RGBA"]),
+        ("dds", ["L", "RGB", "RGBA"]),
+        ("jp2", ["L", "RGB"]),
+        ("pcx", ["L", "P", "RGB"]),
+        ("sgi", ["L", "RGB"]),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")  # Pillow's, of odd EXIF and large sizes
+def test_no_spoilt_file_ends_the_loading(tmp_path, ending, modes, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1_000_000)  # what is spoilt may promise much
+    chance = random.Random(ending)
+    noise = np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8)
+    path = tmp_path / f"spoilt.{ending}"
+    results = []
+    for mode in modes:
+        grey = Image.fromarray(noise[..., 0])
+        image = Image.fromarray(noise[..., 0].astype(np.uint16)) if mode == "I;16" else None
+        image = image or (grey if mode in ("1", "I", "F") else Image.fromarray(noise)).convert(mode)
+        image.save(path, **({"sizes": [(16, 16)]} if ending == "ico" else {}))
+        whole = path.read_bytes()
+        for _ in range(50):
+            path.write_bytes(spoilt(whole, chance))
+            look = folder._look(path)
+            wanted = ["RGB", "L"] if look is not None and look.grey else ["RGB"]
+            pixels = [folder._decode(path, (8, 8), mode) for mode in wanted] if look is not None else [None]
+            assert all(x is None or (x.shape[1:], x.dtype) == ((8, 8), np.uint8) for x in pixels)
+            results += pixels
+    assert any(x is None for x in results)
+    assert any(x is not None for x in results)
+
+
+# --- what is no file
+
+ENDS = pytest.mark.timeout(30, method="thread")  # a thread that waits for a pipe hears no signal
+
+
+@pytest.fixture
+def pipe(root):
+    """A named pipe among the cats: opened, it waits for someone to write."""
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("there are no named pipes here")
+    path = root / "train" / "cat" / "pipe.png"
+    os.mkfifo(path)
+    return path
+
+
+@ENDS
+def test_a_pipe_is_passed_over_and_named(root, pipe, tmp_path):
+    before = FOLDER.stamp(str(root))
+    (root / "test" / "dog" / "link.JPG").symlink_to(pipe)
+    assert FOLDER.stamp(str(root)) != before
+    dataset = load_dataset(f"folder:{root}", store=Store(tmp_path / "store"))
+    said = "2 pipes, sockets or devices were passed over: train/cat/pipe.png, test/dog/link.JPG"
+    assert dataset.notes == (said,)
+    source = load(root)
+    assert source.notes == (said,)
+    assert len(source.train) == 10
+    assert FOLDER.unavailable(str(root)) is None
+
+
+@ENDS
+def test_a_pipe_that_comes_later_is_noted_too(root, tmp_path):
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("there are no named pipes here")
+    store = Store(tmp_path / "store")
+    assert load_dataset(f"folder:{root}", store=store).notes == ()
+    os.mkfifo(root / "train" / "cat" / "pipe.png")
+    (note,) = load_dataset(f"folder:{root}", store=store).notes
+    assert note == "1 pipe, socket or device was passed over: train/cat/pipe.png"
+
+
+@ENDS
+def test_pipes_that_are_not_called_images_are_no_matter(root, pipe):
+    pipe.rename(pipe.with_name("pipe"))
+    os.mkfifo(root / "train" / "cat" / ".hidden.png")
+    os.mkfifo(root / "train" / "loose.png")
+    assert load(root).notes == ()
+
+
+@ENDS
+def test_a_class_of_pipes_alone_has_no_images(root, pipe):
+    (root / "train" / "eel").mkdir()
+    pipe.rename(root / "train" / "eel" / "pipe.png")
+    assert load(root).notes == (
+        "train/eel has no images and was left out",
+        "1 pipe, socket or device was passed over: train/eel/pipe.png",
+    )
+
+
+@ENDS
+@pytest.mark.skipif(os.name == "nt", reason="there are no such devices and sockets there")
+def test_devices_and_sockets_are_passed_over(root, monkeypatch):
+    (root / "train" / "cat" / "null.png").symlink_to("/dev/zero")
+    monkeypatch.chdir(root / "train" / "dog")  # a socket's path must be short
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("socket.png")
+        (note,) = load(root).notes
+    assert note == "2 pipes, sockets or devices were passed over: train/cat/null.png, train/dog/socket.png"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_links_to_images_count_and_links_to_folders_do_not(root, tmp_path):
+    pixels = save(tmp_path / "elsewhere" / "1.png", seed=77)
+    (root / "train" / "cat" / "00.png").symlink_to(tmp_path / "elsewhere" / "1.png")
+    (root / "train" / "cat" / "more").symlink_to(tmp_path / "elsewhere")
+    (root / "train" / "cat" / "more.png").symlink_to(tmp_path / "elsewhere")
+    source = load(root)
+    assert source.notes == ()
+    assert source.train.names.tolist()[:3] == ["train/cat/0.png", "train/cat/00.png", "train/cat/1.png"]
+    assert len(source.train) == 11
+    assert np.array_equal(source.train.images[1], pixels.transpose(2, 0, 1))
+
+
+# --- too little
 
 
 def test_all_damaged_is_an_error(root):
