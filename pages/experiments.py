@@ -14,7 +14,6 @@ from resmem_core.cli.settings import Settings
 from resmem_core.cli.text_settings import Language
 from resmem_core.common.errors import ResMemError
 from resmem_core.data import dataset_title, parse_spec
-from resmem_core.data.text_loading import parse_text
 from resmem_core.data.uploads import Uploads
 from resmem_core.experiment.runs import Run, Runs
 
@@ -103,7 +102,7 @@ def chosen(run: Run, names: dict[str, str]) -> None:
         f"{got['resmem']:.1%}, gain {gain:+.1f} points ({low:+.1f} to {high:+.1f}) on {got['n_test']:,} test "
         f"{'tokens' if run.is_text else 'points'}."
     )
-    loader, argument = parse_text(run.dataset) if run.is_text else parse_spec(run.dataset)
+    loader, argument = parse_spec(run.dataset)
     gone = loader.unavailable(argument)
     if gone:
         st.info(f"It cannot be opened now: {plain(gone)}", icon=":material/database_off:")

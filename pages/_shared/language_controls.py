@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
@@ -12,7 +13,8 @@ from pages._shared.scales import compact, log_scale
 from pages._shared.state import bound, change
 from pages._shared.text import plain
 from resmem_core.cli.text_settings import OBJECTIVES, Language
-from resmem_core.data.text_loading import TEXTS
+from resmem_core.data import DATASETS
+from resmem_core.data.base import TEXT
 from resmem_core.data.tokenizers import TOKENIZERS, VOCABULARY
 from resmem_core.evaluation.text_tuning import largest_tried
 from resmem_core.experiment.text_config import OWN, LanguageConfig
@@ -57,7 +59,8 @@ def data_and_model(form: Language) -> None:
     label = plain(", ".join([f"Data and model: {config.backbone} on {config.dataset}, seed {config.seed}", *others]))
     with st.expander(label, icon=":material/dataset:"), st.form("language-experiment", border=False):
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            st.selectbox("Text", **_choices(TEXTS, config.dataset), width=260, **key("dataset"))
+            texts = [loader for loader in DATASETS if loader.kind == TEXT]
+            st.selectbox("Text", **_choices(texts, config.dataset), width=260, **key("dataset"))
             st.selectbox("Base model", **_choices(LANGUAGE_BACKBONES, config.backbone), width=220, **key("backbone"))
             kinds = sorted({*TOKENIZERS.names(), config.tokenizer})
             st.selectbox("Tokens", kinds, kinds.index(config.tokenizer), width=160, **key("tokenizer"))
@@ -76,9 +79,9 @@ def data_and_model(form: Language) -> None:
         st.caption("Nothing changes until you apply it. What was not seen on this machine before is trained first.")
 
 
-def _choices(registry: Any, current: str) -> dict[str, Any]:
+def _choices(items: Iterable[Any], current: str) -> dict[str, Any]:
     """Return what a selectbox offers: what needs no argument, and the current one; others are typed."""
-    names = [item.name for item in registry if item.argument is None]
+    names = [item.name for item in items if item.argument is None]
     names += [] if current in names else [current]
     return {"options": names, "index": names.index(current), "accept_new_options": True}
 

@@ -12,7 +12,7 @@ from pages._shared.stamps import look
 from pages._shared.text import plain
 from resmem_core.cli.text_settings import Language
 from resmem_core.common.errors import InvalidParameterError, UnavailableError
-from resmem_core.data.text_loading import parse_text
+from resmem_core.data import parse_spec
 from resmem_core.evaluation.text_tuning import LanguageTuned
 from resmem_core.experiment.jobs import Job
 from resmem_core.experiment.text_config import FIGURES, LanguageConfig
@@ -93,11 +93,11 @@ def opened(form: Language) -> Opened:
 
 def _at_hand(config: LanguageConfig, objective: str) -> tuple[LanguageExperiment, LanguageTuned]:
     """Open what was prepared; nothing is fetched, and no text of unknown length read, before somebody asked for it."""
-    for kind, spec in ((parse_text, config.dataset), (parse_backbone, config.backbone)):
+    for kind, spec in ((parse_spec, config.dataset), (parse_backbone, config.backbone)):
         item, argument = kind(spec)
         if reason := item.unavailable(argument):
             raise UnavailableError(f"{spec!r} cannot be had: {reason}")
-    loader, argument = parse_text(config.dataset)
+    loader, argument = parse_spec(config.dataset)
     look(config.dataset, loader, argument)
     backbone, _ = parse_backbone(config.backbone)
     status = Job(config).status()

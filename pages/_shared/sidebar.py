@@ -11,6 +11,7 @@ from pages._shared.summary import sentence
 from pages._shared.text import plain
 from resmem_core.cli.settings import TABLE
 from resmem_core.data import DATASETS, dataset_title, parse_spec
+from resmem_core.data.base import TEXT
 from resmem_core.data.corruption import MAX_NOISE
 from resmem_core.memory.indexes import AUTO, INDEXES
 from resmem_core.models import BACKBONES
@@ -25,7 +26,7 @@ def sidebar() -> None:
     with st.sidebar:
         st.selectbox(
             "Dataset",
-            [item.name for item in DATASETS],
+            [item.name for item in DATASETS if item.kind != TEXT],
             format_func=_dataset_label,
             help="`folder:` reads images from train/ and test/ folders; `arrays:` and `table:` read embeddings and "
             "logits of your own model from an .npz, .csv or .parquet file; `upload:` is what you upload on Your data.",

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from resmem_core.data import DatasetLoader
-from resmem_core.data.text_loading import TextLoader
 from resmem_core.experiment.config import Config
 from resmem_core.experiment.prepare import ExperimentConfig
 from resmem_core.experiment.text_config import LanguageConfig
@@ -32,7 +31,7 @@ def _looks() -> dict[str, _Look]:
     return {}
 
 
-def look(dataset: str, loader: DatasetLoader | TextLoader, argument: str | None) -> None:
+def look(dataset: str, loader: DatasetLoader, argument: str | None) -> None:
     """Note the state that the files of a dataset are in, for this run of the page."""
     begin = time.monotonic()
     found = _looks().get(dataset)

@@ -161,11 +161,12 @@ def facts(experiment: Experiment) -> dict[str, Any]:
 
 
 def listing(rows: list[dict[str, Any]]) -> str:
-    """Return the text of what is registered: names, summaries, and what is missing."""
-    width = max(len(row["name"]) for row in rows) + 2
+    """Return the text of what is registered: names, kinds where there are several, summaries, and what is missing."""
+    width, kinds = (max(len(row.get(column, "")) for row in rows) + 2 for column in ("name", "kind"))
     lines = []
     for row in rows:
-        lines.append(f"{row['name']:{width}}{row['summary']}")
+        kind = f"{row['kind']:{kinds}}" if "kind" in row else ""
+        lines.append(f"{row['name']:{width}}{kind}{row['summary']}")
         if row["unavailable"]:
             lines.append(f"{'':{width}}({row['unavailable']})")
     return "\n".join(lines)

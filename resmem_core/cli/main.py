@@ -18,8 +18,8 @@ from resmem_core.cli.text_settings import Language
 from resmem_core.common.errors import InvalidParameterError, ResMemError
 from resmem_core.common.forms import table_of
 from resmem_core.common.progress import Step
-from resmem_core.data import DATASETS
-from resmem_core.data.text_loading import TEXTS, is_text
+from resmem_core.data import parse_spec
+from resmem_core.data.base import TEXT
 from resmem_core.experiment.prepare import ExperimentConfig
 from resmem_core.experiment.text_config import LanguageConfig
 from resmem_core.models.text_base import LANGUAGE_BACKBONES
@@ -91,7 +91,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     command = COMMANDS.get(args.command)
     try:
         if "dataset" in args:
-            if is_text(args.dataset):
+            if parse_spec(args.dataset)[0].kind == TEXT:
                 _of_text(args, command)
             else:
                 _of_images(args, command)
@@ -111,15 +111,11 @@ def _of_images(args: argparse.Namespace, command: Command) -> None:
         )
     if "point" in command.options and args.point is None:
         raise InvalidParameterError("--point is needed: the row of a test point")
-    if command.of_text is not None:
-        if args.dataset.partition(":")[0] not in (names := DATASETS.names()):
-            known = ", ".join(sorted([*names, *TEXTS.names()]))
-            raise InvalidParameterError(f"unknown dataset {args.dataset!r}; choose one of: {known}")
-        if args.backbone.partition(":")[0] in LANGUAGE_BACKBONES.names():
-            raise InvalidParameterError(
-                f"{args.backbone!r} is a language model and goes with a text dataset (such as python-docs), not with "
-                f"{args.dataset!r}"
-            )
+    if command.of_text is not None and args.backbone.partition(":")[0] in LANGUAGE_BACKBONES.names():
+        raise InvalidParameterError(
+            f"{args.backbone!r} is a language model and goes with a text dataset (such as python-docs), not with "
+            f"{args.dataset!r}"
+        )
     args.config = ExperimentConfig(**{f.name: getattr(args, f.name) for f in fields(ExperimentConfig)})
 
 

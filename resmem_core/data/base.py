@@ -13,8 +13,10 @@ import numpy as np
 
 from resmem_core.common.progress import Progress
 from resmem_core.common.registry import Registry
+from resmem_core.data.text import Document
 from resmem_core.data.types import Examples
 
+IMAGE, EMBEDDINGS, TEXT = "image", "embeddings", "text"  # kinds of data
 PARTS = ("train", "validation", "test")
 PART_NAMES = {  # what they are called elsewhere
     "train": ("train", "training"),
@@ -80,6 +82,26 @@ class Source:
                 object.__setattr__(self, part, _named(part, examples))
 
 
+@dataclass(frozen=True)
+class TextSource:
+    """Text as it comes, before it is cut.
+
+    Attributes
+    ----------
+    documents : tuple of Document
+        All of them, or those that are not in the other parts.
+    validation, test : tuple of Document or None
+        None: cut off `documents`.
+    notes : tuple of str
+        What a user should know.
+    """
+
+    documents: tuple[Document, ...]
+    validation: tuple[Document, ...] | None = None
+    test: tuple[Document, ...] | None = None
+    notes: tuple[str, ...] = ()
+
+
 def _named(part: str, examples: Examples) -> Examples:
     if examples.names is not None:
         return examples
@@ -97,10 +119,10 @@ class DatasetLoader(ABC):
         One line for listings.
     argument : str or None
         What stands after the colon, as listings call it ("PATH"); None where nothing does.
+    kind : str
+        What the data are: images, embeddings of a model, or text.
     embedded : bool
         Whether it is there without a download and small enough to be prepared while a user waits.
-    has_model : bool
-        Whether it brings embeddings, and logits or a linear probe in their stead, so that no backbone is needed.
     private : bool
         Whether its argument is a secret: whoever knows it may look, and nobody else is told.
     """
@@ -108,9 +130,14 @@ class DatasetLoader(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]
     argument: ClassVar[str | None] = None
+    kind: ClassVar[str] = IMAGE
     embedded: ClassVar[bool] = False
-    has_model: ClassVar[bool] = False
     private: ClassVar[bool] = False
+
+    @property
+    def has_model(self) -> bool:
+        """Whether it brings embeddings, and logits or a linear probe in their stead, so that no backbone is needed."""
+        return self.kind == EMBEDDINGS
 
     def title(self, argument: str | None) -> str:
         """Return what the dataset is called for people: by default as it is written ("folder:PATH")."""
@@ -132,8 +159,8 @@ class DatasetLoader(ABC):
         """Be told the fingerprint of a dataset cut from what was loaded, by which artefacts made from it are keyed."""
 
     @abstractmethod
-    def load(self, argument: str | None, progress: Progress) -> Source:
-        """Read everything.
+    def load(self, argument: str | None, progress: Progress) -> Source | TextSource:
+        """Read everything: a `TextSource` where the kind is text, else a `Source`.
 
         Raises
         ------

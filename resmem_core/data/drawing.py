@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import numpy as np
 
+from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.types import FloatArray, IntArray
+
+
+def check_seed(seed: int) -> int:
+    """Return `seed`.
+
+    Raises
+    ------
+    InvalidParameterError
+        If it is no whole number of at least 0.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
+        raise InvalidParameterError(f"seed={seed!r} must be a whole number of at least 0")
+    return int(seed)
 
 
 def tickets(n: int, label: int, seed: tuple[int, ...]) -> FloatArray:

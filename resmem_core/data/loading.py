@@ -13,36 +13,40 @@ from resmem_core.common.errors import DatasetError, InvalidParameterError
 from resmem_core.common.progress import Progress, silent
 from resmem_core.common.registry import parse
 from resmem_core.common.store import Entry, Store, digest_arrays, digest_key, save_array
-from resmem_core.data.base import DATASETS, PARTS, DatasetLoader, Source
+from resmem_core.data.base import DATASETS, PARTS, TEXT, DatasetLoader, Source
 from resmem_core.data.corruption import check_imbalance, check_label_noise, long_tailed, noisy
-from resmem_core.data.drawing import split_groups, split_rows
+from resmem_core.data.drawing import check_seed, split_groups, split_rows
 from resmem_core.data.types import OF_EXAMPLES, Dataset, Examples
 
 MAX_VALIDATION = 5000  # cut off a train split that comes with its own test split
 STORED_VERSION = 1  # of the layout that _write_source and _read_source agree on
 
 
-def parse_spec(spec: str) -> tuple[DatasetLoader, str | None]:
+def parse_spec(spec: str, *, text: bool | None = None) -> tuple[DatasetLoader, str | None]:
     """Return the loader that `spec` names and what stands after its colon.
 
     Parameters
     ----------
     spec : str
         "NAME", or "NAME:ARGUMENT" for a loader that takes one.
+    text : bool, optional
+        Whether it must, or must not, be text; unless given it may be.
 
     Raises
     ------
     InvalidParameterError
-        If the name is unknown, or an argument is missing or not taken.
+        If the name is unknown, an argument is missing or not taken, or it is text where it must not be, or is none.
     """
-    from resmem_core.data.text_loading import is_text
-
-    if is_text(spec):
+    loader, argument = parse(DATASETS, spec)
+    if text is False and loader.kind == TEXT:
         raise InvalidParameterError(
             f"dataset {spec!r} is text: see it on the page Language, or with the commands train, tune, evaluate, "
             "explain and generate"
         )
-    return parse(DATASETS, spec)
+    if text and loader.kind != TEXT:
+        texts = ", ".join(sorted(item.name for item in DATASETS if item.kind == TEXT))
+        raise InvalidParameterError(f"dataset {spec!r} is no text; choose one of: {texts}")
+    return loader, argument
 
 
 def dataset_title(spec: str) -> str:
@@ -93,7 +97,7 @@ def load_dataset(
     Raises
     ------
     InvalidParameterError
-        If `spec` or one of the numbers is not possible.
+        If `spec` or one of the numbers is not possible, or the dataset is text.
     DatasetError
         If the data is there but cannot be used.
     UnavailableError
@@ -101,14 +105,13 @@ def load_dataset(
     StoreError
         If `store` cannot be written.
     """
-    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
-        raise InvalidParameterError(f"seed={seed!r} must be a whole number of at least 0")
+    seed = check_seed(seed)
     check_imbalance(imbalance)
     check_label_noise(label_noise)
-    loader, argument = parse_spec(spec)
+    loader, argument = parse_spec(spec, text=False)
     source = _load_source(loader, argument, progress, store)
-    parts = cut(source, int(seed))
-    parts["train"], spoiled = _spoiled(source, parts["train"], limit_train, imbalance, label_noise, int(seed))
+    parts = cut(source, seed)
+    parts["train"], spoiled = _spoiled(source, parts["train"], limit_train, imbalance, label_noise, seed)
     notes = (*source.notes, *spoiled, *_check(spec, source.class_names, parts))
     fingerprint = _fingerprint(source.class_names, parts)
     loader.made(argument, fingerprint)
@@ -233,13 +236,19 @@ def _fingerprint(class_names: tuple[str, ...], parts: Mapping[str, Examples]) ->
 def _load_source(loader: DatasetLoader, argument: str | None, progress: Progress, store: Store | None) -> Source:
     key = loader.cache_key(argument) if store is not None else None
     if store is None or key is None:
-        return loader.load(argument, progress)
+        return _loaded(loader, argument, progress)
 
     def build(directory: Path) -> Mapping[str, Any]:
-        return _write_source(loader.load(argument, progress), directory)
+        return _write_source(_loaded(loader, argument, progress), directory)
 
     key = {"loader": loader.name, "stored_version": STORED_VERSION, **key}
     return _read_source(store.get_or_build("source", key, build, progress))
+
+
+def _loaded(loader: DatasetLoader, argument: str | None, progress: Progress) -> Source:
+    source = loader.load(argument, progress)
+    assert isinstance(source, Source)
+    return source
 
 
 def _write_source(source: Source, directory: Path) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 from resmem_core.common.errors import DatasetError
 from resmem_core.common.progress import Progress
 from resmem_core.common.types import FloatArray
-from resmem_core.data.base import DatasetLoader, Source, file_state, user_path
+from resmem_core.data.base import EMBEDDINGS, DatasetLoader, Source, file_state, user_path
 
 NO_VALIDATION = (
     "there is no validation part, so it is cut off train: if the model was trained on all of train, it has "
@@ -37,7 +37,7 @@ class ModelFile(DatasetLoader):
     """
 
     argument = "PATH"
-    has_model = True
+    kind = EMBEDDINGS
     expected: ClassVar[str]
 
     def unavailable(self, argument: str | None) -> str | None:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import count
-from numbers import Integral
-from typing import ClassVar
 
 import numpy as np
 
-from resmem_core.common.errors import DatasetError, InvalidParameterError
+from resmem_core.common.errors import DatasetError
 from resmem_core.common.progress import Progress, Step, silent
-from resmem_core.common.registry import Registry, parse
 from resmem_core.common.store import digest_key
 from resmem_core.common.types import BoolArray
-from resmem_core.data.base import PARTS
-from resmem_core.data.drawing import tickets
+from resmem_core.data.base import PARTS, TextSource
+from resmem_core.data.drawing import check_seed, tickets
 from resmem_core.data.leakage import Leakage, find_leakage
+from resmem_core.data.loading import parse_spec
 from resmem_core.data.passages import passage_length, passages
 from resmem_core.data.text import Document
 
@@ -27,70 +24,6 @@ MIN_DOCUMENTS = 10  # there must be for parts to be cut off, whole or passages
 LARGEST = 0.1  # of the characters, beyond which a document is not left whole
 MIN_IN_PART = 2  # documents, as intervals come from drawing these anew
 MIN_TRAIN = 2000  # characters
-
-
-@dataclass(frozen=True)
-class TextSource:
-    """Text as it comes, before it is cut.
-
-    Attributes
-    ----------
-    documents : tuple of Document
-        All of them, or those that are not in the other parts.
-    validation, test : tuple of Document or None
-        None: cut off `documents`.
-    notes : tuple of str
-        What a user should know.
-    """
-
-    documents: tuple[Document, ...]
-    validation: tuple[Document, ...] | None = None
-    test: tuple[Document, ...] | None = None
-    notes: tuple[str, ...] = ()
-
-
-class TextLoader(ABC):
-    """One text dataset, or one kind that takes an argument (`text:PATH`).
-
-    Attributes
-    ----------
-    name : str
-        What users type before any colon.
-    summary : str
-        One line for listings.
-    argument : str or None
-        What stands after the colon, as listings call it ("PATH"); None where nothing does.
-    embedded : bool
-        Whether it is there without a download.
-    """
-
-    name: ClassVar[str]
-    summary: ClassVar[str]
-    argument: ClassVar[str | None] = None
-    embedded: ClassVar[bool] = False
-
-    def unavailable(self, argument: str | None) -> str | None:
-        """Return why the text cannot be loaded now, or None. Quick: it looks, and loads nothing."""
-        return None
-
-    def stamp(self, argument: str | None) -> str:
-        """Return what changes when the text does, without reading it; "" where it does not change."""
-        return ""
-
-    @abstractmethod
-    def load(self, argument: str | None, progress: Progress) -> TextSource:
-        """Read everything.
-
-        Raises
-        ------
-        DatasetError
-            If the text is there but cannot be used.
-        UnavailableError
-            If it is not there and cannot be fetched.
-        """
-
-
-TEXTS: Registry[TextLoader] = Registry("text dataset", "resmem_core.data.loaders")
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,27 +58,6 @@ class Corpus:
         return len(test), len(test & train)
 
 
-def is_text(spec: str) -> bool:
-    """Tell whether `spec` names a text dataset."""
-    return spec.partition(":")[0] in TEXTS.names()
-
-
-def parse_text(spec: str) -> tuple[TextLoader, str | None]:
-    """Return the loader that `spec` names and what stands after its colon.
-
-    Parameters
-    ----------
-    spec : str
-        "NAME", or "NAME:ARGUMENT" for a loader that takes one.
-
-    Raises
-    ------
-    InvalidParameterError
-        If the name is unknown, or an argument is missing or not taken.
-    """
-    return parse(TEXTS, spec)
-
-
 def load_corpus(spec: str, *, seed: int = 0, progress: Progress = silent) -> Corpus:
     """Load text and cut it into train, validation and test.
 
@@ -167,17 +79,17 @@ def load_corpus(spec: str, *, seed: int = 0, progress: Progress = silent) -> Cor
     Raises
     ------
     InvalidParameterError
-        If `spec` or `seed` is not possible.
+        If `spec` or `seed` is not possible, or the dataset is no text.
     DatasetError
         If the text cannot be used, or there is too little of it.
     UnavailableError
         If it is not there and cannot be fetched.
     """
-    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
-        raise InvalidParameterError(f"seed={seed!r} must be a whole number of at least 0")
-    loader, argument = parse_text(spec)
+    seed = check_seed(seed)
+    loader, argument = parse_spec(spec, text=True)
     source = loader.load(argument, progress)
-    parts = _cut(spec, _in_passages(source), int(seed))
+    assert isinstance(source, TextSource)
+    parts = _cut(spec, _in_passages(source), seed)
     progress(Step("Looking for passages that train holds, too", 0, 0))
     leakage = find_leakage(parts["train"], {part: parts[part] for part in PARTS if part != "train"})
     corpus = Corpus(

@@ -71,7 +71,7 @@ class ExperimentConfig(Config):
     implied: ClassVar[tuple[str, ...]] = (PRECOMPUTED,)
 
     def __post_init__(self) -> None:
-        loader, _ = parse_spec(self.dataset)
+        loader, _ = parse_spec(self.dataset, text=False)
         if not self.backbone:
             object.__setattr__(self, "backbone", PRECOMPUTED if loader.has_model else "linear")
         if loader.has_model != (self.backbone == PRECOMPUTED):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from resmem_core.common.errors import InvalidParameterError
-from resmem_core.data.text_loading import parse_text
+from resmem_core.data.loading import parse_spec
 from resmem_core.data.tokenizers import TOKENIZERS, check_vocabulary
 from resmem_core.experiment.config import Config
 from resmem_core.memory.indexes import AUTO, INDEXES
@@ -58,7 +58,7 @@ class LanguageConfig(Config):
     always_told: ClassVar[tuple[str, ...]] = ("dataset",)  # the command line's default is a dataset of images
 
     def __post_init__(self) -> None:
-        parse_text(self.dataset)
+        parse_spec(self.dataset, text=True)
         if not self.backbone:
             object.__setattr__(self, "backbone", "transformer-small")
         backbone, _ = parse_backbone(self.backbone)

@@ -9,6 +9,7 @@ from resmem_core.common.errors import Cancelled, DatasetError, InvalidParameterE
 from resmem_core.common.progress import silent
 from resmem_core.common.store import Store
 from resmem_core.data import DATASETS, DatasetLoader, Source, load_dataset, parse_spec
+from resmem_core.data.base import EMBEDDINGS
 from resmem_core.data.loading import cut, limited, split_groups, split_rows
 from resmem_core.data.types import Examples
 
@@ -77,11 +78,28 @@ def test_parse_spec_separates_name_and_argument():
         ("digits:", "takes nothing"),
         ("imagenet", "digits"),
         ("", "choose one of"),
+        ("python-docs", "is text: see it on the page Language"),
     ],
 )
 def test_parse_spec_says_what_to_write(spec, said):
     with pytest.raises(InvalidParameterError, match=said):
-        parse_spec(spec)
+        parse_spec(spec, text=False)
+    with pytest.raises(InvalidParameterError, match=said):
+        load_dataset(spec)
+
+
+def test_an_unknown_name_is_answered_with_all_there_are_each_once():
+    with pytest.raises(InvalidParameterError) as raised:
+        parse_spec("imagenet")
+    names = str(raised.value).partition(": ")[2].split(", ")
+    assert names == sorted({*names, "arrays", "digits", "folder", "hf", "python-docs", "table", "text"})
+
+
+@pytest.mark.parametrize(("name", "other"), [("digits", "python-docs"), ("text", "folder")])
+def test_a_name_is_taken_once_whatever_the_kind(name, other):
+    assert DATASETS.get(name).kind != DATASETS.get(other).kind
+    with pytest.raises(ValueError, match=f"dataset '{name}' is registered twice"):
+        DATASETS.register(name, DATASETS.get(other))
 
 
 # --- cutting
@@ -310,7 +328,7 @@ def test_a_class_that_train_lacks_is_named(give):
     known = {
         part: replace(x, logits=np.zeros((len(x), 3))) for part in ("train", "test") if (x := getattr(source, part))
     }
-    give(replace(source, **known), has_model=True)
+    give(replace(source, **known), kind=EMBEDDINGS)
     assert any("'zebra'" in note for note in load_dataset("given").notes)
 
 
@@ -388,11 +406,12 @@ def test_every_loader_describes_itself(name, tmp_path, monkeypatch):
     assert "\n" not in loader.summary
     argument = None if loader.argument is None else str(tmp_path / "nowhere")
     reason = loader.unavailable(argument)
-    assert (reason is None) == loader.embedded
+    assert loader.kind in ("image", "embeddings", "text")
+    assert (reason is None) == loader.embedded or name == "hf"  # which looks for its package only
     assert list(tmp_path.iterdir()) == []  # it only looks
 
 
-@pytest.mark.parametrize("name", [name for name in DATASETS.names() if DATASETS.get(name).argument])
+@pytest.mark.parametrize("name", [name for name in DATASETS.names() if DATASETS.get(name).argument and name != "hf"])
 def test_a_path_that_is_not_there_is_a_clear_error(name, tmp_path):
     with pytest.raises(ResMemError, match="nowhere"):
         DATASETS.get(name).load(str(tmp_path / "nowhere"), silent)

@@ -7,14 +7,16 @@ import pytest
 
 from resmem_core.common.errors import Cancelled, DatasetError, InvalidParameterError
 from resmem_core.common.progress import silent
-from resmem_core.data.base import PARTS
+from resmem_core.data import DATASETS, DatasetLoader, parse_spec
+from resmem_core.data.base import PARTS, TEXT, TextSource
 from resmem_core.data.text import Document
-from resmem_core.data.text_loading import TEXTS, TextLoader, TextSource, is_text, load_corpus, parse_text
+from resmem_core.data.text_loading import load_corpus
 
 
-class Given(TextLoader):
+class Given(DatasetLoader):
     name = "given"
     summary = "for tests"
+    kind = TEXT
 
     def __init__(self, source):
         self.source = source
@@ -26,8 +28,8 @@ class Given(TextLoader):
 @pytest.fixture
 def give(monkeypatch):
     def register(*documents, **parts):
-        TEXTS.names()
-        monkeypatch.setitem(TEXTS._items, "given", Given(TextSource(documents, **parts)))
+        DATASETS.names()
+        monkeypatch.setitem(DATASETS._items, "given", Given(TextSource(documents, **parts)))
 
     return register
 
@@ -47,10 +49,10 @@ def all_names(corpus):
 # --- what a user writes
 
 
-def test_parse_text_separates_name_and_argument():
-    assert parse_text("python-docs")[0].name == "python-docs"
-    assert parse_text("python-docs")[1] is None
-    loader, argument = parse_text(r"text:train=C:\a.txt,test=C:\b.txt")
+def test_parse_spec_separates_name_and_argument():
+    assert parse_spec("python-docs")[0].name == "python-docs"
+    assert parse_spec("python-docs")[1] is None
+    loader, argument = parse_spec(r"text:train=C:\a.txt,test=C:\b.txt")
     assert (loader.name, argument) == ("text", r"train=C:\a.txt,test=C:\b.txt")
 
 
@@ -62,37 +64,35 @@ def test_parse_text_separates_name_and_argument():
         ("hf:", "write 'hf:NAME'"),
         ("python-docs:3", "write 'python-docs'"),
         ("novels", "python-docs"),
+        ("digits", "no text; choose one of: hf, python-docs, text"),
+        ("folder:text", "no text"),
     ],
 )
 def test_a_wrong_spec_is_answered(spec, said):
     with pytest.raises(InvalidParameterError, match=said) as raised:
-        parse_text(spec)
+        parse_spec(spec, text=True)
     assert repr(spec.partition(":")[0]) in str(raised.value) or repr(spec) in str(raised.value)
 
 
 def test_text_is_told_from_other_datasets():
-    assert all(map(is_text, ("python-docs", "text:a.txt", "hf:wikitext", "text")))
-    assert not any(map(is_text, ("digits", "folder:text", "", "nothing")))
+    assert [parse_spec(spec)[0].kind for spec in ("python-docs", "text:a.txt", "hf:wikitext")] == [TEXT] * 3
+    assert all(parse_spec(spec, text=True) == parse_spec(spec) for spec in ("python-docs", "text:a.txt"))
+    assert all(parse_spec(spec, text=False)[0].kind != TEXT for spec in ("digits", "folder:text"))
 
 
-def test_every_loader_can_be_listed():
-    for loader in TEXTS:
-        assert loader.summary
-        assert loader.name == TEXTS.get(loader.name).name
-        if loader.embedded:
-            assert loader.unavailable(None) is None
-            assert loader.load(None, silent).documents
+def test_what_comes_with_python_is_there():
+    assert DATASETS.get("python-docs").load(None, silent).documents
 
 
 def test_the_example_for_contributors_is_one_file_and_makes_a_corpus():
     page = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text()
-    example = next(block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "TextLoader" in block)
-    TEXTS.names()
+    example = next(block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "NumpyDocs" in block)
+    DATASETS.names()
     try:
         exec(example, {"__name__": "resmem_core.data.loaders.numpy_docs"})
         corpus = load_corpus("numpy-docs")
     finally:
-        TEXTS._items.pop("numpy-docs", None)
+        DATASETS._items.pop("numpy-docs", None)
     assert sum(len(document.text) for part in PARTS for document in getattr(corpus, part)) > 500_000
 
 

@@ -10,18 +10,18 @@ from resmem_core.common.progress import Progress
 
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.data import DATASETS, parse_spec
-    from resmem_core.data.text_loading import TEXTS, is_text, parse_text
 
     if args.download:
-        loader, argument = (parse_text if is_text(args.download) else parse_spec)(args.download)
+        loader, argument = parse_spec(args.download)
         loader.load(argument, progress)
     rows = [
         {
             "name": loader.name + (f":{loader.argument}" if loader.argument else ""),
+            "kind": loader.kind,
             "summary": loader.summary,
             "unavailable": None if loader.argument else loader.unavailable(None),
         }
-        for loader in [*DATASETS, *TEXTS]
+        for loader in DATASETS
     ]
     return Output({"datasets": rows}, listing(rows))
 

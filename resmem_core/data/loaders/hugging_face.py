@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 
 from resmem_core.common.errors import DatasetError, InvalidParameterError, UnavailableError
 from resmem_core.common.progress import Progress, Step
-from resmem_core.data.base import PART_NAMES, user_path
+from resmem_core.data.base import DATASETS, PART_NAMES, TEXT, DatasetLoader, TextSource, user_path
 from resmem_core.data.text import Document
-from resmem_core.data.text_loading import TEXTS, TextLoader, TextSource
 from resmem_core.data.wikitext import articles
 
 DEFAULT_COLUMN = "text"
@@ -28,7 +27,7 @@ class _Asked(NamedTuple):
     column: str
 
 
-class HuggingFace(TextLoader):
+class HuggingFace(DatasetLoader):
     """`hf:NAME`, `hf:NAME:CONFIG`, either with `@COLUMN` after it; NAME is a dataset's, or a folder's.
 
     Each row of the column (`text` unless given) is a document; where the rows, end to end, hold WikiText articles, each
@@ -39,6 +38,7 @@ class HuggingFace(TextLoader):
     name = "hf"
     summary = "a text dataset of the Hugging Face hub: hf:NAME, hf:NAME:CONFIG, hf:NAME@COLUMN"
     argument = "NAME"
+    kind = TEXT
 
     def unavailable(self, argument: str | None) -> str | None:
         """Return how to install what is missing."""
@@ -120,4 +120,4 @@ def _shown(names: Sequence[str]) -> str:
     return ", ".join(map(repr, names[:8])) + (f" and {len(names) - 8} more" if len(names) > 8 else "") or "none"
 
 
-TEXTS.register(HuggingFace.name, HuggingFace())
+DATASETS.register(HuggingFace.name, HuggingFace())

@@ -9,15 +9,15 @@ from collections.abc import Mapping
 
 from resmem_core.common.errors import UnavailableError
 from resmem_core.common.progress import Progress
+from resmem_core.data.base import DATASETS, TEXT, DatasetLoader, TextSource
 from resmem_core.data.text import Document
-from resmem_core.data.text_loading import TEXTS, TextLoader, TextSource
 
 MIN_PARAGRAPH = 60  # characters, white space counted once, from which a paragraph that comes again is left out
 
 _BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n)+")
 
 
-class PythonDocs(TextLoader):
+class PythonDocs(DatasetLoader):
     """`pydoc_data.topics` of the standard library, without what topics repeat of one another.
 
     Long topics hold whole others. Of two topics with a paragraph in common the longer one keeps it; else memory would
@@ -26,6 +26,7 @@ class PythonDocs(TextLoader):
 
     name = "python-docs"
     summary = "Python's language reference, as help() shows it: some 0.4 MB of English; nothing to download"
+    kind = TEXT
     embedded = True
 
     def unavailable(self, argument: str | None) -> str | None:
@@ -74,4 +75,4 @@ def without_repeats(topics: Mapping[str, str]) -> tuple[tuple[Document, ...], in
     return tuple(sorted(documents, key=lambda document: document.name)), sum(map(len, topics.values())) - n_kept
 
 
-TEXTS.register(PythonDocs.name, PythonDocs())
+DATASETS.register(PythonDocs.name, PythonDocs())

@@ -11,16 +11,15 @@ from pathlib import Path
 from resmem_core.common.errors import DatasetError, InvalidParameterError
 from resmem_core.common.progress import Progress, Step
 from resmem_core.common.store import digest_key
-from resmem_core.data.base import PART_OF, PARTS, file_state, user_path
+from resmem_core.data.base import DATASETS, PART_OF, PARTS, TEXT, DatasetLoader, TextSource, file_state, user_path
 from resmem_core.data.text import Document
-from resmem_core.data.text_loading import TEXTS, TextLoader, TextSource
 from resmem_core.data.wikitext import articles
 
 _PREFIX = re.compile(rf"({'|'.join(PART_OF)})=(.*)", re.DOTALL)
 _WRITE = "write text:PATH, text:PATH,PATH or text:train=PATH,test=PATH"
 
 
-class TextFiles(TextLoader):
+class TextFiles(DatasetLoader):
     """Plain UTF-8 files: each a path, a folder (its `*.txt`) or a pattern (`notes/*.md`), with commas between them.
 
     With `train=`, `validation=` or `test=` before every path the parts are as given; without, validation and test are
@@ -30,6 +29,7 @@ class TextFiles(TextLoader):
     name = "text"
     summary = "your own plain text: a file, folder or pattern, several with commas, or train=PATH,test=PATH"
     argument = "PATH"
+    kind = TEXT
 
     def unavailable(self, argument: str | None) -> str | None:
         """Return what is wrong with the paths."""
@@ -156,4 +156,4 @@ def _text(path: Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-TEXTS.register(TextFiles.name, TextFiles())
+DATASETS.register(TextFiles.name, TextFiles())

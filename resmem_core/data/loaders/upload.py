@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from resmem_core.common.errors import DatasetError, UnavailableError
 from resmem_core.common.progress import Progress
-from resmem_core.data.base import DATASETS, DatasetLoader, Source, file_state
+from resmem_core.data.base import DATASETS, EMBEDDINGS, DatasetLoader, Source, TextSource, file_state
 
 
 class UploadedFile(DatasetLoader):
@@ -13,7 +13,7 @@ class UploadedFile(DatasetLoader):
     name = "upload"
     summary = "a file uploaded on the page Your data"
     argument = "ID"
-    has_model = True
+    kind = EMBEDDINGS
     private = True
 
     def title(self, argument: str | None) -> str:
@@ -40,7 +40,7 @@ class UploadedFile(DatasetLoader):
         path = find(argument or "")
         return "" if path is None else str(file_state(path))
 
-    def load(self, argument: str | None, progress: Progress) -> Source:
+    def load(self, argument: str | None, progress: Progress) -> Source | TextSource:
         """Read it.
 
         Raises

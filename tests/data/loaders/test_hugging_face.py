@@ -8,10 +8,11 @@ import pytest
 
 from resmem_core.common.errors import DatasetError, InvalidParameterError, UnavailableError
 from resmem_core.common.progress import silent
+from resmem_core.data import DATASETS
 from resmem_core.data.loaders import hugging_face
-from resmem_core.data.text_loading import TEXTS, load_corpus
+from resmem_core.data.text_loading import load_corpus
 
-LOADER = TEXTS.get("hf")
+LOADER = DATASETS.get("hf")
 
 
 @pytest.fixture

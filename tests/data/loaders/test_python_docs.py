@@ -4,11 +4,12 @@ import pytest
 
 from resmem_core.common.errors import UnavailableError
 from resmem_core.common.progress import silent
+from resmem_core.data import DATASETS
 from resmem_core.data.loaders import python_docs
 from resmem_core.data.loaders.python_docs import without_repeats
-from resmem_core.data.text_loading import TEXTS, load_corpus
+from resmem_core.data.text_loading import load_corpus
 
-LOADER = TEXTS.get("python-docs")
+LOADER = DATASETS.get("python-docs")
 
 
 def sentence(number):

@@ -6,9 +6,10 @@ import pytest
 
 from resmem_core.common.errors import DatasetError, InvalidParameterError
 from resmem_core.common.progress import silent
-from resmem_core.data.text_loading import TEXTS, load_corpus
+from resmem_core.data import DATASETS
+from resmem_core.data.text_loading import load_corpus
 
-LOADER = TEXTS.get("text")
+LOADER = DATASETS.get("text")
 
 
 @pytest.fixture
