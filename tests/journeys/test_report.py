@@ -99,7 +99,7 @@ def test_a_table_is_saved(page: Page, tmp_path):
     page.goto("/export")
     file = saved(page, page.get_by_role("button", name="CSV").first, tmp_path)
     lines = file.read_text().splitlines()
-    assert len(lines) == 360
+    assert len(lines) == 383
     assert lines[0].startswith('"row","name","label","base"')
 
 
