@@ -40,7 +40,7 @@ def listed() -> IntArray:
         format_func=lambda name: f"{LABELS[name]} ({counts[name]})",
         help="Fixed: base wrong, ResMem right. Broken: base right, ResMem wrong.",
         horizontal=True,
-        **bound("outcome", shown.outcome),
+        **bound("outcome", shown.outcome, place=str(counts)),
     )
     right.selectbox(
         "True class",
@@ -136,7 +136,7 @@ def stepping(rows: IntArray) -> None:
                 params.k,
                 width=240,
                 help="How many of the k memories that vote are shown as cards; the table has all.",
-                **bound("shown", min(settings().shown, params.k)),
+                **bound("shown", min(settings().shown, params.k), place=f"up to {params.k}"),
             )
 
 

@@ -22,7 +22,13 @@ def instrument() -> None:
 
     scale = experiment.sigma_scale
     knobs = st.columns(3)
-    knobs[0].slider("k, neighbours", 1, experiment.k_max, help="How many memories vote.", **bound("k", params.k))
+    knobs[0].slider(
+        "k, neighbours",
+        1,
+        experiment.k_max,
+        help="How many memories vote.",
+        **bound("k", params.k, place=f"up to {experiment.k_max}"),
+    )
     knobs[1].select_slider(
         "sigma, bandwidth of the distance",
         log_scale(scale / 30, scale * 30, 69, params.sigma),

@@ -118,15 +118,15 @@ def retrieved(shown: Opened, asked: TokenExplanation) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         ranks = _followed(shown, asked)
         n = len(ranks)
-        some = min(form.shown, n)
+        some, most = min(form.shown, n), min(n, MOST_SHOWN)
         if n > 1:
             st.slider(
                 "Contexts shown",
                 1,
-                min(n, MOST_SHOWN),
+                most,
                 width=220,
                 help=f"How many of {n}, nearest first.",
-                **bound("shown", some),
+                **bound("shown", some, place=f"up to {most}"),
             )
         st.slider(
             "Tokens of each",
@@ -177,7 +177,12 @@ def _followed(shown: Opened, asked: TokenExplanation) -> IntArray:
         format_func=lambda of: "any token" if of == ANY else f"{visible(texts[of])} ({shares[of]:.1%})",
         help="List only contexts that were followed by one token. In brackets: its share of the vote.",
         width=200,
-        **bound("followed", ANY if chosen is None else chosen, lambda of: None if of == ANY else of),
+        **bound(
+            "followed",
+            ANY if chosen is None else chosen,
+            lambda of: None if of == ANY else of,
+            place=str(shown.params),  # which the shares depend on
+        ),
     )
     return np.arange(len(asked.rows)) if chosen is None else np.flatnonzero(asked.labels == chosen)
 

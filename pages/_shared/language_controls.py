@@ -90,12 +90,13 @@ def memory_controls(shown: Opened) -> None:
     """Show k, sigma and temperature, and what they are chosen for."""
     form, params, scale = shown.form, shown.params, shown.experiment.sigma_scale
     knobs = st.columns([3, 3, 3, 2], gap="medium")
+    most = max(2, shown.experiment.k_max)
     knobs[0].slider(
         "k, neighbours",
         1,
-        max(2, shown.experiment.k_max),
+        most,
         help="How many training tokens vote.",
-        **bound("k", params.k),
+        **bound("k", params.k, place=f"up to {most}"),
     )
     knobs[1].select_slider(
         "sigma, bandwidth of the distance",

@@ -29,13 +29,14 @@ def walk(shown: Opened) -> None:
     first = start + (point - start) // PASSAGE * PASSAGE
     last = min(first + PASSAGE, end)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        hold("language-document", document)
+        key = f"document of {' '.join(shown.config.options())}"  # another text has other names
+        hold(key, document)
         st.selectbox(
             "Document",
             range(len(stream.names)),
             format_func=lambda number: stream.names[number],
-            key="language-document",
-            on_change=lambda: to_token(int(stream.starts[st.session_state["language-document"]])),
+            key=key,
+            on_change=lambda: to_token(int(stream.starts[st.session_state[key]])),
             help="Of the test text: neither trained on nor in memory.",
             width=300,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import streamlit as st
@@ -23,6 +24,7 @@ def sidebar() -> None:
     """Show the controls; a change shows at once."""
     shown = settings()
     loader, argument = parse_spec(shown.dataset)
+    picked = st.session_state.get("picked-dataset", loader.name)
     with st.sidebar:
         st.selectbox(
             "Dataset",
@@ -30,9 +32,9 @@ def sidebar() -> None:
             format_func=_dataset_label,
             help="`folder:` reads images from train/ and test/ folders; `arrays:` and `table:` read embeddings and "
             "logits of your own model from an .npz, .csv or .parquet file; `upload:` is what you upload on Your data.",
-            **_picked_dataset(st.session_state.get("dataset-name", loader.name)),
+            **_picked_dataset(picked),
         )
-        wanted = DATASETS.get(st.session_state["dataset-name"])
+        wanted = DATASETS.get(picked)
         if wanted.private:
             st.info("Files are uploaded and opened on the page **Your data**.", icon=":material/upload_file:")
         elif wanted.argument is not None:
@@ -50,7 +52,7 @@ def sidebar() -> None:
                 [item.name for item in BACKBONES],
                 format_func=_backbone_label,
                 help="The base model. Its last hidden layer is the embedding in which neighbours are looked for.",
-                **bound("backbone", shown.experiment().backbone),
+                **bound("backbone", shown.experiment().backbone, place=_missing(BACKBONES.names(), _lacks_weights)),
             )
         st.number_input("Seed", min_value=0, step=1, help=_help("seed"), **bound("seed", shown.seed))
         st.selectbox(
@@ -95,10 +97,9 @@ def _named(normalize: bool | None) -> str:
 
 
 def _dataset_label(name: str) -> str:
-    loader = DATASETS.get(name)
-    if loader.argument is not None:
+    if DATASETS.get(name).argument is not None:
         return f"{name}: your own data"
-    return f"{name} (not downloaded)" if loader.unavailable(None) else name
+    return f"{name} (not downloaded)" if _lacks_data(name) else name
 
 
 def _index_label(name: str) -> str:
@@ -108,19 +109,37 @@ def _index_label(name: str) -> str:
 
 
 def _backbone_label(name: str) -> str:
-    return f"{name} (weights not downloaded)" if BACKBONES.get(name).unavailable() else name
+    return f"{name} (weights not downloaded)" if _lacks_weights(name) else name
+
+
+def _lacks_data(name: str) -> bool:
+    loader = DATASETS.get(name)
+    return loader.argument is None and loader.unavailable(None) is not None
+
+
+def _lacks_weights(name: str) -> bool:
+    return BACKBONES.get(name).unavailable() is not None
+
+
+def _missing(names: Iterable[str], lacks: Callable[[str], bool]) -> str:
+    """Return a place for `bound`: the options are written otherwise once what they lack is there."""
+    return f"lacking {' '.join(filter(lacks, names)) or 'nothing'}"
 
 
 def _picked_dataset(name: str) -> dict[str, Any]:
     """Tie the selectbox: a dataset that needs an argument is shown only once it has one."""
-    hold("dataset-name", name)
+    key = f"{_missing(DATASETS.names(), _lacks_data)}-dataset"
+    hold(key, name)
 
     def store() -> None:
-        picked = st.session_state["dataset-name"]
+        picked = st.session_state[key]
         if DATASETS.get(picked).argument is None:
+            st.session_state.pop("picked-dataset", None)
             change(dataset=picked, **_fitting_backbone(picked))
+        else:
+            st.session_state["picked-dataset"] = picked
 
-    return {"key": "dataset-name", "on_change": store}
+    return {"key": key, "on_change": store}
 
 
 def _typed_argument(name: str, value: str | None) -> dict[str, Any]:

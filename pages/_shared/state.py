@@ -93,7 +93,7 @@ def change(**values: Any) -> None:
 def _for_one_experiment(changed: Settings, current: Settings, values: Mapping[str, Any]) -> Settings:
     """Forget what belongs to the experiment before, where another takes its place."""
     if changed.dataset != current.dataset:
-        st.session_state.pop("dataset-name", None)  # what the sidebar was about to choose
+        st.session_state.pop("picked-dataset", None)  # what the sidebar was about to choose
     now, before = (replace(of.experiment(), edits="") for of in (changed, current))
     if now == before:
         return changed
@@ -118,7 +118,8 @@ def bound(
     convert : callable
         From what the widget holds to what the setting holds.
     place : str
-        Tells a widget from another of the same setting, such as the sidebar's.
+        Tells a widget from another of the same setting, such as the sidebar's, or from itself with other bounds or
+        other texts of its options (see `hold`).
     also : mapping, optional
         Other settings that change with it, such as those that belonged to the value before.
     """
@@ -136,6 +137,9 @@ def hold(key: str, value: Any) -> None:
 
     Streamlit sends the browser what is assigned, over whatever was pressed there meanwhile. So it is assigned only
     where the widget last told another: at first, where its change was refused, and where something else made one.
+
+    A widget whose bounds, or whose texts of the options, may change needs another key then: Streamlit forgets the value
+    with the bounds, and the browser knows an option by its text.
     """
     if key not in st.session_state or not _same(st.session_state[key], value):
         st.session_state[key] = value
@@ -150,5 +154,7 @@ def _same(told: Any, value: Any) -> bool:
 
 def _write_url() -> None:
     query = shown(st.session_state.form).to_query()
-    if st.query_params.to_dict() != query:
+    # The browser's address may lag behind what it was told last.
+    if not (st.query_params.to_dict() == query == st.session_state.get("written")):
+        st.session_state.written = query
         st.query_params.from_dict(query)

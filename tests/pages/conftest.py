@@ -28,6 +28,12 @@ def read():
     return _read
 
 
+@pytest.fixture
+def labelled():
+    """Return a function from widgets and a label to the widget that has it."""
+    return lambda widgets, label: next(widget for widget in widgets if widget.label == label)
+
+
 def _opened(page: str, **query: str) -> AppTest:
     """Return the app as it looks when this page's address is opened."""
     at = AppTest.from_string(

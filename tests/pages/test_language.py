@@ -168,7 +168,7 @@ def test_retrieved_contexts_are_those_of_the_explanation(ready, tales):
         assert 'class="next"' in item
 
 
-def test_only_contexts_that_one_token_followed_can_be_listed(ready, tales):
+def test_only_contexts_that_one_token_followed_can_be_listed(ready, tales, labelled):
     k = tales.experiment.k_max
     asked = tales.experiment.explain_test(40, Params(k, 5.0))
     token = int(asked.labels[-1])
@@ -178,8 +178,8 @@ def test_only_contexts_that_one_token_followed_can_be_listed(ready, tales):
     assert 1 < len(wanted) < k
     ranks = [int(rank) for rank in re.findall(r"<li>.*?<span>(\d+)\. ", html(at))]
     assert ranks == (wanted + 1).tolist()[:64]
-    assert at.selectbox(key="setting-followed").value == token
-    at.selectbox(key="setting-followed").set_value(ANY).run()
+    assert labelled(at.selectbox, "Followed by").value == token
+    labelled(at.selectbox, "Followed by").set_value(ANY).run()
     assert in_address(at, "followed") is None
     assert len(re.findall("<li>", html(at))) == 64
     assert not ready(point="40", followed="400").exception  # nobody votes for it
@@ -282,7 +282,7 @@ def test_looking_for_an_outcome_goes_round(monkeypatch, after):
     assert next_of(shown, "both right", after) is None
 
 
-def test_sliders_are_tuned_until_they_are_moved(ready, tales, text_of):
+def test_sliders_are_tuned_until_they_are_moved(ready, tales, text_of, labelled):
     at = ready(view="gain")
     told = at.dataframe[0].value.set_index("method")
     result = tales.experiment.evaluate(tales.params)
@@ -301,7 +301,7 @@ def test_sliders_are_tuned_until_they_are_moved(ready, tales, text_of):
     for note in tales.experiment.notes:
         assert sentence(note) in text_of(at)
 
-    at.slider(key="setting-k").set_value(1 if tales.params.k > 1 else 2).run()
+    labelled(at.slider, "k, neighbours").set_value(1 if tales.params.k > 1 else 2).run()
     assert not at.exception
     assert "the best value found like this is optimistic" in text_of(at)
     assert "set by hand" in text_of(at)
@@ -311,13 +311,13 @@ def test_sliders_are_tuned_until_they_are_moved(ready, tales, text_of):
     assert "--tune" in at.code[1].value
 
 
-def test_what_is_chosen_for_can_be_changed(ready, tales):
+def test_what_is_chosen_for_can_be_changed(ready, tales, labelled):
     at = ready(view="gain", k="1")
     at.radio(key="setting-objective").set_value("perplexity").run()
     assert not at.exception
     assert in_address(at, "objective") == "perplexity"
     assert in_address(at, "k") is None
-    assert at.slider(key="setting-k").value == tales.experiment.tune("perplexity").params.k
+    assert labelled(at.slider, "k, neighbours").value == tales.experiment.tune("perplexity").params.k
     assert "--objective=perplexity" in at.code[1].value
 
 
@@ -328,7 +328,7 @@ def test_bands_hold_every_test_token(ready, tales):
         np.testing.assert_allclose(table.value["gain"], table.value["ResMem"] - table.value["base"], atol=1e-12)
 
 
-def test_a_walk(ready, tales, text_of):
+def test_a_walk(ready, tales, text_of, labelled):
     at = ready(view="walk", point="0")
     assert not at.exception
     stream, result = tales.experiment.streams["test"], tales.experiment.evaluate(tales.params)
@@ -336,13 +336,13 @@ def test_a_walk(ready, tales, text_of):
     base, resmem = (int(result.right(method)[: len(first)].sum()) for method in ("base", "resmem"))
     assert f"Of these {len(first)} tokens base gets **{base}** right, ResMem **{resmem}**" in text_of(at)
     assert charts(at) == 1
-    at.selectbox(key="language-document").set_value(1).run()
+    labelled(at.selectbox, "Document").set_value(1).run()
     assert in_address(at, "point") == str(stream.starts[1])
     button(at, "Next").click().run()
     assert in_address(at, "point") == str(stream.starts[1] + 1)
     button(at, "Previous").click().run()
     button(at, "Previous").click().run()
-    assert at.selectbox(key="language-document").value == 0
+    assert labelled(at.selectbox, "Document").value == 0
     assert not at.exception
 
 

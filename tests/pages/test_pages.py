@@ -113,7 +113,7 @@ def test_an_empty_list_says_what_to_do(opened, text_of):
     assert "Choose another outcome or class" in text_of(at)
 
 
-def test_switching_the_dataset_keeps_the_page_alive(opened, text_of, tmp_path):
+def test_switching_the_dataset_keeps_the_page_alive(opened, labelled, text_of, tmp_path):
     rng = np.random.default_rng(0)
     labels = np.arange(60) % 2
     arrays = {}
@@ -123,13 +123,13 @@ def test_switching_the_dataset_keeps_the_page_alive(opened, text_of, tmp_path):
         arrays[f"{part}_labels"] = labels
     np.savez(tmp_path / "mine.npz", **arrays)
     at = opened("classes", k="30")
-    at.selectbox(key="dataset-name").set_value("arrays").run()
+    labelled(at.selectbox, "Dataset").set_value("arrays").run()
     assert not at.exception
     at.text_input[0].set_value(str(tmp_path / "mine.npz")).run()
     assert not at.exception
     assert not at.error
     assert "optimistic" in text_of(opened("overview", dataset=f"arrays:{tmp_path / 'mine.npz'}"))
-    at.selectbox(key="dataset-name").set_value("digits").run()
+    labelled(at.selectbox, "Dataset").set_value("digits").run()
     assert not at.exception
-    at.selectbox(key="setting-backbone").set_value("small-cnn").run()
+    labelled(at.selectbox, "Backbone").set_value("small-cnn").run()
     assert "small-cnn on digits is not prepared yet" in text_of(at)
