@@ -14,14 +14,14 @@ import streamlit as st
 from pages._shared.stamps import BY_DATA, key_of
 from resmem_core.common.progress import Step
 from resmem_core.common.types import IntArray
+from resmem_core.evaluation.evaluate import Evaluation
+from resmem_core.evaluation.judging import judge
 from resmem_core.evaluation.metrics import outcomes
-from resmem_core.evaluation.text_evaluate import LanguageEvaluation
-from resmem_core.evaluation.text_judging import judge
-from resmem_core.evaluation.text_tuning import LanguageTuned
+from resmem_core.evaluation.tuning import Tuned
 from resmem_core.experiment.runs import Runs
 from resmem_core.experiment.text_config import LanguageConfig
 from resmem_core.experiment.text_prepare import LanguageExperiment, prepare_language
-from resmem_core.memory.text_explain import TokenExplanation
+from resmem_core.memory.explain import Explanation
 from resmem_core.memory.types import Params
 
 MOST_KEPT = 8  # evaluations
@@ -51,7 +51,7 @@ def experiment(config: LanguageConfig) -> LanguageExperiment:
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=BY_DATA)
-def tuned(config: LanguageConfig, objective: str) -> LanguageTuned:
+def tuned(config: LanguageConfig, objective: str) -> Tuned:
     """Return the setting chosen on validation, without working long for it."""
     return experiment(config).tune(objective, may_wait=False)
 
@@ -63,11 +63,11 @@ def smoothing(config: LanguageConfig, params: Params, objective: str) -> float:
 
 
 @st.cache_resource
-def _evaluations() -> OrderedDict[tuple[tuple[str, str], Params, str], LanguageEvaluation]:
+def _evaluations() -> OrderedDict[tuple[tuple[str, str], Params, str], Evaluation]:
     return OrderedDict()
 
 
-def evaluation(config: LanguageConfig, params: Params, objective: str) -> LanguageEvaluation:
+def evaluation(config: LanguageConfig, params: Params, objective: str) -> Evaluation:
     """Return all methods judged on test, with a bar while that goes on; whoever leaves meanwhile stops it."""
     kept, key = _evaluations(), (key_of(config), params, objective)
     if key not in kept:  # by hand, as a function that Streamlit caches cannot move a bar
@@ -90,13 +90,13 @@ def recorded(config: LanguageConfig, params: Params, objective: str) -> None:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_DATA)
-def explained(config: LanguageConfig, params: Params, eps: float, context: tuple[int, ...]) -> TokenExplanation:
+def explained(config: LanguageConfig, params: Params, eps: float, context: tuple[int, ...]) -> Explanation:
     """Return the prediction after a context, taken apart; one holds (K, C) numbers."""
     return experiment(config).explain(np.array(context, np.int32), params, eps)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_DATA)
-def explained_test(config: LanguageConfig, params: Params, eps: float, row: int) -> TokenExplanation:
+def explained_test(config: LanguageConfig, params: Params, eps: float, row: int) -> Explanation:
     """Return the prediction of a test token, taken apart."""
     return experiment(config).explain_test(row, params, eps)
 

@@ -16,7 +16,6 @@ from resmem_core.cli.text_settings import OBJECTIVES, Language
 from resmem_core.data import DATASETS
 from resmem_core.data.base import TEXT
 from resmem_core.data.tokenizers import TOKENIZERS, VOCABULARY
-from resmem_core.evaluation.text_tuning import largest_tried
 from resmem_core.experiment.text_config import OWN, LanguageConfig
 from resmem_core.memory.indexes import AUTO, INDEXES
 from resmem_core.memory.types import Params
@@ -121,7 +120,7 @@ def memory_controls(shown: Opened) -> None:
         **bound("objective", form.objective, also=UNTUNED),
     )
     if shown.is_tuned:
-        largest = " and ".join(largest_tried(params, shown.experiment.k_max))
+        largest = " and ".join(shown.tuned.largest_tried(shown.experiment.k_max, shown.experiment.memory.n_classes))
         st.caption(
             f"{_told(params)}: the best of {shown.tuned.n_settings:,} settings on validation for {form.objective}."
             + (f" Larger {largest} than this was not tried." if largest else "")

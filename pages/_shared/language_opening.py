@@ -13,11 +13,11 @@ from pages._shared.text import plain
 from resmem_core.cli.text_settings import Language
 from resmem_core.common.errors import InvalidParameterError, UnavailableError
 from resmem_core.data import parse_spec
-from resmem_core.evaluation.text_tuning import LanguageTuned
+from resmem_core.evaluation.tuning import Tuned
 from resmem_core.experiment.jobs import Job
 from resmem_core.experiment.text_config import FIGURES, LanguageConfig
 from resmem_core.experiment.text_prepare import LanguageExperiment
-from resmem_core.memory.text_explain import TokenExplanation
+from resmem_core.memory.explain import Explanation
 from resmem_core.memory.types import Params
 from resmem_core.models.fitted import NeedsPreparing
 from resmem_core.models.text_base import parse_backbone
@@ -31,7 +31,7 @@ class Opened:
     ----------
     form : Language
     experiment : LanguageExperiment
-    tuned : LanguageTuned
+    tuned : Tuned
         Chosen on validation for the form's objective.
     params : Params
         The setting shown.
@@ -39,7 +39,7 @@ class Opened:
 
     form: Language
     experiment: LanguageExperiment
-    tuned: LanguageTuned
+    tuned: Tuned
     params: Params
 
     @property
@@ -57,11 +57,11 @@ class Opened:
         """The smoothing constant of the setting shown."""
         return cache.smoothing(self.config, self.params, self.form.objective)
 
-    def explain(self, context: tuple[int, ...]) -> TokenExplanation:
+    def explain(self, context: tuple[int, ...]) -> Explanation:
         """Take apart the prediction after a context."""
         return cache.explained(self.config, self.params, self.smoothing, context)
 
-    def explain_test(self, row: int) -> TokenExplanation:
+    def explain_test(self, row: int) -> Explanation:
         """Take apart the prediction of a test token."""
         return cache.explained_test(self.config, self.params, self.smoothing, row)
 
@@ -91,7 +91,7 @@ def opened(form: Language) -> Opened:
     return Opened(form, experiment, tuned, _params(form, experiment, tuned.params))
 
 
-def _at_hand(config: LanguageConfig, objective: str) -> tuple[LanguageExperiment, LanguageTuned]:
+def _at_hand(config: LanguageConfig, objective: str) -> tuple[LanguageExperiment, Tuned]:
     """Open what was prepared; nothing is fetched, and no text of unknown length read, before somebody asked for it."""
     for kind, spec in ((parse_spec, config.dataset), (parse_backbone, config.backbone)):
         item, argument = kind(spec)

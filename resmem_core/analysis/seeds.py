@@ -54,7 +54,7 @@ def judge(experiment: Experiment, progress: Progress = silent) -> SeedResult:
 
 def tuned_and_evaluated(experiment: Experiment, progress: Progress = silent) -> Evaluation:
     """Return the evaluation on test at the setting chosen on validation."""
-    return experiment.evaluate(experiment.tune(progress).params)
+    return experiment.evaluate(experiment.tune(progress=progress).params)
 
 
 def over_seeds(

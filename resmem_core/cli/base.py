@@ -122,7 +122,7 @@ def prepared(
     with Job(config).reporting(progress) as told:
         experiment = prepare(config, device=args.device, progress=told)
         if tuned:
-            experiment.tune(told)
+            experiment.tune(progress=told)
         return experiment
 
 
@@ -134,7 +134,7 @@ def given_numbers(args: argparse.Namespace) -> dict[str, Any]:
 def params_of(args: argparse.Namespace, experiment: Experiment, progress: Progress) -> tuple[Params, str | None]:
     """Return the setting asked for, and the split it was tuned on."""
     if args.tune:
-        return experiment.tune(progress).params, "validation"
+        return experiment.tune(progress=progress).params, "validation"
     default = experiment.default_params()
     values = {**{name: getattr(default, name) for name in NUMBERS}, **given_numbers(args)}
     return experiment.check(Params(**values)), None

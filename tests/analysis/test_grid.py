@@ -16,8 +16,8 @@ from resmem_core.common.store import Store
 from resmem_core.evaluation.tuning import KS, SIGMA_FACTORS, TEMPERATURES, best_cell, standard_error
 from resmem_core.experiment.prepare import ExperimentConfig, prepare
 from resmem_core.memory.edits import Edits
+from resmem_core.memory.grid import Grid, Sweep
 from resmem_core.memory.residuals import resmem_scores
-from resmem_core.memory.sweep import Grid, Sweep
 from resmem_core.memory.types import Params
 from resmem_core.models.fitted import NeedsPreparing
 
@@ -45,7 +45,7 @@ def swept(right, n=100, base_right=50):
     """Return a sweep with these counts, (T, S, G)."""
     right = np.asarray(right)
     grid = Grid(*(2.0 ** np.arange(size) for size in right.shape[:2]), np.arange(1, right.shape[2] + 1))
-    return Sweep(grid, n, base_right, right, 0 * right, None, None)
+    return Sweep.counted(grid, n, base_right, right, 0 * right)
 
 
 counts = arrays(np.int64, st.tuples(*[st.integers(1, 3)] * 3), elements=st.integers(0, 100))

@@ -21,7 +21,7 @@ PARAMS = Params(12, 0.7, 1.5)
 
 
 def judged(arrays, params):
-    return evaluate(arrays.memory, arrays.test, params, NAMES, interpolation_weight=0.5)
+    return evaluate(arrays.memory, arrays.test, params, NAMES)
 
 
 def reference(arrays, params, result):

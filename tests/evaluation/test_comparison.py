@@ -16,7 +16,7 @@ NAMES = tuple("abcde")
 def pair(experiment_arrays):
     def judged(k, sigma):
         params = Params(k, sigma)
-        return evaluate(experiment_arrays.memory, experiment_arrays.test, params, NAMES, interpolation_weight=0.5)
+        return evaluate(experiment_arrays.memory, experiment_arrays.test, params, NAMES)
 
     return judged(1, 1.0), judged(30, 3.0)
 

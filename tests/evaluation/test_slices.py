@@ -23,7 +23,7 @@ NAMES = tuple("abcde")
 @pytest.fixture(scope="module")
 def judged(experiment_arrays):
     memory, test = experiment_arrays.memory, experiment_arrays.test
-    result = evaluate(memory, test, Params(10, 0.5, 1.5), NAMES, interpolation_weight=0.5)
+    result = evaluate(memory, test, Params(10, 0.5, 1.5), NAMES)
     return memory, test, result
 
 

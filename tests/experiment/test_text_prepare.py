@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from resmem_core.memory.text_explain import context_of, explain_token, matched
 
 from resmem_core.cli.main import main
 from resmem_core.common.errors import Cancelled, InvalidParameterError
@@ -10,7 +11,6 @@ from resmem_core.common.store import Store
 from resmem_core.experiment.text_config import FIGURES, LanguageConfig, context_code, generate_code, point_code
 from resmem_core.experiment.text_prepare import MOST, LanguageExperiment, prepare_language
 from resmem_core.memory.indexes.exact import ExactIndex
-from resmem_core.memory.text_explain import context_of, explain_token, matched
 from resmem_core.memory.types import Params
 from resmem_core.models.fitted import NeedsPreparing
 

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-
-from resmem_core.evaluation.text_evaluate import TokenGroup
-from resmem_core.memory.residuals import project_to_simplex
 from resmem_core.memory.text_explain import TokenExplanation
+
+from resmem_core.evaluation.figures import Band
+from resmem_core.memory.residuals import project_to_simplex
 from resmem_core.plots.common import COLORS
 from resmem_core.plots.language import TOKENS, band_accuracies, method_figures, next_token_bars
 
@@ -92,7 +92,7 @@ def test_a_method_without_an_interval_has_no_whiskers(assert_drawable):
 
 def test_bands(assert_drawable):
     groups = [
-        TokenGroup(name, n, 0.1 * i, 0.2 * i, 3, 1, (math.nan, math.nan), interpolation=0.15 * i, perplexity={})
+        Band(name, n, 0.1 * i, 0.2 * i, 3, 1, (math.nan, math.nan), interpolation=0.15 * i, perplexity={})
         for i, (name, n) in enumerate((("0", 5), ("1-9", 1500), ("10+", 7)))
     ]
     drawn = assert_drawable(band_accuracies(groups, "times in memory"))
