@@ -70,7 +70,7 @@ class Prepared:
     @property
     def k_max(self) -> int:
         """The largest k there are neighbours for."""
-        return self.test.neighbors.k
+        return self.validation.neighbors.k
 
     @property
     def n_memory(self) -> int:

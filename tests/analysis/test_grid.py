@@ -13,7 +13,7 @@ from resmem_core.analysis import grid as module
 from resmem_core.analysis.grid import AXES, SPLITS, Grids, grid_of, one_step_away
 from resmem_core.common.errors import Cancelled, InvalidParameterError
 from resmem_core.common.store import Store
-from resmem_core.evaluation.tuning import KS, SIGMA_FACTORS, TEMPERATURES, best_cell, standard_error
+from resmem_core.evaluation.tuning import KS, STEPS, best_cell, standard_error
 from resmem_core.experiment.prepare import ExperimentConfig, prepare
 from resmem_core.memory.edits import Edits
 from resmem_core.memory.grid import Grid, Sweep
@@ -71,8 +71,8 @@ def test_every_cell_is_what_its_setting_gives(small, grids, split):
 
 
 def test_it_is_the_grid_that_tuning_begins_with(small, grids):
-    np.testing.assert_array_equal(grids.grid.sigmas, small.sigma_scale * SIGMA_FACTORS)
-    np.testing.assert_array_equal(grids.grid.temperatures, TEMPERATURES)
+    np.testing.assert_array_equal(grids.grid.sigmas, small.sigma_scale * STEPS["dense"].sigmas)
+    np.testing.assert_array_equal(grids.grid.temperatures, STEPS["dense"].temperatures)
     assert grids.grid.ks.tolist() == [*(k for k in KS if k < 90), 90]
     assert grids.best == best_cell(grids.validation, small.sigma_scale)
     assert grids.validation.accuracy[grids.best] == grids.validation.accuracy.max() <= small.tune().accuracy

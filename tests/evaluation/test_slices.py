@@ -76,7 +76,7 @@ class TestSlices:
         _, test, result = judged
         values = {
             "distance": test.neighbors.distances[:, 0],
-            "confidence": probabilities(test.logits, 1.5).max(axis=1),
+            "confidence": probabilities(test.logits).max(axis=1),
         }[by]
         found = slices(*judged, by)
         assert len(found) == BINS

@@ -41,8 +41,8 @@ class TestExamples:
             assert told["nearest_id"] == explanation.ids[0]
             assert told["nearest_label"] == names[explanation.labels[0]]
             assert told["nearest_distance"] == pytest.approx(explanation.distances[0])
-            assert told["base_confidence"] == pytest.approx(explanation.base.max(), abs=1e-5)
-            assert told["base_label_probability"] == pytest.approx(explanation.base[explanation.label], abs=1e-5)
+            assert told["base_confidence"] == pytest.approx(explanation.base_alone.max(), abs=1e-5)
+            assert told["base_label_probability"] == pytest.approx(explanation.base_alone[explanation.label], abs=1e-5)
 
     def test_its_columns_add_up_to_the_evaluation(self, experiment, evaluation):
         table = example_table(experiment, evaluation)
