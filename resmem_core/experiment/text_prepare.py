@@ -20,7 +20,7 @@ from resmem_core.data.text_loading import Corpus, load_corpus
 from resmem_core.data.tokenizers import TOKENIZERS, Tokenizer, excerpts, limited, load_tokenizer, tokenized
 from resmem_core.evaluation.text_evaluate import LanguageEvaluation, evaluate_language
 from resmem_core.evaluation.text_tuning import LanguageTuned, choose_smoothing, tune_language
-from resmem_core.experiment.text_config import LanguageConfig
+from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.memory.generation import Generated, generate
 from resmem_core.memory.residuals import auto_sigma
 from resmem_core.memory.search import Search, key_of, neighbors_of, recall
@@ -46,7 +46,7 @@ class LanguageExperiment:
 
     Attributes
     ----------
-    config : LanguageConfig
+    config : ExperimentConfig
     corpus : Corpus
     tokenizer : Tokenizer
     streams : dict of Stream
@@ -71,7 +71,7 @@ class LanguageExperiment:
         What training told: losses, seconds.
     """
 
-    config: LanguageConfig
+    config: ExperimentConfig
     corpus: Corpus
     tokenizer: Tokenizer
     streams: dict[str, Stream]
@@ -262,7 +262,7 @@ class _Model:
 
     def __init__(
         self,
-        config: LanguageConfig,
+        config: ExperimentConfig,
         corpus: Corpus,
         *,
         store: Store,
@@ -436,7 +436,7 @@ class _Model:
 
 
 def prepare_language(
-    config: LanguageConfig,
+    config: ExperimentConfig,
     *,
     store: Store | None = None,
     device: str = "auto",
@@ -447,7 +447,7 @@ def prepare_language(
 
     Parameters
     ----------
-    config : LanguageConfig
+    config : ExperimentConfig
     store : Store, optional
         This machine's unless given.
     device : str

@@ -3,11 +3,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from resmem_core.experiment.text_config import FIGURES, LanguageConfig, context_code, generate_code, point_code
 
 from resmem_core.cli.main import main
 from resmem_core.common.errors import Cancelled, InvalidParameterError
 from resmem_core.common.store import Store
-from resmem_core.experiment.text_config import FIGURES, LanguageConfig, context_code, generate_code, point_code
 from resmem_core.experiment.text_prepare import MOST, LanguageExperiment, prepare_language
 from resmem_core.memory.indexes.exact import ExactIndex
 from resmem_core.memory.text_explain import context_of, explain_token, matched
