@@ -151,7 +151,9 @@ def test_a_job_in_its_own_process_can_be_cancelled_and_goes_on(tmp_path):
 )
 def test_the_options_name_the_same_experiment(config, monkeypatch):
     seen = []
-    monkeypatch.setattr("resmem_core.experiment.prepare.prepare", lambda config, **rest: seen.append(config) or 1 / 0)
+    monkeypatch.setattr(
+        "resmem_core.experiment.prepare.prepare_examples", lambda config, **rest: seen.append(config) or 1 / 0
+    )
     with pytest.raises(ZeroDivisionError):
         main(["train", *config.options()])
     assert seen == [config]
