@@ -19,7 +19,7 @@ from resmem_core.memory.types import Params
 if TYPE_CHECKING:
     from resmem_core.experiment.prepare import Experiment
 
-EXPERIMENT, TEXT_EXPERIMENT = fields_of(IMAGE), fields_of(TEXT)
+EXPERIMENT, TEXT_EXPERIMENT = fields_of(IMAGE), fields_of(TEXT)  # the options that name an experiment
 NUMBERS = tuple(f.name for f in fields(Params))
 
 
