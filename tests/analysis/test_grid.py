@@ -14,7 +14,8 @@ from resmem_core.analysis.grid import AXES, SPLITS, Grids, grid_of, one_step_awa
 from resmem_core.common.errors import Cancelled, InvalidParameterError
 from resmem_core.common.store import Store
 from resmem_core.evaluation.tuning import KS, SIGMA_FACTORS, TEMPERATURES, best_cell, standard_error
-from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.edits import Edits
 from resmem_core.memory.residuals import resmem_scores
 from resmem_core.memory.sweep import Grid, Sweep

@@ -7,8 +7,8 @@ from resmem_core.cli.main import main
 from resmem_core.common.errors import Cancelled, StoreError
 from resmem_core.common.progress import Step, silent
 from resmem_core.common.store import Store
+from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.jobs import STARTING, Job, Status
-from resmem_core.experiment.prepare import ExperimentConfig
 
 CONFIG = ExperimentConfig(seed=7, limit_train=100, epochs=1)
 
