@@ -19,7 +19,7 @@ from resmem_core.memory.types import Params
 if TYPE_CHECKING:
     from resmem_core.experiment.prepare import Experiment
 
-EXPERIMENT, TEXT_EXPERIMENT = fields_of(IMAGE), fields_of(TEXT)  # the options that name an experiment
+EXPERIMENT = fields_of(IMAGE)
 NUMBERS = tuple(f.name for f in fields(Params))
 
 
@@ -78,14 +78,14 @@ class Command:
     run : callable or None
         From the arguments and a progress callback to what was found; None where it takes text alone.
     options : tuple of str
-        The fields of `Settings` that it takes. With `EXPERIMENT` among them, `args.config` is the experiment they name;
-        with `NUMBERS`, there is `--tune` as well.
+        The fields of `Settings` that it takes; where the dataset is text, that kind's fields (`fields_of`) stand in
+        place of `EXPERIMENT`. `args.config` is the experiment they name; with `NUMBERS`, there is `--tune` as well.
     arguments : callable
         Adds what is the command's own.
     of_text : callable or None
         The same as `run` for a text dataset; None where the command takes none.
     text_options : tuple of str
-        The fields of `Language` that it then takes, with `TEXT_EXPERIMENT` in place of `EXPERIMENT`.
+        The fields of `Language` that it then takes besides.
     """
 
     name: str
@@ -95,6 +95,13 @@ class Command:
     arguments: Callable[[Parser], None] = _none
     of_text: Callable[[argparse.Namespace, Progress], Output] | None = None
     text_options: tuple[str, ...] = ()
+
+    def takes(self, *, of_text: bool) -> tuple[str, ...]:
+        """Return the options that go with text, or with other datasets; none where it takes no such dataset."""
+        if not of_text:
+            return () if self.run is None else self.options
+        shared = [name for name in self.options if name not in EXPERIMENT]
+        return () if self.of_text is None else (*fields_of(TEXT), *shared, *self.text_options)
 
 
 COMMANDS: Registry[Command] = Registry("command", "resmem_core.cli.commands")

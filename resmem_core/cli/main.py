@@ -13,7 +13,7 @@ from dataclasses import Field
 from typing import TYPE_CHECKING, Any
 
 from resmem_core.cli.base import COMMANDS, Command, Output, Parser, add_option, given_numbers
-from resmem_core.cli.settings import ExperimentForm, Language, Settings
+from resmem_core.cli.settings import TABLE, ExperimentForm, Language, Settings
 from resmem_core.common.errors import InvalidParameterError, ResMemError
 from resmem_core.common.forms import table_of
 from resmem_core.common.progress import Step
@@ -108,7 +108,7 @@ def _complete(args: argparse.Namespace, command: Command) -> None:
             if of_text
             else f"{command.name} takes a text dataset (such as {TEXT_DATASET}), not {dataset!r}"
         )
-    options = command.text_options if of_text else command.options
+    options = command.takes(of_text=of_text)
     for name in given:
         if name not in options:
             option = f"--{name.replace('_', '-')}"
@@ -126,11 +126,10 @@ def _complete(args: argparse.Namespace, command: Command) -> None:
 
 
 def _table(command: Command) -> dict[str, Field[Any]]:
-    """Return the fields of the forms that a command takes as options, by name."""
-    both = (Settings, command.options), (Language, command.text_options)
-    return {
-        name: field for form, options in reversed(both) for name, field in table_of(form).items() if name in options
-    }
+    """Return the fields that a command takes as options by name: those of `Language` are of text alone."""
+    examples, text = command.takes(of_text=False), command.takes(of_text=True)
+    of_text = table_of(Language)
+    return {name: TABLE[name] if name in examples else of_text[name] for name in dict.fromkeys((*examples, *text))}
 
 
 def _parser() -> Parser:
@@ -147,8 +146,8 @@ def _parser() -> Parser:
 
 def _add_options(parser: Parser, command: Command) -> None:
     table = _table(command)
-    for name in dict.fromkeys((*command.options, *command.text_options)):
-        add_option(parser, table[name], "of text: " if command.options and name not in command.options else "")
+    for name, field in table.items():
+        add_option(parser, field, "of text: " if command.run and name not in command.options else "")
     if "dataset" in table:
         parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
     if "k" in table:

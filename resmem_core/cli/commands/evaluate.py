@@ -4,17 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from resmem_core.cli.base import (
-    COMMANDS,
-    EXPERIMENT,
-    NUMBERS,
-    TEXT_EXPERIMENT,
-    Command,
-    Output,
-    facts,
-    params_of,
-    prepared,
-)
+from resmem_core.cli.base import COMMANDS, EXPERIMENT, NUMBERS, Command, Output, facts, params_of, prepared
 from resmem_core.cli.commands import text as language
 from resmem_core.common.progress import Progress
 
@@ -56,6 +46,6 @@ COMMANDS.register(
         run,
         (*EXPERIMENT, *NUMBERS),
         of_text=language.evaluate,
-        text_options=(*TEXT_EXPERIMENT, *NUMBERS, "objective"),
+        text_options=("objective",),
     ),
 )

@@ -4,17 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from resmem_core.cli.base import (
-    COMMANDS,
-    EXPERIMENT,
-    NUMBERS,
-    TEXT_EXPERIMENT,
-    Command,
-    Output,
-    facts,
-    params_of,
-    prepared,
-)
+from resmem_core.cli.base import COMMANDS, EXPERIMENT, NUMBERS, Command, Output, facts, params_of, prepared
 from resmem_core.cli.commands import text as language
 from resmem_core.common.progress import Progress
 from resmem_core.data.pictures import title
@@ -66,6 +56,6 @@ COMMANDS.register(
         run,
         (*EXPERIMENT, *NUMBERS, "point"),
         of_text=language.explain,
-        text_options=(*TEXT_EXPERIMENT, *NUMBERS, "point", "objective", "context"),
+        text_options=("objective", "context"),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from resmem_core.cli.base import COMMANDS, NUMBERS, TEXT_EXPERIMENT, Command
+from resmem_core.cli.base import COMMANDS, NUMBERS, Command
 from resmem_core.cli.commands import text as language
 
 COMMANDS.register(
@@ -11,7 +11,8 @@ COMMANDS.register(
         "generate",
         "Write on from a text, with memory and without.",
         None,
+        NUMBERS,
         of_text=language.generate,
-        text_options=(*TEXT_EXPERIMENT, *NUMBERS, "objective", "prompt", "tokens", "heat", "draw"),
+        text_options=("objective", "prompt", "tokens", "heat", "draw"),
     ),
 )

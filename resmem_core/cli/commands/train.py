@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from resmem_core.cli.base import COMMANDS, EXPERIMENT, TEXT_EXPERIMENT, Command, Output, Parser, facts, prepared
+from resmem_core.cli.base import COMMANDS, EXPERIMENT, Command, Output, Parser, facts, prepared
 from resmem_core.cli.commands import text as language
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress
@@ -65,6 +65,5 @@ COMMANDS.register(
         EXPERIMENT,
         arguments,
         of_text=language.train,
-        text_options=TEXT_EXPERIMENT,
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from resmem_core.cli.base import COMMANDS, EXPERIMENT, TEXT_EXPERIMENT, Command, Output, facts, prepared
+from resmem_core.cli.base import COMMANDS, EXPERIMENT, Command, Output, facts, prepared
 from resmem_core.cli.commands import text as language
 from resmem_core.common.progress import Progress
 
@@ -44,6 +44,6 @@ COMMANDS.register(
         run,
         EXPERIMENT,
         of_text=language.tune,
-        text_options=(*TEXT_EXPERIMENT, "objective"),
+        text_options=("objective",),
     ),
 )
