@@ -11,10 +11,10 @@ from pages._shared.language_opening import Opened
 from pages._shared.language_text import Found, Passage, code, contexts, paragraph, short, visible
 from pages._shared.share import share_form, show_code
 from pages._shared.state import bound
-from resmem_core.cli.text_settings import LEAST_AROUND, MOST_AROUND, MOST_SHOWN
+from resmem_core.cli.settings import LEAST_AROUND, MOST_AROUND, MOST_SHOWN
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.evaluation.metrics import outcomes
-from resmem_core.experiment.text_config import point_code
+from resmem_core.experiment.code import point_code
 from resmem_core.memory.explain import Explanation
 from resmem_core.plots.language import TOKENS, next_token_bars
 

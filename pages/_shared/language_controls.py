@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields
 from typing import Any
 
 import streamlit as st
@@ -12,11 +11,11 @@ from pages._shared.language_opening import Opened
 from pages._shared.scales import compact, log_scale
 from pages._shared.state import bound, change
 from pages._shared.text import plain
-from resmem_core.cli.text_settings import OBJECTIVES, Language
+from resmem_core.cli.settings import OBJECTIVES, Language
 from resmem_core.data import DATASETS
 from resmem_core.data.base import TEXT
 from resmem_core.data.tokenizers import TOKENIZERS, VOCABULARY
-from resmem_core.experiment.text_config import OWN, LanguageConfig
+from resmem_core.experiment.config import OWN, fields_of
 from resmem_core.memory.indexes import AUTO, INDEXES
 from resmem_core.memory.types import Params
 from resmem_core.models.text_base import LANGUAGE_BACKBONES
@@ -49,9 +48,9 @@ def data_and_model(form: Language) -> None:
         return {"key": f"{place} {name}", "help": HELP[name]}
 
     def apply() -> None:
-        held = {f.name: st.session_state[f"{place} {f.name}"] for f in fields(LanguageConfig)}
+        held = {name: st.session_state[f"{place} {name}"] for name in fields_of(TEXT)}
         if held["tokenizer"] == OWN:  # only where the base model brings one, and then it follows from that
-            held["tokenizer"] = LanguageConfig.tokenizer
+            held["tokenizer"] = Language.tokenizer
         change(**held, **OF_ONE_EXPERIMENT)
 
     others = (f"{name.replace('_', ' ')} {value}" for name, value in config.told().items() if name not in SUMMED_UP)

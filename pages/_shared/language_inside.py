@@ -11,8 +11,8 @@ from pages._shared.language_test import jumps, point_of, to_token
 from pages._shared.share import share_form, show_code
 from pages._shared.state import bound, change
 from pages._shared.text import plain
-from resmem_core.cli.text_settings import MOST_TYPED
-from resmem_core.experiment.text_config import context_code
+from resmem_core.cli.settings import MOST_TYPED
+from resmem_core.experiment.code import context_code
 from resmem_core.memory.explain import Explanation
 
 

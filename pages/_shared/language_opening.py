@@ -10,12 +10,12 @@ from pages._shared import language_cache as cache
 from pages._shared.background import prepared
 from pages._shared.stamps import look
 from pages._shared.text import plain
-from resmem_core.cli.text_settings import Language
+from resmem_core.cli.settings import Language
 from resmem_core.common.errors import InvalidParameterError, UnavailableError
 from resmem_core.data import parse_spec
 from resmem_core.evaluation.tuning import Tuned
+from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.jobs import Job
-from resmem_core.experiment.text_config import FIGURES, LanguageConfig
 from resmem_core.experiment.text_prepare import LanguageExperiment
 from resmem_core.memory.explain import Explanation
 from resmem_core.memory.types import Params
@@ -43,7 +43,7 @@ class Opened:
     params: Params
 
     @property
-    def config(self) -> LanguageConfig:
+    def config(self) -> ExperimentConfig:
         """The experiment's."""
         return self.experiment.config
 
@@ -65,8 +65,8 @@ class Opened:
         """Take apart the prediction of a test token."""
         return cache.explained_test(self.config, self.params, self.smoothing, row)
 
-    def code(self, work: str = FIGURES) -> str:
-        """Return the Python that opens what is shown, and does `work` with it: see `LanguageConfig.code`."""
+    def code(self, work: str | None = None) -> str:
+        """Return the Python that opens what is shown, and does `work` with it: see `ExperimentConfig.code`."""
         return self.config.code(None if self.is_tuned else self.params, work)
 
     def told(self) -> list[str]:
@@ -82,7 +82,7 @@ def opened(form: Language) -> Opened:
     experiment, tuned = prepared(
         lambda: _at_hand(config, form.objective),
         Job(config),
-        plain(f"{config.backbone} on {config.dataset}"),
+        plain(config.title),
         "Preparing reads the text, cuts it into tokens, trains the base model, remembers every token of the training "
         "part, finds the neighbours of the others, and chooses k, sigma and temperature on validation. The default "
         "takes about three minutes on two cores.",
@@ -91,7 +91,7 @@ def opened(form: Language) -> Opened:
     return Opened(form, experiment, tuned, _params(form, experiment, tuned.params))
 
 
-def _at_hand(config: LanguageConfig, objective: str) -> tuple[LanguageExperiment, Tuned]:
+def _at_hand(config: ExperimentConfig, objective: str) -> tuple[LanguageExperiment, Tuned]:
     """Open what was prepared; nothing is fetched, and no text of unknown length read, before somebody asked for it."""
     for kind, spec in ((parse_spec, config.dataset), (parse_backbone, config.backbone)):
         item, argument = kind(spec)

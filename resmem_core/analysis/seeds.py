@@ -10,7 +10,8 @@ import numpy as np
 
 from resmem_core.common.progress import Progress, silent
 from resmem_core.evaluation.evaluate import Evaluation
-from resmem_core.experiment.prepare import Experiment, ExperimentConfig
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import Experiment
 
 
 @dataclass(frozen=True)

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, silent
 from resmem_core.common.store import Entry, Store
 from resmem_core.common.types import FloatArray, IntArray
-from resmem_core.data import dataset_title, load_dataset, parse_spec
-from resmem_core.data.corruption import check_imbalance, check_label_noise
+from resmem_core.data import load_dataset
+from resmem_core.data.base import TEXT
 from resmem_core.data.types import Dataset, Examples
 from resmem_core.evaluation.tuning import Tuned
-from resmem_core.experiment.config import Config
+from resmem_core.experiment.config import PRECOMPUTED, ExperimentConfig
 from resmem_core.experiment.experiment import Prepared, takes_long_to_sweep, tuning_key
-from resmem_core.memory.edits import Edits, check_reference, edited_memory, edited_queries
+from resmem_core.experiment.text_prepare import LanguageExperiment, prepare_language
+from resmem_core.memory.edits import Edits, edited_memory, edited_queries
 from resmem_core.memory.explain import Explanation, explain
-from resmem_core.memory.indexes import AUTO, INDEXES, exact, normalized
+from resmem_core.memory.indexes import exact, normalized
 from resmem_core.memory.residuals import auto_sigma
 from resmem_core.memory.search import Search, key_of, neighbors_of
 from resmem_core.memory.types import Memory, Neighbors, Params, Queries
@@ -30,91 +30,7 @@ from resmem_core.models import BACKBONES
 from resmem_core.models.fitted import BaseModel, NeedsPreparing, Training, given
 
 K_MAX = 256
-PRECOMPUTED = "precomputed"
 VERSION = 2  # of the steps below; raise it when one of them would give other numbers
-
-
-@dataclass(frozen=True)
-class ExperimentConfig(Config):
-    """What makes an experiment the one it is.
-
-    Attributes
-    ----------
-    dataset : str
-        A name, with its argument after a colon where it takes one ("folder:PATH").
-    backbone : str
-        A name. Empty: `linear`, or what the dataset brings (`precomputed`).
-    seed : int
-        Of the split, of the initial weights and of the order of training.
-    index : str
-        A name, or "auto": the one that answers soonest, by measurement.
-    epochs : int or None
-        None: as the backbone's recipe says.
-    limit_train : int or None
-        Train on, and remember, only so many examples.
-    imbalance : float
-        Largest class over smallest class in train, at least 1: a long tail of rare classes, drawn from the seed.
-    label_noise : float
-        Share of the training labels that are replaced at random, 0 to 0.95.
-    normalize : bool or None
-        Scale embeddings to length 1. None: as the backbone says.
-    edits : str
-        Reference of the edits made to memory (`Edits.save`). Empty: memory as it came.
-    """
-
-    dataset: str = "digits"
-    imbalance: float = 1.0
-    label_noise: float = 0.0
-    normalize: bool | None = None
-    edits: str = ""
-
-    implied: ClassVar[tuple[str, ...]] = (PRECOMPUTED,)
-
-    def __post_init__(self) -> None:
-        loader, _ = parse_spec(self.dataset, text=False)
-        if not self.backbone:
-            object.__setattr__(self, "backbone", PRECOMPUTED if loader.has_model else "linear")
-        if loader.has_model != (self.backbone == PRECOMPUTED):
-            raise InvalidParameterError(
-                f"backbone={self.backbone!r} does not go with {self.dataset!r}, which brings its own embeddings and "
-                "logits; leave the backbone out"
-                if loader.has_model
-                else f"backbone={PRECOMPUTED!r} needs a dataset with embeddings and logits (arrays:PATH), not "
-                f"{self.dataset!r}"
-            )
-        if self.backbone != PRECOMPUTED:
-            BACKBONES.get(self.backbone)
-        if self.index != AUTO:
-            INDEXES.get(self.index)
-        for name, check in (("imbalance", check_imbalance), ("label_noise", check_label_noise)):
-            check(getattr(self, name))
-            object.__setattr__(self, name, float(getattr(self, name)))  # 10 and 10.0 are one experiment
-        check_reference(self.edits)
-        self.check_numbers()
-
-    @property
-    def title(self) -> str:
-        """What it is called for people: its base model and its dataset."""
-        return f"{self.backbone} on {dataset_title(self.dataset)}"
-
-    def code(self, params: Params | None = None) -> str:
-        """Return the lines of Python that give this experiment's figures, at `params` or the choice on validation."""
-        setting = "experiment.tune().params  # chosen on validation" if params is None else repr(params)
-        imported = "ExperimentConfig, prepare" if params is None else "ExperimentConfig, Params, prepare"
-        return f"""\
-from resmem_core import {imported}
-
-config = {self.construction()}
-experiment = prepare(config)  # trains where that is not done yet
-params = {setting}
-result = experiment.evaluate(params)  # on the test split
-print(result.n, "test points, gain", result.delta, "within", result.delta_ci95)
-for method, accuracy in result.accuracy.items():
-    print(method, accuracy)
-"""
-
-
-SETTING = tuple(f.name for kind in (ExperimentConfig, Params) for f in fields(kind))  # an experiment, and its memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -271,12 +187,13 @@ def prepare(
     device: str = "auto",
     may_wait: bool = True,
     progress: Progress = silent,
-) -> Experiment:
+) -> Experiment | LanguageExperiment:
     """Load, train, embed, index and search, taking from the store whatever is there already.
 
     Parameters
     ----------
     config : ExperimentConfig
+        Its dataset's kind decides: of text, what comes back is that of `prepare_language`, else of `prepare_examples`.
     store : Store, optional
         This machine's unless given.
     device : str
@@ -293,10 +210,25 @@ def prepare(
     ResMemError
         If data or weights cannot be had.
     """
+    prepare_kind = prepare_language if config.kind == TEXT else prepare_examples
+    return prepare_kind(config, store=store, device=device, may_wait=may_wait, progress=progress)
+
+
+def prepare_examples(
+    config: ExperimentConfig,
+    *,
+    store: Store | None = None,
+    device: str = "auto",
+    may_wait: bool = True,
+    progress: Progress = silent,
+) -> Experiment:
+    """Prepare an experiment on examples, of images or embeddings: see `prepare`."""
     store = store if store is not None else Store()
     if config.edits:
-        came = prepare(replace(config, edits=""), store=store, device=device, may_wait=may_wait, progress=progress)
-        return came.edited(Edits.load(store, config.edits, came.dataset))
+        original = prepare_examples(
+            replace(config, edits=""), store=store, device=device, may_wait=may_wait, progress=progress
+        )
+        return original.edited(Edits.load(store, config.edits, original.dataset))
     dataset = load_dataset(
         config.dataset,
         seed=config.seed,

@@ -17,8 +17,8 @@ from resmem_core.data.contexts import Context, context_of
 from resmem_core.data.text import Ids, Stream
 from resmem_core.data.text_loading import Corpus, load_corpus
 from resmem_core.data.tokenizers import TOKENIZERS, Tokenizer, excerpts, limited, load_tokenizer, tokenized
+from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.experiment import Prepared
-from resmem_core.experiment.text_config import LanguageConfig
 from resmem_core.memory.explain import Explanation, explain
 from resmem_core.memory.generation import Generated, generate
 from resmem_core.memory.residuals import auto_sigma
@@ -45,7 +45,7 @@ class LanguageExperiment(Prepared):
 
     Attributes
     ----------
-    config : LanguageConfig
+    config : ExperimentConfig
     corpus : Corpus
     tokenizer : Tokenizer
     streams : dict of Stream
@@ -58,7 +58,7 @@ class LanguageExperiment(Prepared):
         What training told: losses, seconds.
     """
 
-    config: LanguageConfig
+    config: ExperimentConfig
     corpus: Corpus
     tokenizer: Tokenizer
     streams: dict[str, Stream]
@@ -155,7 +155,7 @@ class _Model:
 
     def __init__(
         self,
-        config: LanguageConfig,
+        config: ExperimentConfig,
         corpus: Corpus,
         *,
         store: Store,
@@ -329,7 +329,7 @@ class _Model:
 
 
 def prepare_language(
-    config: LanguageConfig,
+    config: ExperimentConfig,
     *,
     store: Store | None = None,
     device: str = "auto",
@@ -340,7 +340,7 @@ def prepare_language(
 
     Parameters
     ----------
-    config : LanguageConfig
+    config : ExperimentConfig
     store : Store, optional
         This machine's unless given.
     device : str

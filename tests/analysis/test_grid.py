@@ -14,7 +14,9 @@ from resmem_core.analysis.grid import AXES, SPLITS, Grids, grid_of, one_step_awa
 from resmem_core.common.errors import Cancelled, InvalidParameterError
 from resmem_core.common.store import Store
 from resmem_core.evaluation.tuning import KS, STEPS, best_cell, standard_error
-from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import prepare
+from resmem_core.memory import dense_sweep
 from resmem_core.memory.edits import Edits
 from resmem_core.memory.grid import Grid, Sweep
 from resmem_core.memory.residuals import resmem_scores
@@ -94,7 +96,7 @@ def test_edited_memory_has_a_grid_of_its_own(small, grids):
 
 
 def test_what_takes_long_is_refused_and_reported_and_can_be_cancelled(small, monkeypatch):
-    monkeypatch.setattr(module.sweep, "LARGE", 1)
+    monkeypatch.setattr(dense_sweep, "LARGE", 1)
     other = small.edited(Edits(forgotten=(3,)))
     with pytest.raises(NeedsPreparing):
         grid_of(other, may_wait=False)

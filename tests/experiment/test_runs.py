@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resmem_core.cli.settings import Settings
-from resmem_core.cli.text_settings import Language
+from resmem_core.cli.settings import Language, Settings
 from resmem_core.common.errors import StoreError
 from resmem_core.common.store import Store
-from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.config import ExperimentConfig, LanguageConfig
+from resmem_core.experiment.prepare import prepare
 from resmem_core.experiment.runs import APPLICATION, SCHEMA, Run, Runs
-from resmem_core.experiment.text_config import LanguageConfig
 from resmem_core.experiment.text_prepare import prepare_language
 from resmem_core.memory.types import Params
 

@@ -8,26 +8,10 @@ from resmem_core.memory.text_explain import context_of, explain_token, matched
 from resmem_core.cli.main import main
 from resmem_core.common.errors import Cancelled, InvalidParameterError
 from resmem_core.common.store import Store
-from resmem_core.experiment.text_config import FIGURES, LanguageConfig, context_code, generate_code, point_code
-from resmem_core.experiment.text_prepare import MOST, LanguageExperiment, prepare_language
+from resmem_core.experiment.text_prepare import MOST, prepare_language
 from resmem_core.memory.indexes.exact import ExactIndex
 from resmem_core.memory.types import Params
 from resmem_core.models.fitted import NeedsPreparing
-
-
-@pytest.fixture(scope="session")
-def tiny_store(tmp_path_factory):
-    return Store(tmp_path_factory.mktemp("language-store"))
-
-
-@pytest.fixture(scope="session")
-def tiny_config(tiny_folder):
-    return LanguageConfig(f"text:{tiny_folder}", vocabulary=512, epochs=2)
-
-
-@pytest.fixture(scope="session")
-def tiny(tiny_config, tiny_store) -> LanguageExperiment:
-    return prepare_language(tiny_config, store=tiny_store)
 
 
 def test_nothing_is_done_twice(tiny, tiny_config, tiny_store):
@@ -191,49 +175,6 @@ def test_only_so_many_tokens_are_trained_on_and_judged(tiny_config, tiny_store, 
     assert any("300 of" in note for note in small.notes)
 
 
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"dataset": "digits"}, "digits"),
-        ({"backbone": "linear"}, "linear"),
-        ({"tokenizer": "syllables"}, "syllables"),
-        ({"tokenizer": "own"}, "brings one"),
-        ({"vocabulary": 100}, "100"),
-        ({"seed": -1}, "seed=-1"),
-        ({"epochs": 0}, "epochs=0"),
-        ({"index": "magic"}, "magic"),
-    ],
-)
-def test_impossible_experiments_are_refused(wrong, message):
-    with pytest.raises(InvalidParameterError, match=message):
-        LanguageConfig(**wrong)
-
-
-@pytest.mark.parametrize(
-    ("work", "says"),
-    [
-        (FIGURES, "{n} test tokens, gain"),
-        (point_code(3), "-> "),
-        (context_code("the red 'fox' {follows}\n"), "-> "),
-        (generate_code("the red fox", 3, 0.5, 1), "\n"),
-    ],
-    ids=["figures", "point", "context", "generate"],
-)
-@pytest.mark.parametrize("params", [None, Params(5, 0.5)], ids=["tuned", "given"])
-def test_the_code_that_pages_show_works(tiny, tiny_store, monkeypatch, capsys, work, says, params):
-    monkeypatch.setenv("RESMEM_CACHE", str(tiny_store.root))
-    exec(tiny.config.code(params, work), {})
-    told = capsys.readouterr().out
-    assert says.format(n=len(tiny.test)) in told
-    if "-> " in says:
-        assert told.count("-> ") == (params or tiny.tune().params).k
-
-
-def test_a_config_tells_its_dataset_always():
-    assert LanguageConfig().options() == ["--dataset=python-docs"]
-    assert LanguageConfig(vocabulary=600).construction() == "LanguageConfig(dataset='python-docs', vocabulary=600)"
-
-
 def run(capsys, *arguments):
     status = main([*arguments, "--json"])
     out = capsys.readouterr()
@@ -266,31 +207,3 @@ def test_the_command_line_judges_explains_and_writes(tiny, tiny_config, tiny_sto
     assert "kNN-LM" in capsys.readouterr().out
     assert main(["explain", *options, "--context=the red fox"]) == 0
     assert "training context" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["evaluate", "--dataset=python-docs", "--imbalance=5"], "--imbalance does not go with"),
-        (["evaluate", "--vocabulary=600"], "--vocabulary goes with a text dataset"),
-        (["grid", "--dataset=python-docs"], "does not take the text dataset"),
-        (["generate", "--dataset=digits"], "takes a text dataset"),
-        (["evaluate", "--dataset=python-docs", "--vocabulary=7"], "7"),
-        (["explain"], "--point is needed"),
-        (["evaluate", "--dataset=novels"], "choose one of: arrays, cifar10"),
-        (["evaluate", "--dataset=novels"], "python-docs"),
-        (["evaluate", "--backbone=gru-small"], "'gru-small' is a language model and goes with a text dataset"),
-    ],
-)
-def test_wrong_usage_is_told_in_one_line(arguments, message, capsys):
-    with pytest.raises(SystemExit) as left:
-        main(arguments)
-    assert left.value.code == 2
-    error = capsys.readouterr().err
-    assert message in error
-    assert error.count("\n") == 1
-
-
-def test_explain_wants_one_thing_to_explain(tiny_config, capsys):
-    assert main(["explain", *tiny_config.options()]) == 1
-    assert "either --context" in capsys.readouterr().err

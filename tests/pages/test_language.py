@@ -14,11 +14,11 @@ from pages._shared.language_opening import Opened
 from pages._shared.language_test import next_of
 from pages._shared.language_text import Passage, code, running, short, visible
 from pages._shared.summary import sentence
-from resmem_core.cli.text_settings import OBJECTIVES, Language
+from resmem_core.cli.settings import OBJECTIVES, Language
 from resmem_core.common.progress import silent
 from resmem_core.common.store import Store
+from resmem_core.experiment.config import LanguageConfig
 from resmem_core.experiment.jobs import Job
-from resmem_core.experiment.text_config import LanguageConfig
 from resmem_core.experiment.text_prepare import prepare_language
 from resmem_core.memory.types import Params
 

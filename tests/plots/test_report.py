@@ -7,7 +7,8 @@ import plotly.graph_objects as go
 import pytest
 
 from resmem_core.cli.main import main
-from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.types import Params
 from resmem_core.plots.report import POINTS_SHOWN, report_command, report_figures, report_html
 from resmem_core.plots.standalone import Shown

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from resmem_core.cli.base import NUMBERS, Output, given_numbers
-from resmem_core.cli.text_settings import OBJECTIVES
+from resmem_core.cli.settings import OBJECTIVES
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress
 from resmem_core.memory.types import Params
