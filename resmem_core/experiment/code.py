@@ -57,7 +57,7 @@ def _taken_apart(asked: str) -> str:
 asked = {asked}
 names = experiment.class_names
 print("base:", repr(names[asked.base_prediction]), "ResMem:", repr(names[asked.prediction]))
-for row, weight in zip(asked.rows, asked.weights):
+for row, weight in zip(asked.ids, asked.weights):
     found = experiment.context(int(row), asked.context)
     print(f"{{weight:.3f}} {{found.document}}: {{found.before + found.match!r}} -> {{found.token!r}}")
 """

@@ -77,7 +77,7 @@ def test_it_is_the_grid_that_tuning_begins_with(small, grids):
     np.testing.assert_array_equal(grids.grid.temperatures, STEPS["dense"].temperatures)
     assert grids.grid.ks.tolist() == [*(k for k in KS if k < 90), 90]
     assert grids.best == best_cell(grids.validation, small.sigma_scale)
-    assert grids.validation.accuracy[grids.best] == grids.validation.accuracy.max() <= small.tune().accuracy
+    assert grids.validation.accuracy[grids.best] == grids.validation.accuracy.max() <= small.tune().accuracy["resmem"]
 
 
 def test_kept(small, grids, monkeypatch):

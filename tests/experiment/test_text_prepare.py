@@ -3,20 +3,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from resmem_core.memory.text_explain import context_of, explain_token, matched
 
 from resmem_core.cli.main import main
 from resmem_core.common.errors import Cancelled, InvalidParameterError
 from resmem_core.common.store import Store
+from resmem_core.data.contexts import context_of, matched
 from resmem_core.experiment.text_prepare import MOST, prepare_language
+from resmem_core.memory.explain import explain
 from resmem_core.memory.indexes.exact import ExactIndex
-from resmem_core.memory.types import Params
+from resmem_core.memory.types import Neighbors, Params, Queries
 from resmem_core.models.fitted import NeedsPreparing
 
 
 def test_nothing_is_done_twice(tiny, tiny_config, tiny_store):
     again = prepare_language(tiny_config, store=tiny_store, may_wait=False)
-    np.testing.assert_array_equal(again.memory.embeddings, tiny.memory.embeddings)
+    np.testing.assert_array_equal(again.memory.logits.embeddings, tiny.memory.logits.embeddings)
     np.testing.assert_array_equal(again.test.neighbors.indices, tiny.test.neighbors.indices)
     assert again.tune() == tiny.tune()
 
@@ -38,36 +39,29 @@ def test_a_cancelled_preparation_goes_on_to_the_same_result(tiny_config, tiny, t
         with pytest.raises(Cancelled):
             prepare_language(tiny_config, store=Store(tmp_path), progress=stop)
     resumed = prepare_language(tiny_config, store=Store(tmp_path))
-    np.testing.assert_array_equal(resumed.memory.embeddings, tiny.memory.embeddings)
+    np.testing.assert_array_equal(resumed.memory.logits.embeddings, tiny.memory.logits.embeddings)
 
 
 def test_every_token_of_train_is_remembered_with_what_was_read_before_it(tiny):
     text = "".join(document.text for document in tiny.corpus.train)
     assert tiny.tokenizer.decode(tiny.memory.labels) == text
-    assert tiny.memory.embeddings.dtype == np.float16
-    assert tiny.memory.embeddings.shape == (len(tiny.memory), tiny.memory.output.weight.shape[1])
+    assert tiny.memory.logits.embeddings.dtype == np.float16
+    assert len(tiny.memory.logits) == len(tiny.memory)
     np.testing.assert_array_equal(
-        tiny.train_counts, np.bincount(tiny.streams["train"].ids, minlength=tiny.tokenizer.size)
+        tiny.class_counts, np.bincount(tiny.streams["train"].ids, minlength=tiny.tokenizer.size)
     )
 
 
 def test_a_training_position_recalls_its_own_token(tiny):
     """Invariant 2: k = 1, leave-in. Where contexts are the same word for word, the first of them answers."""
-    z = np.asarray(tiny.memory.embeddings, np.float32)
+    z = np.asarray(tiny.memory.logits.embeddings, np.float32)
     rows = np.random.default_rng(0).choice(len(z), 60, replace=False)
     found = ExactIndex(z).search(z[rows], 1)
     assert (found.distances == 0).all()
     for row, near in zip(rows, found.indices[:, 0], strict=True):
-        own = replace(tiny.test.neighbors, distances=np.zeros((1, 1), np.float32), indices=near[None, None])
-        told = explain_token(
-            tiny.memory,
-            tiny.memory.embeddings[row],
-            own,
-            Params(1, 1.0, 1.0),
-            context=tiny.streams["train"].before(row, 20),
-            label=None,
-            smoothing=0.0,
-        )
+        own = Neighbors(np.zeros((1, 1), np.float32), near[None, None])
+        asked = Queries(tiny.memory.logits.take([row]), np.array([-1]), own)
+        told = explain(tiny.memory, asked, 0, Params(1, 1.0, 1.0))
         np.testing.assert_array_equal(told.scores, np.eye(tiny.tokenizer.size)[tiny.memory.labels[near]])
         assert near == row or (z[near] == z[row]).all()
     unique = len(np.unique(z, axis=0))
@@ -87,7 +81,7 @@ def test_explanations_of_test_tokens_and_of_their_contexts_agree(tiny):
         np.testing.assert_allclose(of_row.scores.sum(), 1, atol=1e-5)
         np.testing.assert_allclose(of_row.final.sum(), 1, atol=1e-5)
         np.testing.assert_allclose(
-            of_row.contribution(of_row.prediction).sum(), of_row.memory[of_row.prediction], atol=1e-6
+            of_row.contributions[:, of_row.prediction].sum(), of_row.memory[of_row.prediction], atol=1e-6
         )
         assert {of_row.prediction, of_row.base_prediction, of_row.label} <= set(of_row.top(3).tolist())
 
@@ -146,7 +140,7 @@ def test_generation_refuses_what_it_cannot_do(tiny, n, temperature):
 def test_an_empty_context_is_the_beginning_of_a_document(tiny):
     told = tiny.explain(np.array([], np.int32), Params(4, tiny.sigma_scale, 1.0))
     firsts = tiny.streams["train"].starts[:-1]
-    assert set(told.rows.tolist()) <= set(firsts.tolist())
+    assert set(told.ids.tolist()) <= set(firsts.tolist())
 
 
 def test_of_a_long_context_the_end_is_read_and_told(tiny):
@@ -163,7 +157,7 @@ def test_of_a_long_context_the_end_is_read_and_told(tiny):
 def test_k_beyond_the_neighbours_kept_is_refused(tiny):
     with pytest.raises(InvalidParameterError, match=f"from 0|between 1 and {tiny.k_max}"):
         tiny.check(Params(tiny.k_max + 1, 1.0, 1.0))
-    with pytest.raises(InvalidParameterError, match="row=-1"):
+    with pytest.raises(InvalidParameterError, match="point=-1"):
         tiny.explain_test(-1, Params(1, 1.0, 1.0))
 
 

@@ -159,7 +159,7 @@ def test_retrieved_contexts_are_those_of_the_explanation(ready, tales):
     asked = tales.experiment.explain_test(40, tales.params)
     items = re.findall(r"<li>.*?</li>", html(at), re.DOTALL)
     assert len(items) == min(3, tales.params.k)
-    for item, row, distance in zip(items, asked.rows, asked.distances, strict=False):
+    for item, row, distance in zip(items, asked.ids, asked.distances, strict=False):
         context = tales.experiment.context(int(row), asked.context, before=12, after=12)
         assert context.document.replace("<", "&lt;").replace(">", "&gt;") in item
         assert f"distance {distance:.3g}" in item
