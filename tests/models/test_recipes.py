@@ -1,0 +1,51 @@
+"""What recipes are written down as: keys of stored weights are made of it, so not a letter of it may change."""
+
+import pytest
+
+from resmem_core.common.store import digest_key
+from resmem_core.models import BACKBONES
+from resmem_core.models.text_base import LANGUAGE_BACKBONES
+
+SGD = {
+    "epochs": 20, "batch_size": 64, "learning_rate": 0.1, "weight_decay": 5e-4, "momentum": 0.9,
+    "schedule": "one-cycle", "crop": False, "flip": False,
+}  # fmt: skip
+ADAMW = {"epochs": 30, "batch_size": 8, "learning_rate": 0.01, "weight_decay": 0.1, "dropout": 0.3, "clip": 1.0}
+RESNET = {**SGD, "epochs": 30, "weight_decay": 2e-4, "crop": True, "flip": True}
+FROZEN = {**SGD, "batch_size": 128, "learning_rate": 0.01}
+LINEAR = {**SGD, "epochs": 100, "learning_rate": 0.5, "weight_decay": 0.1, "schedule": "cosine"}
+CNN = {**SGD, "epochs": 30, "crop": True}
+TRANSFORMER = {**ADAMW, "learning_rate": 6e-3, "dropout": 0.2}
+RECIPES = {  # by name: trained on 100 examples or tokens, and on 80,000
+    "gru-small": (ADAMW, {**ADAMW, "epochs": 14}),
+    "hf": (None, None),
+    "linear": (LINEAR, {**LINEAR, "epochs": 10, "weight_decay": 0.000125}),
+    "mobilenet_v2": (FROZEN, FROZEN),
+    "resnet8": ({**RESNET, "epochs": 8}, {**RESNET, "epochs": 8}),
+    **{f"resnet{depth}": (RESNET, RESNET) for depth in (14, 20, 32, 44, 56)},
+    "resnet18": (FROZEN, FROZEN),
+    "resnet50": (FROZEN, FROZEN),
+    "small-cnn": (CNN, {**CNN, "epochs": 10}),
+    "transformer-small": (TRANSFORMER, {**TRANSFORMER, "epochs": 14}),
+}
+ALL = {item.name: item for item in (*BACKBONES, *LANGUAGE_BACKBONES)}
+
+
+def test_every_backbone_is_held():
+    assert set(RECIPES) == set(ALL)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_recipe_of_every_backbone(name):
+    for n, expected in zip((100, 80_000), RECIPES[name], strict=True):
+        recipe = ALL[name].recipe(n)
+        told = None if recipe is None else recipe.as_dict()
+        assert told == expected
+        assert told is None or list(told) == list(expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "digest"), [("resnet8", "9948f5e83feaa6fe070236d1"), ("gru-small", "e2f5f67997cc0706a3786341")]
+)
+def test_the_digest_that_keys_are_made_of(name, digest):
+    assert digest_key(ALL[name].recipe(100).as_dict()) == digest
