@@ -22,7 +22,6 @@ from resmem_core.data import parse_spec
 from resmem_core.data.base import TEXT
 from resmem_core.experiment.prepare import ExperimentConfig
 from resmem_core.experiment.text_config import LanguageConfig
-from resmem_core.models.text_base import LANGUAGE_BACKBONES
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -111,11 +110,6 @@ def _of_images(args: argparse.Namespace, command: Command) -> None:
         )
     if "point" in command.options and args.point is None:
         raise InvalidParameterError("--point is needed: the row of a test point")
-    if command.of_text is not None and args.backbone.partition(":")[0] in LANGUAGE_BACKBONES.names():
-        raise InvalidParameterError(
-            f"{args.backbone!r} is a language model and goes with a text dataset (such as python-docs), not with "
-            f"{args.dataset!r}"
-        )
     args.config = ExperimentConfig(**{f.name: getattr(args, f.name) for f in fields(ExperimentConfig)})
 
 

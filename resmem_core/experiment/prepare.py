@@ -14,6 +14,7 @@ from resmem_core.common.progress import Progress, silent
 from resmem_core.common.store import Entry, Store
 from resmem_core.common.types import FloatArray, IntArray, check_k
 from resmem_core.data import dataset_title, load_dataset, parse_spec
+from resmem_core.data.base import IMAGE
 from resmem_core.data.corruption import check_imbalance, check_label_noise
 from resmem_core.data.types import Dataset, Examples
 from resmem_core.evaluation.evaluate import Evaluation, choose_lambda, evaluate
@@ -26,7 +27,7 @@ from resmem_core.memory.indexes import AUTO, INDEXES, exact, normalized
 from resmem_core.memory.residuals import auto_sigma
 from resmem_core.memory.search import Search, key_of, neighbors_of, recall
 from resmem_core.memory.types import Memory, Neighbors, Params, Queries
-from resmem_core.models import BACKBONES
+from resmem_core.models import backbone_of
 from resmem_core.models.fitted import BaseModel, NeedsPreparing, Training, given
 
 K_MAX = 256
@@ -83,7 +84,7 @@ class ExperimentConfig(Config):
                 f"{self.dataset!r}"
             )
         if self.backbone != PRECOMPUTED:
-            BACKBONES.get(self.backbone)
+            backbone_of(self.backbone, IMAGE)
         if self.index != AUTO:
             INDEXES.get(self.index)
         for name, check in (("imbalance", check_imbalance), ("label_noise", check_label_noise)):
@@ -352,17 +353,16 @@ def prepare(
     if config.backbone == PRECOMPUTED:
         base, normalize = given(dataset, store, may_wait=may_wait, progress=progress), False
     else:
-        backbone = BACKBONES.get(config.backbone)
         training = Training(
             dataset,
-            backbone,
+            config.backbone,
             seed=config.seed,
             epochs=config.epochs,
             store=store,
             device=device,
             progress=progress,
         )
-        base, normalize = training.base_model(may_wait=may_wait), backbone.normalize
+        base, normalize = training.base_model(may_wait=may_wait), training.backbone.normalize
     if config.normalize is not None:
         normalize = config.normalize
     search = Search(

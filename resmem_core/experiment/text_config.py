@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from resmem_core.common.errors import InvalidParameterError
+from resmem_core.data.base import TEXT
 from resmem_core.data.loading import parse_spec
 from resmem_core.data.tokenizers import TOKENIZERS, check_vocabulary
 from resmem_core.experiment.config import Config
 from resmem_core.memory.indexes import AUTO, INDEXES
 from resmem_core.memory.types import Params
-from resmem_core.models.text_base import parse_backbone
+from resmem_core.models import backbone_of
 
 OWN = "own"
 VOCABULARY = 2048
@@ -61,7 +62,7 @@ class LanguageConfig(Config):
         parse_spec(self.dataset, text=True)
         if not self.backbone:
             object.__setattr__(self, "backbone", "transformer-small")
-        backbone, _ = parse_backbone(self.backbone)
+        backbone, _ = backbone_of(self.backbone, TEXT)
         if backbone.frozen:
             object.__setattr__(self, "tokenizer", OWN)
             object.__setattr__(self, "vocabulary", VOCABULARY)

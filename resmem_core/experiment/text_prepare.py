@@ -14,7 +14,7 @@ from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, Step, about, silent
 from resmem_core.common.store import Entry, Store, digest_arrays, digest_file, digest_key
 from resmem_core.common.types import check_k
-from resmem_core.data.base import PARTS
+from resmem_core.data.base import PARTS, TEXT
 from resmem_core.data.text import Ids, Stream
 from resmem_core.data.text_loading import Corpus, load_corpus
 from resmem_core.data.tokenizers import TOKENIZERS, Tokenizer, excerpts, limited, load_tokenizer, tokenized
@@ -26,9 +26,9 @@ from resmem_core.memory.residuals import auto_sigma
 from resmem_core.memory.search import Search, key_of, neighbors_of, recall
 from resmem_core.memory.text_explain import Context, TokenExplanation, context_of, explain_token
 from resmem_core.memory.types import Params, TokenMemory, TokenQueries
+from resmem_core.models import backbone_of
 from resmem_core.models.fitted import NeedsPreparing
 from resmem_core.models.shipped import WEIGHTS
-from resmem_core.models.text_base import parse_backbone
 
 if TYPE_CHECKING:
     from resmem_core.memory.indexes import Index
@@ -271,7 +271,7 @@ class _Model:
         progress: Progress,
     ) -> None:
         self.config = config
-        self.backbone, self.argument = parse_backbone(config.backbone)
+        self.backbone, self.argument = backbone_of(config.backbone, TEXT)
         self.store = store
         self.device = device
         self.may_wait = may_wait
@@ -340,9 +340,12 @@ class _Model:
         return network
 
     def _new_network(self) -> LanguageNetwork:
-        from resmem_core.models.text_training import new_language_network
+        from resmem_core.models.token_blocks import LanguageNetwork
+        from resmem_core.models.training import new_network
 
-        return new_language_network(self.backbone, self.argument, self.tokenizer.size, self.config.seed)
+        network = new_network(self.backbone, (), self.tokenizer.size, self.config.seed, self.argument)
+        assert isinstance(network, LanguageNetwork)
+        return network
 
     @cached_property
     def _on(self) -> Any:

@@ -14,14 +14,13 @@ from resmem_core.common.errors import InvalidParameterError, UnavailableError
 from resmem_core.common.progress import Progress, Step, about, silent
 from resmem_core.common.store import Store, digest_file, save_array
 from resmem_core.common.types import FloatArray
-from resmem_core.data.base import PARTS
+from resmem_core.data.base import IMAGE, PARTS
 from resmem_core.data.types import Dataset
-from resmem_core.models import shipped
+from resmem_core.models import backbone_of, shipped
 from resmem_core.models.linear_probe import LARGE, LinearProbe
 from resmem_core.models.types import Embedded, Recipe
 
 if TYPE_CHECKING:
-    from resmem_core.models import Backbone
     from resmem_core.models.blocks import Network
 
 VERSION = 1  # of the steps below; raise it when one of them would give other numbers
@@ -102,7 +101,8 @@ class Training:
     ----------
     dataset : Dataset
         With images.
-    backbone : Backbone
+    backbone : str
+        A name, with its argument after a colon where it takes one.
     seed : int
         Of the initial weights and of the order of training.
     epochs : int or None
@@ -122,7 +122,7 @@ class Training:
     def __init__(
         self,
         dataset: Dataset,
-        backbone: Backbone,
+        backbone: str,
         *,
         seed: int,
         epochs: int | None,
@@ -131,9 +131,11 @@ class Training:
         progress: Progress,
     ) -> None:
         self.dataset = dataset
-        self.backbone = backbone
+        self.spec = backbone
+        self.backbone, self.argument = backbone_of(backbone, IMAGE)
         self.seed = seed
-        recipe = backbone.recipe(len(dataset.train))
+        recipe = self.backbone.recipe(len(dataset.train))
+        assert recipe is not None  # every backbone of images has a head to be trained
         self.recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
         self.store = store
         self.device = device
@@ -168,14 +170,14 @@ class Training:
 
     @property
     def _identity(self) -> dict[str, Any]:
-        return {"dataset": self.dataset.fingerprint, "backbone": self.backbone.name, "version": VERSION}
+        return {"dataset": self.dataset.fingerprint, "backbone": self.spec, "version": VERSION}
 
     @cached_property
     def _network(self) -> Network:
         from resmem_core.models.training import new_network
 
-        channels, height, width = self.images["train"].shape[1:]
-        return new_network(self.backbone, (channels, height, width), self.dataset.n_classes, self.seed)
+        shape = self.images["train"].shape[1:]
+        return new_network(self.backbone, shape, self.dataset.n_classes, self.seed, self.argument)
 
     @cached_property
     def _on(self) -> Any:
@@ -185,14 +187,12 @@ class Training:
 
     def _weights(self, may_wait: bool) -> tuple[str, Path, Mapping[str, Any]]:
         """Return where the weights come from, their file, and what is known of them."""
-        found = shipped.find_shipped(self.dataset, self.backbone.name, self.recipe, self.seed)
+        found = shipped.find_shipped(self.dataset, self.spec, self.recipe, self.seed)
         if found is not None:
             return "shipped", found.weights, found.manifest
         key = {**self._identity, "recipe": dict(self.recipe.as_dict()), "seed": self.seed}
         if not may_wait and self.store.find("weights", key) is None:
-            raise NeedsPreparing(
-                f"there are no weights for {self.backbone.name} on {self.dataset.name} (seed {self.seed}) yet"
-            )
+            raise NeedsPreparing(f"there are no weights for {self.spec} on {self.dataset.name} (seed {self.seed}) yet")
         checkpoint = self.store.work_folder("weights", key) / "checkpoint.safetensors"
         entry = self.store.get_or_build("weights", key, lambda folder: self._train(folder, checkpoint), self.progress)
         return "trained here", entry.path / shipped.WEIGHTS, entry.info

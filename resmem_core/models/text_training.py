@@ -15,32 +15,22 @@ from resmem_core.common.errors import DatasetError, InvalidParameterError
 from resmem_core.common.progress import Progress, silent
 from resmem_core.common.store import digest_arrays, digest_key
 from resmem_core.common.threads import one_thread
-from resmem_core.common.types import check_positive
 from resmem_core.data.text import Stream
 from resmem_core.models.batches import generator_of
 from resmem_core.models.checkpoint import Run, content_of, portable_state
-from resmem_core.models.text_base import LanguageBackbone, LanguageRecipe
 from resmem_core.models.token_blocks import LanguageNetwork, dropping
-from resmem_core.models.training import Reporter, choose_device, decayed, initial_weights, one_cycle
-from resmem_core.models.types import History
+from resmem_core.models.training import Reporter, choose_device, decayed, one_cycle
+from resmem_core.models.types import History, Recipe
 
 VERSION = 1  # raise it when the same recipe no longer gives the same weights
 CHECKPOINT_EVERY = 30.0  # seconds, within an epoch
 BETAS = (0.9, 0.98)
 
 
-def new_language_network(
-    backbone: LanguageBackbone, argument: str | None, n_classes: int, seed: int
-) -> LanguageNetwork:
-    """Return a network whose initial weights depend on `seed` alone; errors as of `LanguageBackbone.network`."""
-    with initial_weights(seed):
-        return backbone.network(n_classes, argument)
-
-
 def train_language(
     network: LanguageNetwork,
     stream: Stream,
-    recipe: LanguageRecipe,
+    recipe: Recipe,
     *,
     bos: int,
     seed: int = 0,
@@ -63,7 +53,7 @@ def train_language(
     network : LanguageNetwork
     stream : Stream
         Of the training part.
-    recipe : LanguageRecipe
+    recipe : Recipe
     bos : int
         The token that stands before a document.
     seed : int
@@ -125,7 +115,7 @@ def _train_epoch(
     network: LanguageNetwork,
     optimizer: torch.optim.Optimizer,
     windows: _Windows,
-    recipe: LanguageRecipe,
+    recipe: Recipe,
     seed: int,
     generator: torch.Generator,
     run: Run,
@@ -152,7 +142,8 @@ def _train_epoch(
         predicted = int((targets != windows.bos).sum())
         optimizer.zero_grad()
         (losses / max(predicted, 1)).backward()
-        nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+        if recipe.clip is not None:
+            nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
         optimizer.step()
         total += losses.detach()
         run.seen += predicted
@@ -190,7 +181,7 @@ class _Windows:
         return self._ring[(begins[:, None] + torch.arange(self._length + 1)) % self.tokens]
 
 
-def _digest(network: nn.Module, stream: Stream, recipe: LanguageRecipe, bos: int, seed: int) -> str:
+def _digest(network: nn.Module, stream: Stream, recipe: Recipe, bos: int, seed: int) -> str:
     """Return what tells this run from any other: where it starts, on what text, and how it goes on."""
     return digest_key(
         {
@@ -204,7 +195,7 @@ def _digest(network: nn.Module, stream: Stream, recipe: LanguageRecipe, bos: int
     )
 
 
-def _check(network: LanguageNetwork, stream: Stream, recipe: LanguageRecipe, bos: int, seed: int) -> None:
+def _check(network: LanguageNetwork, stream: Stream, recipe: Recipe, bos: int, seed: int) -> None:
     if network.frozen:
         raise InvalidParameterError("the network is frozen, and has nothing to be trained; embed with it as it is")
     if not len(stream):
@@ -217,14 +208,5 @@ def _check(network: LanguageNetwork, stream: Stream, recipe: LanguageRecipe, bos
             f"the text's tokens are numbered {lowest} to {highest}, but the network knows 0 to {known - 1}; make it "
             "with the size of the tokenizer that the text was cut with"
         )
-    for name in ("epochs", "batch_size"):
-        if (value := getattr(recipe, name)) < 1:
-            raise InvalidParameterError(f"{name}={value!r} must be at least 1")
-    for name in ("learning_rate", "clip"):
-        check_positive(name, getattr(recipe, name))
-    if not 0 <= recipe.dropout < 1:
-        raise InvalidParameterError(f"dropout={recipe.dropout!r} must be 0 or more, and below 1")
-    if not recipe.weight_decay >= 0:
-        raise InvalidParameterError(f"weight_decay={recipe.weight_decay!r} must be 0 or more")
     if seed < 0:
         raise InvalidParameterError(f"seed={seed!r} must be at least 0")

@@ -20,7 +20,7 @@ from resmem_core.common.errors import DatasetError, InvalidParameterError, ResMe
 from resmem_core.common.progress import Progress, Step, silent
 from resmem_core.common.store import digest_arrays, digest_key
 from resmem_core.common.threads import one_thread
-from resmem_core.common.types import IntArray, check_positive
+from resmem_core.common.types import IntArray
 from resmem_core.models.batches import Batches, generator_of
 from resmem_core.models.blocks import Network
 from resmem_core.models.checkpoint import Run, content_of, portable_state
@@ -28,7 +28,7 @@ from resmem_core.models.types import History, Recipe
 
 if TYPE_CHECKING:
     from resmem_core.models.base import Backbone
-    from resmem_core.models.types import ImageShape
+    from resmem_core.models.types import Shape
 
 VERSION = 1  # raise it when the same recipe no longer gives the same weights
 WARM_UP = 0.25  # share of a one-cycle schedule in which the learning rate rises
@@ -71,20 +71,18 @@ def cuda_or_cpu(name: str = "auto") -> torch.device:
     return torch.device("cpu") if name == "auto" and not torch.cuda.is_available() else choose_device(name)
 
 
-def new_network(backbone: Backbone, image_shape: ImageShape, n_classes: int, seed: int) -> Network:
+def new_network(backbone: Backbone, shape: Shape, n_classes: int, seed: int, argument: str | None = None) -> Network:
     """Return a network whose initial weights depend on `seed` alone.
 
     torch's global generator, which initialisers draw from, is left as it was.
 
     Raises
     ------
-    InvalidParameterError
-        If the backbone cannot take images of that shape.
-    UnavailableError
-        If pretrained weights are needed, not on this machine, and cannot be fetched.
+    InvalidParameterError, UnavailableError
+        As `Backbone.network`.
     """
     with initial_weights(seed):
-        return backbone.network(image_shape, n_classes)
+        return backbone.network(shape, n_classes, argument)
 
 
 @contextmanager
@@ -373,11 +371,5 @@ def _check(inputs: np.ndarray, labels: IntArray, recipe: Recipe, seed: int) -> N
             f"{len(inputs)} inputs need as many labels, whole numbers from 0, but were given labels of type "
             f"{labels.dtype} and shape {labels.shape}, the smallest {labels.min(initial=0)}"
         )
-    for name in ("epochs", "batch_size"):
-        if (value := getattr(recipe, name)) < 1:
-            raise InvalidParameterError(f"{name}={value!r} must be at least 1")
-    check_positive("learning_rate", recipe.learning_rate)
-    if recipe.schedule not in ("one-cycle", "cosine"):
-        raise InvalidParameterError(f"schedule={recipe.schedule!r} must be 'one-cycle' or 'cosine'")
     if seed < 0:
         raise InvalidParameterError(f"seed={seed!r} must be at least 0")

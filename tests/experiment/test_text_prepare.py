@@ -279,7 +279,8 @@ def test_the_command_line_judges_explains_and_writes(tiny, tiny_config, tiny_sto
         (["explain"], "--point is needed"),
         (["evaluate", "--dataset=novels"], "choose one of: arrays, cifar10"),
         (["evaluate", "--dataset=novels"], "python-docs"),
-        (["evaluate", "--backbone=gru-small"], "'gru-small' is a language model and goes with a text dataset"),
+        (["evaluate", "--backbone=gru-small"], "'gru-small' goes with text data, but the dataset is image data"),
+        (["evaluate", "--dataset=python-docs", "--backbone=linear"], "'linear' goes with image data, but the dataset"),
     ],
 )
 def test_wrong_usage_is_told_in_one_line(arguments, message, capsys):

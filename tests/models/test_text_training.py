@@ -10,14 +10,14 @@ import torch
 from resmem_core.common.errors import Cancelled, DatasetError, InvalidParameterError, ResMemError, StoreError
 from resmem_core.data.text import Stream
 from resmem_core.models import text_training as training
-from resmem_core.models.text_base import LanguageRecipe
 from resmem_core.models.text_training import train_language
 from resmem_core.models.token_blocks import LanguageNetwork, recurrent, transformer
 from resmem_core.models.training import initial_weights
+from resmem_core.models.types import Recipe
 
 C, BOS, L = 12, 11, 8
 CPU = torch.device("cpu")
-RECIPE = LanguageRecipe(epochs=3, batch_size=4, learning_rate=0.01, dropout=0.2)
+RECIPE = Recipe(3, batch_size=4, learning_rate=0.01, weight_decay=0.1, optimizer="adamw", dropout=0.2, clip=1.0)
 
 
 def stream_of(*documents):
@@ -238,12 +238,6 @@ def test_a_checkpoint_that_cannot_be_written_is_an_error(text, tmp_path):
         ({"stream": stream_of([0, 12])}, DatasetError, "numbered 0 to 12, but the network knows 0 to 11"),
         ({"stream": stream_of([-1, 2])}, DatasetError, "numbered -1 to 11"),
         ({"bos": 40}, DatasetError, "numbered 0 to 40"),
-        ({"recipe": replace(RECIPE, epochs=0)}, InvalidParameterError, "epochs=0"),
-        ({"recipe": replace(RECIPE, batch_size=0)}, InvalidParameterError, "batch_size=0"),
-        ({"recipe": replace(RECIPE, learning_rate=-1)}, InvalidParameterError, "learning_rate=-1"),
-        ({"recipe": replace(RECIPE, clip=0)}, InvalidParameterError, "clip=0"),
-        ({"recipe": replace(RECIPE, dropout=1)}, InvalidParameterError, "dropout=1"),
-        ({"recipe": replace(RECIPE, weight_decay=-0.1)}, InvalidParameterError, r"weight_decay=-0\.1"),
         ({"seed": -1}, InvalidParameterError, "seed=-1"),
     ],
 )
