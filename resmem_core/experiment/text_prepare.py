@@ -356,7 +356,7 @@ class _Model:
     @cached_property
     def trained(self) -> Entry | None:
         """The weights, trained first where they are missing; None where the model is taken as it is."""
-        from resmem_core.models import text_training as training
+        from resmem_core.models import training
 
         recipe = self.backbone.recipe(len(self.streams["train"]))
         if recipe is None:
@@ -372,20 +372,19 @@ class _Model:
         checkpoint = self.store.work_folder("language-weights", key) / "checkpoint.safetensors"
 
         def build(directory: Path) -> Mapping[str, Any]:
-            from resmem_core.models.training import save_weights
+            from resmem_core.models.token_batches import TokenBatches
 
             network = self._new_network()
-            history = training.train_language(
+            history = training.train(
                 network,
-                self.streams["train"],
+                TokenBatches(self.streams["train"], self.tokenizer.bos, network.context_length),
                 recipe,
-                bos=self.tokenizer.bos,
                 seed=self.config.seed,
                 device=self._on,
                 checkpoint=checkpoint,
                 progress=self.progress,
             )
-            save_weights(network, directory / WEIGHTS)
+            training.save_weights(network, directory / WEIGHTS)
             checkpoint.unlink(missing_ok=True)
             return {"losses": [round(loss, 4) for loss in history.losses], "seconds": round(history.seconds, 1)}
 

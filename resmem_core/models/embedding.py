@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from resmem_core.common.errors import DatasetError, InvalidParameterError
 from resmem_core.common.progress import Progress, Step, silent
 from resmem_core.common.types import FloatArray
-from resmem_core.models.batches import as_floats
 from resmem_core.models.blocks import Network
+from resmem_core.models.example_batches import as_floats
 from resmem_core.models.training import choose_device
 from resmem_core.models.types import Embedded
 

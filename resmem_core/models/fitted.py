@@ -198,13 +198,13 @@ class Training:
         return "trained here", entry.path / shipped.WEIGHTS, entry.info
 
     def _train(self, directory: Path, checkpoint: Path) -> Mapping[str, Any]:
+        from resmem_core.models.example_batches import ExampleBatches
         from resmem_core.models.training import save_weights, train
 
         frozen = self.backbone.frozen
         history = train(
             self._network.head if frozen else self._network,
-            self._features("train") if frozen else self.images["train"],
-            self.dataset.train.labels,
+            ExampleBatches.of(self._features("train") if frozen else self.images["train"], self.dataset.train.labels),
             self.recipe,
             seed=self.seed,
             device=self._on,

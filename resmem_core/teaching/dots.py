@@ -64,6 +64,7 @@ class PictureClassifier(ClassifierMixin, BaseEstimator):
         InvalidParameterError
             If there is no such backbone.
         """
+        from resmem_core.models.example_batches import ExampleBatches
         from resmem_core.models.training import new_network, train
 
         backbone, argument = backbone_of(self.backbone, IMAGE)
@@ -71,11 +72,9 @@ class PictureClassifier(ClassifierMixin, BaseEstimator):
         self.network_ = new_network(backbone, (1, SIDE, SIDE), len(self.classes_), self.seed, argument)
         recipe = backbone.recipe(len(labels))
         assert recipe is not None  # every backbone of images has a head to be trained
-        pictures = dot_pictures(X)
+        data = ExampleBatches.of(dot_pictures(X), labels)
         with one_thread(True):  # small pictures make small steps
-            history = train(
-                self.network_, pictures, labels, recipe, seed=self.seed, device=_device(), progress=self.progress
-            )
+            history = train(self.network_, data, recipe, seed=self.seed, device=_device(), progress=self.progress)
         self.losses_ = history.losses
         return self
 
