@@ -21,6 +21,7 @@ from resmem_core.models.linear_probe import LARGE, LinearProbe
 from resmem_core.models.types import Embedded, Recipe
 
 if TYPE_CHECKING:
+    from resmem_core.common.row_writer import RowWriter
     from resmem_core.models.blocks import Network
 
 VERSION = 1  # of the steps below; raise it when one of them would give other numbers
@@ -156,10 +157,7 @@ class Training:
 
         def build(directory: Path) -> None:
             load_weights(self._network, weights)
-            for part in PARTS:
-                embedded = self._embedded(part)
-                save_array(directory, f"{part}_logits", embedded.logits)
-                save_array(directory, f"{part}_embeddings", embedded.embeddings)
+            self._embed(directory, self.store.work_folder("embeddings", key))
 
         key = {**self._identity, "weights": digest_file(weights)}
         entry = self.store.get_or_build("embeddings", key, build, self.progress)
@@ -216,25 +214,35 @@ class Training:
         return {"losses": [round(loss, 4) for loss in history.losses], "seconds": round(history.seconds, 1)}
 
     def _features(self, part: str) -> np.ndarray:
-        """Return what a frozen trunk says of a part; it is slow, and the same for every head."""
-        from resmem_core.models.embedding import features
+        """Return what a frozen trunk says of a part, memory-mapped; it is slow, and the same for every head."""
 
         def build(directory: Path) -> None:
-            save_array(
-                directory, "features", features(self._network, self.images[part], device=self._on, progress=told)
-            )
+            self._writer(directory / "features.npy", part, self.store.work_folder("features", key)).finish()
+
+        key = {**self._identity, "part": part}
+        return self.store.get_or_build("features", key, build, self.progress).array("features")
+
+    def _writer(self, file: Path, part: str, work: Path) -> RowWriter:
+        """Return what has written the embeddings of a part, and gives the file its name when it is to `finish`."""
+        from resmem_core.models.embedding import write_features
 
         told = about(self.progress, part)
-        entry = self.store.get_or_build("features", {**self._identity, "part": part}, build, self.progress)
-        return np.array(entry.array("features"))
+        return write_features(self._network, self.images[part], file, work=work, device=self._on, progress=told)
 
-    def _embedded(self, part: str) -> Embedded:
-        from resmem_core.models.embedding import embed, logits_of
+    def _embed(self, directory: Path, work: Path) -> None:
+        """Write embeddings and logits of every part; what a stopped call has written is gone on with."""
+        from resmem_core.models.embedding import logits_of
 
+        files = {part: directory / f"{part}_embeddings.npy" for part in PARTS}
         if self.backbone.frozen:
-            z = self._features(part)
-            return Embedded(logits_of(self._network.head, z, device=self._on), z)
-        return embed(self._network, self.images[part], device=self._on, progress=about(self.progress, part))
+            for part in PARTS:
+                save_array(directory, f"{part}_embeddings", self._features(part))
+        else:  # none is finished before all are whole: what lies in `directory` is lost when a later part is stopped
+            for writer in [self._writer(file, part, work) for part, file in files.items()]:
+                writer.finish()
+        for part, file in files.items():
+            z = np.load(file, mmap_mode="r")
+            save_array(directory, f"{part}_logits", logits_of(self._network.head, z, device=self._on))
 
 
 def _pixels(dataset: Dataset, part: str) -> np.ndarray:
