@@ -16,6 +16,7 @@ from benchmarks.common import Row, arguments, report, side_by_side
 from resmem_core.models import BACKBONES
 from resmem_core.models.blocks import Network, Standardize
 from resmem_core.models.embedding import embed
+from resmem_core.models.example_batches import ExampleBatches
 from resmem_core.models.training import new_network, train
 from resmem_core.models.types import Recipe
 
@@ -70,7 +71,7 @@ def main() -> None:
 
     def own_training(*, augmented: bool) -> Callable[[], object]:
         recipe = Recipe(epochs=EPOCHS, batch_size=BATCH, crop=augmented, flip=augmented)
-        return lambda: train(fresh(args.seed), images, labels, recipe, seed=args.seed, device=cpu)
+        return lambda: train(fresh(args.seed), ExampleBatches.of(images, labels), recipe, seed=args.seed, device=cpu)
 
     rows = []
     for what, augmented in (("training with crop and flip", True), ("training without", False)):

@@ -22,6 +22,7 @@ from resmem_core.analysis.seeds import over_seeds, spread
 from resmem_core.cli.base import EXPERIMENT, NUMBERS
 from resmem_core.cli.settings import Settings
 from resmem_core.data import dataset_title
+from resmem_core.data.base import IMAGE
 from resmem_core.evaluation.comparison import Comparison
 from resmem_core.evaluation.evaluate import Evaluation
 from resmem_core.evaluation.metrics import wilson_interval
@@ -72,7 +73,8 @@ def choose_other(b: Settings) -> None:
         )
         with st.container(horizontal=True):
             if config.backbone != PRECOMPUTED:
-                st.selectbox("Backbone of B", [item.name for item in BACKBONES], width=170, help="The base model of B.",
+                images = [item.name for item in BACKBONES if item.kind == IMAGE]
+                st.selectbox("Backbone of B", images, width=170, help="The base model of B.",
                              **knob(b, "backbone", config.backbone))  # fmt: skip
             st.number_input("Seed of B", min_value=0, step=1, width=130, help="Of B's split and training.",
                             **knob(b, "seed", b.seed))  # fmt: skip

@@ -18,7 +18,7 @@ from resmem_core.data.tokenizers import TOKENIZERS, VOCABULARY
 from resmem_core.experiment.config import OWN, fields_of
 from resmem_core.memory.indexes import AUTO, INDEXES
 from resmem_core.memory.types import Params
-from resmem_core.models.text_base import LANGUAGE_BACKBONES
+from resmem_core.models import BACKBONES
 
 SUMMED_UP = ("dataset", "backbone", "seed")
 LEAKED = 0.05  # share of the test text beyond which a page warns of it
@@ -57,9 +57,9 @@ def data_and_model(form: Language) -> None:
     label = plain(", ".join([f"Data and model: {config.backbone} on {config.dataset}, seed {config.seed}", *others]))
     with st.expander(label, icon=":material/dataset:"), st.form("language-experiment", border=False):
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            texts = [loader for loader in DATASETS if loader.kind == TEXT]
+            texts, models = ([item for item in items if item.kind == TEXT] for items in (DATASETS, BACKBONES))
             st.selectbox("Text", **_choices(texts, config.dataset), width=260, **key("dataset"))
-            st.selectbox("Base model", **_choices(LANGUAGE_BACKBONES, config.backbone), width=220, **key("backbone"))
+            st.selectbox("Base model", **_choices(models, config.backbone), width=220, **key("backbone"))
             kinds = sorted({*TOKENIZERS.names(), config.tokenizer})
             st.selectbox("Tokens", kinds, kinds.index(config.tokenizer), width=160, **key("tokenizer"))
             st.number_input(

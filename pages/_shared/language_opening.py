@@ -13,14 +13,15 @@ from pages._shared.text import plain
 from resmem_core.cli.settings import Language
 from resmem_core.common.errors import InvalidParameterError, UnavailableError
 from resmem_core.data import parse_spec
+from resmem_core.data.base import TEXT
 from resmem_core.evaluation.tuning import Tuned
 from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.jobs import Job
 from resmem_core.experiment.text_prepare import LanguageExperiment
 from resmem_core.memory.explain import Explanation
 from resmem_core.memory.types import Params
+from resmem_core.models import backbone_of
 from resmem_core.models.fitted import NeedsPreparing
-from resmem_core.models.text_base import parse_backbone
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,13 +94,15 @@ def opened(form: Language) -> Opened:
 
 def _at_hand(config: ExperimentConfig, objective: str) -> tuple[LanguageExperiment, Tuned]:
     """Open what was prepared; nothing is fetched, and no text of unknown length read, before somebody asked for it."""
-    for kind, spec in ((parse_spec, config.dataset), (parse_backbone, config.backbone)):
-        item, argument = kind(spec)
-        if reason := item.unavailable(argument):
-            raise UnavailableError(f"{spec!r} cannot be had: {reason}")
     loader, argument = parse_spec(config.dataset)
+    backbone, of_backbone = backbone_of(config.backbone, TEXT)
+    for spec, reason in (
+        (config.dataset, loader.unavailable(argument)),
+        (config.backbone, backbone.unavailable(of_backbone)),
+    ):
+        if reason:
+            raise UnavailableError(f"{spec!r} cannot be had: {reason}")
     look(config.dataset, loader, argument)
-    backbone, _ = parse_backbone(config.backbone)
     status = Job(config).status()
     if (backbone.frozen or not loader.embedded) and (status is None or status.state != "done"):
         raise NeedsPreparing(f"{config.dataset!r} is not read yet with {config.backbone!r}")

@@ -15,11 +15,12 @@ from pages._shared.text import plain
 from resmem_core.cli.settings import Settings
 from resmem_core.common.errors import InvalidParameterError, ResMemError
 from resmem_core.data import parse_spec
+from resmem_core.data.base import IMAGE
 from resmem_core.experiment.config import PRECOMPUTED, ExperimentConfig
 from resmem_core.experiment.jobs import Job
 from resmem_core.experiment.prepare import Experiment
 from resmem_core.memory.types import Params
-from resmem_core.models import BACKBONES
+from resmem_core.models import backbone_of
 from resmem_core.models.fitted import NeedsPreparing
 
 
@@ -57,8 +58,11 @@ def opened_as(shown: Settings) -> tuple[Experiment, Params]:
     if reason is not None and loader.argument:
         st.error(plain(reason), icon=":material/database:")
         st.stop()
-    model = None if config.backbone == PRECOMPUTED else BACKBONES.get(config.backbone).unavailable()
-    for missing in filter(None, (reason, model)):
+    missing_model = None
+    if config.backbone != PRECOMPUTED:
+        backbone, argument = backbone_of(config.backbone, IMAGE)
+        missing_model = backbone.unavailable(argument)
+    for missing in filter(None, (reason, missing_model)):
         st.info(plain(missing), icon=":material/download:")
     offer(
         job,

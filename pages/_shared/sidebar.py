@@ -12,7 +12,7 @@ from pages._shared.summary import sentence
 from pages._shared.text import plain
 from resmem_core.cli.settings import TABLE
 from resmem_core.data import DATASETS, dataset_title, parse_spec
-from resmem_core.data.base import TEXT
+from resmem_core.data.base import IMAGE, TEXT
 from resmem_core.data.corruption import MAX_NOISE
 from resmem_core.memory.indexes import AUTO, INDEXES
 from resmem_core.models import BACKBONES
@@ -47,12 +47,13 @@ def sidebar() -> None:
             if wanted.name != loader.name:
                 st.info(f"Until it is given, the pages show {plain(dataset_title(shown.dataset))}.")
         if not loader.has_model:
+            images = [item.name for item in BACKBONES if item.kind == IMAGE]
             st.selectbox(
                 "Backbone",
-                [item.name for item in BACKBONES],
+                images,
                 format_func=_backbone_label,
                 help="The base model. Its last hidden layer is the embedding in which neighbours are looked for.",
-                **bound("backbone", shown.experiment().backbone, place=_missing(BACKBONES.names(), _lacks_weights)),
+                **bound("backbone", shown.experiment().backbone, place=_missing(images, _lacks_weights)),
             )
         st.number_input("Seed", min_value=0, step=1, help=_help("seed"), **bound("seed", shown.seed))
         st.selectbox(

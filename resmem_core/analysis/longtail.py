@@ -20,13 +20,14 @@ from resmem_core.common.progress import Progress, Step, silent
 from resmem_core.common.store import Entry, Store
 from resmem_core.common.types import IntArray
 from resmem_core.data import load_dataset
+from resmem_core.data.base import IMAGE
 from resmem_core.data.corruption import tail_sizes
 from resmem_core.data.types import Dataset
 from resmem_core.experiment import prepare as experiment
 from resmem_core.experiment.config import PRECOMPUTED, ExperimentConfig
 from resmem_core.experiment.prepare import Experiment
 from resmem_core.memory.indexes import AUTO, INDEXES
-from resmem_core.models import BACKBONES
+from resmem_core.models import backbone_of
 from resmem_core.models import fitted as base_model
 
 KIND = "judged"
@@ -414,11 +415,11 @@ def _read(entry: Entry) -> Judged:
 def _key(config: ExperimentConfig, data: CleanData) -> dict[str, Any]:
     """Return everything that shapes a point; what its weights depend on is told by the recipe on clean data."""
     given = config.backbone == PRECOMPUTED
-    recipe = None if given else dict(BACKBONES.get(config.backbone).recipe(sum(data.counts)).as_dict())
+    recipe = None if given else backbone_of(config.backbone, IMAGE)[0].recipe(sum(data.counts))
     return {
         "dataset": data.fingerprint,
         "experiment": {k: v for k, v in config.as_dict().items() if k not in ("dataset", "edits")},
-        "recipe": recipe,
+        "recipe": None if recipe is None else dict(recipe.as_dict()),
         "index_version": None if config.index == AUTO else INDEXES.get(config.index).version,
         "versions": [VERSION, experiment.VERSION, base_model.VERSION],
     }

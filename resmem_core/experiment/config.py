@@ -15,8 +15,7 @@ from resmem_core.experiment.code import experiment_code
 from resmem_core.memory.edits import check_reference
 from resmem_core.memory.indexes import AUTO, INDEXES
 from resmem_core.memory.types import Params
-from resmem_core.models import BACKBONES
-from resmem_core.models.text_base import LANGUAGE_BACKBONES, parse_backbone
+from resmem_core.models import backbone_of
 
 PRECOMPUTED = "precomputed"  # backbone of a dataset that brings its own embeddings and logits
 OWN = "own"  # tokenizer of a base model that brings one
@@ -117,13 +116,8 @@ class ExperimentConfig:
                 else f"backbone={PRECOMPUTED!r} needs a dataset with embeddings and logits (arrays:PATH), not "
                 f"{self.dataset!r}"
             )
-        if self.backbone.partition(":")[0] in LANGUAGE_BACKBONES.names():
-            raise InvalidParameterError(
-                f"backbone={self.backbone!r} is a language model and goes with a text dataset (such as "
-                f"{TEXT_DATASET}), not with {self.dataset!r}"
-            )
         if self.backbone != PRECOMPUTED:
-            BACKBONES.get(self.backbone)
+            backbone_of(self.backbone, IMAGE)
         check_imbalance(self.imbalance)
         check_label_noise(self.label_noise)
         self._set("imbalance", float(self.imbalance))  # 10 and 10.0 are one experiment
@@ -131,7 +125,7 @@ class ExperimentConfig:
         check_reference(self.edits)
 
     def _check_text(self) -> None:
-        backbone, _ = parse_backbone(self.backbone)
+        backbone, _ = backbone_of(self.backbone, TEXT)
         if backbone.frozen:
             self._set("tokenizer", OWN)
             self._set("vocabulary", ExperimentConfig.vocabulary)

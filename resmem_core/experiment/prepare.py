@@ -26,7 +26,6 @@ from resmem_core.memory.indexes import exact, normalized
 from resmem_core.memory.residuals import auto_sigma
 from resmem_core.memory.search import Search, key_of, neighbors_of
 from resmem_core.memory.types import Memory, Neighbors, Params, Queries
-from resmem_core.models import BACKBONES
 from resmem_core.models.fitted import BaseModel, NeedsPreparing, Training, given
 
 K_MAX = 256
@@ -249,17 +248,16 @@ def prepare_examples(
     if config.backbone == PRECOMPUTED:
         base, normalize = given(dataset, store, may_wait=may_wait, progress=progress), False
     else:
-        backbone = BACKBONES.get(config.backbone)
         training = Training(
             dataset,
-            backbone,
+            config.backbone,
             seed=config.seed,
             epochs=config.epochs,
             store=store,
             device=device,
             progress=progress,
         )
-        base, normalize = training.base_model(may_wait=may_wait), backbone.normalize
+        base, normalize = training.base_model(may_wait=may_wait), training.backbone.normalize
     if config.normalize is not None:
         normalize = config.normalize
     search = Search(

@@ -12,7 +12,7 @@ import numpy as np
 
 from resmem_core.common.progress import Progress, Step, about, silent
 from resmem_core.common.store import Entry, Store, digest_arrays, digest_file, digest_key
-from resmem_core.data.base import PARTS
+from resmem_core.data.base import PARTS, TEXT
 from resmem_core.data.contexts import Context, context_of
 from resmem_core.data.text import Ids, Stream
 from resmem_core.data.text_loading import Corpus, load_corpus
@@ -24,9 +24,9 @@ from resmem_core.memory.generation import Generated, generate
 from resmem_core.memory.residuals import auto_sigma
 from resmem_core.memory.search import Search, neighbors_of
 from resmem_core.memory.types import Memory, Params, Queries
+from resmem_core.models import backbone_of
 from resmem_core.models.fitted import NeedsPreparing
 from resmem_core.models.shipped import WEIGHTS
-from resmem_core.models.text_base import parse_backbone
 from resmem_core.models.types import HeadLogits
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class _Model:
         progress: Progress,
     ) -> None:
         self.config = config
-        self.backbone, self.argument = parse_backbone(config.backbone)
+        self.backbone, self.argument = backbone_of(config.backbone, TEXT)
         self.store = store
         self.device = device
         self.may_wait = may_wait
@@ -244,9 +244,12 @@ class _Model:
         return network
 
     def _new_network(self) -> LanguageNetwork:
-        from resmem_core.models.text_training import new_language_network
+        from resmem_core.models.token_blocks import LanguageNetwork
+        from resmem_core.models.training import new_network
 
-        return new_language_network(self.backbone, self.argument, self.tokenizer.size, self.config.seed)
+        network = new_network(self.backbone, (), self.tokenizer.size, self.config.seed, self.argument)
+        assert isinstance(network, LanguageNetwork)
+        return network
 
     @cached_property
     def _on(self) -> Any:
@@ -257,7 +260,7 @@ class _Model:
     @cached_property
     def trained(self) -> Entry | None:
         """The weights, trained first where they are missing; None where the model is taken as it is."""
-        from resmem_core.models import text_training as training
+        from resmem_core.models import training
 
         recipe = self.backbone.recipe(len(self.streams["train"]))
         if recipe is None:
@@ -273,20 +276,19 @@ class _Model:
         checkpoint = self.store.work_folder("language-weights", key) / "checkpoint.safetensors"
 
         def build(directory: Path) -> Mapping[str, Any]:
-            from resmem_core.models.training import save_weights
+            from resmem_core.models.token_batches import TokenBatches
 
             network = self._new_network()
-            history = training.train_language(
+            history = training.train(
                 network,
-                self.streams["train"],
+                TokenBatches(self.streams["train"], self.tokenizer.bos, network.context_length),
                 recipe,
-                bos=self.tokenizer.bos,
                 seed=self.config.seed,
                 device=self._on,
                 checkpoint=checkpoint,
                 progress=self.progress,
             )
-            save_weights(network, directory / WEIGHTS)
+            training.save_weights(network, directory / WEIGHTS)
             checkpoint.unlink(missing_ok=True)
             return {"losses": [round(loss, 4) for loss in history.losses], "seconds": round(history.seconds, 1)}
 

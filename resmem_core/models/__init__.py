@@ -1,5 +1,5 @@
 """Backbones by name: one family a file, found and registered on first use."""
 
-from resmem_core.models.base import BACKBONES, Backbone
+from resmem_core.models.base import BACKBONES, Backbone, backbone_of
 
-__all__ = ["BACKBONES", "Backbone"]
+__all__ = ["BACKBONES", "Backbone", "backbone_of"]

@@ -5,50 +5,91 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
-from resmem_core.common.registry import Registry
-from resmem_core.models.types import ImageShape, Recipe
+from resmem_core.common.errors import InvalidParameterError
+from resmem_core.common.registry import Registry, parse
+from resmem_core.data.base import IMAGE
+from resmem_core.models.types import Recipe, Shape
 
 if TYPE_CHECKING:
+    from resmem_core.data.tokenizers import Tokenizer
     from resmem_core.models.blocks import Network
 
 
 class Backbone(ABC):
-    """A family member that users pick by name.
+    """A base model that users pick by name, or one kind that takes an argument (`hf:NAME_OR_PATH`).
 
     Attributes
     ----------
     name : str
-        What users type.
+        What users type before any colon.
     summary : str
         One line for listings.
+    argument : str or None
+        What stands after the colon, as listings call it ("PATH"); None where nothing does.
+    kind : str
+        What it looks at: images, or text.
     normalize : bool
         Whether its embeddings are scaled to length 1 before distances are taken, unless the user says otherwise.
     frozen : bool
-        Whether only the head is trained, on features that the trunk gives once.
+        Whether its trunk stays as it is: a head is trained on features that the trunk gives once, or nothing at all.
     """
 
     name: str
     summary: str
+    argument: ClassVar[str | None] = None
+    kind: ClassVar[str] = IMAGE
     normalize: ClassVar[bool] = True
     frozen: ClassVar[bool] = False
 
-    def unavailable(self) -> str | None:
-        """Return why the backbone cannot be used now, or None. Quick: it looks, and loads nothing."""
+    def unavailable(self, argument: str | None = None) -> str | None:
+        """Return why it cannot be used now, or None. Quick: it looks, and loads nothing."""
         return None
 
-    @abstractmethod
-    def network(self, image_shape: ImageShape, n_classes: int) -> Network:
-        """Return a freshly initialised network (from torch's global generator) for such images.
+    def tokenizer(self, argument: str | None) -> Tokenizer | None:
+        """Return the tokenizer that it was trained with; None if one is to be trained on the text.
 
         Raises
         ------
         UnavailableError
-            If pretrained weights are needed, not on this machine, and cannot be fetched.
+            If it is not on this machine and cannot be fetched.
+        """
+        return None
+
+    @abstractmethod
+    def network(self, shape: Shape, n_classes: int, argument: str | None = None) -> Network:
+        """Return a network for such examples, freshly initialised (from torch's global generator) unless frozen.
+
+        Of the kind text it is a `LanguageNetwork`, and the classes are tokens.
+
+        Raises
+        ------
+        UnavailableError
+            If weights are needed, not on this machine, and cannot be fetched.
+        InvalidParameterError
+            If it cannot look at such examples, or its weights cannot serve as a base model.
         """
 
     @abstractmethod
-    def recipe(self, n_train: int) -> Recipe:
-        """Return how it is trained on `n_train` images, unless the user says otherwise."""
+    def recipe(self, n_train: int) -> Recipe | None:
+        """Return how it is trained on `n_train` images or tokens, unless the user says otherwise; None: not at all."""
 
 
 BACKBONES: Registry[Backbone] = Registry("backbone", "resmem_core.models.families")
+
+
+def backbone_of(spec: str, kind: str) -> tuple[Backbone, str | None]:
+    """Return the backbone that `spec`, "NAME" or "NAME:ARGUMENT", names, and what stands after its colon.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the name is unknown, an argument is missing or not taken, or it is for data of another kind.
+    """
+    backbone, argument = parse(BACKBONES, spec)
+    if backbone.kind != kind:
+        able = ", ".join(sorted(item.name for item in BACKBONES if item.kind == kind))
+        raise InvalidParameterError(
+            f"backbone {spec!r} goes with {backbone.kind} data, but the dataset is {kind} data; choose another "
+            f"dataset, or one of: {able}"
+        )
+    return backbone, argument

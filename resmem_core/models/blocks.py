@@ -1,6 +1,6 @@
 """A network in two parts, a trunk that embeds and a head that classifies, and the blocks they are built from.
 
-It imports torch, so it lives outside `backbones`, whose modules are all imported to list their names.
+It imports torch, so it lives outside `families`, whose modules are all imported to list their names.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from resmem_core.common.errors import InvalidParameterError
 
 if TYPE_CHECKING:
-    from resmem_core.models.types import ImageShape
+    from resmem_core.models.types import Shape
 
 
 class Network(nn.Module):
@@ -149,7 +149,7 @@ def convolution(inputs: int, outputs: int, *, size: int = 3, stride: int = 1) ->
     return [conv, nn.BatchNorm2d(outputs)]
 
 
-def check_sides(image_shape: ImageShape, smallest: int = 8) -> None:
+def check_sides(shape: Shape, smallest: int = 8) -> None:
     """Refuse images too small to be convolved.
 
     Raises
@@ -157,7 +157,7 @@ def check_sides(image_shape: ImageShape, smallest: int = 8) -> None:
     InvalidParameterError
         If height or width is below `smallest`.
     """
-    _, height, width = image_shape
+    _, height, width = shape
     if min(height, width) < smallest:
         raise InvalidParameterError(
             f"images of {height} x {width} pixels are too small for this backbone, which needs at least "

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,12 @@ from torch import Tensor, nn
 
 from resmem_core.common.errors import DatasetError, InvalidParameterError
 from resmem_core.common.progress import Progress, Step, silent
+from resmem_core.common.row_writer import RowWriter
+from resmem_core.common.store import digest_arrays, digest_key
 from resmem_core.common.types import FloatArray
-from resmem_core.models.batches import as_floats
 from resmem_core.models.blocks import Network
+from resmem_core.models.checkpoint import content_of, portable_state
+from resmem_core.models.example_batches import as_floats
 from resmem_core.models.training import choose_device
 from resmem_core.models.types import Embedded
 
@@ -63,21 +67,76 @@ def features(
     progress: Progress = silent,
 ) -> FloatArray:
     """Return the trunk's output alone, (N, channels, height, width) -> (N, D); arguments as for `embed`."""
+    _check_images(images)
+    device = _placed(network, device)
+    with evaluating(network):
+        rows = [_features(network, batch, device) for batch in _batches(images, batch_size, progress)]
+    return torch.cat(rows).numpy()
+
+
+def write_features(
+    network: Network,
+    images: NDArray[np.uint8],
+    file: Path,
+    *,
+    work: Path | None = None,
+    device: torch.device | None = None,
+    batch_size: int = BATCH_SIZE,
+    progress: Progress = silent,
+) -> RowWriter:
+    """Write what `features` returns, row by row; the writer is returned, whose `finish` gives the file its name.
+
+    When it is stopped or killed, before that too, the next call with the same network and images goes on from there.
+
+    Parameters
+    ----------
+    network, images, device, batch_size, progress
+        As for `features`.
+    file, work : Path
+        As for `RowWriter`.
+
+    Raises
+    ------
+    DatasetError
+        If `images` is anything else than images.
+    StoreError
+        If a file cannot be written.
+    """
+    _check_images(images)
+    digest = digest_key({"trunk": content_of(portable_state(network.trunk)), "images": digest_arrays(images)})
+    writer = RowWriter(file, len(images), digest, work)
+    device = _placed(network, device)
+    with evaluating(network):
+        write_rows(writer, lambda row: _features(network, images[row : row + batch_size], device), progress)
+    return writer
+
+
+def write_rows(writer: RowWriter, read: Callable[[int], Tensor], progress: Progress) -> None:
+    """Write the rows that are not there yet: `read` returns the next ones, from a row on, on the CPU."""
+    progress(Step("Embedding", writer.rows, writer.n))
+    while writer.rows < writer.n:
+        writer.append(read(writer.rows).numpy())
+        progress(Step("Embedding", writer.rows, writer.n))
+
+
+def _check_images(images: np.ndarray) -> None:
     if images.dtype != np.uint8 or images.ndim != 4 or len(images) == 0:
         raise DatasetError(
             "expected images as uint8 of shape (N, channels, height, width), one at least, but was given "
             f"{images.dtype} of shape {images.shape}"
         )
+
+
+def _placed(network: Network, device: torch.device | None) -> torch.device:
     device = device or choose_device()
     network.to(device)
     network.to(memory_format=torch.channels_last)
-    rows = []
-    with evaluating(network):
-        for batch in _batches(images, batch_size, progress):
-            pixels = torch.from_numpy(np.array(batch)).permute(0, 2, 3, 1)
-            z = network.trunk(as_floats(pixels.contiguous().to(device)))
-            rows.append(z.float().cpu())
-    return torch.cat(rows).numpy()
+    return device
+
+
+def _features(network: Network, images: NDArray[np.uint8], device: torch.device) -> Tensor:
+    pixels = torch.from_numpy(np.array(images)).permute(0, 2, 3, 1)
+    return network.trunk(as_floats(pixels.contiguous().to(device))).float().cpu()
 
 
 def logits_of(head: nn.Module, embeddings: FloatArray, *, device: torch.device | None = None) -> FloatArray:

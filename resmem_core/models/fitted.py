@@ -14,14 +14,14 @@ from resmem_core.common.errors import InvalidParameterError, UnavailableError
 from resmem_core.common.progress import Progress, Step, about, silent
 from resmem_core.common.store import Store, digest_file, save_array
 from resmem_core.common.types import FloatArray
-from resmem_core.data.base import PARTS
+from resmem_core.data.base import IMAGE, PARTS
 from resmem_core.data.types import Dataset
-from resmem_core.models import shipped
+from resmem_core.models import backbone_of, shipped
 from resmem_core.models.linear_probe import LARGE, LinearProbe
 from resmem_core.models.types import Embedded, Recipe
 
 if TYPE_CHECKING:
-    from resmem_core.models import Backbone
+    from resmem_core.common.row_writer import RowWriter
     from resmem_core.models.blocks import Network
 
 VERSION = 1  # of the steps below; raise it when one of them would give other numbers
@@ -102,7 +102,8 @@ class Training:
     ----------
     dataset : Dataset
         With images.
-    backbone : Backbone
+    backbone : str
+        A name, with its argument after a colon where it takes one.
     seed : int
         Of the initial weights and of the order of training.
     epochs : int or None
@@ -122,7 +123,7 @@ class Training:
     def __init__(
         self,
         dataset: Dataset,
-        backbone: Backbone,
+        backbone: str,
         *,
         seed: int,
         epochs: int | None,
@@ -131,9 +132,11 @@ class Training:
         progress: Progress,
     ) -> None:
         self.dataset = dataset
-        self.backbone = backbone
+        self.spec = backbone
+        self.backbone, self.argument = backbone_of(backbone, IMAGE)
         self.seed = seed
-        recipe = backbone.recipe(len(dataset.train))
+        recipe = self.backbone.recipe(len(dataset.train))
+        assert recipe is not None  # every backbone of images has a head to be trained
         self.recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
         self.store = store
         self.device = device
@@ -154,10 +157,7 @@ class Training:
 
         def build(directory: Path) -> None:
             load_weights(self._network, weights)
-            for part in PARTS:
-                embedded = self._embedded(part)
-                save_array(directory, f"{part}_logits", embedded.logits)
-                save_array(directory, f"{part}_embeddings", embedded.embeddings)
+            self._embed(directory, self.store.work_folder("embeddings", key))
 
         key = {**self._identity, "weights": digest_file(weights)}
         entry = self.store.get_or_build("embeddings", key, build, self.progress)
@@ -168,14 +168,14 @@ class Training:
 
     @property
     def _identity(self) -> dict[str, Any]:
-        return {"dataset": self.dataset.fingerprint, "backbone": self.backbone.name, "version": VERSION}
+        return {"dataset": self.dataset.fingerprint, "backbone": self.spec, "version": VERSION}
 
     @cached_property
     def _network(self) -> Network:
         from resmem_core.models.training import new_network
 
-        channels, height, width = self.images["train"].shape[1:]
-        return new_network(self.backbone, (channels, height, width), self.dataset.n_classes, self.seed)
+        shape = self.images["train"].shape[1:]
+        return new_network(self.backbone, shape, self.dataset.n_classes, self.seed, self.argument)
 
     @cached_property
     def _on(self) -> Any:
@@ -185,26 +185,24 @@ class Training:
 
     def _weights(self, may_wait: bool) -> tuple[str, Path, Mapping[str, Any]]:
         """Return where the weights come from, their file, and what is known of them."""
-        found = shipped.find_shipped(self.dataset, self.backbone.name, self.recipe, self.seed)
+        found = shipped.find_shipped(self.dataset, self.spec, self.recipe, self.seed)
         if found is not None:
             return "shipped", found.weights, found.manifest
         key = {**self._identity, "recipe": dict(self.recipe.as_dict()), "seed": self.seed}
         if not may_wait and self.store.find("weights", key) is None:
-            raise NeedsPreparing(
-                f"there are no weights for {self.backbone.name} on {self.dataset.name} (seed {self.seed}) yet"
-            )
+            raise NeedsPreparing(f"there are no weights for {self.spec} on {self.dataset.name} (seed {self.seed}) yet")
         checkpoint = self.store.work_folder("weights", key) / "checkpoint.safetensors"
         entry = self.store.get_or_build("weights", key, lambda folder: self._train(folder, checkpoint), self.progress)
         return "trained here", entry.path / shipped.WEIGHTS, entry.info
 
     def _train(self, directory: Path, checkpoint: Path) -> Mapping[str, Any]:
+        from resmem_core.models.example_batches import ExampleBatches
         from resmem_core.models.training import save_weights, train
 
         frozen = self.backbone.frozen
         history = train(
             self._network.head if frozen else self._network,
-            self._features("train") if frozen else self.images["train"],
-            self.dataset.train.labels,
+            ExampleBatches.of(self._features("train") if frozen else self.images["train"], self.dataset.train.labels),
             self.recipe,
             seed=self.seed,
             device=self._on,
@@ -216,25 +214,35 @@ class Training:
         return {"losses": [round(loss, 4) for loss in history.losses], "seconds": round(history.seconds, 1)}
 
     def _features(self, part: str) -> np.ndarray:
-        """Return what a frozen trunk says of a part; it is slow, and the same for every head."""
-        from resmem_core.models.embedding import features
+        """Return what a frozen trunk says of a part, memory-mapped; it is slow, and the same for every head."""
 
         def build(directory: Path) -> None:
-            save_array(
-                directory, "features", features(self._network, self.images[part], device=self._on, progress=told)
-            )
+            self._writer(directory / "features.npy", part, self.store.work_folder("features", key)).finish()
+
+        key = {**self._identity, "part": part}
+        return self.store.get_or_build("features", key, build, self.progress).array("features")
+
+    def _writer(self, file: Path, part: str, work: Path) -> RowWriter:
+        """Return what has written the embeddings of a part, and gives the file its name when it is to `finish`."""
+        from resmem_core.models.embedding import write_features
 
         told = about(self.progress, part)
-        entry = self.store.get_or_build("features", {**self._identity, "part": part}, build, self.progress)
-        return np.array(entry.array("features"))
+        return write_features(self._network, self.images[part], file, work=work, device=self._on, progress=told)
 
-    def _embedded(self, part: str) -> Embedded:
-        from resmem_core.models.embedding import embed, logits_of
+    def _embed(self, directory: Path, work: Path) -> None:
+        """Write embeddings and logits of every part; what a stopped call has written is gone on with."""
+        from resmem_core.models.embedding import logits_of
 
+        files = {part: directory / f"{part}_embeddings.npy" for part in PARTS}
         if self.backbone.frozen:
-            z = self._features(part)
-            return Embedded(logits_of(self._network.head, z, device=self._on), z)
-        return embed(self._network, self.images[part], device=self._on, progress=about(self.progress, part))
+            for part in PARTS:
+                save_array(directory, f"{part}_embeddings", self._features(part))
+        else:  # none is finished before all are whole: what lies in `directory` is lost when a later part is stopped
+            for writer in [self._writer(file, part, work) for part, file in files.items()]:
+                writer.finish()
+        for part, file in files.items():
+            z = np.load(file, mmap_mode="r")
+            save_array(directory, f"{part}_logits", logits_of(self._network.head, z, device=self._on))
 
 
 def _pixels(dataset: Dataset, part: str) -> np.ndarray:

@@ -7,34 +7,25 @@ its document has them.
 
 from __future__ import annotations
 
-import io
-import json
-import os
-import time
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.lib import format as npy
 from torch import Tensor
 
-from resmem_core.common.errors import InvalidParameterError, StoreError
-from resmem_core.common.progress import Progress, Step, silent
-from resmem_core.common.store import digest_arrays, digest_key, write_json
+from resmem_core.common.errors import InvalidParameterError
+from resmem_core.common.progress import Progress, silent
+from resmem_core.common.row_writer import RowWriter
+from resmem_core.common.store import digest_arrays, digest_key
 from resmem_core.common.types import IntArray
 from resmem_core.data.text import Half, Ids, Stream
 from resmem_core.models.checkpoint import content_of, portable_state
-from resmem_core.models.embedding import evaluating
+from resmem_core.models.embedding import evaluating, write_rows
 from resmem_core.models.token_blocks import LanguageNetwork
 from resmem_core.models.training import choose_device
 
 VERSION = 1  # raise it when the same network and text no longer give the same rows
 BATCH_TOKENS = 4096
-NOTE_EVERY = 2.0  # seconds
-CHUNK = 1 << 22  # bytes read at a time
 
 
 def embed_stream(
@@ -82,18 +73,17 @@ def embed_stream(
     """
     device = device or choose_device()
     batch_size = batch_size or max(1, BATCH_TOKENS // network.context_length)
-    unfinished = (work or file.parent) / f"{file.name}.part"
-    draft = _Draft(unfinished, _digest(network, stream, bos), (len(stream), network.dimension))
+    writer = RowWriter(file, len(stream), _digest(network, stream, bos), work)
     windows = _windows(stream, network.context_length)
     ids = torch.from_numpy(_inputs(stream, bos))
+
+    def states(row: int) -> Tensor:
+        first = int(np.searchsorted(windows[:, 2], row, "right"))
+        return _states(network, ids, windows[first : first + batch_size], device)
+
     with evaluating(network.to(device)):
-        draft.resume()
-        progress(Step("Embedding", draft.rows, len(stream)))
-        while draft.rows < len(stream):
-            first = int(np.searchsorted(windows[:, 2], draft.rows, "right"))
-            draft.append(_states(network, ids, windows[first : first + batch_size], device))
-            progress(Step("Embedding", draft.rows, len(stream)))
-        draft.finish(file)
+        write_rows(writer, states, progress)
+    writer.finish()
 
 
 def hidden_of(network: LanguageNetwork, ids: Ids, *, bos: int, device: torch.device | None = None) -> Half:
@@ -168,81 +158,6 @@ def _half(states: Tensor) -> Tensor:
             f"float16, up to {torch.finfo(torch.float16).max:g}; use another base model"
         )
     return half.cpu()
-
-
-@contextmanager
-def _writing(file: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(f"could not write {file}: {error.strerror or error}; free some space there") from error
-
-
-class _Draft:
-    """The beginning of an .npy of float16, (N, D), and beside it a note of how far it is right.
-
-    Parameters
-    ----------
-    path : Path
-    digest : str
-        Tells what is written from anything else.
-    shape : tuple of int
-        (N, D).
-    """
-
-    def __init__(self, path: Path, digest: str, shape: tuple[int, int]) -> None:
-        self.path = path
-        self.rows = 0
-        self._digest = digest
-        self._note = path.with_suffix(".json")
-        self._noted = time.monotonic()
-        header = io.BytesIO()
-        npy.write_array_header_1_0(header, {"descr": "<f2", "fortran_order": False, "shape": shape})
-        self._header = header.getvalue()
-        self._width = 2 * shape[1]
-        self._checksum = 0
-
-    def resume(self) -> None:
-        """Take up what is there, if it is whole and of the same network and text; else begin."""
-        try:
-            note = json.loads(self._note.read_text())
-            size = len(self._header) + note["rows"] * self._width
-            if note["digest"] == self._digest and note["checksum"] == _checksum(self.path, size):
-                os.truncate(self.path, size)
-                self.rows, self._checksum = note["rows"], note["checksum"]
-                return
-        except (OSError, ValueError, TypeError, KeyError):
-            pass
-        with _writing(self.path):
-            self.path.write_bytes(self._header)
-        self._checksum = zlib.crc32(self._header)
-
-    def append(self, rows: Tensor) -> None:
-        """Write the next rows, float16 (n, D)."""
-        content = rows.numpy().astype("<f2", copy=False).tobytes()
-        with _writing(self.path), self.path.open("ab") as file:
-            file.write(content)
-        self.rows += len(rows)
-        self._checksum = zlib.crc32(content, self._checksum)
-        if time.monotonic() - self._noted >= NOTE_EVERY:
-            with _writing(self._note):
-                write_json(self._note, {"digest": self._digest, "rows": self.rows, "checksum": self._checksum})
-            self._noted = time.monotonic()
-
-    def finish(self, file: Path) -> None:
-        """Give the whole file its name."""
-        with _writing(file):
-            self.path.replace(file)
-        self._note.unlink(missing_ok=True)
-
-
-def _checksum(path: Path, size: int) -> int | None:
-    """Return the CRC-32 of a file's first `size` bytes; None if it is shorter."""
-    checksum, left = 0, size
-    with path.open("rb") as file:
-        while left and (content := file.read(min(CHUNK, left))):
-            checksum, left = zlib.crc32(content, checksum), left - len(content)
-    return None if left else checksum
 
 
 def _digest(network: LanguageNetwork, stream: Stream, bos: int) -> str:

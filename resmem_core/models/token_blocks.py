@@ -1,6 +1,6 @@
 """Networks that predict the next token: a trunk that reads tokens, and a head that names the next one.
 
-It imports torch, so it lives outside `models`, whose modules are all imported to list their names.
+It imports torch, so it lives outside `families`, whose modules are all imported to list their names.
 """
 
 from __future__ import annotations

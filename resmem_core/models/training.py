@@ -1,4 +1,4 @@
-"""Fit a network by SGD: reproducible, resumable after every epoch, and stoppable at every report."""
+"""Train a network: reproducible, resumable in mid-epoch, and stoppable at every report."""
 
 from __future__ import annotations
 
@@ -8,31 +8,33 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from resmem_core.common.errors import DatasetError, InvalidParameterError, ResMemError, StoreError
+from resmem_core.common.errors import InvalidParameterError, ResMemError, StoreError
 from resmem_core.common.progress import Progress, Step, silent
-from resmem_core.common.store import digest_arrays, digest_key
+from resmem_core.common.store import digest_key
 from resmem_core.common.threads import one_thread
-from resmem_core.common.types import IntArray, check_positive
 from resmem_core.models.batches import Batches, generator_of
 from resmem_core.models.blocks import Network
 from resmem_core.models.checkpoint import Run, content_of, portable_state
+from resmem_core.models.token_blocks import dropping
 from resmem_core.models.types import History, Recipe
 
 if TYPE_CHECKING:
     from resmem_core.models.base import Backbone
-    from resmem_core.models.types import ImageShape
+    from resmem_core.models.types import Shape
 
 VERSION = 1  # raise it when the same recipe no longer gives the same weights
+BETAS = (0.9, 0.98)  # of AdamW
 WARM_UP = 0.25  # share of a one-cycle schedule in which the learning rate rises
 REPORT_EVERY = 0.2  # seconds
+CHECKPOINT_EVERY = 30.0  # seconds, within an epoch
 _GLOBAL_GENERATOR = threading.Lock()
 
 
@@ -71,20 +73,18 @@ def cuda_or_cpu(name: str = "auto") -> torch.device:
     return torch.device("cpu") if name == "auto" and not torch.cuda.is_available() else choose_device(name)
 
 
-def new_network(backbone: Backbone, image_shape: ImageShape, n_classes: int, seed: int) -> Network:
+def new_network(backbone: Backbone, shape: Shape, n_classes: int, seed: int, argument: str | None = None) -> Network:
     """Return a network whose initial weights depend on `seed` alone.
 
     torch's global generator, which initialisers draw from, is left as it was.
 
     Raises
     ------
-    InvalidParameterError
-        If the backbone cannot take images of that shape.
-    UnavailableError
-        If pretrained weights are needed, not on this machine, and cannot be fetched.
+    InvalidParameterError, UnavailableError
+        As `Backbone.network`.
     """
     with initial_weights(seed):
-        return backbone.network(image_shape, n_classes)
+        return backbone.network(shape, n_classes, argument)
 
 
 @contextmanager
@@ -98,27 +98,18 @@ def initial_weights(seed: int) -> Iterator[None]:
 def learning_rate(recipe: Recipe, done: float) -> float:
     """Return the learning rate once the share `done` of all steps, 0 to 1, is over.
 
-    "one-cycle" is `one_cycle`; "cosine" only falls.
+    "one-cycle" rises linearly to the peak during the first quarter of all steps, and falls to 0 along half a cosine
+    (after Smith and Topin, 2018); "cosine" only falls.
     """
-    if recipe.schedule == "one-cycle":
-        return one_cycle(recipe.learning_rate, done)
-    return recipe.learning_rate * (1 + math.cos(math.pi * done)) / 2
-
-
-def one_cycle(peak: float, done: float) -> float:
-    """Return a learning rate that rises linearly to `peak` during the first quarter of all steps.
-
-    Then it falls to 0 along half a cosine (after Smith and Topin, 2018).
-    """
-    if done < WARM_UP:
-        return peak * (0.04 + 0.96 * done / WARM_UP)
-    return peak * (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP))) / 2
+    warm_up = WARM_UP if recipe.schedule == "one-cycle" else 0.0
+    if done < warm_up:
+        return recipe.learning_rate * (0.04 + 0.96 * done / warm_up)
+    return recipe.learning_rate * (1 + math.cos(math.pi * (done - warm_up) / (1 - warm_up))) / 2
 
 
 def train(
     network: nn.Module,
-    inputs: np.ndarray,
-    labels: IntArray,
+    data: Batches,
     recipe: Recipe,
     *,
     seed: int = 0,
@@ -128,28 +119,26 @@ def train(
 ) -> History:
     """Train `network` in place; it ends in evaluation mode, on `device`.
 
-    Batch order and augmentation depend on `seed` and the number of the epoch alone, so that training resumed
-    from a checkpoint gives the very weights that uninterrupted training gives on the same machine.
+    The order of batches, augmentation and what dropout drops depend on `seed` and the number of the epoch alone, so
+    that training resumed from a checkpoint gives the very weights that uninterrupted training gives on the same machine
+    (of a text on the CPU; a GPU may add up in another order each time).
 
     Parameters
     ----------
     network : Module
-        Images or features -> logits (B, C). For a frozen backbone this is the head.
-    inputs : ndarray
-        Images, uint8, of shape (N, channels, height, width), which the network sees as floats in [0, 1];
-        or features, float32, of shape (N, D), to which the recipe's crop and flip do not apply.
-    labels : ndarray of int, shape (N,)
-        0 to C - 1.
+        From what `data` gives to logits. For a frozen backbone this is the head.
+    data : Batches
+        What it learns from.
     recipe : Recipe
     seed : int
         At least 0.
     device : torch.device, optional
         `choose_device()` unless given.
     checkpoint : Path, optional
-        File, in an existing folder, that is rewritten after every epoch, and resumed from if it belongs to
-        the same initial network, data, recipe and seed; any other, and a damaged one, is ignored.
+        File, in an existing folder, that is rewritten after every epoch and, in long ones, every half a minute; resumed
+        from if it belongs to the same initial network, data, recipe and seed; any other, and a damaged one, is ignored.
     progress : callable
-        Told of steps (batches) over all epochs. If it raises `Cancelled`, the last checkpoint stays.
+        Told of steps, or of tokens, over all epochs. If it raises `Cancelled`, the last checkpoint stays.
 
     Returns
     -------
@@ -158,37 +147,36 @@ def train(
     Raises
     ------
     DatasetError
-        If inputs, labels and network do not fit together.
+        If data and network do not fit together.
     InvalidParameterError
-        If the recipe or the seed makes no sense.
+        If the seed makes no sense, or the network cannot be trained.
     StoreError
         If the checkpoint cannot be written.
     ResMemError
         If the loss stops being finite.
     """
-    _check(inputs, labels, recipe, seed)
+    if seed < 0:
+        raise InvalidParameterError(f"seed={seed!r} must be at least 0")
+    data.prepare(network)
     device = device or choose_device()
-    data = Batches.of(inputs, labels)
-    optimizer = _optimizer(network, recipe)
-    run = Run(_digest(network, inputs, labels, recipe, seed) if checkpoint else "")
     network.to(device)
     network.to(memory_format=torch.channels_last)
-    if checkpoint is None or not run.resume(checkpoint, network, optimizer):
-        data.fit_standardize(network)
+    optimizer = _optimizer(network, recipe)
+    run, save = Run(""), None
+    if checkpoint is not None:
+        run = Run(_digest(network, data, recipe, seed))
+        run.resume(checkpoint, network, optimizer)
+        save = partial(run.save, checkpoint, network, optimizer)
     data = data.to(device)
-    steps = math.ceil(len(data) / recipe.batch_size)
-    report = Reporter(progress, recipe.epochs, steps, recipe.learning_rate, lambda loss: f"loss {loss:.2f}")
+    report = Reporter(progress, recipe, data.units(recipe.batch_size), data.describe)
+    small = sum(p.numel() for p in network.parameters()) * recipe.batch_size < data.one_thread_below
     try:
-        with _deterministic(), one_thread(sum(p.numel() for p in network.parameters()) * recipe.batch_size < 1_000_000):
-            for epoch in range(len(run.losses), recipe.epochs):
-                started = time.monotonic()
-                run.losses.append(_train_epoch(network, optimizer, data, recipe, seed, epoch, report))
-                run.seconds += time.monotonic() - started
-                if checkpoint is not None:
-                    run.save(checkpoint, network, optimizer)
+        with _deterministic(), one_thread(small):
+            while len(run.losses) < recipe.epochs:
+                _train_epoch(network, optimizer, data, recipe, seed, run, report, save)
     finally:
         network.eval()
-    report.tell(recipe.epochs - 1, steps, run.losses[-1])
+    report.tell(recipe.epochs - 1, report.units, run.losses[-1])
     return History(tuple(run.losses), run.seconds)
 
 
@@ -253,27 +241,43 @@ def _train_epoch(
     data: Batches,
     recipe: Recipe,
     seed: int,
-    epoch: int,
+    run: Run,
     report: Reporter,
-) -> float:
-    """Train for one epoch; return its mean loss."""
+    save: Callable[[], None] | None,
+) -> None:
+    """Train until the end of the epoch that `run` is in."""
     network.train()
-    total, seen = torch.zeros((), device=data.labels.device), 0
-    top_label = int(data.labels.max())
-    for batch, (x, y) in enumerate(data.epoch(recipe, generator_of(seed, epoch))):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(recipe, (epoch + batch / report.units) / recipe.epochs)
-        logits = network(x)
-        if top_label >= logits.shape[1]:
-            raise DatasetError(f"the label {top_label} is beyond the network's {logits.shape[1]} classes")
-        loss = functional.cross_entropy(logits, y)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        total += loss.detach() * len(y)
-        seen += len(y)
-        report(epoch, batch + 1, total, seen)
-    return report.mean(epoch, total, seen)
+    epoch, steps = len(run.losses), data.steps(recipe.batch_size)
+    order, dropout = generator_of(seed, epoch), torch.Generator(data.device)
+    batches = data.epoch(recipe, order)
+    seeds = torch.randint(2**62, (steps,), generator=order).tolist() if recipe.dropout else []  # of dropout, by step
+    total = torch.tensor(run.total, device=data.device)
+    since = saved = time.monotonic()
+    with dropping(network, recipe.dropout, dropout):
+        for step, batch in islice(enumerate(batches), run.steps, None):
+            if seeds:
+                dropout.manual_seed(seeds[step])
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(recipe, (epoch + step / steps) / recipe.epochs)
+            mean, losses = data.loss(network, batch)
+            optimizer.zero_grad()
+            mean.backward()
+            if recipe.clip is not None:
+                nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+            optimizer.step()
+            total += losses
+            run.seen += batch.n
+            report(epoch, report.units * (step + 1) // steps, total, run.seen)
+            now = time.monotonic()
+            if save is not None and now - saved >= CHECKPOINT_EVERY:
+                run.steps, run.total, run.seconds = step + 1, float(total), run.seconds + now - since
+                save()
+                since = saved = time.monotonic()
+    run.losses.append(report.mean(epoch, total, run.seen))
+    run.steps, run.seen, run.total = 0, 0, 0.0
+    run.seconds += time.monotonic() - since
+    if save is not None:
+        save()
 
 
 @dataclass
@@ -283,19 +287,16 @@ class Reporter:
     Attributes
     ----------
     progress : callable
-    epochs : int
+    recipe : Recipe
     units : int
         What an epoch has: steps, or tokens.
-    learning_rate : float
-        The peak, to be named when it was too high.
     describe : callable
         Puts a loss into words.
     """
 
     progress: Progress
-    epochs: int
+    recipe: Recipe
     units: int
-    learning_rate: float
     describe: Callable[[float], str]
     told: float = -math.inf
 
@@ -313,19 +314,19 @@ class Reporter:
         ResMemError
             If it is not finite.
         """
-        loss = float(total) / seen
+        loss = float(total) / max(seen, 1)
         if not math.isfinite(loss):
+            rate = self.recipe.learning_rate
             raise ResMemError(
-                f"training broke down: the loss became {loss} in epoch {epoch + 1} of {self.epochs}; "
-                f"lower the learning rate, now {self.learning_rate:g}, to {self.learning_rate / 10:g}, say, "
-                "and train again"
+                f"training broke down: the loss became {loss} in epoch {epoch + 1} of {self.recipe.epochs}; "
+                f"lower the learning rate, now {rate:g}, to {rate / 10:g}, say, and train again"
             )
         return loss
 
     def tell(self, epoch: int, done: int, loss: float) -> None:
         """Report at once."""
-        message = f"epoch {epoch + 1} of {self.epochs}, {self.describe(loss)}"
-        self.progress(Step("Training", epoch * self.units + done, self.epochs * self.units, message))
+        message = f"epoch {epoch + 1} of {self.recipe.epochs}, {self.describe(loss)}"
+        self.progress(Step("Training", epoch * self.units + done, self.recipe.epochs * self.units, message))
 
 
 def _deterministic() -> AbstractContextManager[None]:
@@ -333,51 +334,25 @@ def _deterministic() -> AbstractContextManager[None]:
 
 
 def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    nesterov = recipe.momentum > 0
-    groups = decayed(network, recipe.weight_decay)
-    return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=nesterov)
-
-
-def decayed(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Return an optimiser's groups; biases and the gains of norms, which have one dimension, are not decayed."""
+    """Return the recipe's; biases and the gains of norms, which have one dimension, are not decayed."""
     parameters = [p for p in network.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=BETAS, fused=True)
+    return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
 
 
-def _digest(network: nn.Module, inputs: np.ndarray, labels: IntArray, recipe: Recipe, seed: int) -> str:
+def _digest(network: nn.Module, data: Batches, recipe: Recipe, seed: int) -> str:
     """Return what tells this run from any other: where it starts, on what data, and how it goes on."""
     return digest_key(
         {
             "version": VERSION,
             "network": content_of(portable_state(network)),
-            "data": digest_arrays(inputs, labels),
+            "data": data.digest,
             "recipe": dict(recipe.as_dict()),
             "seed": seed,
         }
     )
-
-
-def _check(inputs: np.ndarray, labels: IntArray, recipe: Recipe, seed: int) -> None:
-    images = inputs.dtype == np.uint8 and inputs.ndim == 4
-    features = inputs.dtype == np.float32 and inputs.ndim == 2
-    if not (images or features) or len(inputs) == 0:
-        raise DatasetError(
-            "training needs images (uint8, shape (N, channels, height, width)) or features (float32, shape "
-            f"(N, D)), one at least, but was given {inputs.dtype} of shape {inputs.shape}"
-        )
-    if labels.shape != (len(inputs),) or not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0:
-        raise DatasetError(
-            f"{len(inputs)} inputs need as many labels, whole numbers from 0, but were given labels of type "
-            f"{labels.dtype} and shape {labels.shape}, the smallest {labels.min(initial=0)}"
-        )
-    for name in ("epochs", "batch_size"):
-        if (value := getattr(recipe, name)) < 1:
-            raise InvalidParameterError(f"{name}={value!r} must be at least 1")
-    check_positive("learning_rate", recipe.learning_rate)
-    if recipe.schedule not in ("one-cycle", "cosine"):
-        raise InvalidParameterError(f"schedule={recipe.schedule!r} must be 'one-cycle' or 'cosine'")
-    if seed < 0:
-        raise InvalidParameterError(f"seed={seed!r} must be at least 0")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
 from resmem_core.common.errors import InvalidParameterError
-from resmem_core.common.types import FloatArray, IntArray
+from resmem_core.common.types import FloatArray, IntArray, check_positive
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +29,14 @@ class Embedded:
         return len(self.logits)
 
 
+_ALWAYS_TOLD = {  # fields of recipes, as keys of stored weights have them, by optimizer
+    "sgd": ("epochs", "batch_size", "learning_rate", "weight_decay", "momentum", "schedule", "crop", "flip"),
+    "adamw": ("epochs", "batch_size", "learning_rate", "weight_decay", "dropout", "clip"),
+}
+_NEVER_TOLD = "optimizer"  # the fields above tell it
+SCHEDULES = ("one-cycle", "cosine")
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How a network is trained.
@@ -38,17 +46,27 @@ class Recipe:
     epochs : int
         Passes over the training split.
     batch_size : int
-        Examples per step.
+        Examples, or windows of a text, per step.
     learning_rate : float
         Peak of the schedule.
     weight_decay : float
-        L2 penalty on the weights.
+        L2 penalty on the weights; of AdamW decoupled from the gradient (Loshchilov and Hutter, ICLR 2019).
     momentum : float
         Of SGD (Nesterov).
     schedule : {"one-cycle", "cosine"}
         Shape of the learning rate over the steps.
     crop, flip : bool
-        Random shift by up to a sixteenth of the side, reflected at the edges; random mirror image.
+        Random shift of images by up to a sixteenth of the side, reflected at the edges; random mirror image.
+    optimizer : {"sgd", "adamw"}
+    dropout : float
+        Share of the activations that is dropped, 0 or more, below 1, where the network has layers that drop.
+    clip : float or None
+        The gradient's norm is cut down to this.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a field makes no sense.
     """
 
     epochs: int
@@ -59,10 +77,31 @@ class Recipe:
     schedule: str = "one-cycle"
     crop: bool = False
     flip: bool = False
+    optimizer: str = "sgd"
+    dropout: float = 0.0
+    clip: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            if (value := getattr(self, name)) < 1:
+                raise InvalidParameterError(f"{name}={value!r} must be at least 1")
+        check_positive("learning_rate", self.learning_rate)
+        if self.clip is not None:
+            check_positive("clip", self.clip)
+        if not self.weight_decay >= 0:
+            raise InvalidParameterError(f"weight_decay={self.weight_decay!r} must be 0 or more")
+        for name in ("momentum", "dropout"):
+            if not 0 <= (value := getattr(self, name)) < 1:
+                raise InvalidParameterError(f"{name}={value!r} must be 0 or more, and below 1")
+        for name, choices in (("schedule", SCHEDULES), ("optimizer", tuple(_ALWAYS_TOLD))):
+            if (value := getattr(self, name)) not in choices:
+                raise InvalidParameterError(f"{name}={value!r} must be {' or '.join(map(repr, choices))}")
 
     def as_dict(self) -> Mapping[str, Any]:
-        """Return the fields as plain values, for manifests and keys."""
-        return dict(self.__dict__)
+        """Return the fields as plain values, for manifests and keys: those of its optimizer, and what is unusual."""
+        always = _ALWAYS_TOLD[self.optimizer]
+        values = {f.name: (getattr(self, f.name), f.default) for f in fields(self) if f.name != _NEVER_TOLD}
+        return {name: value for name, (value, default) in values.items() if name in always or value != default}
 
 
 @dataclass(frozen=True)
@@ -81,7 +120,7 @@ class History:
     seconds: float = 0.0
 
 
-ImageShape = tuple[int, int, int]  # channels, height, width
+Shape = tuple[int, ...]  # of one example: (channels, height, width) of an image, () of a token
 
 
 @dataclass(frozen=True, eq=False)

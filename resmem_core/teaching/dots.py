@@ -11,9 +11,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from resmem_core.common.progress import Progress, silent
 from resmem_core.common.threads import one_thread
 from resmem_core.common.types import FloatArray
+from resmem_core.data.base import IMAGE
 from resmem_core.memory.indexes import normalized
 from resmem_core.memory.residuals import probabilities
-from resmem_core.models import BACKBONES
+from resmem_core.models import backbone_of
 from resmem_core.teaching.plane import EXTENT
 
 SIDE = 16  # pixels
@@ -63,17 +64,17 @@ class PictureClassifier(ClassifierMixin, BaseEstimator):
         InvalidParameterError
             If there is no such backbone.
         """
+        from resmem_core.models.example_batches import ExampleBatches
         from resmem_core.models.training import new_network, train
 
-        backbone = BACKBONES.get(self.backbone)
+        backbone, argument = backbone_of(self.backbone, IMAGE)
         self.classes_, labels = np.unique(y, return_inverse=True)
-        self.network_ = new_network(backbone, (1, SIDE, SIDE), len(self.classes_), self.seed)
+        self.network_ = new_network(backbone, (1, SIDE, SIDE), len(self.classes_), self.seed, argument)
         recipe = backbone.recipe(len(labels))
-        pictures = dot_pictures(X)
+        assert recipe is not None  # every backbone of images has a head to be trained
+        data = ExampleBatches.of(dot_pictures(X), labels)
         with one_thread(True):  # small pictures make small steps
-            history = train(
-                self.network_, pictures, labels, recipe, seed=self.seed, device=_device(), progress=self.progress
-            )
+            history = train(self.network_, data, recipe, seed=self.seed, device=_device(), progress=self.progress)
         self.losses_ = history.losses
         return self
 
@@ -93,7 +94,7 @@ class PictureClassifier(ClassifierMixin, BaseEstimator):
         from resmem_core.models.embedding import features
 
         z = features(self.network_, dot_pictures(X), device=_device())
-        return normalized(z) if BACKBONES.get(self.backbone).normalize else z
+        return normalized(z) if backbone_of(self.backbone, IMAGE)[0].normalize else z
 
 
 def _device() -> Any:

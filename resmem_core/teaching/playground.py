@@ -52,9 +52,10 @@ CONTROLS = (
 
 def picture_backbones() -> list[str]:
     """Return the names of the project's own backbones that can be had here and now, as `base` names them."""
+    from resmem_core.data.base import IMAGE
     from resmem_core.models import BACKBONES
 
-    return [f"{PICTURE}{name}" for name in BACKBONES.names() if not BACKBONES.get(name).frozen]
+    return [f"{PICTURE}{item.name}" for item in BACKBONES if item.kind == IMAGE and not item.frozen]
 
 
 def base_name(text: str) -> str:

@@ -78,6 +78,12 @@ def test_without_json_it_is_made_for_people(capsys, command):
     assert not out.startswith("{")
 
 
+def test_backbones_of_every_kind_are_listed(capsys):
+    rows = {row["name"]: row["kind"] for row in json.loads(run(capsys, "backbones", "--json")[1])["backbones"]}
+    assert [rows[name] for name in ("linear", "resnet18")] == ["image", "image"]
+    assert [rows[name] for name in ("gru-small", "hf:NAME_OR_PATH")] == ["text", "text"]
+
+
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
@@ -109,7 +115,7 @@ def test_without_json_it_is_made_for_people(capsys, command):
         (["evaluate", "--dataset", "python-docs", "--vocabulary", "7"], "7"),
         (["evaluate", "--dataset", "novels"], "choose one of: arrays, cifar10"),
         (["evaluate", "--dataset", "novels"], "python-docs"),
-        (["evaluate", "--backbone", "gru-small"], "'gru-small' is a language model and goes with a text dataset"),
+        (["evaluate", "--backbone", "gru-small"], "'gru-small' goes with text data, but the dataset is image data"),
     ],
 )
 def test_wrong_usage_is_told_in_one_line(capsys, argv, says):

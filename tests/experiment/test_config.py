@@ -167,7 +167,7 @@ def test_text_needs_no_configuration_of_its_own():
         ({"dataset": "nowhere"}, "nowhere.*digits"),
         ({"dataset": "folder"}, "folder:PATH"),
         ({"backbone": "resnet9"}, "resnet9.*resnet8"),
-        ({"backbone": "gru-small"}, "backbone='gru-small' is a language model and goes with a text dataset"),
+        ({"backbone": "gru-small"}, "'gru-small' goes with text data, but the dataset is image data"),
         ({"index": "flat"}, "flat.*exact"),
         ({"seed": -1}, "seed=-1"),
         ({"epochs": 0}, "epochs=0"),

@@ -46,7 +46,7 @@ def test_the_parts_fit_together(small):
 def test_a_second_time_everything_comes_from_the_store(small, monkeypatch):
     found, store = small
     monkeypatch.setattr("resmem_core.models.training.train", None)
-    monkeypatch.setattr("resmem_core.models.embedding.embed", None)
+    monkeypatch.setattr("resmem_core.models.embedding.write_features", None)
     again = prepare(SMALL, store=store)
     np.testing.assert_array_equal(again.test.logits, found.test.logits)
     np.testing.assert_array_equal(again.test.neighbors.indices, found.test.neighbors.indices)
@@ -104,6 +104,27 @@ def test_cancelled_training_leaves_no_weights_and_goes_on_later(tmp_path):
     begun = []
     prepare(SMALL, store=store, progress=lambda step: begun.append(step) if step.stage == "Training" else None)
     assert begun[0].done > 0
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_cancelled_embedding_goes_on_later(small, tmp_path, monkeypatch, part):
+    monkeypatch.setattr("resmem_core.common.row_writer.NOTE_EVERY", 0)
+    found, _ = small
+    store, steps = Store(tmp_path), []
+
+    def stop(step):
+        if step.stage == f"Embedding ({part})" and step.done:
+            raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        prepare(SMALL, store=store, progress=stop)
+    assert not [entry for entry in store.entries() if entry.kind == "embeddings"]
+    again = prepare(SMALL, store=store, progress=steps.append)
+    begun = {step.stage: step.done for step in reversed(steps)}
+    assert begun["Embedding (train)"] == 200  # which was whole
+    assert (begun["Embedding (test)"] > 0) == (part == "test")
+    np.testing.assert_array_equal(again.test.logits, found.test.logits)
+    np.testing.assert_array_equal(again.base.parts["train"].embeddings, found.base.parts["train"].embeddings)
 
 
 def test_annoy_reports_its_recall(tmp_path):

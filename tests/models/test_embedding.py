@@ -3,9 +3,10 @@ import pytest
 import torch
 from torch import nn
 
+from resmem_core.common import row_writer
 from resmem_core.common.errors import Cancelled, DatasetError, InvalidParameterError
 from resmem_core.models import BACKBONES
-from resmem_core.models.embedding import embed, embed_module, features, logits_of
+from resmem_core.models.embedding import embed, embed_module, features, logits_of, write_features
 from resmem_core.models.training import new_network
 
 
@@ -40,6 +41,39 @@ def test_parts_agree_with_the_whole(network, images):
     z = features(network, images)
     np.testing.assert_array_equal(z, whole.embeddings)
     np.testing.assert_array_equal(logits_of(network.head, z), whole.logits)
+
+
+def test_features_on_disk_are_those_in_memory(network, images, tmp_path):
+    writer = write_features(network, images, tmp_path / "rows.npy", batch_size=4)
+    assert not (tmp_path / "rows.npy").exists()
+    writer.finish()
+    found = np.load(tmp_path / "rows.npy")
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, features(network, images, batch_size=4))
+
+
+@pytest.mark.parametrize("stopped_at", [4, 8, 11])
+@pytest.mark.parametrize("other", ["", "images", "weights"])
+def test_features_that_were_stopped_go_on_if_they_are_of_the_same(
+    network, images, tmp_path, monkeypatch, stopped_at, other
+):
+    monkeypatch.setattr(row_writer, "NOTE_EVERY", 0)
+    steps = []
+
+    def stop(step):
+        if step.done >= stopped_at:
+            raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        write_features(network, images, tmp_path / "rows.npy", batch_size=4, progress=stop)
+    if other == "images":
+        images = 255 - images
+    if other == "weights":
+        network = new_network(BACKBONES.get("resnet8"), (3, 16, 16), 5, seed=1)
+    write_features(network, images, tmp_path / "rows.npy", batch_size=4, progress=steps.append).finish()
+    assert steps[0].done == (0 if other else stopped_at)
+    assert (steps[-1].done, steps[-1].total) == (11, 11)
+    np.testing.assert_array_equal(np.load(tmp_path / "rows.npy"), features(network, images, batch_size=4))
 
 
 def test_embed_module_agrees_with_embed(network, images):

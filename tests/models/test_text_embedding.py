@@ -1,16 +1,14 @@
 """Embeddings of a text: which tokens each row was read from, resumed, whole or not at all."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from resmem_core.common import row_writer
 from resmem_core.common.errors import Cancelled, InvalidParameterError, StoreError
 from resmem_core.data.text import Stream
-from resmem_core.models import text_embedding as embedding
 from resmem_core.models.text_embedding import embed_stream, hidden_of
 from resmem_core.models.token_blocks import LanguageNetwork, recurrent, transformer
 from resmem_core.models.training import initial_weights
@@ -103,62 +101,31 @@ def stop_at(tokens):
 
 @pytest.mark.parametrize("tokens", [1, 20, 60, 87])
 def test_what_was_stopped_goes_on_from_there(tmp_path, monkeypatch, tokens):
-    monkeypatch.setattr(embedding, "NOTE_EVERY", 0)
+    monkeypatch.setattr(row_writer, "NOTE_EVERY", 0)
     stream, model = stream_of(40, 3, 17, 1, 26), network()
     expected = embedded(model, stream, tmp_path, batch_size=2)
-    work, final = tmp_path / "work", tmp_path / "final"
-    work.mkdir()
-    final.mkdir()
     with pytest.raises(Cancelled):
-        embedded(model, stream, final, work=work, batch_size=2, progress=stop_at(tokens))
-    assert not list(final.iterdir())
+        embedded(model, stream, tmp_path, batch_size=2, progress=stop_at(tokens))
     steps = []
-    found = embedded(model, stream, final, work=work, batch_size=2, progress=steps.append)
+    found = embedded(model, stream, tmp_path, batch_size=2, progress=steps.append)
     assert np.array_equal(found, expected)
     assert steps[0].done >= tokens
     assert (steps[-1].stage, steps[-1].done, steps[-1].total) == ("Embedding", 87, 87)
-    assert not list(work.iterdir())
-    assert [file.name for file in final.iterdir()] == ["rows.npy"]
 
 
-def test_what_was_killed_in_the_middle_of_a_row_goes_on_from_the_last_note(tmp_path, monkeypatch):
-    monkeypatch.setattr(embedding, "NOTE_EVERY", 0)
-    stream, model = stream_of(87), network()
-    expected = embedded(model, stream, tmp_path, batch_size=2)
-    with pytest.raises(Cancelled):
-        embedded(model, stream, tmp_path, batch_size=2, progress=stop_at(30))
-    with (tmp_path / "rows.npy.part").open("ab") as file:
-        file.write(b"half a row")
-    steps = []
-    assert np.array_equal(embedded(model, stream, tmp_path, batch_size=2, progress=steps.append), expected)
-    assert steps[0].done >= 30
-
-
-@pytest.mark.parametrize("damage", ["bit", "short", "no note", "no JSON", "other text", "other weights", "other bos"])
-def test_a_beginning_that_is_damaged_or_of_something_else_is_not_used(tmp_path, monkeypatch, damage):
-    monkeypatch.setattr(embedding, "NOTE_EVERY", 0)
+@pytest.mark.parametrize("other", ["text", "weights", "bos"])
+def test_a_beginning_of_something_else_is_not_used(tmp_path, monkeypatch, other):
+    monkeypatch.setattr(row_writer, "NOTE_EVERY", 0)
     stream, model, bos = stream_of(87), network(), BOS
     with pytest.raises(Cancelled):
         embedded(model, stream, tmp_path, batch_size=2, progress=stop_at(30))
-    part, note = tmp_path / "rows.npy.part", tmp_path / "rows.npy.json"
-    content = part.read_bytes()
-    match damage:
-        case "bit":
-            part.write_bytes(content[:200] + bytes([content[200] ^ 1]) + content[201:])
-        case "short":
-            part.write_bytes(content[:-1])
-        case "no note":
-            note.unlink()
-        case "no JSON":
-            note.write_text("{")
-        case "other text":
+    match other:
+        case "text":
             stream = stream_of(87, seed=1)
-        case "other weights":
+        case "weights":
             model = network(seed=1)
-        case "other bos":
+        case "bos":
             bos = 3
-    if note.exists() and damage != "no JSON":
-        assert json.loads(note.read_text())["rows"] >= 30
     steps = []
     embed_stream(model, stream, bos=bos, file=tmp_path / "rows.npy", device=CPU, progress=steps.append)
     assert steps[0].done == 0

@@ -10,18 +10,15 @@ from resmem_core.common.progress import Progress
 
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.models import BACKBONES
-    from resmem_core.models.text_base import LANGUAGE_BACKBONES
 
     rows = [
-        {"name": backbone.name, "summary": backbone.summary, "unavailable": backbone.unavailable()}
-        for backbone in BACKBONES
-    ] + [
         {
-            "name": model.name + (f":{model.argument}" if model.argument else ""),
-            "summary": model.summary,
-            "unavailable": None if model.argument else model.unavailable(None),
+            "name": backbone.name + (f":{backbone.argument}" if backbone.argument else ""),
+            "kind": backbone.kind,
+            "summary": backbone.summary,
+            "unavailable": None if backbone.argument else backbone.unavailable(),
         }
-        for model in LANGUAGE_BACKBONES
+        for backbone in BACKBONES
     ]
     return Output({"backbones": rows}, listing(rows))
 

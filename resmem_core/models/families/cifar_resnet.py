@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from resmem_core.models.base import BACKBONES, Backbone
-from resmem_core.models.types import ImageShape, Recipe
+from resmem_core.models.types import Recipe, Shape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,14 +24,14 @@ class CifarResNet(Backbone):
         self.summary = f"residual network of {depth} layers for small images, 64-d embedding"
         self.depth = depth
 
-    def network(self, image_shape: ImageShape, n_classes: int) -> Network:
+    def network(self, shape: Shape, n_classes: int, argument: str | None = None) -> Network:
         """Return the network; it takes images of any size from 8 x 8."""
         from torch import nn
 
         from resmem_core.models.blocks import GlobalAverage, Network, Standardize, check_sides, convolution
 
-        check_sides(image_shape)
-        channels = image_shape[0]
+        check_sides(shape)
+        channels = shape[0]
         layers: list[nn.Module] = [Standardize(channels, 1, 1), *convolution(channels, 16), nn.ReLU()]
         inputs = 16
         for outputs in (16, 32, 64):

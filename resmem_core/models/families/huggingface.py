@@ -6,8 +6,9 @@ import importlib.util
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from resmem_core.common.errors import InvalidParameterError, UnavailableError
-from resmem_core.data.base import user_path
-from resmem_core.models.text_base import LANGUAGE_BACKBONES, LanguageBackbone
+from resmem_core.data.base import TEXT, user_path
+from resmem_core.models.base import BACKBONES, Backbone
+from resmem_core.models.types import Shape
 
 if TYPE_CHECKING:
     from resmem_core.data.tokenizers import Tokenizer
@@ -16,15 +17,16 @@ if TYPE_CHECKING:
 CONFIG = "config.json"
 
 
-class HuggingFace(LanguageBackbone):
+class HuggingFace(Backbone):
     """Whatever `transformers` loads as a causal language model, its weights safetensors, in float32."""
 
     name = "hf"
     summary = "a causal language model of Hugging Face, by name or folder, frozen"
     argument: ClassVar[str | None] = "NAME_OR_PATH"
+    kind: ClassVar[str] = TEXT
     frozen: ClassVar[bool] = True
 
-    def unavailable(self, argument: str | None) -> str | None:
+    def unavailable(self, argument: str | None = None) -> str | None:
         """Return what is missing and cannot be fetched: the package, the folder, or its content."""
         if reason := _missing(argument):
             return reason
@@ -45,7 +47,7 @@ class HuggingFace(LanguageBackbone):
 
         return HuggingFaceTokenizer.from_pretrained(_source(argument))
 
-    def network(self, n_classes: int, argument: str | None) -> LanguageNetwork:
+    def network(self, shape: Shape, n_classes: int, argument: str | None = None) -> LanguageNetwork:
         """Return the model in two parts: see `in_two_parts`.
 
         Raises
@@ -59,7 +61,7 @@ class HuggingFace(LanguageBackbone):
 
         return in_two_parts(_model(_source(argument)), n_classes)
 
-    def recipe(self, n_tokens: int) -> None:
+    def recipe(self, n_train: int) -> None:
         """Return None."""
 
 
@@ -75,7 +77,7 @@ def _missing(argument: str | None) -> str | None:
 
 def _source(argument: str | None) -> str:
     """Return what transformers is to be given."""
-    assert argument is not None  # parse_backbone sees to it
+    assert argument is not None  # backbone_of sees to it
     if reason := _missing(argument):
         raise UnavailableError(f"the model {argument!r} cannot be read: {reason}")
     folder = user_path(argument)
@@ -104,4 +106,4 @@ def _model(source: str) -> Any:
     return model
 
 
-LANGUAGE_BACKBONES.register("hf", HuggingFace())
+BACKBONES.register("hf", HuggingFace())

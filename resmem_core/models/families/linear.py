@@ -6,7 +6,7 @@ from math import prod, sqrt
 from typing import TYPE_CHECKING, ClassVar
 
 from resmem_core.models.base import BACKBONES, Backbone
-from resmem_core.models.types import ImageShape, Recipe
+from resmem_core.models.types import Recipe, Shape
 
 if TYPE_CHECKING:
     from resmem_core.models.blocks import Network
@@ -23,13 +23,13 @@ class Linear(Backbone):
     summary = "softmax regression on pixels"
     normalize: ClassVar[bool] = False
 
-    def network(self, image_shape: ImageShape, n_classes: int) -> Network:
+    def network(self, shape: Shape, n_classes: int, argument: str | None = None) -> Network:
         """Return a flattening trunk and a linear head that starts at 0."""
         from torch import nn
 
         from resmem_core.models.blocks import Network, Scale
 
-        dimension = prod(image_shape)
+        dimension = prod(shape)
         layer = nn.Linear(dimension, n_classes)
         nn.init.zeros_(layer.weight)
         nn.init.zeros_(layer.bias)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from resmem_core.common.errors import UnavailableError
 from resmem_core.models.base import BACKBONES, Backbone
-from resmem_core.models.types import ImageShape, Recipe
+from resmem_core.models.types import Recipe, Shape
 
 if TYPE_CHECKING:
     from resmem_core.models.blocks import Network
@@ -24,7 +24,7 @@ class Pretrained(Backbone):
         self.name = name
         self.summary = f"ImageNet weights, frozen, {dimension}-d embedding; only a linear head is trained"
 
-    def unavailable(self) -> str | None:
+    def unavailable(self, argument: str | None = None) -> str | None:
         """Return where the weights were looked for, if they are not there yet."""
         file = self._file()
         if file.is_file():
@@ -34,7 +34,7 @@ class Pretrained(Backbone):
             f"they are fetched from {self._weights().url} on first use"
         )
 
-    def network(self, image_shape: ImageShape, n_classes: int) -> Network:
+    def network(self, shape: Shape, n_classes: int, argument: str | None = None) -> Network:
         """Return the frozen trunk, its weights fetched if they are not there, and a new head."""
         import torchvision
         from torch import nn

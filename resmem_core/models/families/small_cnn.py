@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from resmem_core.models.base import BACKBONES, Backbone
-from resmem_core.models.types import ImageShape, Recipe
+from resmem_core.models.types import Recipe, Shape
 
 if TYPE_CHECKING:
     from resmem_core.models.blocks import Network
@@ -19,14 +19,14 @@ class SmallCnn(Backbone):
     name = "small-cnn"
     summary = "three to five convolutions, 64-d embedding"
 
-    def network(self, image_shape: ImageShape, n_classes: int) -> Network:
+    def network(self, shape: Shape, n_classes: int, argument: str | None = None) -> Network:
         """Return three blocks, and one more for each doubling of the side from 64 on, up to five."""
         from torch import nn
 
         from resmem_core.models.blocks import GlobalAverage, Network, Standardize, check_sides, convolution
 
-        check_sides(image_shape)
-        channels, height, width = image_shape
+        check_sides(shape)
+        channels, height, width = shape
         n_blocks = min(max(3, min(height, width).bit_length() - 3), 5)
         widths = [*WIDTHS, *[WIDTHS[-1]] * (n_blocks - len(WIDTHS))]
         layers: list[nn.Module] = [Standardize(channels, 1, 1)]

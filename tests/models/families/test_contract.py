@@ -7,11 +7,21 @@ import pytest
 import torch
 
 from resmem_core.common.errors import InvalidParameterError
+from resmem_core.data.base import IMAGE, TEXT
 from resmem_core.models import BACKBONES
+from resmem_core.models.token_blocks import LanguageNetwork
 from resmem_core.models.training import new_network
 
-TRAINED_WHOLE = [backbone.name for backbone in BACKBONES if not backbone.frozen]
+TRAINED_WHOLE = [backbone.name for backbone in BACKBONES if backbone.kind == IMAGE and not backbone.frozen]
 CONVOLUTIONAL = [name for name in TRAINED_WHOLE if name != "linear"]
+OF_TEXT = [backbone.name for backbone in BACKBONES if backbone.kind == TEXT and not backbone.frozen]
+
+
+def test_the_names():
+    assert {"linear", "small-cnn", "resnet8"} <= set(TRAINED_WHOLE)
+    assert {"transformer-small", "gru-small"} <= set(OF_TEXT)
+    assert BACKBONES.get("hf").frozen
+    assert BACKBONES.get("resnet18").frozen
 
 
 @pytest.mark.parametrize("name", BACKBONES.names())
@@ -19,6 +29,10 @@ def test_a_backbone_knows_its_name_and_has_a_recipe(name):
     backbone = BACKBONES.get(name)
     assert backbone.name == name
     assert backbone.summary
+    assert backbone.kind in (IMAGE, TEXT)
+    if (backbone.kind, backbone.frozen) == (TEXT, True):
+        assert backbone.recipe(1000) is None
+        return
     assert backbone.recipe(1).epochs >= 1
     assert backbone.recipe(50_000).batch_size >= 1
 
@@ -53,6 +67,41 @@ def test_small_cnn_grows_with_the_image(side, convolutions):
     assert sum(isinstance(m, torch.nn.Conv2d) for m in network.modules()) == convolutions
 
 
-def test_listing_names_does_not_import_torch():
-    code = "import sys; from resmem_core.models import BACKBONES; BACKBONES.names(); assert 'torch' not in sys.modules"
+@pytest.mark.parametrize("name", OF_TEXT)
+def test_recipes_grow_with_the_text_only_where_they_must(name):
+    backbone = BACKBONES.get(name)
+    read = {n: n * backbone.recipe(n).epochs for n in (1, 1000, 80_000, 300_000, 2_000_000)}
+    assert all(tokens >= n for n, tokens in read.items())
+    assert read[300_000] < 1.4 * read[80_000]  # three minutes whatever the text, unless one reading takes longer
+    assert read[2_000_000] == 2_000_000
+
+
+@pytest.mark.parametrize("name", OF_TEXT)
+def test_a_network_reads_128_tokens_in_128_dimensions(name):
+    backbone = BACKBONES.get(name)
+    assert backbone.unavailable() is None
+    assert backbone.tokenizer(None) is None
+    network = new_network(backbone, (), 40, seed=0)
+    assert isinstance(network, LanguageNetwork)
+    assert (network.context_length, network.dimension, len(network.head.weight)) == (128, 128, 40)
+    assert not network.frozen
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [("linear", (1, 8, 8)), ("resnet8", (1, 8, 8)), *((name, ()) for name in OF_TEXT)]
+)
+def test_initial_weights_depend_on_the_seed_alone(name, shape):
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    first, again, other = (new_network(BACKBONES.get(name), shape, 20, seed).state_dict() for seed in (3, 3, 4))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert any(not torch.equal(first[key], other[key]) for key in first) == (name != "linear")  # which starts at 0
+
+
+def test_listing_names_imports_nothing_slow():
+    code = (
+        "import sys; from resmem_core.models import BACKBONES; BACKBONES.names(); "
+        "assert not {'torch', 'transformers'} & set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from resmem_core.common.errors import InvalidParameterError, UnavailableError
+from resmem_core.data.base import TEXT
 from resmem_core.data.text import Stream
-from resmem_core.models.text_base import parse_backbone
+from resmem_core.models import backbone_of
 from resmem_core.models.text_embedding import embed_stream, hidden_of
 from resmem_core.models.token_blocks import output_layer
 
@@ -48,10 +49,10 @@ def folder_of(tmp_path_factory):
 
 
 def network_of(folder, n_classes=C):
-    backbone, argument = parse_backbone(f"hf:{folder}")
+    backbone, argument = backbone_of(f"hf:{folder}", TEXT)
     assert backbone.unavailable(argument) is None
     assert backbone.recipe(1000) is None
-    return backbone.network(n_classes, argument)
+    return backbone.network((), n_classes, argument)
 
 
 @pytest.mark.parametrize(("kind", "length"), [("gpt2", 32), ("llama", 1024), ("phi", 1024)])
@@ -165,24 +166,24 @@ def test_its_tokenizer_is_its_own(folder_of):
     fast = Tokenizer(models.BPE(letters, []))
     fast.pre_tokenizer, fast.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
     transformers.PreTrainedTokenizerFast(tokenizer_object=fast, bos_token="<s>").save_pretrained(folder)
-    backbone, argument = parse_backbone(f"hf:{folder}")
+    backbone, argument = backbone_of(f"hf:{folder}", TEXT)
     tokenizer = backbone.tokenizer(argument)
     assert tokenizer.encode("bad").tolist() == [1, 0, 3]
     assert (tokenizer.size, tokenizer.bos) == (9, 8)
 
 
 def test_a_folder_without_a_model(tmp_path, monkeypatch):
-    backbone, argument = parse_backbone(f"hf:{tmp_path}")
+    backbone, argument = backbone_of(f"hf:{tmp_path}", TEXT)
     assert backbone.unavailable(argument) == (
         f"the folder '{tmp_path}' has no config.json; give one that a model's save_pretrained wrote"
     )
-    for ask in (backbone.tokenizer, lambda argument: backbone.network(C, argument)):
+    for ask in (backbone.tokenizer, lambda argument: backbone.network((), C, argument)):
         with pytest.raises(UnavailableError, match=r"has no config\.json"):
             ask(argument)
     (tmp_path / "config.json").write_text("{}")
     assert backbone.unavailable(argument) is None
     with pytest.raises(UnavailableError, match="cannot be read"):
-        backbone.network(C, argument)
+        backbone.network((), C, argument)
 
 
 def test_a_folder_of_somebody_is_found_by_a_tilde(folder_of, monkeypatch):
@@ -194,18 +195,18 @@ def test_a_folder_of_somebody_is_found_by_a_tilde(folder_of, monkeypatch):
 def test_what_is_not_on_this_machine(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    backbone, argument = parse_backbone("hf:someone/no-such-model")
+    backbone, argument = backbone_of("hf:someone/no-such-model", TEXT)
     assert backbone.unavailable(argument) is None  # it may be fetched
     with pytest.raises(UnavailableError, match=r"the model 'someone/no-such-model' cannot be read.*connect to the"):
-        backbone.network(C, argument)
-    backbone, argument = parse_backbone(f"hf:{tmp_path}/no/such/folder")
+        backbone.network((), C, argument)
+    backbone, argument = backbone_of(f"hf:{tmp_path}/no/such/folder", TEXT)
     assert "there is no folder" in backbone.unavailable(argument)
 
 
 def test_without_the_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
-    backbone, argument = parse_backbone("hf:gpt2")
+    backbone, argument = backbone_of("hf:gpt2", TEXT)
     assert backbone.unavailable(None) == backbone.unavailable(argument)
     assert "the package transformers is not installed" in backbone.unavailable(argument)
     with pytest.raises(UnavailableError, match=r"the model 'gpt2' cannot be read: the package transformers is not"):
-        backbone.network(C, argument)
+        backbone.network((), C, argument)

@@ -5,6 +5,7 @@ from sklearn.model_selection import train_test_split
 
 from resmem_core.models import BACKBONES
 from resmem_core.models.embedding import embed
+from resmem_core.models.example_batches import ExampleBatches
 from resmem_core.models.training import new_network, train
 
 
@@ -14,7 +15,7 @@ def test_linear_is_the_logistic_regression_it_says_it_is():
     rows, rest = train_test_split(np.arange(len(labels)), train_size=0.6, stratify=labels, random_state=0)
     backbone = BACKBONES.get("linear")
     network = new_network(backbone, (1, 8, 8), 10, seed=0)
-    train(network, images[rows], labels[rows], backbone.recipe(len(rows)))
+    train(network, ExampleBatches.of(images[rows], labels[rows]), backbone.recipe(len(rows)))
 
     flat = images.reshape(-1, 64) / 255
     expected = LogisticRegression(C=0.1, max_iter=1000).fit(flat[rows], labels[rows])
@@ -38,7 +39,7 @@ def test_one_learning_rate_serves_large_images():
     network = new_network(backbone, (3, 96, 96), 2, seed=0)
     labels = np.arange(64) % 2
     images[labels == 1, 0] //= 2
-    history = train(network, images, labels, backbone.recipe(64))
+    history = train(network, ExampleBatches.of(images, labels), backbone.recipe(64))
     assert history.losses[-1] < 0.5 < history.losses[0]
 
 
@@ -46,6 +47,6 @@ def test_a_handful_of_images_is_enough():
     images = np.array([0, 255, 255], np.uint8)[:, None, None, None].repeat(64, axis=1).reshape(3, 1, 8, 8)
     backbone = BACKBONES.get("linear")
     network = new_network(backbone, (1, 8, 8), 2, seed=0)
-    history = train(network, images, np.array([0, 1, 1]), backbone.recipe(3))
+    history = train(network, ExampleBatches.of(images, np.array([0, 1, 1])), backbone.recipe(3))
     assert history.losses[-1] < history.losses[0]
     assert network.head[1].weight.abs().max() < 1

@@ -10,6 +10,7 @@ import torchvision
 from resmem_core.common.errors import UnavailableError
 from resmem_core.models import BACKBONES
 from resmem_core.models.embedding import embed, features, logits_of
+from resmem_core.models.example_batches import ExampleBatches
 from resmem_core.models.training import load_weights, new_network, save_weights, train
 
 MOBILENET = BACKBONES.get("mobilenet_v2")
@@ -95,7 +96,7 @@ def test_only_the_head_is_trained_and_saved(weights, tmp_path):
     before = {name: value.clone() for name, value in network.trunk.state_dict().items()}
     z = features(network, gray, batch_size=2)
     assert z.shape == (4, 1280)
-    train(network.head, z, labels, MOBILENET.recipe(4))
+    train(network.head, ExampleBatches.of(z, labels), MOBILENET.recipe(4))
     assert all(torch.equal(value, before[name]) for name, value in network.trunk.state_dict().items())
 
     save_weights(network, tmp_path / "head.safetensors")

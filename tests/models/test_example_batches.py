@@ -1,21 +1,25 @@
+"""Images and features in batches: each once, cropped and flipped at random, and what is no example."""
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resmem_core.models.batches import Batches, generator_of
+from resmem_core.common.errors import DatasetError
+from resmem_core.models.batches import generator_of
 from resmem_core.models.blocks import Standardize
+from resmem_core.models.example_batches import ExampleBatches
 from resmem_core.models.types import Recipe
 
 
 def epoch_of(images, *, batch_size=4, seed=0, epoch=0, **augmentation):
     """Return one epoch's images as uint8, in the order given out, with their labels."""
-    data = Batches.of(images, np.arange(len(images)))
+    data = ExampleBatches.of(images, np.arange(len(images)))
     recipe = Recipe(1, batch_size, **augmentation)
     batches = list(data.epoch(recipe, generator_of(seed, epoch)))
-    seen = torch.cat([x for x, _ in batches]).mul(255).round().to(torch.uint8).numpy()
-    return seen, torch.cat([y for _, y in batches]).numpy(), [len(y) for _, y in batches]
+    seen = torch.cat([batch.inputs for batch in batches]).mul(255).round().to(torch.uint8).numpy()
+    return seen, torch.cat([batch.targets for batch in batches]).numpy(), [batch.n for batch in batches]
 
 
 @pytest.fixture
@@ -35,6 +39,7 @@ def test_an_epoch_shows_every_image_once_unchanged(images):
 def test_batch_sizes_differ_by_one_at_most(n, batch_size):
     _, _, sizes = epoch_of(np.zeros((n, 1, 8, 8), np.uint8), batch_size=batch_size)
     assert sum(sizes) == n
+    assert len(sizes) == ExampleBatches.of(np.zeros((n, 1, 8, 8), np.uint8), np.arange(n)).steps(batch_size)
     assert max(sizes) <= batch_size
     assert max(sizes) - min(sizes) <= 1
 
@@ -85,8 +90,8 @@ def test_randomness_depends_on_seed_and_epoch_alone(images):
 
 def test_standardize_is_fitted_to_images_and_to_features(images):
     layer = Standardize(3, 1, 1)
-    data = Batches.of(images, np.arange(30))
-    data.fit_standardize(torch.nn.Sequential(layer))
+    data = ExampleBatches.of(images, np.arange(30))
+    data.prepare(torch.nn.Sequential(layer))
     x = layer(torch.from_numpy(images) / 255)
     torch.testing.assert_close(x.mean((0, 2, 3)), torch.zeros(3), atol=1e-4, rtol=0)
     torch.testing.assert_close(x.std((0, 2, 3)), torch.ones(3), atol=1e-3, rtol=0)
@@ -94,7 +99,49 @@ def test_standardize_is_fitted_to_images_and_to_features(images):
     table = np.random.default_rng(0).normal(3, 2, (50, 4)).astype(np.float32)
     table[:, 2] = 7  # constant
     layer = Standardize(4)
-    Batches.of(table, np.arange(50)).fit_standardize(layer)
+    ExampleBatches.of(table, np.arange(50)).prepare(layer)
     z = layer(torch.from_numpy(table)).numpy()
     np.testing.assert_allclose(z.mean(0), 0, atol=1e-5)
     np.testing.assert_allclose(z.std(0), [1, 1, 0, 1], atol=1e-5)
+
+
+def test_a_loss_is_the_mean_and_the_sum_of_cross_entropies(images):
+    data = ExampleBatches.of(images, np.arange(30) % 3)
+    batch = next(data.epoch(Recipe(1, 5), generator_of(0, 0)))
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 16 * 24, 3))
+    mean, total = data.loss(network, batch)
+    chances = network(batch.inputs).softmax(1)[torch.arange(5), batch.targets]
+    torch.testing.assert_close(total, -chances.log().sum().detach())
+    torch.testing.assert_close(mean.detach(), total / 5)
+    assert mean.requires_grad
+    assert not total.requires_grad
+    assert data.describe(0.456) == "loss 0.46"
+
+
+def test_features_are_neither_cropped_nor_flipped():
+    table = np.random.default_rng(0).normal(size=(20, 5)).astype(np.float32)
+    batches = ExampleBatches.of(table, np.arange(20)).epoch(Recipe(1, 6, crop=True, flip=True), generator_of(0, 0))
+    for batch in batches:
+        np.testing.assert_array_equal(batch.inputs, table[batch.targets])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"inputs": np.zeros((4, 3, 8, 8), np.float32)}, r"float32 of shape \(4, 3, 8, 8\)"),
+        ({"inputs": np.zeros((0, 3, 8, 8), np.uint8)}, "one at least"),
+        ({"labels": np.zeros(3, np.int64)}, "4 inputs need as many labels"),
+        ({"labels": np.array([0, 1, -1, 0])}, "the smallest -1"),
+    ],
+)
+def test_what_is_no_example_is_refused(change, message):
+    with pytest.raises(DatasetError, match=message):
+        ExampleBatches.of(**{"inputs": np.zeros((4, 3, 8, 8), np.uint8), "labels": np.array([0, 1, 1, 0]), **change})
+
+
+def test_a_label_beyond_the_network_is_refused(images):
+    data = ExampleBatches.of(images, np.arange(30) % 3)
+    batch = next(data.epoch(Recipe(1, 5), generator_of(0, 0)))
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 16 * 24, 2))
+    with pytest.raises(DatasetError, match="label 2 is beyond the network's 2 classes"):
+        data.loss(network, batch)

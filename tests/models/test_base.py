@@ -1,0 +1,51 @@
+"""Backbones by name: what a spec names, and whether it goes with the data."""
+
+import pytest
+
+from resmem_core.common.errors import InvalidParameterError
+from resmem_core.data.base import IMAGE, TEXT
+from resmem_core.models import BACKBONES, backbone_of
+
+
+@pytest.mark.parametrize(
+    ("spec", "kind", "expected"),
+    [
+        ("linear", IMAGE, ("linear", None)),
+        ("gru-small", TEXT, ("gru-small", None)),
+        ("hf:C:/models/tiny", TEXT, ("hf", "C:/models/tiny")),
+    ],
+)
+def test_a_spec_names_a_backbone_and_its_argument(spec, kind, expected):
+    backbone, argument = backbone_of(spec, kind)
+    assert (backbone.name, argument) == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "kind", "message"),
+    [
+        ("gru", TEXT, r"unknown backbone 'gru'; choose one of: gru-small, hf, linear, .*"),
+        ("gru-small:2", TEXT, "backbone 'gru-small:2': gru-small takes nothing after a colon; write 'gru-small'"),
+        ("hf", TEXT, "backbone 'hf': hf needs NAME_OR_PATH; write 'hf:NAME_OR_PATH'"),
+        ("hf:", TEXT, "backbone 'hf:': hf needs NAME_OR_PATH; write 'hf:NAME_OR_PATH'"),
+        (
+            "linear",
+            TEXT,
+            "backbone 'linear' goes with image data, but the dataset is text data; choose another dataset, "
+            "or one of: gru-small, hf, transformer-small",
+        ),
+        (
+            "hf:tiny",
+            IMAGE,
+            "backbone 'hf:tiny' goes with text data, but the dataset is image data; choose another dataset, "
+            "or one of: linear, .*small-cnn",
+        ),
+    ],
+)
+def test_a_wrong_spec_is_refused(spec, kind, message):
+    with pytest.raises(InvalidParameterError, match=f"^{message}$"):
+        backbone_of(spec, kind)
+
+
+def test_a_name_is_taken_once_whatever_the_kind():
+    with pytest.raises(ValueError, match="backbone 'gru-small' is registered twice"):
+        BACKBONES.register("gru-small", BACKBONES.get("linear"))
