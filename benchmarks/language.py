@@ -18,12 +18,13 @@ from benchmarks.common import Row, arguments, report, seconds
 from benchmarks.memory import CLEAR, peak_above
 from resmem_core.common.types import FloatArray
 from resmem_core.data.text import Half
-from resmem_core.evaluation.text_judging import judge
+from resmem_core.evaluation.judging import judge
+from resmem_core.memory.grid import Sweep
 from resmem_core.memory.indexes.exact import ExactIndex
 from resmem_core.memory.residuals import auto_sigma
-from resmem_core.memory.sparse_sweep import TokenSweep, sweep_tokens
-from resmem_core.memory.types import Neighbors, Params, TokenMemory, TokenQueries
-from resmem_core.models.types import OutputLayer
+from resmem_core.memory.sweep import sweep
+from resmem_core.memory.types import Memory, Neighbors, Params, Queries
+from resmem_core.models.types import HeadLogits, OutputLayer
 
 D = 128
 KS = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128)
@@ -63,7 +64,7 @@ def states(rng: np.random.Generator, centers: FloatArray, n: int) -> Half:
     return points
 
 
-def make_tokens(sizes: Sizes, seed: int) -> tuple[TokenMemory, TokenQueries, float]:
+def make_tokens(sizes: Sizes, seed: int) -> tuple[Memory, Queries, float]:
     """Draw a text, its base model and the neighbours of its positions; return the scale of sigma, too.
 
     The next token of a state is drawn from the base model's probabilities, but at every third of the centers it is
@@ -86,27 +87,30 @@ def make_tokens(sizes: Sizes, seed: int) -> tuple[TokenMemory, TokenQueries, flo
     memory = states(rng, centers, sizes.n_memory)
     asked = states(rng, centers, sizes.n_queries)
     found = ExactIndex(memory.astype(np.float32)).search(asked.astype(np.float32), sizes.k)
-    queries = TokenQueries(asked, labels(asked), np.arange(len(asked)) // 500, found)
-    return TokenMemory(memory, labels(memory), output), queries, auto_sigma(found.distances[:, 0])
+    queries = Queries(HeadLogits(asked, output), labels(asked), found, np.arange(len(asked)) // 500)
+    return Memory(HeadLogits(memory, output), labels(memory)), queries, auto_sigma(found.distances[:, 0])
 
 
-def grid(memory: TokenMemory, queries: TokenQueries, scale: float, smoothings: Sequence[float] = ()) -> TokenSweep:
+def grid(memory: Memory, queries: Queries, scale: float, smoothings: Sequence[float] = ()) -> Sweep:
     """Judge the whole grid."""
     ks = [k for k in KS if k <= queries.neighbors.k]
     sigmas = [scale * factor for factor in SIGMA_FACTORS]
-    return sweep_tokens(memory, queries, ks=ks, sigmas=sigmas, temperatures=TEMPERATURES, smoothings=smoothings)
+    return sweep(memory, queries, ks=ks, sigmas=sigmas, temperatures=TEMPERATURES, smoothings=smoothings)
 
 
-def dense_loop(memory: TokenMemory, queries: TokenQueries, scale: float) -> None:
+def dense_loop(memory: Memory, queries: Queries, scale: float) -> None:
     """Judge the grid over all classes of all neighbours: for each query and temperature, all k and sigmas at once."""
-    weight, labels = torch.from_numpy(memory.output.weight), torch.from_numpy(memory.labels.astype(np.int64))
-    asked, near = torch.from_numpy(queries.embeddings.astype(np.float32)), queries.neighbors
+    assert isinstance(memory.logits, HeadLogits)
+    assert isinstance(queries.logits, HeadLogits)
+    stored, labels = memory.logits.embeddings, torch.from_numpy(memory.labels.astype(np.int64))
+    weight = torch.from_numpy(memory.logits.layer.weight)
+    asked, near = torch.from_numpy(queries.logits.embeddings.astype(np.float32)), queries.neighbors
     ks = torch.tensor([k for k in KS if k <= near.k])
     taken = torch.arange(near.k) < ks[:, None]  # (G, K)
     sigmas = scale * torch.tensor(SIGMA_FACTORS, dtype=torch.float32)[:, None, None]
     for row, label in enumerate(queries.labels.tolist()):
         ids = near.indices[row]
-        rows, voted = torch.from_numpy(memory.embeddings[ids].astype(np.float32)), labels[ids]
+        rows, voted = torch.from_numpy(stored[ids].astype(np.float32)), labels[ids]
         logits, own = rows @ weight.T, weight @ asked[row]  # (K, C), (C,)
         distances = (-torch.from_numpy(near.distances[row]) / sigmas).masked_fill(~taken, -torch.inf)
         weights = distances.softmax(2).flatten(0, 1)  # (S G, K)
@@ -174,7 +178,7 @@ def main() -> None:
     dense_loop(memory, sample.take(slice(0, 1)), scale)
     dense = seconds(lambda: dense_loop(memory, sample, scale)) * len(queries) / sizes.n_dense
     own = seconds(lambda: grid(memory, queries, scale))
-    kept: list[TokenSweep] = []
+    kept: list[Sweep] = []
     full = seconds(lambda: kept.append(grid(memory, queries, scale, SMOOTHINGS)))
     swept = kept[0]
     setting = seconds(work_of(SETTING, sizes, args.seed))

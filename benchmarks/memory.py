@@ -46,11 +46,10 @@ def work_of(what: str, *, large: bool, seed: int) -> Callable[[], object]:
     memory, queries, scale = searched(points)
     if what == SETTING:
         names = tuple(map(str, range(memory.n_classes)))
-        return lambda: evaluate(memory, queries, Params(50, scale), names, interpolation_weight=0.5)
+        return lambda: evaluate(memory, queries, Params(50, scale), names)
     sigmas = [scale * factor for factor in SIGMA_FACTORS]
-    return partial(
-        sweep, memory, queries, ks=KS, sigmas=sigmas, temperatures=TEMPERATURES, calibration=what == CALIBRATED
-    )
+    smoothings = [0] if what == CALIBRATED else []
+    return partial(sweep, memory, queries, ks=KS, sigmas=sigmas, temperatures=TEMPERATURES, smoothings=smoothings)
 
 
 def answer(what: str, large: bool, seed: int, to: multiprocessing.SimpleQueue[float]) -> None:

@@ -26,8 +26,8 @@ from benchmarks.common import (
     seconds,
     side_by_side,
 )
-from resmem_core.evaluation.evaluate import choose_lambda, evaluate
-from resmem_core.evaluation.tuning import KS
+from resmem_core.evaluation.evaluate import evaluate
+from resmem_core.evaluation.tuning import KS, choose_smoothing
 from resmem_core.memory.sweep import sweep
 from resmem_core.memory.types import Memory, Params, Queries
 
@@ -84,7 +84,7 @@ def main() -> None:
     rounds = 1 if args.large else args.rounds
 
     def grid(ks: Sequence[int] = KS, *, calibration: bool = False) -> None:
-        sweep(memory, queries, ks=ks, sigmas=sigmas, temperatures=TEMPERATURES, calibration=calibration)
+        sweep(memory, queries, ks=ks, sigmas=sigmas, temperatures=TEMPERATURES, smoothings=[0] if calibration else [])
 
     # Samples of the rivals' settings: all ks, so many sigmas of ten and temperatures of eight, so many queries.
     some_sigmas = sigmas[4:5] if args.large else sigmas[1::3]
@@ -103,8 +103,8 @@ def main() -> None:
     validation = queries.take(slice(0, VALIDATION))
 
     def setting() -> None:
-        weight = choose_lambda(memory, validation, params)
-        evaluate(memory, queries, params, names, interpolation_weight=weight)
+        found = evaluate(memory, queries, params, names, smoothing=choose_smoothing(memory, validation, params))
+        _ = found.accuracy, found.outcome, found.delta_ci95, found.mcnemar_p, found.calibration
 
     judged, predicted, share = side_by_side(
         setting, lambda: rivals.embedding_bag(base, residuals, one.sigma, one.k), 3 * rounds

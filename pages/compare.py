@@ -19,14 +19,16 @@ from pages._shared.share import share
 from pages._shared.state import bound, change, hold, settings
 from pages._shared.text import plain
 from resmem_core.analysis.seeds import over_seeds, spread
+from resmem_core.cli.base import EXPERIMENT, NUMBERS
 from resmem_core.cli.settings import Settings
 from resmem_core.data import dataset_title
 from resmem_core.data.base import IMAGE
 from resmem_core.evaluation.comparison import Comparison
 from resmem_core.evaluation.evaluate import Evaluation
 from resmem_core.evaluation.metrics import wilson_interval
+from resmem_core.experiment.config import PRECOMPUTED
 from resmem_core.experiment.jobs import Job
-from resmem_core.experiment.prepare import PRECOMPUTED, SETTING, Experiment
+from resmem_core.experiment.prepare import Experiment
 from resmem_core.memory.indexes import INDEXES
 from resmem_core.models import BACKBONES
 from resmem_core.plots.classes import class_gains
@@ -103,7 +105,7 @@ def choose_other(b: Settings) -> None:
 def swap(b: Settings) -> None:
     """Make B what the pages show, and A what is compared with."""
     a = settings()
-    change(**{name: getattr(b, name) for name in SETTING})
+    change(**{name: getattr(b, name) for name in (*EXPERIMENT, *NUMBERS)})
     change_other(a)
 
 

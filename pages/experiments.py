@@ -10,8 +10,7 @@ from pages._shared.state import bound, change, settings, show_later
 from pages._shared.summary import sentence
 from pages._shared.text import plain
 from pages._shared.visitor import visitor
-from resmem_core.cli.settings import Settings
-from resmem_core.cli.text_settings import Language
+from resmem_core.cli.settings import Language, Settings
 from resmem_core.common.errors import ResMemError
 from resmem_core.data import dataset_title, parse_spec
 from resmem_core.data.uploads import Uploads

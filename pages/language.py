@@ -10,7 +10,7 @@ from pages._shared.language_opening import opened
 from pages._shared.language_walk import walk
 from pages._shared.state import bound, shown
 from pages._shared.text import plain
-from resmem_core.cli.text_settings import Language
+from resmem_core.cli.settings import Language
 from resmem_core.common.errors import ResMemError
 
 VIEWS = {

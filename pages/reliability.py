@@ -46,9 +46,9 @@ with st.container(horizontal=True):
             width=234,
         )
 st.caption(
-    f"Base → ResMem on {result.n:,} test points, both at temperature {params.temperature:.4g}. In brackets: 95 % "
-    "interval of the change, by paired bootstrap over the test points. Chance gaps in the bins add to every ECE, most "
-    "where calibration is good and points are few, so a change between good and bad calibration is understated."
+    f"Base, at temperature 1, → ResMem on {result.n:,} test points. In brackets: 95 % interval of the change, by "
+    "paired bootstrap over the test points. Chance gaps in the bins add to every ECE, most where calibration is good "
+    "and points are few, so a change between good and bad calibration is understated."
 )
 
 by_method = {method: reliability(result.confidence[method]) for method in ("base", "resmem")}
@@ -68,8 +68,9 @@ st.markdown(
     "ResMem's scores are base probabilities plus weighted residuals. They sum to 1, but single ones can fall below 0 "
     "or rise above 1, so they are no probabilities. For this page they are **projected onto the probability simplex**: "
     "each point's scores are replaced by the nearest probability vector in Euclidean distance. That lowers them all by "
-    "the same amount and cuts off what falls below 0. The predicted class stays; what memory speaks against can get "
-    "exactly 0. A probability of 0 for the true class would make the NLL infinite, so what is below "
+    "the same amount and cuts off what falls below 0: what memory speaks against can get exactly 0. So they are mixed "
+    f"with {result.smoothing:.3g} of the base's own probabilities at temperature 1, a share chosen on validation by "
+    "NLL; the class predicted is that of the largest score. In the NLL a probability below "
     f"{NLL_FLOOR:g} counts as that: with ResMem for **{floored['resmem']:,}** of {result.n:,} test points, with base "
     f"for {floored['base']:,}."
 )

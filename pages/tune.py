@@ -77,10 +77,12 @@ def instrument() -> None:
         )
     with right:
         st.header("Four methods")
+        knn, mixed = result.rivals.knn, result.rivals.interpolation
         show(method_accuracies(result), "methods", "Test accuracy of the four methods with 95 % intervals")
         st.caption(
-            f"Interpolation is lambda · kNN + (1 - lambda) · base with lambda = {result.interpolation_weight:.2f}, "
-            "chosen on validation. All four use the same neighbours."
+            f"Soft kNN with its own k = {knn.k} and sigma = {knn.sigma:.4g}, and interpolation, lambda · kNN + "
+            f"(1 - lambda) · base, with its own k = {mixed.k}, sigma = {mixed.sigma:.4g} and lambda = "
+            f"{mixed.weight:g}, were chosen on validation; the sliders do not move them. All use the same neighbours."
         )
 
     st.header("Probabilities")
@@ -106,8 +108,9 @@ def instrument() -> None:
                 width=150,
             )
     st.caption(
-        "Lower is better; the change is against base at the same temperature. ResMem's scores sum to 1 but can leave "
-        "[0, 1]; for these three they are projected onto the probability simplex."
+        "Lower is better; the change is against base at temperature 1. ResMem's scores sum to 1 but can leave [0, 1]; "
+        f"for these three they are projected onto the probability simplex and mixed with {result.smoothing:.3g} of the "
+        "base's probabilities, a share chosen on validation by NLL."
     )
     share("evaluate", params)
 

@@ -13,9 +13,12 @@ import hypothesis
 import numpy as np
 import pytest
 
+from resmem_core.common.store import Store
 from resmem_core.data.leakage import find_leakage
 from resmem_core.data.text import Document
 from resmem_core.data.text_loading import Corpus
+from resmem_core.experiment.config import LanguageConfig
+from resmem_core.experiment.text_prepare import LanguageExperiment, prepare_language
 from resmem_core.memory.types import Memory, Neighbors, Queries
 
 REAL_DATA = Path(os.environ.get("RESMEM_DATA", ""))  # read before a fixture hides it
@@ -134,3 +137,18 @@ def tiny_folder(tmp_path_factory, tiny_corpus):
     for document in (*tiny_corpus.train, *tiny_corpus.validation, *tiny_corpus.test):
         (folder / f"{document.name}.txt").write_text(document.text, encoding="utf-8")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_store(tmp_path_factory):
+    return Store(tmp_path_factory.mktemp("language-store"))
+
+
+@pytest.fixture(scope="session")
+def tiny_config(tiny_folder):
+    return LanguageConfig(f"text:{tiny_folder}", vocabulary=512, epochs=2)
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_config, tiny_store) -> LanguageExperiment:
+    return prepare_language(tiny_config, store=tiny_store)

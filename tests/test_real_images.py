@@ -5,7 +5,8 @@ import tarfile
 import pytest
 
 from resmem_core.common.store import Store
-from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import prepare
 
 
 @pytest.fixture(scope="module")

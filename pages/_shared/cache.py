@@ -29,7 +29,8 @@ from resmem_core.evaluation.metrics import calibration_change_intervals
 from resmem_core.evaluation.slices import Slice
 from resmem_core.evaluation.slices import slices as slices_of
 from resmem_core.evaluation.tuning import Tuned, ks_to_try
-from resmem_core.experiment.prepare import Experiment, ExperimentConfig, prepare
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import Experiment, prepare_examples
 from resmem_core.experiment.runs import Runs
 from resmem_core.memory.edits import Edits
 from resmem_core.memory.explain import Explanation
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 def open_experiment(config: ExperimentConfig) -> Experiment:
     """Return the experiment without training anything; memory edits are made on the one that is open already."""
     if not config.edits:
-        return prepare(config, may_wait=False)
+        return prepare_examples(config, may_wait=False)
     original = open_experiment(replace(config, edits=""))
     return original.edited(Edits.load(Store(), config.edits, original.dataset))
 
@@ -120,7 +121,7 @@ def comparison(a: ExperimentConfig, a_params: Params, b: ExperimentConfig, b_par
 @st.cache_data(max_entries=256, show_spinner="Opening the seeds…", hash_funcs=BY_DATA)
 def seed_result(config: ExperimentConfig) -> SeedResult:
     """Return what one seed gives; the experiment itself is not kept open."""
-    return judge(prepare(config, may_wait=False))
+    return judge(prepare_examples(config, may_wait=False))
 
 
 @st.cache_data(max_entries=16, show_spinner=False, hash_funcs=BY_DATA)

@@ -7,8 +7,7 @@ from streamlit.navigation.page import StreamlitPage
 
 from pages._shared.sidebar import sidebar
 from pages._shared.state import load, show_notes
-from resmem_core.cli.settings import Settings
-from resmem_core.cli.text_settings import Language
+from resmem_core.cli.settings import Language, Settings
 from resmem_core.common.forms import Form
 from resmem_core.teaching.curve import Curve
 from resmem_core.teaching.playground import Playground

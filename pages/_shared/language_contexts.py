@@ -11,11 +11,11 @@ from pages._shared.language_opening import Opened
 from pages._shared.language_text import Found, Passage, code, contexts, paragraph, short, visible
 from pages._shared.share import share_form, show_code
 from pages._shared.state import bound
-from resmem_core.cli.text_settings import LEAST_AROUND, MOST_AROUND, MOST_SHOWN
+from resmem_core.cli.settings import LEAST_AROUND, MOST_AROUND, MOST_SHOWN
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.evaluation.metrics import outcomes
-from resmem_core.experiment.text_config import point_code
-from resmem_core.memory.text_explain import TokenExplanation
+from resmem_core.experiment.code import point_code
+from resmem_core.memory.explain import Explanation
 from resmem_core.plots.language import TOKENS, next_token_bars
 
 AFTER = 12  # tokens shown after the one that came next
@@ -29,15 +29,15 @@ OUTCOMES = {
 }
 
 
-def asked_text(shown: Opened, asked: TokenExplanation) -> None:
+def asked_text(shown: Opened, asked: Explanation) -> None:
     """Show the end of the context, and the token that came next where it is known."""
     tokenizer, some = shown.experiment.tokenizer, asked.context[-ASKED:]
-    token = "" if asked.label is None else tokenizer.pieces([asked.label])[0]
+    token = "" if not asked.is_known else tokenizer.pieces([asked.label])[0]
     more = "… " if len(asked.context) > len(some) else ""
     st.html(paragraph(Passage(more + tokenizer.decode(some), "", token, "").html()))
 
 
-def taken_apart(shown: Opened, asked: TokenExplanation, name: str) -> None:
+def taken_apart(shown: Opened, asked: Explanation, name: str) -> None:
     """Show all there is to know of one prediction; `name` tells it from others in files and keys."""
     verdict(shown, asked)
     distribution(shown, asked, name)
@@ -51,14 +51,14 @@ def share_point(shown: Opened, point: int) -> None:
     show_code(shown.code(point_code(point)))
 
 
-def verdict(shown: Opened, asked: TokenExplanation) -> None:
+def verdict(shown: Opened, asked: Explanation) -> None:
     """Say what base and ResMem predict."""
     base, resmem = asked.base_prediction, asked.prediction
     said = (
         f"Base says {_named(shown, base)} (probability {asked.base_alone[base]:.1%}), ResMem "
         f"{_named(shown, resmem)} (score {asked.scores[resmem]:.3f})"
     )
-    if asked.label is not None:
+    if asked.is_known:
         right = np.array([[token == asked.label] for token in (base, resmem)])
         outcome = OUTCOMES[str(outcomes(*right)[0])]
         said += f"; it is {_named(shown, asked.label)}: **{outcome}**"
@@ -69,7 +69,7 @@ def _named(shown: Opened, token: int) -> str:
     return code(shown.experiment.tokenizer.pieces([token])[0])
 
 
-def distribution(shown: Opened, asked: TokenExplanation, name: str) -> None:
+def distribution(shown: Opened, asked: Explanation, name: str) -> None:
     """Show the distribution over the likeliest tokens."""
     tokens = asked.top(TOKENS)
     texts = [short(piece) for piece in shown.experiment.tokenizer.pieces(tokens)]
@@ -111,7 +111,7 @@ def distribution(shown: Opened, asked: TokenExplanation, name: str) -> None:
         )
 
 
-def retrieved(shown: Opened, asked: TokenExplanation) -> None:
+def retrieved(shown: Opened, asked: Explanation) -> None:
     """Show the training contexts that vote, nearest first."""
     form, pieces = shown.form, shown.experiment.tokenizer.pieces
     st.header("Retrieved contexts")
@@ -136,12 +136,12 @@ def retrieved(shown: Opened, asked: TokenExplanation) -> None:
             help="How far back each is shown.",
             **bound("around", form.around),
         )
-    token = asked.prediction if asked.label is None else asked.label
-    called = "the token that ResMem predicts" if asked.label is None else "the right token"
-    adds = asked.contribution(token)
+    token = asked.label if asked.is_known else asked.prediction
+    called = "the right token" if asked.is_known else "the token that ResMem predicts"
+    adds = asked.contributions[:, token]
     items = []
     for rank in ranks[:some]:
-        row = int(asked.rows[rank])
+        row = int(asked.ids[rank])
         context = shown.experiment.context(row, asked.context, before=form.around, after=AFTER)
         cut = len(shown.experiment.streams["train"].before(row, form.around + 1)) > form.around
         sign = " ✓" if asked.labels[rank] == asked.label else ""
@@ -159,15 +159,15 @@ def retrieved(shown: Opened, asked: TokenExplanation) -> None:
     st.caption(
         "Underlined: the end that it shares with the context asked about, token by token. In the box: the token that "
         f"came next there, which memory votes for. Above: what it adds to the score of {called}."
-        + (f" {some} of k = {len(asked.rows)} are shown; all vote." if some < len(asked.rows) else "")
+        + (f" {some} of k = {len(asked.ids)} are shown; all vote." if some < len(asked.ids) else "")
     )
 
 
-def _followed(shown: Opened, asked: TokenExplanation) -> IntArray:
+def _followed(shown: Opened, asked: Explanation) -> IntArray:
     """Show which tokens followed, and return the ranks, from 0, of the contexts that the one chosen followed."""
     tokens, weights, _ = _tallied(asked)
     if len(tokens) == 1:
-        return np.arange(len(asked.rows))
+        return np.arange(len(asked.ids))
     chosen = shown.form.followed if shown.form.followed in tokens else None
     texts = dict(zip(tokens.tolist(), shown.experiment.tokenizer.pieces(tokens), strict=True))
     shares = dict(zip(tokens.tolist(), weights.tolist(), strict=True))
@@ -184,10 +184,10 @@ def _followed(shown: Opened, asked: TokenExplanation) -> IntArray:
             place=str(shown.params),  # which the shares depend on
         ),
     )
-    return np.arange(len(asked.rows)) if chosen is None else np.flatnonzero(asked.labels == chosen)
+    return np.arange(len(asked.ids)) if chosen is None else np.flatnonzero(asked.labels == chosen)
 
 
-def _tallied(asked: TokenExplanation) -> tuple[IntArray, FloatArray, IntArray]:
+def _tallied(asked: Explanation) -> tuple[IntArray, FloatArray, IntArray]:
     """Return the tokens voted for, their shares of the vote, largest first, and how many contexts vote for each."""
     tokens, of = np.unique(asked.labels, return_inverse=True)
     weights = np.bincount(of, asked.weights).astype(np.float64)
@@ -195,7 +195,7 @@ def _tallied(asked: TokenExplanation) -> tuple[IntArray, FloatArray, IntArray]:
     return tokens[order], weights[order], np.bincount(of)[order]
 
 
-def votes(shown: Opened, asked: TokenExplanation) -> None:
+def votes(shown: Opened, asked: Explanation) -> None:
     """Show the neighbours summed up by the token that came next."""
     st.header("Votes")
     tokens, weights, counts = _tallied(asked)
@@ -213,7 +213,7 @@ def votes(shown: Opened, asked: TokenExplanation) -> None:
         ),
         hide_index=True,
         column_config={
-            "contexts": st.column_config.NumberColumn(help=f"Of the k = {len(asked.rows)} that vote."),
+            "contexts": st.column_config.NumberColumn(help=f"Of the k = {len(asked.ids)} that vote."),
             "weight": st.column_config.NumberColumn(format="percent", help="Their share of the vote."),
             "base": st.column_config.NumberColumn(format="%.4f", help="The base's probability of the token."),
             "memory": st.column_config.NumberColumn(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields
 from typing import Any
 
 import streamlit as st
@@ -12,12 +11,11 @@ from pages._shared.language_opening import Opened
 from pages._shared.scales import compact, log_scale
 from pages._shared.state import bound, change
 from pages._shared.text import plain
-from resmem_core.cli.text_settings import OBJECTIVES, Language
+from resmem_core.cli.settings import OBJECTIVES, Language
 from resmem_core.data import DATASETS
 from resmem_core.data.base import TEXT
 from resmem_core.data.tokenizers import TOKENIZERS, VOCABULARY
-from resmem_core.evaluation.text_tuning import largest_tried
-from resmem_core.experiment.text_config import OWN, LanguageConfig
+from resmem_core.experiment.config import OWN, fields_of
 from resmem_core.memory.indexes import AUTO, INDEXES
 from resmem_core.memory.types import Params
 from resmem_core.models import BACKBONES
@@ -50,9 +48,9 @@ def data_and_model(form: Language) -> None:
         return {"key": f"{place} {name}", "help": HELP[name]}
 
     def apply() -> None:
-        held = {f.name: st.session_state[f"{place} {f.name}"] for f in fields(LanguageConfig)}
+        held = {name: st.session_state[f"{place} {name}"] for name in fields_of(TEXT)}
         if held["tokenizer"] == OWN:  # only where the base model brings one, and then it follows from that
-            held["tokenizer"] = LanguageConfig.tokenizer
+            held["tokenizer"] = Language.tokenizer
         change(**held, **OF_ONE_EXPERIMENT)
 
     others = (f"{name.replace('_', ' ')} {value}" for name, value in config.told().items() if name not in SUMMED_UP)
@@ -121,7 +119,7 @@ def memory_controls(shown: Opened) -> None:
         **bound("objective", form.objective, also=UNTUNED),
     )
     if shown.is_tuned:
-        largest = " and ".join(largest_tried(params, shown.experiment.k_max))
+        largest = " and ".join(shown.tuned.largest_tried(shown.experiment.k_max, shown.experiment.memory.n_classes))
         st.caption(
             f"{_told(params)}: the best of {shown.tuned.n_settings:,} settings on validation for {form.objective}."
             + (f" Larger {largest} than this was not tried." if largest else "")

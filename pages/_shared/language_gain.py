@@ -16,8 +16,8 @@ from pages._shared.share import share_form, show_code
 from pages._shared.summary import sentence
 from pages._shared.text import plain
 from resmem_core.data.base import PARTS
-from resmem_core.evaluation.evaluate import METHODS
-from resmem_core.evaluation.text_evaluate import LanguageEvaluation, TokenGroup
+from resmem_core.evaluation.evaluate import METHODS, Evaluation
+from resmem_core.evaluation.figures import Band
 from resmem_core.plots.language import CALLED, band_accuracies, method_figures
 from resmem_core.plots.slices import slice_gains
 
@@ -42,7 +42,7 @@ def gain(shown: Opened) -> None:
     show_code(shown.code())
 
 
-def overall(shown: Opened, found: LanguageEvaluation) -> None:
+def overall(shown: Opened, found: Evaluation) -> None:
     """Show how good the methods are."""
     st.header("How good it is")
     against = found.versus
@@ -81,12 +81,12 @@ def overall(shown: Opened, found: LanguageEvaluation) -> None:
         },
         alt="Top-1 and top-5 accuracy and perplexity of the four methods, with the ends of their 95 % intervals",
     )
-    rival = found.rival
+    rival = found.rivals.interpolation
     st.caption(
         f"k, sigma and temperature of ResMem, its smoothing ({found.smoothing:.3g}), and kNN-LM's own k = {rival.k}, "
         f"sigma = {rival.sigma:.4g} and lambda = {rival.weight:g} were chosen on validation for {shown.form.objective}"
         f"{'' if shown.is_tuned else ', but for what you set by hand'}, and are judged here on test, "
-        f"text of {found.n_documents:,} documents that is neither trained on nor in memory. kNN-LM mixes 1 - lambda of "
+        f"text of {found.n_groups:,} documents that is neither trained on nor in memory. kNN-LM mixes 1 - lambda of "
         "the base's probabilities with lambda of the vote, in which a neighbour at distance d weighs exp(-d / sigma). "
         "Intervals and brackets: 95 %, by a bootstrap that draws whole documents, as the tokens of a text are not "
         "independent; those of differences are paired. Soft kNN alone has no perplexity: what no neighbour holds gets "
@@ -118,7 +118,7 @@ def _between(ends: tuple[float, float], written: str, factor: float = 1) -> str:
     return f" ({low} to {high})"
 
 
-def bands(found: LanguageEvaluation) -> None:
+def bands(found: Evaluation) -> None:
     """Show for which tokens memory makes a difference."""
     st.header("Rare and frequent tokens")
     _band(
@@ -146,7 +146,7 @@ def bands(found: LanguageEvaluation) -> None:
     )
 
 
-def _band(groups: Sequence[TokenGroup], axis: str, name: str, text: str) -> None:
+def _band(groups: Sequence[Band], axis: str, name: str, text: str) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         show(
@@ -178,7 +178,7 @@ def _band(groups: Sequence[TokenGroup], axis: str, name: str, text: str) -> None
         )
 
 
-def _row(group: TokenGroup, axis: str) -> dict[str, Any]:
+def _row(group: Band, axis: str) -> dict[str, Any]:
     return {
         axis: group.name,
         "tokens": group.n,
@@ -194,14 +194,14 @@ def _row(group: TokenGroup, axis: str) -> dict[str, Any]:
     }
 
 
-def material(shown: Opened, found: LanguageEvaluation) -> None:
+def material(shown: Opened, found: Evaluation) -> None:
     """Show what was trained on and remembered, and what test shares with it."""
     experiment = shown.experiment
     st.header("The text")
     with st.container(horizontal=True):
         for name, value, text in (
             ("Tokens in memory", experiment.n_memory, "All of the training text, each with the state before it."),
-            ("Test tokens", found.n, f"Text of {found.n_documents:,} documents."),
+            ("Test tokens", found.n, f"Text of {found.n_groups:,} documents."),
             ("Different tokens", experiment.tokenizer.size, "The vocabulary, C."),
             ("Tokens read", experiment.context_length, "The base model's context: so many tokens at most."),
         ):

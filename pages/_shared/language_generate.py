@@ -16,8 +16,8 @@ from pages._shared.language_text import paragraph, running
 from pages._shared.language_tokens import pick_token
 from pages._shared.share import share_form, show_code
 from pages._shared.state import bound
-from resmem_core.cli.text_settings import MOST_TOKENS, MOST_TYPED
-from resmem_core.experiment.text_config import generate_code
+from resmem_core.cli.settings import MOST_TOKENS, MOST_TYPED
+from resmem_core.experiment.code import generate_code
 from resmem_core.memory.generation import Generated
 
 WRITTEN = "language-written"

@@ -11,9 +11,9 @@ from pages._shared.language_test import jumps, point_of, to_token
 from pages._shared.share import share_form, show_code
 from pages._shared.state import bound, change
 from pages._shared.text import plain
-from resmem_core.cli.text_settings import MOST_TYPED
-from resmem_core.experiment.text_config import context_code
-from resmem_core.memory.text_explain import TokenExplanation
+from resmem_core.cli.settings import MOST_TYPED
+from resmem_core.experiment.code import context_code
+from resmem_core.memory.explain import Explanation
 
 
 def inside(shown: Opened) -> None:
@@ -86,7 +86,7 @@ def _in_test(shown: Opened) -> int:
     return point
 
 
-def _as_text(shown: Opened, asked: TokenExplanation) -> str:
+def _as_text(shown: Opened, asked: Explanation) -> str:
     """Return a context to type, all of which is read as the beginning of a document."""
     some = asked.context[-(shown.experiment.context_length - 1) :]
     return shown.experiment.tokenizer.decode(some)[-MOST_TYPED:]

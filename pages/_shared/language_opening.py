@@ -10,15 +10,15 @@ from pages._shared import language_cache as cache
 from pages._shared.background import prepared
 from pages._shared.stamps import look
 from pages._shared.text import plain
-from resmem_core.cli.text_settings import Language
+from resmem_core.cli.settings import Language
 from resmem_core.common.errors import InvalidParameterError, UnavailableError
 from resmem_core.data import parse_spec
 from resmem_core.data.base import TEXT
-from resmem_core.evaluation.text_tuning import LanguageTuned
+from resmem_core.evaluation.tuning import Tuned
+from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.jobs import Job
-from resmem_core.experiment.text_config import FIGURES, LanguageConfig
 from resmem_core.experiment.text_prepare import LanguageExperiment
-from resmem_core.memory.text_explain import TokenExplanation
+from resmem_core.memory.explain import Explanation
 from resmem_core.memory.types import Params
 from resmem_core.models import backbone_of
 from resmem_core.models.fitted import NeedsPreparing
@@ -32,7 +32,7 @@ class Opened:
     ----------
     form : Language
     experiment : LanguageExperiment
-    tuned : LanguageTuned
+    tuned : Tuned
         Chosen on validation for the form's objective.
     params : Params
         The setting shown.
@@ -40,11 +40,11 @@ class Opened:
 
     form: Language
     experiment: LanguageExperiment
-    tuned: LanguageTuned
+    tuned: Tuned
     params: Params
 
     @property
-    def config(self) -> LanguageConfig:
+    def config(self) -> ExperimentConfig:
         """The experiment's."""
         return self.experiment.config
 
@@ -58,16 +58,16 @@ class Opened:
         """The smoothing constant of the setting shown."""
         return cache.smoothing(self.config, self.params, self.form.objective)
 
-    def explain(self, context: tuple[int, ...]) -> TokenExplanation:
+    def explain(self, context: tuple[int, ...]) -> Explanation:
         """Take apart the prediction after a context."""
         return cache.explained(self.config, self.params, self.smoothing, context)
 
-    def explain_test(self, row: int) -> TokenExplanation:
+    def explain_test(self, row: int) -> Explanation:
         """Take apart the prediction of a test token."""
         return cache.explained_test(self.config, self.params, self.smoothing, row)
 
-    def code(self, work: str = FIGURES) -> str:
-        """Return the Python that opens what is shown, and does `work` with it: see `LanguageConfig.code`."""
+    def code(self, work: str | None = None) -> str:
+        """Return the Python that opens what is shown, and does `work` with it: see `ExperimentConfig.code`."""
         return self.config.code(None if self.is_tuned else self.params, work)
 
     def told(self) -> list[str]:
@@ -83,7 +83,7 @@ def opened(form: Language) -> Opened:
     experiment, tuned = prepared(
         lambda: _at_hand(config, form.objective),
         Job(config),
-        plain(f"{config.backbone} on {config.dataset}"),
+        plain(config.title),
         "Preparing reads the text, cuts it into tokens, trains the base model, remembers every token of the training "
         "part, finds the neighbours of the others, and chooses k, sigma and temperature on validation. The default "
         "takes about three minutes on two cores.",
@@ -92,7 +92,7 @@ def opened(form: Language) -> Opened:
     return Opened(form, experiment, tuned, _params(form, experiment, tuned.params))
 
 
-def _at_hand(config: LanguageConfig, objective: str) -> tuple[LanguageExperiment, LanguageTuned]:
+def _at_hand(config: ExperimentConfig, objective: str) -> tuple[LanguageExperiment, Tuned]:
     """Open what was prepared; nothing is fetched, and no text of unknown length read, before somebody asked for it."""
     loader, argument = parse_spec(config.dataset)
     backbone, of_backbone = backbone_of(config.backbone, TEXT)

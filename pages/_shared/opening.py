@@ -16,8 +16,9 @@ from resmem_core.cli.settings import Settings
 from resmem_core.common.errors import InvalidParameterError, ResMemError
 from resmem_core.data import parse_spec
 from resmem_core.data.base import IMAGE
+from resmem_core.experiment.config import PRECOMPUTED, ExperimentConfig
 from resmem_core.experiment.jobs import Job
-from resmem_core.experiment.prepare import PRECOMPUTED, Experiment, ExperimentConfig
+from resmem_core.experiment.prepare import Experiment
 from resmem_core.memory.types import Params
 from resmem_core.models import backbone_of
 from resmem_core.models.fitted import NeedsPreparing

@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages._shared.state import settings
 from resmem_core.common.forms import Form
-from resmem_core.experiment.prepare import ExperimentConfig
+from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.memory.types import Params
 
 

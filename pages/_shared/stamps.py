@@ -14,9 +14,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from resmem_core.data import DatasetLoader
-from resmem_core.experiment.config import Config
-from resmem_core.experiment.prepare import ExperimentConfig
-from resmem_core.experiment.text_config import LanguageConfig
+from resmem_core.experiment.config import ExperimentConfig
 
 REST = 20  # times as long as looking took, nobody looks again: a folder may hold a hundred thousand files
 
@@ -42,9 +40,9 @@ def look(dataset: str, loader: DatasetLoader, argument: str | None) -> None:
     st.session_state.setdefault("stamps", {})[dataset] = found.stamp
 
 
-def key_of(config: Config) -> tuple[str, str]:
+def key_of(config: ExperimentConfig) -> tuple[str, str]:
     """Return what tells an experiment from others, on the same data before it changed, too."""
     return repr(config), st.session_state.get("stamps", {}).get(config.dataset, "")
 
 
-BY_DATA: dict[str | type[Any], Callable[[Any], Any]] = {ExperimentConfig: key_of, LanguageConfig: key_of}
+BY_DATA: dict[str | type[Any], Callable[[Any], Any]] = {ExperimentConfig: key_of}

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,16 +17,15 @@ from numpy.typing import NDArray
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, about, silent
 from resmem_core.common.store import save_array
-from resmem_core.evaluation.tuning import best_cell, coarse_grid, coarse_sweep, standard_error
+from resmem_core.evaluation.tuning import Cell, best_cell, coarse_grid, coarse_sweep, standard_error
+from resmem_core.experiment.experiment import takes_long_to_sweep
 from resmem_core.experiment.prepare import Experiment
-from resmem_core.memory import sweep
-from resmem_core.memory.sweep import Grid, Sweep
+from resmem_core.memory.grid import Grid, Sweep
 from resmem_core.memory.types import Params
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-Cell: TypeAlias = tuple[int, int, int]  # numbers of a temperature, a sigma and a k
 SPLITS = ("validation", "test")
 AXES = ("temperature", "sigma", "k")
 
@@ -155,7 +154,7 @@ def grid_of(experiment: Experiment, *, may_wait: bool = True, progress: Progress
         If it is missing, would take long, and `may_wait` is False.
     """
     parts = {"validation": experiment.validation, "test": experiment.test}
-    grid = coarse_grid(experiment.k_max, experiment.sigma_scale)
+    grid = coarse_grid(experiment.memory, experiment.test, experiment.sigma_scale)
 
     def build(directory: Path) -> Mapping[str, Any]:
         base_right = {}
@@ -166,24 +165,22 @@ def grid_of(experiment: Experiment, *, may_wait: bool = True, progress: Progress
             base_right[part] = swept.base_right
         return {"base_right": base_right}
 
-    to_sweep = sum(map(len, parts.values())) * experiment.k_max * experiment.memory.n_classes
+    n_queries = sum(map(len, parts.values()))
     entry = experiment.keep(
         "grid",
         {"ks": grid.ks.tolist(), "sigmas": grid.sigmas.tolist(), "temperatures": grid.temperatures.tolist()},
         build,
-        quick=to_sweep < sweep.LARGE,
+        quick=not takes_long_to_sweep(n_queries, experiment.k_max, experiment.memory.n_classes),
         may_wait=may_wait,
         progress=progress,
     )
     validation, test = (
-        Sweep(
+        Sweep.counted(
             grid,
             len(queries),
             entry.info["base_right"][part],
             np.array(entry.array(f"{part}_right")),
             np.array(entry.array(f"{part}_fixed")),
-            nll=None,
-            brier=None,
         )
         for part, queries in parts.items()
     )

@@ -354,8 +354,8 @@ def _right(
     test, memory = experiment.test, experiment.memory
     p, n, k = distances.shape
     scores = resmem_scores(
-        np.tile(test.logits[rows], (p, 1)),
-        memory.logits,
+        np.tile(test.table[rows], (p, 1)),
+        memory.table,
         memory.labels,
         np.array(distances).reshape(-1, k),
         indices.reshape(-1, k).astype(np.int64),

@@ -200,7 +200,7 @@ def memory_table(experiment: Experiment, found: Influence, shapley: FloatArray |
             "row": rows,
             "name": (rows if data.train.names is None else data.train.names).astype(str).astype(object),
             "label": names[memory.labels],
-            "base": names[memory.logits.argmax(axis=1)],
+            "base": names[memory.table.argmax(axis=1)],
             "net": found.net,
             "fixed": found.fixed,
             "broken": found.broken,
@@ -223,18 +223,18 @@ class _Residuals:
     """
 
     def __init__(self, memory: Memory, temperature: float) -> None:
-        self._memory, self._temperature = memory, temperature
-        self._largest = memory.logits.max(axis=1).astype(np.float64)
+        self._logits, self._labels, self._temperature = memory.table, memory.labels, temperature
+        self._largest = self._logits.max(axis=1).astype(np.float64)
         parts = []
         for ids in _blocks(np.arange(len(memory)), memory.n_classes):
-            parts.append(np.exp((memory.logits[ids] - self._largest[ids, None]) / temperature).sum(axis=1))
+            parts.append(np.exp((self._logits[ids] - self._largest[ids, None]) / temperature).sum(axis=1))
         self._sums = np.concatenate(parts)
 
     def at(self, ids: IntArray, classes: IntArray) -> FloatArray:
         """Return r_i[c] of points in each row for the row's class, (B, k), (B,) -> (B, k)."""
         classes = classes[:, None]
-        below = self._memory.logits[ids, classes] - self._largest[ids]
-        own = self._memory.labels[ids] == classes
+        below = self._logits[ids, classes] - self._largest[ids]
+        own = self._labels[ids] == classes
         entries: FloatArray = own - np.exp(below / self._temperature) / self._sums[ids]
         return entries
 

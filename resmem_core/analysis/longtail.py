@@ -24,7 +24,8 @@ from resmem_core.data.base import IMAGE
 from resmem_core.data.corruption import tail_sizes
 from resmem_core.data.types import Dataset
 from resmem_core.experiment import prepare as experiment
-from resmem_core.experiment.prepare import PRECOMPUTED, Experiment, ExperimentConfig
+from resmem_core.experiment.config import PRECOMPUTED, ExperimentConfig
+from resmem_core.experiment.prepare import Experiment
 from resmem_core.memory.indexes import AUTO, INDEXES
 from resmem_core.models import backbone_of
 from resmem_core.models import fitted as base_model

@@ -10,7 +10,8 @@ import numpy as np
 
 from resmem_core.common.progress import Progress, silent
 from resmem_core.evaluation.evaluate import Evaluation
-from resmem_core.experiment.prepare import Experiment, ExperimentConfig
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import Experiment
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def judge(experiment: Experiment, progress: Progress = silent) -> SeedResult:
 
 def tuned_and_evaluated(experiment: Experiment, progress: Progress = silent) -> Evaluation:
     """Return the evaluation on test at the setting chosen on validation."""
-    return experiment.evaluate(experiment.tune(progress).params)
+    return experiment.evaluate(experiment.tune(progress=progress).params)
 
 
 def over_seeds(

@@ -9,15 +9,17 @@ from dataclasses import Field, dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from resmem_core.common.errors import InvalidParameterError
+from resmem_core.common.forms import flag
 from resmem_core.common.progress import Progress
 from resmem_core.common.registry import Registry
-from resmem_core.experiment.prepare import ExperimentConfig
+from resmem_core.data.base import IMAGE, TEXT
+from resmem_core.experiment.config import ExperimentConfig, fields_of
 from resmem_core.memory.types import Params
 
 if TYPE_CHECKING:
     from resmem_core.experiment.prepare import Experiment
 
-EXPERIMENT = tuple(f.name for f in fields(ExperimentConfig))
+EXPERIMENT = fields_of(IMAGE)
 NUMBERS = tuple(f.name for f in fields(Params))
 
 
@@ -49,16 +51,16 @@ def _reader(read: Callable[[str], Any]) -> Callable[[str], Any]:
     return convert
 
 
-def add_option(parser: Parser, field: Field[Any], *, of_text: bool = False) -> None:
-    """Add a field of a form as an option; one `of_text` is None unless given, so that others can refuse it."""
+def add_option(parser: Parser, field: Field[Any], of: str = "") -> None:
+    """Add a field of a form as an option, which the arguments hold only where it is given; `of`: what it is for."""
+    option, read = f"--{field.name.replace('_', '-')}", field.metadata["read"]
     default = "" if field.default in (None, "") else f" (default: {field.default})"
-    parser.add_argument(
-        f"--{field.name.replace('_', '-')}",
-        type=_reader(field.metadata["read"]),
-        default=None if of_text else field.default,
-        help=("of text: " if of_text else "") + field.metadata["help"] + default,
-        metavar=field.name.split("_")[-1].upper(),
-    )
+    text = of + field.metadata["help"] + default
+    if read is flag:
+        parser.add_argument(option, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=text)
+    else:
+        name = field.name.split("_")[-1].upper()
+        parser.add_argument(option, type=_reader(read), default=argparse.SUPPRESS, help=text, metavar=name)
 
 
 def _none(parser: Parser) -> None:
@@ -76,14 +78,14 @@ class Command:
     run : callable or None
         From the arguments and a progress callback to what was found; None where it takes text alone.
     options : tuple of str
-        The fields of `Settings` (of `Language`, where it takes text alone) that it takes. With `EXPERIMENT` among them,
-        `args.config` is the experiment they name; with `NUMBERS`, there is `--tune` as well.
+        The fields of `Settings` that it takes; where the dataset is text, that kind's fields (`fields_of`) stand in
+        place of `EXPERIMENT`. `args.config` is the experiment they name; with `NUMBERS`, there is `--tune` as well.
     arguments : callable
         Adds what is the command's own.
     of_text : callable or None
-        The same for a text dataset, whose `args.config` is a `LanguageConfig`; None where the command takes none.
+        The same as `run` for a text dataset; None where the command takes none.
     text_options : tuple of str
-        The fields of `Language` that it then takes besides those of its experiment.
+        The fields of `Language` that it then takes besides.
     """
 
     name: str
@@ -93,6 +95,13 @@ class Command:
     arguments: Callable[[Parser], None] = _none
     of_text: Callable[[argparse.Namespace, Progress], Output] | None = None
     text_options: tuple[str, ...] = ()
+
+    def takes(self, *, of_text: bool) -> tuple[str, ...]:
+        """Return the options that go with text, or with other datasets; none where it takes no such dataset."""
+        if not of_text:
+            return () if self.run is None else self.options
+        shared = [name for name in self.options if name not in EXPERIMENT]
+        return () if self.of_text is None else (*fields_of(TEXT), *shared, *self.text_options)
 
 
 COMMANDS: Registry[Command] = Registry("command", "resmem_core.cli.commands")
@@ -113,16 +122,16 @@ def prepared(
     """Return an experiment (that of the arguments), doing first what is missing; pages see it as its job."""
     config = args.config if config is None else config
     from resmem_core.experiment.jobs import Job
-    from resmem_core.experiment.prepare import prepare
+    from resmem_core.experiment.prepare import prepare_examples
 
     if args.device != "auto":
         from resmem_core.models.training import choose_device
 
         choose_device(args.device)  # a mistake is told even where nothing is left to compute
     with Job(config).reporting(progress) as told:
-        experiment = prepare(config, device=args.device, progress=told)
+        experiment = prepare_examples(config, device=args.device, progress=told)
         if tuned:
-            experiment.tune(told)
+            experiment.tune(progress=told)
         return experiment
 
 
@@ -134,7 +143,7 @@ def given_numbers(args: argparse.Namespace) -> dict[str, Any]:
 def params_of(args: argparse.Namespace, experiment: Experiment, progress: Progress) -> tuple[Params, str | None]:
     """Return the setting asked for, and the split it was tuned on."""
     if args.tune:
-        return experiment.tune(progress).params, "validation"
+        return experiment.tune(progress=progress).params, "validation"
     default = experiment.default_params()
     values = {**{name: getattr(default, name) for name in NUMBERS}, **given_numbers(args)}
     return experiment.check(Params(**values)), None

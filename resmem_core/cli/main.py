@@ -9,25 +9,20 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
-from typing import TYPE_CHECKING
+from dataclasses import Field
+from typing import TYPE_CHECKING, Any
 
-from resmem_core.cli.base import COMMANDS, NUMBERS, Command, Output, Parser, add_option, given_numbers
-from resmem_core.cli.settings import TABLE
-from resmem_core.cli.text_settings import Language
+from resmem_core.cli.base import COMMANDS, Command, Output, Parser, add_option, given_numbers
+from resmem_core.cli.settings import TABLE, ExperimentForm, Language, Settings
 from resmem_core.common.errors import InvalidParameterError, ResMemError
 from resmem_core.common.forms import table_of
 from resmem_core.common.progress import Step
 from resmem_core.data import parse_spec
 from resmem_core.data.base import TEXT
-from resmem_core.experiment.prepare import ExperimentConfig
-from resmem_core.experiment.text_config import LanguageConfig
+from resmem_core.experiment.config import TEXT_DATASET
 
 if TYPE_CHECKING:
     from tqdm import tqdm
-
-LANGUAGE = table_of(Language)
-TEXT_EXPERIMENT = ("tokenizer", "vocabulary")  # what a text experiment has beside what others have, too
 
 
 class Bar:
@@ -89,11 +84,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     command = COMMANDS.get(args.command)
     try:
-        if "dataset" in args:
-            if parse_spec(args.dataset)[0].kind == TEXT:
-                _of_text(args, command)
-            else:
-                _of_images(args, command)
+        if _table(command):
+            _complete(args, command)
     except InvalidParameterError as error:
         parser.error(str(error))
     if getattr(args, "tune", False) and (given := given_numbers(args)):
@@ -101,37 +93,43 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def _of_images(args: argparse.Namespace, command: Command) -> None:
-    if command.run is None:
-        raise InvalidParameterError(f"{command.name} takes a text dataset (such as python-docs), not {args.dataset!r}")
-    if given := [name for name in _text_options(command) if getattr(args, name) is not None]:
-        raise InvalidParameterError(
-            f"--{given[0].replace('_', '-')} goes with a text dataset (such as python-docs), not with {args.dataset!r}"
-        )
-    if "point" in command.options and args.point is None:
-        raise InvalidParameterError("--point is needed: the row of a test point")
-    args.config = ExperimentConfig(**{f.name: getattr(args, f.name) for f in fields(ExperimentConfig)})
-
-
-def _of_text(args: argparse.Namespace, command: Command) -> None:
-    if command.of_text is None:
+def _complete(args: argparse.Namespace, command: Command) -> None:
+    """Set what runs, `config` and every option that goes with the dataset's kind, by the options that were given."""
+    table = _table(command)
+    given = {name: value for name, value in vars(args).items() if name in table}
+    dataset = given.setdefault("dataset", table["dataset"].default)
+    of_text = parse_spec(dataset)[0].kind == TEXT
+    form: type[ExperimentForm] = Language if of_text else Settings
+    args.run = command.of_text if of_text else command.run
+    if args.run is None:
         able = ", ".join(sorted(c.name for c in COMMANDS if c.of_text is not None))
-        raise InvalidParameterError(f"{command.name} does not take the text dataset {args.dataset!r}; those do: {able}")
-    known = {f.name for f in fields(LanguageConfig)}
-    for name in command.options if command.run is not None else ():
-        if name not in (*known, *NUMBERS, "point") and getattr(args, name) != TABLE[name].default:
+        raise InvalidParameterError(
+            f"{command.name} does not take the text dataset {dataset!r}; those do: {able}"
+            if of_text
+            else f"{command.name} takes a text dataset (such as {TEXT_DATASET}), not {dataset!r}"
+        )
+    options = command.takes(of_text=of_text)
+    for name in given:
+        if name not in options:
+            option = f"--{name.replace('_', '-')}"
             raise InvalidParameterError(
-                f"--{name.replace('_', '-')} does not go with the text dataset {args.dataset!r}"
+                f"{option} does not go with the text dataset {dataset!r}"
+                if of_text
+                else f"{option} goes with a text dataset (such as {TEXT_DATASET}), not with {dataset!r}"
             )
-    for name in _text_options(command):
-        if getattr(args, name) is None:
-            setattr(args, name, LANGUAGE[name].default)
-    args.config = LanguageConfig(**{name: getattr(args, name) for name in known})
-    args.run = command.of_text
+    if "point" in options and "point" not in given and not of_text:
+        raise InvalidParameterError("--point is needed: the row of a test point")
+    asked = form(**given)
+    args.config = asked.experiment()
+    for name in options:
+        setattr(args, name, getattr(asked, name))
 
 
-def _text_options(command: Command) -> tuple[str, ...]:
-    return () if command.of_text is None else (*TEXT_EXPERIMENT, *command.text_options)
+def _table(command: Command) -> dict[str, Field[Any]]:
+    """Return the fields that a command takes as options by name: those of `Language` are of text alone."""
+    examples, text = command.takes(of_text=False), command.takes(of_text=True)
+    of_text = table_of(Language)
+    return {name: TABLE[name] if name in examples else of_text[name] for name in dict.fromkeys((*examples, *text))}
 
 
 def _parser() -> Parser:
@@ -147,18 +145,12 @@ def _parser() -> Parser:
 
 
 def _add_options(parser: Parser, command: Command) -> None:
-    table = TABLE if command.run is not None else LANGUAGE
-    for option in command.options:
-        field = table[option]
-        if option == "normalize":
-            parser.add_argument("--normalize", action=argparse.BooleanOptionalAction, help=field.metadata["help"])
-        else:
-            add_option(parser, field)
-    for option in _text_options(command):
-        add_option(parser, LANGUAGE[option], of_text=True)
-    if "dataset" in command.options:
+    table = _table(command)
+    for name, field in table.items():
+        add_option(parser, field, "of text: " if command.run and name not in command.options else "")
+    if "dataset" in table:
         parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
-    if "k" in command.options:
+    if "k" in table:
         parser.add_argument(
             "--tune", action="store_true", help="choose k, sigma and temperature on the validation split"
         )

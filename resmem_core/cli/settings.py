@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
 
 from resmem_core.analysis.grid import SPLITS
 from resmem_core.analysis.influence import RANKINGS
@@ -11,15 +12,26 @@ from resmem_core.analysis.longtail import AXES as LAB_AXES
 from resmem_core.analysis.longtail import MAX_SEEDS, SEEDS, read_values, written
 from resmem_core.analysis.near_duplicates import FRACTION
 from resmem_core.analysis.projection import COLORINGS, METHODS
+from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.forms import Form, between, flag, one_of, positive, setting, some_of, table_of, whole
-from resmem_core.data.base import PARTS
+from resmem_core.data import parse_spec
+from resmem_core.data.base import PARTS, TEXT
 from resmem_core.data.corruption import MAX_NOISE
 from resmem_core.evaluation.metrics import OUTCOMES
 from resmem_core.evaluation.slices import AXES
-from resmem_core.experiment.prepare import ExperimentConfig
+from resmem_core.experiment.config import BACKBONE, TEXT_DATASET, ExperimentConfig, fields_of
 from resmem_core.memory.edits import check_reference
 from resmem_core.memory.types import Params
 from resmem_core.plots.region import Region
+
+VIEWS = ("inside", "walk", "generate", "gain")  # of the page "Language"
+OBJECTIVES = ("accuracy", "perplexity")
+MOST_TYPED = 4_000  # characters of a text: it is in the address
+MOST_TOKENS = 200  # that are generated
+MOST_SHOWN = 64  # contexts
+LEAST_AROUND, MOST_AROUND = 5, 200  # tokens of each
+
+E = TypeVar("E", bound="ExperimentForm")
 
 
 def area(text: str) -> str:
@@ -33,18 +45,59 @@ def numbers(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class Settings(Form):
-    """What is shown: an experiment, a setting of the three numbers, and a place to look at.
+class ExperimentForm(Form):
+    """An experiment and a setting of the three numbers: what pages and commands of every kind of data can be told.
 
     None stands for a choice left to the data: the backbone's own recipe, or the setting chosen on validation.
     """
 
     dataset: str = setting("digits", str, "dataset; one that takes an argument has it after a colon (folder:PATH)")
-    backbone: str = setting("", str, "base model; default: linear, or what the dataset brings")
+    backbone: str = setting("", str, "base model; default: as suits the dataset, or what it brings")
     seed: int = setting(0, whole(0), "seed of the split and of the training")
     index: str = setting("exact", str, "nearest-neighbour index: exact, annoy, or auto, whichever is sooner done")
     epochs: int | None = setting(None, whole(1), "passes over the training split; default: the backbone's recipe")
-    limit_train: int | None = setting(None, whole(1), "train on, and remember, only so many examples")
+    limit_train: int | None = setting(None, whole(1), "train on, and remember, only so many examples (of text: tokens)")
+    k: int | None = setting(None, whole(1), "number of neighbours")
+    sigma: float | None = setting(None, positive, "bandwidth, in units of the embedding distance")
+    temperature: float | None = setting(None, positive, "divides the base model's logits")
+    point: int | None = setting(None, whole(0), "row of the test split")
+
+    of_text: ClassVar[bool] = False
+
+    def experiment(self) -> ExperimentConfig:
+        """Return the part that says which experiment it is.
+
+        Raises
+        ------
+        InvalidParameterError
+            If its fields do not go together, a name is unknown, or the dataset is of a kind that is shown elsewhere.
+        """
+        loader, _ = parse_spec(self.dataset, text=self.of_text)
+        return ExperimentConfig(**{name: getattr(self, name) for name in fields_of(loader.kind)})
+
+    def params(self, chosen: Params) -> Params:
+        """Return k, sigma and temperature, with those of `chosen` where they are left to the data."""
+        return Params(self.k or chosen.k, self.sigma or chosen.sigma, self.temperature or chosen.temperature)
+
+    def check(self) -> None:
+        """Do nothing where the experiment is a possible one.
+
+        Raises
+        ------
+        InvalidParameterError
+            As `experiment`.
+        """
+        self.experiment()
+
+    def fallback(self: E) -> E:
+        """Return the default experiment at the same k, sigma and temperature."""
+        return type(self)(k=self.k, sigma=self.sigma, temperature=self.temperature)
+
+
+@dataclass(frozen=True)
+class Settings(ExperimentForm):
+    """What is shown of an experiment on examples: images, or embeddings."""
+
     imbalance: float = setting(
         1.0, between(1, math.inf), "largest class over smallest class in train: a long tail of rare classes"
     )
@@ -53,10 +106,6 @@ class Settings(Form):
     )
     normalize: bool | None = setting(None, flag, "scale embeddings to length 1; default: as the backbone says")
     edits: str = setting("", check_reference, "reference of the edits made to memory; default: as it came")
-    k: int | None = setting(None, whole(1), "number of neighbours")
-    sigma: float | None = setting(None, positive, "bandwidth, in units of the embedding distance")
-    temperature: float | None = setting(None, positive, "divides the base model's logits")
-    point: int | None = setting(None, whole(0), "row of the test split")
     outcome: str = setting("fixed", one_of(OUTCOMES), "which test points are listed")
     of_class: str | None = setting(None, str, "list only points of this class")
     train_point: int | None = setting(None, whole(0), "row of the training split")
@@ -84,33 +133,42 @@ class Settings(Form):
     runs_of: str | None = setting(None, str, "list only experiments on this dataset")
     runs_with: str | None = setting(None, str, "list only experiments with this backbone")
 
-    def experiment(self) -> ExperimentConfig:
-        """Return the part that says which experiment it is.
 
-        Raises
-        ------
-        InvalidParameterError
-            If its fields do not go together, or a name is unknown.
-        """
-        return ExperimentConfig(**{f.name: getattr(self, f.name) for f in fields(ExperimentConfig)})
+@dataclass(frozen=True)
+class Language(ExperimentForm):
+    """What is shown of an experiment on text, by the page "Language"."""
 
-    def params(self, chosen: Params) -> Params:
-        """Return k, sigma and temperature, with those of `chosen` where they are left to the data."""
-        return Params(self.k or chosen.k, self.sigma or chosen.sigma, self.temperature or chosen.temperature)
+    dataset: str = setting(TEXT_DATASET, str, "text: python-docs, text:PATH or hf:NAME")
+    backbone: str = setting(BACKBONE[TEXT], str, "base model")
+    tokenizer: str = setting(ExperimentConfig.tokenizer, str, "what a token is: bpe, characters or words")
+    vocabulary: int = setting(ExperimentConfig.vocabulary, whole(2), "how many tokens there are at most")
+    objective: str = setting("accuracy", one_of(OBJECTIVES), "what is chosen for on validation: accuracy or perplexity")
+    view: str = setting("inside", one_of(VIEWS), f"which view: {', '.join(VIEWS)}")
+    context: str | None = setting(None, str, "a text, of which the next token is predicted")
+    shown: int = setting(8, whole(1, MOST_SHOWN), "retrieved contexts shown")
+    around: int = setting(30, whole(LEAST_AROUND, MOST_AROUND), "tokens shown of each before the one that came next")
+    followed: int | None = setting(None, whole(0), "list only contexts that this token followed: its id")
+    prompt: str = setting("The ", str, "a text to go on from")
+    tokens: int = setting(60, whole(1, MOST_TOKENS), "how many tokens are written")
+    heat: float = setting(0.0, between(0, 2), "sampling temperature; 0: always the likeliest token")
+    draw: int = setting(0, whole(0, 2**31 - 1), "seed of the sampling")
+
+    of_text: ClassVar[bool] = True
 
     def check(self) -> None:
-        """Do nothing where the experiment is a possible one.
+        """Do nothing where the experiment is a possible one, and its texts fit into an address.
 
         Raises
         ------
         InvalidParameterError
-            As `experiment`.
+            If they do not, and as `experiment`.
         """
-        self.experiment()
-
-    def fallback(self) -> Settings:
-        """Return the default experiment at the same k, sigma and temperature."""
-        return Settings(k=self.k, sigma=self.sigma, temperature=self.temperature)
+        super().check()
+        for text in (self.context or "", self.prompt):
+            if len(text) > MOST_TYPED:
+                raise InvalidParameterError(
+                    f"a text of {len(text):,} characters is too long for an address: {MOST_TYPED:,} is the most"
+                )
 
 
 TABLE = table_of(Settings)

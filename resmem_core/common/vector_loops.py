@@ -25,6 +25,11 @@ def read_only(dtype: types.Type, ndim: int) -> types.Array:
 inner = numba.njit(nogil=True, fastmath=FAST, cache=True, inline="never")
 
 
+def kernel(*arguments):
+    """Compile a function of these arguments that returns nothing."""
+    return numba.njit(types.void(*arguments), nogil=True, fastmath=FAST, cache=True)
+
+
 @inner
 def exponentials(x, scale, out):
     """Set out = 2 ** (scale * x), for x <= 0, to float32 precision."""
@@ -130,3 +135,14 @@ def simplex_threshold(scores, weight):
             return threshold
         previous = count
         threshold = max((above - weight) / count, np.float32(0))
+
+
+@inner
+def smoothed_nll(own, log_base, smoothing, floor):
+    """Return -log((1 - eps) q + eps p) of q and log p, in float64; where eps is 0, q is raised to `floor`."""
+    probability = np.float64(own)
+    if smoothing == 0:
+        return -np.log(max(probability, floor))
+    if probability > 0:
+        return -np.log((1 - smoothing) * probability + smoothing * np.exp(log_base))
+    return -(np.log(smoothing) + log_base)

@@ -1,115 +1,261 @@
-"""Base model, soft kNN, interpolation and ResMem on the same points, from the same neighbours."""
+"""Base model, soft kNN, interpolation and ResMem on the same points, from the same neighbours.
+
+Shapes: N points in memory, M points judged, C classes.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
 import numpy as np
 
-from resmem_core.common.threads import in_parallel, n_workers, one_thread
+from resmem_core.common.errors import InvalidParameterError
+from resmem_core.common.progress import Progress, about, silent
 from resmem_core.common.types import NLL_FLOOR, BoolArray, FloatArray, IntArray
-from resmem_core.evaluation import metrics
+from resmem_core.evaluation import figures, metrics
+from resmem_core.evaluation.figures import LIKELIHOODS, METHODS, Band, Figures, Interval, Versus, ends_of, finite
+from resmem_core.evaluation.judging import Judged, judge
 from resmem_core.evaluation.metrics import Calibration, ClassResult, Confidence
-from resmem_core.memory.residuals import (
-    interpolation_scores,
-    knn_scores,
-    neighbor_weights,
-    probabilities,
-    project_to_simplex,
-    weighted_rows,
-)
-from resmem_core.memory.sweep import KNN, sweep
+from resmem_core.memory.grid import KNN
+from resmem_core.memory.interpolation import OfVote, Rivals, interpolate
+from resmem_core.memory.sweep import sweep
 from resmem_core.memory.types import Memory, Params, Queries
-
-T = TypeVar("T")
-METHODS = ("base", "knn", "interpolation", "resmem")
-LAMBDAS = np.linspace(0, 1, 21).round(2)
-BLOCK = 2**18  # scores that a thread works on at a time: they stay in its cache
-TABLE = 2**26  # numbers up to which the base probabilities of all of memory are worked out at once
-SMALL = 2**20  # numbers below which a second thread does not pay
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
     """What one choice of k, sigma and temperature does to one split.
 
+    Where points come in groups, such as the documents of tokens, intervals are of bootstraps that draw whole groups,
+    and NaN where there is one group only.
+
     Attributes
     ----------
     params : Params
-    n : int
-        Points judged.
-    accuracy : dict
-        By method, one of `METHODS`.
-    interpolation_weight : float
-        The lambda of the interpolation, chosen on validation.
-    fixed, broken, both_right, both_wrong : int
-        Counts of points by outcome.
-    delta : float
-        Accuracy of ResMem less that of the base model.
-    delta_ci95 : tuple of float
-        Its paired bootstrap interval.
-    mcnemar_p : float
-        Exact p-value of fixed against broken.
-    confidence : dict of Confidence
-        "base" (at the same temperature) and "resmem" (scores projected onto the simplex), by point.
-    predictions : dict of ndarray, each of shape (M,)
-        By method.
-    outcome : ndarray of str, shape (M,)
-        One of `metrics.OUTCOMES` for each point.
-    labels : ndarray of int64, shape (M,)
+    smoothing : float
+        eps: what is called ResMem's probability is 1 - eps times its scores, projected onto the simplex, plus eps times
+        the base model's probabilities at temperature 1.
+    rivals : Rivals
+        The settings of soft kNN and of the interpolation.
+    judged : Judged
+    voted, mixed : OfVote
+        What soft kNN and the interpolation say.
+    labels : ndarray of int, shape (M,)
+    groups : ndarray of int, shape (M,), or None
     class_names : tuple of str, length C
+    class_counts : ndarray of int, shape (C,)
+        How often each class occurs in memory.
+    first_right : ndarray of int64, shape (M,)
+        Rank of the first neighbour that is of the point's class, 1 for the nearest; 0 where none of the k is.
+    nearest : ndarray of float32, shape (M,)
+        Distance of the nearest neighbour.
     """
 
     params: Params
-    n: int
-    accuracy: dict[str, float]
-    interpolation_weight: float
-    fixed: int
-    broken: int
-    both_right: int
-    both_wrong: int
-    delta: float
-    delta_ci95: tuple[float, float]
-    mcnemar_p: float
-    confidence: dict[str, Confidence]
-    predictions: dict[str, IntArray]
-    outcome: np.ndarray
+    smoothing: float
+    rivals: Rivals
+    judged: Judged
+    voted: OfVote
+    mixed: OfVote
     labels: IntArray
+    groups: IntArray | None
     class_names: tuple[str, ...]
+    class_counts: IntArray
+    first_right: IntArray
+    nearest: FloatArray
+
+    @property
+    def n(self) -> int:
+        """Points judged."""
+        return len(self.labels)
 
     @cached_property
-    def per_class(self) -> list[ClassResult]:
-        """What memory does to each class that occurs."""
-        return metrics.per_class(self.labels, self.right("base"), self.right("resmem"), self.class_names)
+    def n_groups(self) -> int:
+        """Groups that they are of; as many as points where each stands for itself."""
+        return self.n if self.groups is None else len(np.unique(self.groups))
+
+    @property
+    def predictions(self) -> dict[str, IntArray]:
+        """By method, one of `METHODS`, (M,) each."""
+        base, resmem = (of.predictions for of in self.judged)
+        found = (base, self.voted.predictions, self.mixed.predictions, resmem)
+        return dict(zip(METHODS, found, strict=True))
 
     def right(self, method: str) -> BoolArray:
         """Return which points a method of `METHODS` gets right, (M,)."""
         return self.predictions[method] == self.labels
 
     @cached_property
+    def accuracy(self) -> dict[str, float]:
+        """Share of the points that each method gets right."""
+        return {method: float(self.right(method).mean()) for method in METHODS}
+
+    @cached_property
+    def outcome(self) -> np.ndarray:
+        """One of `metrics.OUTCOMES` for each point, (M,)."""
+        return metrics.outcomes(self.right("base"), self.right("resmem"))
+
+    @cached_property
+    def _counts(self) -> dict[str, int]:
+        return {name: int((self.outcome == name).sum()) for name in metrics.OUTCOMES}
+
+    @property
+    def fixed(self) -> int:
+        """Points that base gets wrong and ResMem right."""
+        return self._counts["fixed"]
+
+    @property
+    def broken(self) -> int:
+        """Points that base gets right and ResMem wrong."""
+        return self._counts["broken"]
+
+    @property
+    def both_right(self) -> int:
+        """Points that both get right."""
+        return self._counts["both right"]
+
+    @property
+    def both_wrong(self) -> int:
+        """Points that both get wrong."""
+        return self._counts["both wrong"]
+
+    @property
+    def delta(self) -> float:
+        """Accuracy of ResMem less that of the base model."""
+        return (self.fixed - self.broken) / self.n
+
+    @cached_property
+    def delta_ci95(self) -> Interval:
+        """Its paired bootstrap interval."""
+        return metrics.gain_interval(self.right("base"), self.right("resmem"), self.groups)
+
+    @cached_property
+    def mcnemar_p(self) -> float:
+        """Exact p-value of fixed against broken; it takes points for independent, too small where they are not."""
+        return metrics.mcnemar_p(self.fixed, self.broken)
+
+    @cached_property
+    def per_class(self) -> list[ClassResult]:
+        """What memory does to each class that occurs; the intervals take points for independent."""
+        return metrics.per_class(self.labels, self.right("base"), self.right("resmem"), self.class_names)
+
+    @cached_property
+    def confidence(self) -> dict[str, Confidence]:
+        """Of "base", at temperature 1, and of "resmem", smoothed, by point."""
+        return self.judged.confidence(self.labels, self.smoothing)
+
+    @cached_property
     def calibration(self) -> dict[str, Calibration]:
         """How well the probabilities of base and ResMem match the labels."""
         return {method: of.calibration() for method, of in self.confidence.items()}
 
+    @cached_property
+    def figures(self) -> Figures:
+        """What the rest is summed up from."""
+        return Figures.of(self.judged, self.voted, self.mixed, self.smoothing, self.groups)
+
+    @cached_property
+    def _means(self) -> dict[str, float]:
+        return self.figures.means()
+
+    @cached_property
+    def _intervals(self) -> dict[str, Interval]:
+        return self.figures.intervals()
+
+    @property
+    def accuracy_ci95(self) -> dict[str, Interval]:
+        """Intervals of the accuracies."""
+        return {method: self._intervals[f"top1 {method}"] for method in METHODS}
+
+    @property
+    def accuracy_top5(self) -> dict[str, float]:
+        """Share of the points whose class is among the first five of each method."""
+        return {method: self._means[f"top5 {method}"] for method in METHODS}
+
+    @property
+    def accuracy_top5_ci95(self) -> dict[str, Interval]:
+        """Their intervals."""
+        return {method: self._intervals[f"top5 {method}"] for method in METHODS}
+
+    @cached_property
+    def perplexity(self) -> dict[str, float]:
+        """Exp of the mean negative log-likelihood.
+
+        Of "base" (at temperature 1), "interpolation", "resmem" (smoothed) and "resmem_projected" (not smoothed:
+        infinite as soon as one label is given probability 0).
+        """
+        of_methods = {method: self._means[f"nll {method}"] for method in LIKELIHOODS}
+        return {**of_methods, "resmem_projected": figures.perplexity(self.judged.nll(0.0))}
+
+    @property
+    def perplexity_ci95(self) -> dict[str, Interval]:
+        """Intervals of the first three."""
+        return {method: self._intervals[f"nll {method}"] for method in LIKELIHOODS}
+
+    @property
+    def probabilities(self) -> dict[str, FloatArray]:
+        """Of the label, by method of `LIKELIHOODS`, (M,) each."""
+        return {method: np.exp(-self.figures.column(f"nll {method}")) for method in LIKELIHOODS}
+
+    @property
+    def n_impossible(self) -> int:
+        """Points whose label ResMem's projected scores give probability 0."""
+        return int((self.judged.resmem.own == 0).sum())
+
+    @cached_property
+    def versus(self) -> dict[str, Versus]:
+        """ResMem beside "base" and "interpolation"."""
+        return {method: self.figures.against(method) for method in ("base", "interpolation")}
+
+    @cached_property
+    def by_frequency(self) -> list[Band]:
+        """By how often the right class occurs in memory."""
+        return list(self.figures.bands(figures.by_count(self.class_counts[self.labels])))
+
+    @cached_property
+    def by_neighbor(self) -> list[Band]:
+        """By `first_right`."""
+        return list(self.figures.bands(figures.by_rank(self.first_right, self.params.k)))
+
+    @cached_property
+    def by_distance(self) -> list[Band]:
+        """By fifths of `nearest`."""
+        return list(self.figures.bands(figures.by_distance(self.nearest)))
+
     def as_dict(self) -> dict[str, Any]:
-        """Return the numbers as plain values, for JSON."""
+        """Return the numbers as plain values, for JSON; what is no finite number is None."""
+        knn, mixed = self.rivals.knn, self.rivals.interpolation
         return {
             "k": self.params.k,
             "sigma": self.params.sigma,
             "temperature": self.params.temperature,
-            "lambda": self.interpolation_weight,
+            "smoothing": self.smoothing,
+            "rivals": {
+                "knn": {"k": knn.k, "sigma": knn.sigma},
+                "interpolation": {"k": mixed.k, "sigma": mixed.sigma, "lambda": mixed.weight},
+            },
+            "n_groups": self.n_groups,
             "accuracy": self.accuracy,
+            "accuracy_ci95": {method: ends_of(ends) for method, ends in self.accuracy_ci95.items()},
+            "accuracy_top5": self.accuracy_top5,
+            "accuracy_top5_ci95": {method: ends_of(ends) for method, ends in self.accuracy_top5_ci95.items()},
+            "perplexity": finite(self.perplexity),
+            "perplexity_ci95": {method: ends_of(ends) for method, ends in self.perplexity_ci95.items()},
+            "n_impossible": self.n_impossible,
             "delta": self.delta,
-            "delta_ci95": list(self.delta_ci95),
+            "delta_ci95": ends_of(self.delta_ci95),
+            "versus": {method: versus.as_dict() for method, versus in self.versus.items()},
             "fixed": self.fixed,
             "broken": self.broken,
             "both_right": self.both_right,
             "both_wrong": self.both_wrong,
             "mcnemar_p": self.mcnemar_p,
+            "by_frequency": [band.as_dict() for band in self.by_frequency],
+            "by_neighbor": [band.as_dict() for band in self.by_neighbor],
+            "by_distance": [band.as_dict() for band in self.by_distance],
             "per_class": [
                 {"name": c.name, "n": c.n, "base": c.base, "resmem": c.resmem, "gain_ci95": list(c.gain_ci95)}
                 for c in self.per_class
@@ -127,9 +273,12 @@ def evaluate(
     params: Params,
     class_names: tuple[str, ...],
     *,
-    interpolation_weight: float,
+    smoothing: float = 0.0,
+    rivals: Rivals | None = None,
+    class_counts: IntArray | None = None,
+    progress: Progress = silent,
 ) -> Evaluation:
-    """Judge the four methods on `queries`.
+    """Judge the four methods on `queries`, over all classes.
 
     Parameters
     ----------
@@ -140,159 +289,57 @@ def evaluate(
     params : Params
         k, sigma and temperature.
     class_names : tuple of str, length C
-    interpolation_weight : float
-        Lambda, from `choose_lambda` on the validation split.
+    smoothing : float
+        eps, 0 to 1, from `tune` or `choose_smoothing` on the validation split.
+    rivals : Rivals, optional
+        The settings of soft kNN and of the interpolation, from `tune`; `Rivals.untuned` unless given.
+    class_counts : ndarray of int, shape (C,), optional
+        How often each class occurs in memory, where not every row counts.
+    progress : callable
+        May raise `Cancelled`.
 
-    Returns
-    -------
-    Evaluation
+    Raises
+    ------
+    InvalidParameterError
+        If `smoothing` is out of range, there are no points, or shapes disagree.
     """
-    table = _memory_probabilities(memory, params.temperature)
+    if not 0 <= smoothing <= 1:
+        raise InvalidParameterError(f"smoothing={smoothing!r} must be a number between 0 and 1")
+    if class_counts is None:
+        class_counts = np.bincount(memory.labels, minlength=memory.n_classes)
+    if not len(class_counts) == len(class_names) == memory.n_classes:
+        raise InvalidParameterError(
+            f"{len(class_counts)} counts and {len(class_names)} names do not match {memory.n_classes} classes"
+        )
+    rivals = rivals or Rivals.untuned(params)
 
-    def judge(some: Queries, base: _Base) -> _Judged:
-        knn, indices, weights = _vote(memory, some, params)
-        expected = _expected(memory, table, indices, weights, params.temperature)
-        scores = (base.probabilities - expected) + knn  # as in `resmem_scores`
-        by_method = (knn, interpolation_scores(knn, base.probabilities, interpolation_weight), scores)
-        predictions = [base.predictions, *(values.argmax(axis=1) for values in by_method)]
-        confidence = Confidence.of(project_to_simplex(scores), some.labels, predictions[-1])
-        return _Judged(np.stack(predictions, axis=1), base.confidence, np.stack(confidence, axis=1))
+    def of_rival(name: str, called: str) -> OfVote:
+        rival = getattr(rivals, name)
+        return queries.latest.at(
+            name,
+            (memory, queries.neighbors, rival),
+            lambda: interpolate(memory, queries, rival, progress=about(progress, called)),
+        )
 
-    width = memory.n_classes * (params.k if table is None else 1)
-    parts = list(_block_by_block(judge, queries, params.temperature, width))
-    judged = _Judged(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
-    predictions = dict(zip(METHODS, judged.predictions.T, strict=True))
-    right = {method: predicted == queries.labels for method, predicted in predictions.items()}
-    outcome = metrics.outcomes(right["base"], right["resmem"])
-    fixed, broken, both_right, both_wrong = (int((outcome == name).sum()) for name in metrics.OUTCOMES)
+    near = queries.neighbors.indices[:, : params.k]
+    found = memory.labels[near] == queries.labels[:, None]
     return Evaluation(
         params=params,
-        n=len(queries),
-        accuracy={method: float(values.mean()) for method, values in right.items()},
-        interpolation_weight=interpolation_weight,
-        fixed=fixed,
-        broken=broken,
-        both_right=both_right,
-        both_wrong=both_wrong,
-        delta=(fixed - broken) / len(queries),
-        delta_ci95=metrics.delta_interval(fixed, broken, len(queries)),
-        mcnemar_p=metrics.mcnemar_p(fixed, broken),
-        confidence={"base": _confidence(judged.base), "resmem": _confidence(judged.resmem)},
-        predictions=predictions,
-        outcome=outcome,
+        smoothing=smoothing,
+        rivals=rivals,
+        judged=judge(memory, queries, params, progress=about(progress, "ResMem")),
+        voted=of_rival("knn", "soft kNN"),
+        mixed=of_rival("interpolation", "interpolation"),
         labels=queries.labels,
+        groups=queries.groups,
         class_names=class_names,
+        class_counts=class_counts,
+        first_right=np.where(found.any(axis=1), found.argmax(axis=1) + 1, 0),
+        nearest=queries.neighbors.distances[:, 0],
     )
-
-
-def _confidence(rows: FloatArray) -> Confidence:
-    own, squares, largest, right = np.ascontiguousarray(rows.T)
-    return Confidence(own, squares, largest, right.astype(bool))
-
-
-def choose_lambda(memory: Memory, validation: Queries, params: Params) -> float:
-    """Return the interpolation weight of `LAMBDAS` with the best accuracy on validation; ties go to the smaller."""
-
-    def right(some: Queries, base: _Base) -> IntArray:
-        knn, *_ = _vote(memory, some, params)
-        winner = knn.argmax(axis=1)
-        differ = winner != base.predictions  # where both name a class, so does every mixture of them
-        low, high = _winning_weights(knn[differ], base.probabilities[differ], some.labels[differ])
-        mixed = ((low <= LAMBDAS[:, None]) & (LAMBDAS[:, None] <= high)).sum(axis=1)
-        return mixed + ((winner == some.labels) & ~differ).sum()
-
-    reached = np.sum(list(_block_by_block(right, validation, params.temperature, memory.n_classes)), axis=0)
-    return float(LAMBDAS[int(np.argmax(reached))])
-
-
-def _winning_weights(knn: FloatArray, base: FloatArray, labels: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Return from which to which lambda the label's interpolated score is the largest, (B,) and (B,).
-
-    The label's lead over another class is linear in lambda, so each class allows an interval; they are intersected.
-    Where it never wins, the lower end is the higher. Of equal scores the first class wins, as in argmax.
-    """
-    rows = np.arange(len(labels))
-    tie = np.float32(1e-6) * (np.arange(base.shape[1]) < labels[:, None])
-    of_base = base[rows, labels, None] - base - tie  # the leads at 0
-    slope = knn[rows, labels, None] - knn - tie - of_base
-    with np.errstate(divide="ignore", invalid="ignore"):
-        even = -of_base / slope  # where the lead is 0; infinite for one that never changes
-    even[np.isnan(even)] = 0  # the label itself, and what it is always even with
-    low = np.where(slope >= 0, even, 0).max(axis=1)
-    high = np.where(slope < 0, even, 1).min(axis=1)
-    return low, high
 
 
 def accuracy_by_k(memory: Memory, queries: Queries, params: Params, ks: Sequence[int]) -> dict[str, list[float]]:
     """Return the accuracy of soft kNN and ResMem at each k of `ks`, the other two numbers as in `params`."""
     swept = sweep(memory, queries, ks=ks, sigmas=[params.sigma], temperatures=[KNN, params.temperature])
     return dict(zip(("knn", "resmem"), swept.accuracy[:, 0].tolist(), strict=True))
-
-
-class _Judged(NamedTuple):
-    """What is kept of B queries: a row of predictions by method, and the fields of `Confidence` by row."""
-
-    predictions: IntArray  # (B, 4)
-    base: FloatArray  # (B, 4)
-    resmem: FloatArray  # (B, 4)
-
-
-class _Base(NamedTuple):
-    """What the base model alone says of B queries: it stays when k or sigma is turned."""
-
-    probabilities: FloatArray  # (B, C)
-    predictions: IntArray  # (B,)
-    confidence: FloatArray  # (B, 4)
-
-    @classmethod
-    def of(cls, queries: Queries, temperature: float) -> _Base:
-        p = probabilities(queries.logits, temperature)
-        # Predictions from the logits: a very high temperature would round probabilities to a tie.
-        confidence: FloatArray = np.stack(Confidence.of(p, queries.labels), axis=1)
-        return cls(p, queries.logits.argmax(axis=1), confidence)
-
-    def take(self, rows: slice) -> _Base:
-        return _Base(self.probabilities[rows], self.predictions[rows], self.confidence[rows])
-
-
-def _vote(memory: Memory, queries: Queries, params: Params) -> tuple[FloatArray, IntArray, FloatArray]:
-    """Return soft kNN's scores, (B, C), and the neighbours' ids and weights, (B, k) each."""
-    near = queries.neighbors.first(params.k)
-    indices, weights = np.ascontiguousarray(near.indices), neighbor_weights(near.distances, params.sigma)
-    return knn_scores(memory.labels, indices, weights, memory.n_classes), indices, weights
-
-
-def _memory_probabilities(memory: Memory, temperature: float) -> FloatArray | None:
-    """Return p_T of all memory points, (N, C), or None if that is too much to keep at hand."""
-    if memory.logits.size > TABLE:
-        return None
-    with one_thread(memory.logits.size < SMALL):
-        return memory.latest.at(temperature, lambda: probabilities(memory.logits, temperature))
-
-
-def _expected(
-    memory: Memory, table: FloatArray | None, indices: IntArray, weights: FloatArray, temperature: float
-) -> FloatArray:
-    """Return sum_i w_i p_T(x_i) over the neighbours, (B, k), (B, k) -> (B, C)."""
-    if table is None:
-        table = probabilities(memory.logits[indices.ravel()], temperature)
-        indices = np.arange(indices.size).reshape(indices.shape)
-    return weighted_rows(table, indices, weights)
-
-
-def _block_by_block(
-    judge: Callable[[Queries, _Base], T], queries: Queries, temperature: float, width: int
-) -> Iterator[T]:
-    """Yield what `judge` finds of some queries after the other, from all cores; a query needs `width` numbers."""
-    size = max(1, min(BLOCK // width, math.ceil(len(queries) / n_workers())))
-
-    def of_block(start: int) -> T:
-        rows = slice(start, start + size)
-        some = queries.take(rows)
-        return judge(some, base.take(rows) if base is not None else _Base.of(some, temperature))
-
-    with one_thread(queries.logits.size < SMALL):
-        kept = queries.logits.size <= TABLE
-        base = queries.latest.at(temperature, lambda: _Base.of(queries, temperature)) if kept else None
-    with one_thread(True):  # each of the workers
-        yield from in_parallel(of_block, range(0, len(queries), size))

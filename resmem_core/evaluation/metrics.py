@@ -39,6 +39,29 @@ def delta_interval(fixed: int, broken: int, n: int, *, seed: int = 0, resamples:
     return _middle_95((counts[:, 0] - counts[:, 1]) / n)
 
 
+def gain_interval(
+    before: BoolArray, after: BoolArray, groups: IntArray | None, members: BoolArray | None = None
+) -> tuple[float, float]:
+    """Return the paired bootstrap 95 % interval of an accuracy after less before.
+
+    Parameters
+    ----------
+    before, after : ndarray of bool, shape (M,)
+        Which points are right.
+    groups : ndarray of int, shape (M,), or None
+        Whole groups of points are drawn; None: single points.
+    members : ndarray of bool, shape (M,), optional
+        The points that count; all unless given. Groups are drawn from all, also those that have no such point.
+    """
+    members = np.ones(len(before), bool) if members is None else members
+    if groups is None:
+        fixed, broken = int((members & after & ~before).sum()), int((members & before & ~after).sum())
+        return delta_interval(fixed, broken, int(members.sum()))
+    sums = np.stack([members, members & after, members & before], axis=1).astype(np.float64)
+    low, high = block_intervals(sums, groups, lambda s: (s[:, 1:2] - s[:, 2:]) / s[:, :1])[0]
+    return float(low), float(high)
+
+
 def mcnemar_p(fixed: int, broken: int) -> float:
     """Return the exact two-sided p-value that memory fixes as often as it breaks (McNemar's test).
 

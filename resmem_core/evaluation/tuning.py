@@ -1,4 +1,7 @@
-"""Choose k, sigma and temperature on the validation split."""
+"""Choose k, sigma, temperature and smoothing on the validation split, and the settings of the rivals likewise.
+
+Shapes: T temperatures, S sigmas, G values of k.
+"""
 
 from __future__ import annotations
 
@@ -11,47 +14,107 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, called, silent
-from resmem_core.memory.sweep import Grid, Sweep, sweep
+from resmem_core.common.types import FloatArray, IntArray
+from resmem_core.evaluation import figures
+from resmem_core.evaluation.figures import METHODS, Figures
+from resmem_core.evaluation.judging import Judged, judge
+from resmem_core.memory.grid import Grid, Sweep
+from resmem_core.memory.interpolation import Rival, Rivals, interpolate, sweep_interpolation
+from resmem_core.memory.sweep import engine_for, sweep
 from resmem_core.memory.types import Memory, Params, Queries
 
+Cell = tuple[int, int, int]  # numbers of a temperature, a sigma and a k
+OBJECTIVES = ("accuracy", "perplexity")
 KS = (1, 2, 3, 4, 5, 7, 9, 12, 15, 20, 25, 30, 40, 50, 65, 80, 100, 130, 160, 200, 256)
-SIGMA_FACTORS = 2.0 ** np.arange(-3, 5.5, 0.5)
-TEMPERATURES = 2.0 ** np.arange(-2, 3.5, 0.5)
-STEPS = 2.0 ** np.arange(-0.375, 0.4, 0.125)  # between a sigma or temperature of the grid and the next
+SMOOTHINGS = (0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
+LAMBDAS = np.linspace(0, 0.95, 20).round(2)  # at 1, what no neighbour holds would have probability 0
+LAMBDA_STEPS = np.arange(-0.04, 0.05, 0.01)
+FOR_SMOOTHING = 4096  # validation points that the smoothing constant of a setting by hand is chosen on
+FINE_SMOOTHINGS = np.array([0.001, 0.002, 0.005, *np.arange(0.01, 1.005, 0.01).round(2)])
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """How finely settings are tried.
+
+    Attributes
+    ----------
+    sigmas : ndarray
+        Of the coarse grid, in units of the scale.
+    temperatures : ndarray
+        Of the coarse grid.
+    fine_sigmas, fine_temperatures : ndarray
+        Factors between a sigma or temperature of the coarse grid and the next.
+    ks : int or None
+        Values of k tried from the one before the best to the one after; None: all there are.
+    """
+
+    sigmas: FloatArray
+    temperatures: FloatArray
+    fine_sigmas: FloatArray
+    fine_temperatures: FloatArray
+    ks: int | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as plain values, for keys."""
+        return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in vars(self).items()}
+
+
+EIGHTHS = 2.0 ** np.arange(-0.375, 0.4, 0.125)
+STEPS = {
+    "dense": Steps(2.0 ** np.arange(-3, 5.5, 0.5), 2.0 ** np.arange(-2, 3.5, 0.5), EIGHTHS, EIGHTHS, None),
+    # A setting takes many times as long where classes are many.
+    "sparse": Steps(
+        2.0 ** np.arange(-3, 5.5, 1), 2.0 ** np.arange(-1, 3.5, 0.5), 2.0 ** np.arange(-0.75, 0.8, 0.25), EIGHTHS, 8
+    ),
+}
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """The setting chosen, how sharply, and what it took.
+    """The settings chosen, how sharply, and what it took.
 
     Attributes
     ----------
+    objective : str
+        One of `OBJECTIVES`.
     params : Params
-    accuracy : float
-        ResMem's accuracy on the validation split at that setting: optimistic, as it was chosen for it.
-    base_accuracy : float
-        The base model's on the same split.
+        Of ResMem.
+    smoothing : float
+        eps, the share of the base model's probabilities.
+    rivals : Rivals
+        The settings of soft kNN and of the interpolation, chosen by the same objective.
+    accuracy, perplexity : dict of float
+        By method on the validation split: optimistic for all but "base", as they were chosen for it.
     standard_error : float
-        Of the accuracy.
+        Of what ResMem was chosen by, taking points for independent: of the accuracy, or of the mean negative
+        log-likelihood in nats.
     k_range, sigma_range, temperature_range : tuple of 2 numbers
         How far each can be moved, the other two left where they are, before more than one standard error is lost.
     flat : float
         Share of the whole grid that is within one standard error of the chosen setting, 0 to 1.
+    undecided : int
+        At most so many points were counted right at some setting though a class outside the support may have won.
     n_settings : int
-        Settings tried.
+        Settings tried, of all methods.
     seconds : float
         Wall-clock time it took.
     """
 
+    objective: str
     params: Params
-    accuracy: float
-    base_accuracy: float
+    smoothing: float
+    rivals: Rivals
+    accuracy: dict[str, float]
+    perplexity: dict[str, float]
     standard_error: float
     k_range: tuple[int, int]
     sigma_range: tuple[float, float]
     temperature_range: tuple[float, float]
     flat: float
+    undecided: int
     n_settings: int
     seconds: float
 
@@ -59,10 +122,19 @@ class Tuned:
         """Say in words how sharply the setting was chosen."""
         ranges = {"k": self.k_range, "sigma": self.sigma_range, "temperature": self.temperature_range}
         near = ", ".join(f"{name} from {low:.3g} to {high:.3g}" for name, (low, high) in ranges.items())
-        return (
-            f"Within one standard error ({100 * self.standard_error:.1f} points) of it: {near}, each alone; "
-            f"{self.flat:.0%} of the grid."
+        error = (
+            f"{100 * self.standard_error:.1f} points"
+            if self.objective == "accuracy"
+            else f"{self.standard_error:.2g} nats"
         )
+        return f"Within one standard error ({error}) of it: {near}, each alone; {self.flat:.0%} of the grid."
+
+    def largest_tried(self, k_max: int, n_classes: int) -> list[str]:
+        """Return which of k and temperature, as chosen, are the largest that are tried; `k_max` is that k."""
+        steps = STEPS[engine_for(n_classes)]
+        hottest = steps.temperatures[-1] * steps.fine_temperatures[-1]
+        found = {"k": self.params.k >= k_max, "temperature": self.params.temperature >= 0.999 * hottest}
+        return [name for name, is_largest in found.items() if is_largest]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as plain values, for JSON."""
@@ -72,11 +144,28 @@ class Tuned:
     def from_dict(cls, values: Mapping[str, Any]) -> Tuned:
         """Return what `as_dict` gave, after its way through JSON."""
         ranges = {name: tuple(values[name]) for name in ("k_range", "sigma_range", "temperature_range")}
-        return cls(**{**values, **ranges, "params": Params(**values["params"])})
+        params, rivals = Params(**values["params"]), Rivals.from_dict(values["rivals"])
+        return cls(**{**values, **ranges, "params": params, "rivals": rivals})
 
 
-def tune(memory: Memory, validation: Queries, sigma_scale: float, progress: Progress = silent) -> Tuned:
-    """Return the best setting by accuracy on `validation`: of a full grid, then of a finer one around its winner.
+def constants(n_classes: int) -> dict[str, Any]:
+    """Return what a choice depends on beside the points, as plain values, for keys."""
+    return {
+        "ks": list(KS),
+        "steps": STEPS[engine_for(n_classes)].as_dict(),
+        "smoothings": [list(SMOOTHINGS), FINE_SMOOTHINGS.tolist()],
+        "lambdas": [LAMBDAS.tolist(), LAMBDA_STEPS.tolist()],
+    }
+
+
+def tune(
+    memory: Memory,
+    validation: Queries,
+    sigma_scale: float,
+    objective: str = "accuracy",
+    progress: Progress = silent,
+) -> Tuned:
+    """Return the best settings on `validation`: of a full grid, then of a finer one around its winner.
 
     Parameters
     ----------
@@ -85,53 +174,215 @@ def tune(memory: Memory, validation: Queries, sigma_scale: float, progress: Prog
         Points that were neither trained on nor are in memory.
     sigma_scale : float
         The unit of the sigmas tried, a typical distance to the nearest neighbour.
+    objective : str
+        "accuracy" chooses k, sigma and temperature by top-1 accuracy, and then the smoothing by perplexity;
+        "perplexity" chooses all by the perplexity of the smoothed scores. Rivals are chosen likewise.
     progress : callable
-        Told how many points both grids were judged on; may raise `Cancelled`.
+        Told how far each stage is; may raise `Cancelled`.
 
     Returns
     -------
     Tuned
-        Equal accuracies go to the smaller k, then to the temperature nearest 1, then to the sigma nearest the scale.
+        Equals go to the smaller k, then to the temperature nearest 1, then to the sigma nearest the scale.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is no such objective, or for what `sweep` refuses.
     """
+    if objective not in OBJECTIVES:
+        raise InvalidParameterError(f"objective={objective!r} must be one of: {', '.join(OBJECTIVES)}")
     began = time.perf_counter()
-    coarse = coarse_sweep(memory, validation, sigma_scale, called(progress, "Choosing on validation"))
-    ks = coarse.grid.ks.tolist()
-    t, s, g = best_cell(coarse, sigma_scale)
-    winner = coarse.grid.params(t, s, g)
-    fine = sweep(
-        memory,
-        validation,
-        ks=range(ks[max(0, g - 1)], ks[min(g + 1, len(ks) - 1)] + 1),
-        sigmas=winner.sigma * STEPS,
-        temperatures=winner.temperature * STEPS,
-        progress=called(progress, "Choosing more finely"),
+    task = Choice(memory, validation, sigma_scale, objective, progress)
+    peak = task.of_resmem()
+    judged = judge(memory, validation, peak.params, progress=called(progress, "Judging the choice"))
+    smoothing = best_smoothing(judged)
+    rivals, n_rivals = task.of_rivals()
+    voted, mixed = (
+        interpolate(memory, validation, rival, progress=called(progress, "Judging the rivals' choice"))
+        for rival in (rivals.knn, rivals.interpolation)
     )
-    best = best_cell(fine, sigma_scale)
-    params, accuracy = fine.grid.params(*best), float(fine.accuracy[best])
-    error = standard_error(int(fine.right[best]), len(validation))
-    near = coarse.accuracy >= accuracy - error
+    means = Figures.of(judged, voted, mixed, smoothing, None).means()
+
+    n, nll, right = len(validation), judged.nll(smoothing), int((judged.resmem.ranks == 0).sum())
+    error = standard_error(right, n) if objective == "accuracy" else float(nll.std()) / math.sqrt(n)
     return Tuned(
-        params=params,
-        accuracy=accuracy,
-        base_accuracy=coarse.base_accuracy,
+        objective=objective,
+        params=peak.params,
+        smoothing=smoothing,
+        rivals=rivals,
+        accuracy={method: means[f"top1 {method}"] for method in METHODS},
+        perplexity={method: means[f"nll {method}"] for method in figures.LIKELIHOODS},
         standard_error=error,
-        k_range=_reach(coarse.grid.ks, near[t, s], g, params.k),
-        sigma_range=_reach(coarse.grid.sigmas, near[t, :, g], s, params.sigma),
-        temperature_range=_reach(coarse.grid.temperatures, near[:, s, g], t, params.temperature),
-        flat=float(near.mean()),
-        n_settings=coarse.right.size + fine.right.size,
+        **peak.within(error),
+        undecided=peak.undecided,
+        n_settings=peak.n_settings + n_rivals,
         seconds=round(time.perf_counter() - began, 3),
     )
 
 
-def coarse_grid(k_max: int, sigma_scale: float) -> Grid:
-    """Return the settings that `tune` begins with: k up to `k_max`, sigma around the scale, temperature around 1."""
-    return Grid.of(ks_to_try(k_max), sigma_scale * SIGMA_FACTORS, TEMPERATURES)
+def choose_smoothing(memory: Memory, validation: Queries, params: Params, progress: Progress = silent) -> float:
+    """Return the eps of least perplexity on `validation`, for a setting that was not tuned.
+
+    Of more than 4,096 points, so many are asked that lie evenly among them, so that a slider need not wait for all.
+    """
+    if len(validation) > FOR_SMOOTHING:
+        rows = np.linspace(0, len(validation) - 1, FOR_SMOOTHING).astype(np.int64)
+        validation = validation.latest.at("some", None, lambda: validation.take(rows))
+    return best_smoothing(judge(memory, validation, params, progress=progress))
+
+
+def best_smoothing(judged: Judged) -> float:
+    """Return the eps of `FINE_SMOOTHINGS` with the least perplexity; equals go to the smaller."""
+    low, high = 0, len(FINE_SMOOTHINGS) - 1
+    while low < high:  # the loss is convex in eps
+        middle = (low + high) // 2
+        here, after = (judged.nll(FINE_SMOOTHINGS[i]).mean() for i in (middle, middle + 1))
+        low, high = (low, middle) if here <= after else (middle + 1, high)
+    return float(FINE_SMOOTHINGS[low])
+
+
+@dataclass(frozen=True, eq=False)
+class Peak:
+    """The best setting of two grids, the second around the best of the first.
+
+    Attributes
+    ----------
+    coarse, fine : Sweep
+    at, best : tuple of int
+        The best cell (temperature, sigma, k) of each.
+    objective : str
+    """
+
+    coarse: Sweep
+    fine: Sweep
+    at: Cell
+    best: Cell
+    objective: str
+
+    @property
+    def params(self) -> Params:
+        """The setting."""
+        return self.fine.grid.params(*self.best)
+
+    @property
+    def undecided(self) -> int:
+        """See `Tuned`."""
+        return max(int(swept.undecided.max()) for swept in (self.coarse, self.fine))
+
+    @property
+    def n_settings(self) -> int:
+        """Settings tried."""
+        return self.coarse.right.size + self.fine.right.size
+
+    def within(self, error: float) -> dict[str, Any]:
+        """Return the ranges of `Tuned`, and its `flat`, in which no more than `error` is lost."""
+        (t, s, g), grid, params = self.at, self.coarse.grid, self.params
+        coarse, fine = (
+            swept.accuracy if self.objective == "accuracy" else values_of(swept, self.objective)
+            for swept in (self.coarse, self.fine)
+        )
+        near = coarse >= fine[self.best] - error
+        return {
+            "k_range": _reach(grid.ks, near[t, s], g, params.k),
+            "sigma_range": _reach(grid.sigmas, near[t, :, g], s, params.sigma),
+            "temperature_range": _reach(grid.temperatures, near[:, s, g], t, params.temperature),
+            "flat": float(near.mean()),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """What is chosen from, and what for."""
+
+    memory: Memory
+    validation: Queries
+    sigma_scale: float
+    objective: str
+    progress: Progress
+
+    @property
+    def _steps(self) -> Steps:
+        return STEPS[engine_for(self.memory.n_classes)]
+
+    def of_resmem(self) -> Peak:
+        """Return the best setting of ResMem."""
+        smoothings = SMOOTHINGS if self.objective == "perplexity" else ()
+
+        def swept(grid: Grid, stage: str) -> Sweep:
+            return sweep(
+                self.memory,
+                self.validation,
+                ks=grid.ks,
+                sigmas=grid.sigmas,
+                temperatures=grid.temperatures,
+                smoothings=smoothings,
+                progress=called(self.progress, stage),
+            )
+
+        coarse = swept(coarse_grid(self.memory, self.validation, self.sigma_scale), "Choosing on validation")
+        cell = best_cell(coarse, self.sigma_scale, self.objective)
+        winner, steps = coarse.grid.params(*cell), self._steps
+        finer = Grid.of(
+            _between(coarse.grid.ks.tolist(), cell[2], steps.ks),
+            winner.sigma * steps.fine_sigmas,
+            winner.temperature * steps.fine_temperatures,
+        )
+        fine = swept(finer, "Choosing more finely")
+        return Peak(coarse, fine, cell, best_cell(fine, self.sigma_scale, self.objective), self.objective)
+
+    def of_rivals(self) -> tuple[Rivals, int]:
+        """Return the best settings of soft kNN and of the interpolation, and how many were tried."""
+        ks, steps, n_settings = ks_to_try(self.validation.neighbors.k), self._steps, 0
+
+        def swept(ks: list[int], sigmas: FloatArray, weights: FloatArray, stage: str) -> list[tuple[int, Rival]]:
+            """Return the best of weight 1, and of all below, where there are any: each with the place of its k."""
+            nonlocal n_settings
+            found = sweep_interpolation(
+                self.memory,
+                self.validation,
+                ks=ks,
+                sigmas=sigmas,
+                weights=weights,
+                progress=called(self.progress, stage),
+            )
+            n_settings += found.right.size
+            far = abs(np.log(found.sigmas / self.sigma_scale))
+            best = []
+            for alone in (True, False):
+                chosen = (found.weights == 1) == alone
+                if chosen.any():
+                    # What no neighbour holds has probability 0 in a vote alone: its perplexity is infinite everywhere.
+                    values = found.right if alone or self.objective == "accuracy" else -found.nll
+                    lambdas, of_these = found.weights[chosen], values[:, :, chosen]
+                    ties = np.meshgrid(far, found.ks, lambdas, indexing="ij")
+                    order = np.lexsort([ties[2].ravel(), ties[0].ravel(), ties[1].ravel(), -of_these.ravel()])
+                    s, g, i = np.unravel_index(order[0], of_these.shape)
+                    rival = Rival(int(found.ks[g]), float(found.sigmas[s]), float(lambdas[i]))
+                    best.append((int(g), rival))
+            return best
+
+        def finer(g: int, winner: Rival) -> Rival:
+            weights = np.ones(1)
+            if winner.weight < 1:
+                weights = (winner.weight + LAMBDA_STEPS).round(2)
+                weights = weights[(weights >= 0) & (weights < 1)]
+            sigmas = winner.sigma * steps.fine_sigmas
+            return swept(_between(ks, g, steps.ks), sigmas, weights, "Choosing the rivals more finely")[0][1]
+
+        coarse = swept(ks, self.sigma_scale * steps.sigmas, np.append(LAMBDAS, 1.0), "Choosing the rivals")
+        return Rivals(*(finer(*of_one) for of_one in coarse)), n_settings
+
+
+def coarse_grid(memory: Memory, queries: Queries, sigma_scale: float) -> Grid:
+    """Return the settings that `tune` begins with: k up to the neighbours known, sigma around the scale."""
+    steps = STEPS[engine_for(memory.n_classes)]
+    return Grid.of(ks_to_try(queries.neighbors.k), sigma_scale * steps.sigmas, steps.temperatures)
 
 
 def coarse_sweep(memory: Memory, queries: Queries, sigma_scale: float, progress: Progress = silent) -> Sweep:
     """Judge the whole of the grid that `tune` begins with."""
-    grid = coarse_grid(queries.neighbors.k, sigma_scale)
+    grid = coarse_grid(memory, queries, sigma_scale)
     return sweep(memory, queries, ks=grid.ks, sigmas=grid.sigmas, temperatures=grid.temperatures, progress=progress)
 
 
@@ -146,19 +397,29 @@ def ks_to_try(k_max: int) -> list[int]:
     return [k for k in KS if k < k_max] + [k_max]
 
 
-def best_cell(swept: Sweep, sigma_scale: float) -> tuple[int, int, int]:
-    """Return the cell (temperature, sigma, k) of the most right answers; ties as in `tune`."""
-    return largest_cell(swept.grid, swept.right, sigma_scale)
+def values_of(swept: Sweep, objective: str) -> IntArray | FloatArray:
+    """Return what the best setting has most of, (T, S, G); each at its own best smoothing."""
+    return swept.right if objective == "accuracy" else -swept.nll.min(axis=3)
 
 
-def largest_cell(grid: Grid, values: np.ndarray, sigma_scale: float) -> tuple[int, int, int]:
-    """Return the cell (temperature, sigma, k) of the largest of some values, (T, S, G); ties as in `tune`."""
+def best_cell(swept: Sweep, sigma_scale: float, objective: str = "accuracy") -> Cell:
+    """Return the cell (temperature, sigma, k) that is best; ties as in `tune`."""
+    grid, values = swept.grid, values_of(swept, objective)
     temperatures, sigmas, ks = np.meshgrid(
         abs(np.log(grid.temperatures)), abs(np.log(grid.sigmas / sigma_scale)), grid.ks, indexing="ij"
     )
     ranks = np.lexsort([sigmas.ravel(), temperatures.ravel(), ks.ravel(), -values.ravel()])
     t, s, g = np.unravel_index(ranks[0], values.shape)
     return int(t), int(s), int(g)
+
+
+def _between(ks: list[int], at: int, steps: int | None) -> list[int]:
+    """Return values of k from the one before `ks[at]` to the one after: all, or some, these three among them."""
+    before, after = ks[max(0, at - 1)], ks[min(at + 1, len(ks) - 1)]
+    if steps is None:
+        return list(range(before, after + 1))
+    some = [np.linspace(low, high, steps // 2 + 1) for low, high in ((before, ks[at]), (ks[at], after))]
+    return np.unique(np.concatenate(some).round().astype(int)).tolist()
 
 
 def _reach(values: np.ndarray, near: NDArray[np.bool_], at: int, chosen: Any) -> tuple[Any, Any]:

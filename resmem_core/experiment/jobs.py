@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from resmem_core.common.errors import Cancelled, ResMemError
 from resmem_core.common.progress import Progress, Step
 from resmem_core.common.store import Store, write_json
-from resmem_core.experiment.config import Config
+from resmem_core.experiment.config import ExperimentConfig
 
 WRITE_EVERY = 0.3  # seconds
 SOONEST = 2.0  # seconds after which a pace can be told
@@ -78,7 +78,7 @@ class Job:
 
     Parameters
     ----------
-    config : Config
+    config : ExperimentConfig
     command : str
         Of the command line; what it finds is kept in the store.
     options : tuple of str
@@ -89,7 +89,7 @@ class Job:
 
     def __init__(
         self,
-        config: Config,
+        config: ExperimentConfig,
         command: str = "train",
         options: tuple[str, ...] = (),
         *,

@@ -3,144 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, silent
 from resmem_core.common.store import Entry, Store
-from resmem_core.common.types import FloatArray, IntArray, check_k
-from resmem_core.data import dataset_title, load_dataset, parse_spec
-from resmem_core.data.base import IMAGE
-from resmem_core.data.corruption import check_imbalance, check_label_noise
+from resmem_core.common.types import FloatArray, IntArray
+from resmem_core.data import load_dataset
+from resmem_core.data.base import TEXT
 from resmem_core.data.types import Dataset, Examples
-from resmem_core.evaluation.evaluate import Evaluation, choose_lambda, evaluate
-from resmem_core.evaluation.tuning import Tuned, tune
-from resmem_core.experiment.config import Config
-from resmem_core.memory import sweep
-from resmem_core.memory.edits import Edits, check_reference, edited_memory, edited_queries
+from resmem_core.evaluation.tuning import Tuned
+from resmem_core.experiment.config import PRECOMPUTED, ExperimentConfig
+from resmem_core.experiment.experiment import Prepared, takes_long_to_sweep, tuning_key
+from resmem_core.experiment.text_prepare import LanguageExperiment, prepare_language
+from resmem_core.memory.edits import Edits, edited_memory, edited_queries
 from resmem_core.memory.explain import Explanation, explain
-from resmem_core.memory.indexes import AUTO, INDEXES, exact, normalized
+from resmem_core.memory.indexes import exact, normalized
 from resmem_core.memory.residuals import auto_sigma
-from resmem_core.memory.search import Search, key_of, neighbors_of, recall
+from resmem_core.memory.search import Search, key_of, neighbors_of
 from resmem_core.memory.types import Memory, Neighbors, Params, Queries
-from resmem_core.models import backbone_of
 from resmem_core.models.fitted import BaseModel, NeedsPreparing, Training, given
 
 K_MAX = 256
-PRECOMPUTED = "precomputed"
 VERSION = 2  # of the steps below; raise it when one of them would give other numbers
 
 
-@dataclass(frozen=True)
-class ExperimentConfig(Config):
-    """What makes an experiment the one it is.
-
-    Attributes
-    ----------
-    dataset : str
-        A name, with its argument after a colon where it takes one ("folder:PATH").
-    backbone : str
-        A name. Empty: `linear`, or what the dataset brings (`precomputed`).
-    seed : int
-        Of the split, of the initial weights and of the order of training.
-    index : str
-        A name, or "auto": the one that answers soonest, by measurement.
-    epochs : int or None
-        None: as the backbone's recipe says.
-    limit_train : int or None
-        Train on, and remember, only so many examples.
-    imbalance : float
-        Largest class over smallest class in train, at least 1: a long tail of rare classes, drawn from the seed.
-    label_noise : float
-        Share of the training labels that are replaced at random, 0 to 0.95.
-    normalize : bool or None
-        Scale embeddings to length 1. None: as the backbone says.
-    edits : str
-        Reference of the edits made to memory (`Edits.save`). Empty: memory as it came.
-    """
-
-    dataset: str = "digits"
-    imbalance: float = 1.0
-    label_noise: float = 0.0
-    normalize: bool | None = None
-    edits: str = ""
-
-    implied: ClassVar[tuple[str, ...]] = (PRECOMPUTED,)
-
-    def __post_init__(self) -> None:
-        loader, _ = parse_spec(self.dataset, text=False)
-        if not self.backbone:
-            object.__setattr__(self, "backbone", PRECOMPUTED if loader.has_model else "linear")
-        if loader.has_model != (self.backbone == PRECOMPUTED):
-            raise InvalidParameterError(
-                f"backbone={self.backbone!r} does not go with {self.dataset!r}, which brings its own embeddings and "
-                "logits; leave the backbone out"
-                if loader.has_model
-                else f"backbone={PRECOMPUTED!r} needs a dataset with embeddings and logits (arrays:PATH), not "
-                f"{self.dataset!r}"
-            )
-        if self.backbone != PRECOMPUTED:
-            backbone_of(self.backbone, IMAGE)
-        if self.index != AUTO:
-            INDEXES.get(self.index)
-        for name, check in (("imbalance", check_imbalance), ("label_noise", check_label_noise)):
-            check(getattr(self, name))
-            object.__setattr__(self, name, float(getattr(self, name)))  # 10 and 10.0 are one experiment
-        check_reference(self.edits)
-        self.check_numbers()
-
-    @property
-    def title(self) -> str:
-        """What it is called for people: its base model and its dataset."""
-        return f"{self.backbone} on {dataset_title(self.dataset)}"
-
-    def code(self, params: Params | None = None) -> str:
-        """Return the lines of Python that give this experiment's figures, at `params` or the choice on validation."""
-        setting = "experiment.tune().params  # chosen on validation" if params is None else repr(params)
-        imported = "ExperimentConfig, prepare" if params is None else "ExperimentConfig, Params, prepare"
-        return f"""\
-from resmem_core import {imported}
-
-config = {self.construction()}
-experiment = prepare(config)  # trains where that is not done yet
-params = {setting}
-result = experiment.evaluate(params)  # on the test split
-print(result.n, "test points, gain", result.delta, "within", result.delta_ci95)
-for method, accuracy in result.accuracy.items():
-    print(method, accuracy)
-"""
-
-
-SETTING = tuple(f.name for kind in (ExperimentConfig, Params) for f in fields(kind))  # an experiment, and its memory
-
-
 @dataclass(frozen=True, eq=False)
-class Experiment:
-    """Everything the algorithm needs, prepared once: k, sigma and temperature are free from here on.
+class Experiment(Prepared):
+    """An experiment on images, or on embeddings that came with the data.
 
     Attributes
     ----------
     config : ExperimentConfig
     dataset : Dataset
     base : BaseModel
-    memory : Memory
-        The training split.
-    validation, test : Queries
-        With their `k_max` nearest memory points.
-    sigma_scale : float
-        `auto_sigma` of the distances from validation points to memory.
     normalize : bool
         Whether distances are between embeddings of length 1.
-    index : str
-        Name of the index that found the neighbours.
-    index_reason : str or None
-        Why it was chosen, where that was left to measurement.
-    index_facts : mapping
-        How it is set: see `Index.facts`.
     edits : Edits
         What was changed in memory by hand.
     original : Experiment
@@ -150,16 +52,7 @@ class Experiment:
     config: ExperimentConfig
     dataset: Dataset
     base: BaseModel
-    memory: Memory
-    validation: Queries
-    test: Queries
-    sigma_scale: float
     normalize: bool
-    index: str
-    index_reason: str | None
-    index_facts: Mapping[str, Any]
-    _store: Store
-    _neighbors: Entry
     edits: Edits = field(default_factory=Edits)
     _original: Experiment | None = None
 
@@ -169,9 +62,14 @@ class Experiment:
         return self._original or self
 
     @property
-    def k_max(self) -> int:
-        """The largest k there are neighbours for."""
-        return self.test.neighbors.k
+    def dataset_name(self) -> str:
+        """The dataset, as users name it."""
+        return self.config.dataset
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What each class is called, C of them."""
+        return self.dataset.class_names
 
     @property
     def origin(self) -> str:
@@ -182,6 +80,12 @@ class Experiment:
     def n_memory(self) -> int:
         """How many points memory holds."""
         return len(self.memory) - len(self.edits.forgotten)
+
+    @cached_property
+    def class_counts(self) -> IntArray:
+        """How often each class occurs in memory, (C,)."""
+        kept = np.delete(self.memory.labels, list(self.edits.forgotten))
+        return np.bincount(kept, minlength=self.memory.n_classes)
 
     def embeddings(self, part: str) -> FloatArray:
         """Return the embeddings of a part between which distances are measured, (N, D)."""
@@ -261,51 +165,18 @@ class Experiment:
             raise NeedsPreparing(f"the {kind} of {self.config.dataset!r} is not there yet")
         return self._store.get_or_build(kind, full, build, progress)
 
-    def default_params(self) -> Params:
-        """Return a sensible setting that nothing was tuned for."""
-        return Params(min(20, self.k_max), self.sigma_scale, 1.0)
+    def tune(self, objective: str = "accuracy", *, may_wait: bool = True, progress: Progress = silent) -> Tuned:
+        """Return the settings chosen on the validation split: see `Prepared.tune`.
 
-    def check(self, params: Params) -> Params:
-        """Return `params`.
-
-        Raises
-        ------
-        InvalidParameterError
-            If k exceeds the points in memory, or the neighbours kept.
-        """
-        if check_k(params.k) > self.k_max:
-            raise InvalidParameterError(
-                f"k={params.k} must lie between 1 and {self.k_max}, the neighbours kept per point"
-            )
-        return params
-
-    def tune(self, progress: Progress = silent) -> Tuned:
-        """Return the setting chosen on the validation split; computed once and kept in the store.
-
-        It is chosen with memory as it came: what edits change at that setting is then theirs alone.
+        They are chosen with memory as it came: what edits change at that setting is then theirs alone.
         """
         if self._original is not None:
-            return self._original.tune(progress)
-
-        def build(directory: Path) -> Mapping[str, Any]:
-            return tune(self.memory, self.validation, self.sigma_scale, progress).as_dict()
-
-        entry = self.keep("tuning", {}, build, quick=True)
-        return Tuned.from_dict(entry.info)
-
-    def evaluate(self, params: Params) -> Evaluation:
-        """Judge the four methods on the test split; the interpolation's lambda is chosen on validation."""
-        self.check(params)
-        weight = choose_lambda(self.memory, self.validation, params)
-        return evaluate(self.memory, self.test, params, self.dataset.class_names, interpolation_weight=weight)
+            return self._original.tune(objective, may_wait=may_wait, progress=progress)
+        return super().tune(objective, may_wait=may_wait, progress=progress)
 
     def explain(self, point: int, params: Params) -> Explanation:
         """Take apart the prediction of one test point."""
         return explain(self.memory, self.test, point, self.check(params))
-
-    def recall(self, k: int) -> float:
-        """Return the index's recall@k, against exact search on a sample of test points."""
-        return recall(self.index, self._neighbors, k)
 
 
 def prepare(
@@ -315,12 +186,13 @@ def prepare(
     device: str = "auto",
     may_wait: bool = True,
     progress: Progress = silent,
-) -> Experiment:
+) -> Experiment | LanguageExperiment:
     """Load, train, embed, index and search, taking from the store whatever is there already.
 
     Parameters
     ----------
     config : ExperimentConfig
+        Its dataset's kind decides: of text, what comes back is that of `prepare_language`, else of `prepare_examples`.
     store : Store, optional
         This machine's unless given.
     device : str
@@ -337,10 +209,25 @@ def prepare(
     ResMemError
         If data or weights cannot be had.
     """
+    prepare_kind = prepare_language if config.kind == TEXT else prepare_examples
+    return prepare_kind(config, store=store, device=device, may_wait=may_wait, progress=progress)
+
+
+def prepare_examples(
+    config: ExperimentConfig,
+    *,
+    store: Store | None = None,
+    device: str = "auto",
+    may_wait: bool = True,
+    progress: Progress = silent,
+) -> Experiment:
+    """Prepare an experiment on examples, of images or embeddings: see `prepare`."""
     store = store if store is not None else Store()
     if config.edits:
-        came = prepare(replace(config, edits=""), store=store, device=device, may_wait=may_wait, progress=progress)
-        return came.edited(Edits.load(store, config.edits, came.dataset))
+        original = prepare_examples(
+            replace(config, edits=""), store=store, device=device, may_wait=may_wait, progress=progress
+        )
+        return original.edited(Edits.load(store, config.edits, original.dataset))
     dataset = load_dataset(
         config.dataset,
         seed=config.seed,
@@ -410,9 +297,10 @@ def _check_quick(search: Search, dataset: Dataset, store: Store) -> None:
         If neighbours or the tuned setting are missing, and there is much to search.
     """
     found = search.found()
-    tuned = found is not None and store.find("tuning", key_of(found, VERSION)) is not None
-    to_sweep = len(dataset.validation) * search.k_max * dataset.n_classes
-    if (found is None and search.is_large) or (not tuned and to_sweep >= sweep.LARGE):
+    n_classes = dataset.n_classes
+    tuned = found is not None and store.find("tuning", tuning_key(found, n_classes, "accuracy")) is not None
+    long = takes_long_to_sweep(len(dataset.validation), search.k_max, n_classes)
+    if (found is None and search.is_large) or (not tuned and long):
         raise NeedsPreparing(f"the neighbours of {dataset.name!r}, or the setting chosen with them, are not there yet")
 
 

@@ -28,7 +28,6 @@ from resmem_core.memory.types import Params
 
 if TYPE_CHECKING:
     from resmem_core.evaluation.evaluate import Evaluation
-    from resmem_core.evaluation.text_evaluate import LanguageEvaluation
     from resmem_core.experiment.prepare import Experiment
     from resmem_core.experiment.text_prepare import LanguageExperiment
 
@@ -61,8 +60,8 @@ class Run:
     results : mapping
         `weights` (where the base model came from), `n_memory` and `n_test` (points, or tokens), the accuracies `base`
         and `resmem` (0 to 1), the gain `delta` from `delta_low` to `delta_high` (95 % interval), the counts `fixed` and
-        `broken`, and as in `metrics.Calibration` `nll`, `brier` and `ece` of `_base` and `_resmem`: of base at the same
-        temperature, but on text at 1, where ResMem's are smoothed.
+        `broken`, and as in `metrics.Calibration` `nll`, `brier` and `ece` of `_base` and `_resmem`: of base at
+        temperature 1, and of ResMem's smoothed probabilities.
     """
 
     id: str
@@ -76,7 +75,7 @@ class Run:
         cls,
         experiment: Experiment | LanguageExperiment,
         params: Params,
-        evaluation: Evaluation | LanguageEvaluation,
+        evaluation: Evaluation,
         *,
         tuned: bool,
     ) -> Run:
@@ -167,7 +166,7 @@ class Runs:
         self,
         experiment: Experiment | LanguageExperiment,
         params: Params,
-        evaluation: Evaluation | LanguageEvaluation,
+        evaluation: Evaluation,
         *,
         tuned: bool,
     ) -> None:
@@ -177,7 +176,7 @@ class Runs:
         ----------
         experiment : Experiment or LanguageExperiment
         params : Params
-        evaluation : Evaluation or LanguageEvaluation
+        evaluation : Evaluation
             Of `experiment` at `params`.
         tuned : bool
             Whether `params` were chosen on the validation split. Once said of a setting, it stays so.

@@ -10,25 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, Step, about, silent
 from resmem_core.common.store import Entry, Store, digest_arrays, digest_file, digest_key
-from resmem_core.common.types import check_k
 from resmem_core.data.base import PARTS, TEXT
+from resmem_core.data.contexts import Context, context_of
 from resmem_core.data.text import Ids, Stream
 from resmem_core.data.text_loading import Corpus, load_corpus
 from resmem_core.data.tokenizers import TOKENIZERS, Tokenizer, excerpts, limited, load_tokenizer, tokenized
-from resmem_core.evaluation.text_evaluate import LanguageEvaluation, evaluate_language
-from resmem_core.evaluation.text_tuning import LanguageTuned, choose_smoothing, tune_language
-from resmem_core.experiment.text_config import LanguageConfig
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.experiment import Prepared
+from resmem_core.memory.explain import Explanation, explain
 from resmem_core.memory.generation import Generated, generate
 from resmem_core.memory.residuals import auto_sigma
-from resmem_core.memory.search import Search, key_of, neighbors_of, recall
-from resmem_core.memory.text_explain import Context, TokenExplanation, context_of, explain_token
-from resmem_core.memory.types import Params, TokenMemory, TokenQueries
+from resmem_core.memory.search import Search, neighbors_of
+from resmem_core.memory.types import Memory, Params, Queries
 from resmem_core.models import backbone_of
 from resmem_core.models.fitted import NeedsPreparing
 from resmem_core.models.shipped import WEIGHTS
+from resmem_core.models.types import HeadLogits
 
 if TYPE_CHECKING:
     from resmem_core.memory.indexes import Index
@@ -41,64 +40,40 @@ VERSION = 1  # of the steps below; raise it when one of them would give other nu
 
 
 @dataclass(frozen=True, eq=False)
-class LanguageExperiment:
-    """Everything ResMem needs for the next token, prepared once: k, sigma and temperature are free from here on.
+class LanguageExperiment(Prepared):
+    """An experiment on the next token of a text: memory has a row for each token of train.
 
     Attributes
     ----------
-    config : LanguageConfig
+    config : ExperimentConfig
     corpus : Corpus
     tokenizer : Tokenizer
     streams : dict of Stream
         The tokens of each part.
     notes : tuple of str
         What a user should know of the text and of what is done with it.
-    memory : TokenMemory
-        One row for each token of train.
-    validation, test : TokenQueries
-        One for each token, with its `k_max` nearest rows of memory.
-    sigma_scale : float
-        `auto_sigma` of the distances from validation to memory.
-    index : str
-        Name of the index that found the neighbours.
-    index_reason : str or None
-        Why it was chosen, where that was left to measurement.
-    index_facts : mapping
-        How it is set: see `Index.facts`.
     origin : str
         Where the base model came from: "trained here" or "given".
     training : mapping
         What training told: losses, seconds.
     """
 
-    config: LanguageConfig
+    config: ExperimentConfig
     corpus: Corpus
     tokenizer: Tokenizer
     streams: dict[str, Stream]
     notes: tuple[str, ...]
-    memory: TokenMemory
-    validation: TokenQueries
-    test: TokenQueries
-    sigma_scale: float
-    index: str
-    index_reason: str | None
-    index_facts: Mapping[str, Any]
     origin: str
     training: Mapping[str, Any]
     _model: _Model
-    _store: Store
-    _neighbors: Entry
     _search: Search
 
-    @property
-    def k_max(self) -> int:
-        """The largest k there are neighbours for."""
-        return self.test.neighbors.k
+    default_k = 32
 
     @property
-    def n_memory(self) -> int:
-        """How many tokens memory holds."""
-        return len(self.memory)
+    def dataset_name(self) -> str:
+        """The text, as users name it."""
+        return self.config.dataset
 
     @property
     def context_length(self) -> int:
@@ -111,78 +86,10 @@ class LanguageExperiment:
         return tuple(self.tokenizer.pieces(np.arange(self.tokenizer.size, dtype=np.int32)))
 
     @cached_property
-    def train_counts(self) -> np.ndarray:
-        """How often each token occurs in memory, (C,)."""
-        return np.bincount(self.memory.labels, minlength=self.tokenizer.size)
-
-    @cached_property
     def _opened_index(self) -> Index:
         return self._search.opened(self.index)
 
-    def default_params(self) -> Params:
-        """Return a sensible setting that nothing was tuned for."""
-        return Params(min(32, self.k_max), self.sigma_scale, 1.0)
-
-    def check(self, params: Params) -> Params:
-        """Return `params`.
-
-        Raises
-        ------
-        InvalidParameterError
-            If k exceeds the neighbours kept.
-        """
-        if check_k(params.k) > self.k_max:
-            raise InvalidParameterError(
-                f"k={params.k} must lie between 1 and {self.k_max}, the neighbours kept per token"
-            )
-        return params
-
-    def tune(self, objective: str = "accuracy", *, may_wait: bool = True, progress: Progress = silent) -> LanguageTuned:
-        """Return the settings of ResMem and of kNN-LM chosen on validation; computed once and kept in the store.
-
-        Parameters
-        ----------
-        objective : {"accuracy", "perplexity"}
-            What they are chosen for.
-        may_wait : bool
-            Whether to choose them now, where that was not done yet.
-        progress : callable
-
-        Raises
-        ------
-        NeedsPreparing
-            If they are missing and `may_wait` is False.
-        """
-        key = {**key_of(self._neighbors, VERSION), "objective": objective}
-
-        def build(directory: Path) -> Mapping[str, Any]:
-            return tune_language(
-                self.memory, self.validation, self.sigma_scale, objective=objective, progress=progress
-            ).as_dict()
-
-        if not may_wait and self._store.find("language-tuning", key) is None:
-            raise NeedsPreparing(f"the setting of {self.config.dataset!r} is not chosen yet")
-        return LanguageTuned.from_dict(self._store.get_or_build("language-tuning", key, build, progress).info)
-
-    def smoothing(self, params: Params, objective: str = "accuracy") -> float:
-        """Return the smoothing constant that validation gives a setting."""
-        tuned = self.tune(objective)
-        return tuned.smoothing if params == tuned.params else choose_smoothing(self.memory, self.validation, params)
-
-    def evaluate(self, params: Params, objective: str = "accuracy", progress: Progress = silent) -> LanguageEvaluation:
-        """Judge the methods on the test split; smoothing and all of kNN-LM's numbers are chosen on validation."""
-        return evaluate_language(
-            self.memory,
-            self.test,
-            self.check(params),
-            self.smoothing(params, objective),
-            self.tune(objective).rival,
-            self.train_counts,
-            self.class_names,
-            progress=progress,
-        )
-
-    def explain(self, context: Ids, params: Params, smoothing: float | None = None) -> TokenExplanation:
+    def explain(self, context: Ids, params: Params, smoothing: float | None = None) -> Explanation:
         """Take apart the prediction after any context; of a long one the end is read: see `embedding.read_of`.
 
         Parameters
@@ -193,19 +100,13 @@ class LanguageExperiment:
         smoothing : float, optional
             `smoothing(params)` unless given.
         """
-        embedding = self._model.embed(context)
-        found = self._opened_index.search(embedding[None].astype(np.float32), self.check(params).k)
-        return explain_token(
-            self.memory,
-            embedding,
-            found,
-            params,
-            context=self._model.read(context),
-            label=None,
-            smoothing=self.smoothing(params) if smoothing is None else smoothing,
-        )
+        embedding = self._model.embed(context)[None]
+        found = self._opened_index.search(embedding.astype(np.float32), self.check(params).k)
+        asked = Queries(HeadLogits(embedding, self._head.layer), np.array([-1]), found)
+        eps = self.smoothing(params) if smoothing is None else smoothing
+        return replace(explain(self.memory, asked, 0, params, eps), context=self._model.read(context))
 
-    def explain_test(self, row: int, params: Params, smoothing: float | None = None) -> TokenExplanation:
+    def explain_test(self, row: int, params: Params, smoothing: float | None = None) -> Explanation:
         """Take apart the prediction of a token of the test split.
 
         Raises
@@ -213,18 +114,14 @@ class LanguageExperiment:
         InvalidParameterError
             If there is no such token.
         """
-        if not 0 <= row < len(self.test):
-            raise InvalidParameterError(f"row={row} must be a whole number from 0 to {len(self.test) - 1}")
-        query = self.test.take(np.array([row]))
-        return explain_token(
-            self.memory,
-            query.embeddings[0],
-            query.neighbors,
-            self.check(params),
-            context=self._model.read(self.streams["test"].before(row)),
-            label=int(query.labels[0]),
-            smoothing=self.smoothing(params) if smoothing is None else smoothing,
-        )
+        eps = self.smoothing(params) if smoothing is None else smoothing
+        found = explain(self.memory, self.test, row, self.check(params), eps)
+        return replace(found, context=self._model.read(self.streams["test"].before(row)))
+
+    @property
+    def _head(self) -> HeadLogits:
+        assert isinstance(self.memory.logits, HeadLogits)
+        return self.memory.logits
 
     def context(self, row: int, query: Ids | None = None, *, before: int = 40, after: int = 12) -> Context:
         """Return the place in the training text that a row of memory remembers: see `context_of`."""
@@ -252,17 +149,13 @@ class LanguageExperiment:
             seed=seed,
         )
 
-    def recall(self, k: int) -> float:
-        """Return the index's recall@k, against exact search on a sample of test tokens."""
-        return recall(self.index, self._neighbors, k)
-
 
 class _Model:
     """The base model of an experiment: its weights, and what it says of each part, through the store."""
 
     def __init__(
         self,
-        config: LanguageConfig,
+        config: ExperimentConfig,
         corpus: Corpus,
         *,
         store: Store,
@@ -438,7 +331,7 @@ class _Model:
 
 
 def prepare_language(
-    config: LanguageConfig,
+    config: ExperimentConfig,
     *,
     store: Store | None = None,
     device: str = "auto",
@@ -449,7 +342,7 @@ def prepare_language(
 
     Parameters
     ----------
-    config : LanguageConfig
+    config : ExperimentConfig
     store : Store, optional
         This machine's unless given.
     device : str
@@ -488,9 +381,11 @@ def prepare_language(
     neighbors = search.neighbors(index)
     streams = model.streams
 
-    def queries(part: str) -> TokenQueries:
-        stream = streams[part]
-        return TokenQueries(embeddings[part], stream.ids, stream.blocks, neighbors_of(neighbors, part))
+    layer = output_layer(model.network)
+
+    def queries(part: str) -> Queries:
+        stream, logits = streams[part], HeadLogits(embeddings[part], layer)
+        return Queries(logits, stream.ids, neighbors_of(neighbors, part), stream.blocks)
 
     validation = queries("validation")
     return LanguageExperiment(
@@ -499,7 +394,7 @@ def prepare_language(
         tokenizer=model.tokenizer,
         streams=streams,
         notes=tuple(model.notes),
-        memory=TokenMemory(embeddings["train"], streams["train"].ids, output_layer(model.network)),
+        memory=Memory(HeadLogits(embeddings["train"], layer), streams["train"].ids),
         validation=validation,
         test=queries("test"),
         sigma_scale=auto_sigma(validation.neighbors.distances[:, 0]),

@@ -1,13 +1,13 @@
-"""Tokens checked once and judged block by block, on all cores.
+"""Points checked once and judged block by block, on all cores.
 
-Shapes: M queries, B of them in a block, K neighbours.
+Shapes: N points in memory, M queries, B of them in a block, K neighbours, C classes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -15,54 +15,78 @@ from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, Step
 from resmem_core.common.threads import in_parallel, one_thread
 from resmem_core.common.types import FloatArray
-from resmem_core.memory.sweep import blocks
-from resmem_core.memory.types import TokenMemory, TokenQueries
+from resmem_core.memory.types import Memory, Queries
+from resmem_core.models.types import HeadLogits
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 T = TypeVar("T")
-STAGE = "Judging tokens"
+BUDGET = 2**28  # bytes of working memory
+FINITE = float(np.finfo(np.float32).max)
 
 
-def checked(memory: TokenMemory, queries: TokenQueries, k: int) -> TokenQueries:
+def checked(memory: Memory, queries: Queries, k: int) -> Queries:
     """Return the queries with the first `k` neighbours, if compiled loops, which look at no bounds, may have them.
 
     Raises
     ------
     InvalidParameterError
-        If there are no queries, shapes disagree, or a label, an index or a distance is out of range.
+        If there are no queries, shapes disagree, a label, an index or a distance is out of range, or a logit of the
+        queries is not finite.
     """
-    found = queries.neighbors.first(k)
+    queries = queries.first(k)
     if len(queries) == 0:
-        raise InvalidParameterError("there are no tokens to judge; give one at least")
-    n_classes, dimension = memory.output.weight.shape
-    shapes = [memory.embeddings.shape, memory.labels.shape, queries.embeddings.shape, queries.labels.shape]
-    n, m = len(memory), len(queries)
-    if shapes != [(n, dimension), (n,), (m, dimension), (m,)] or found.indices.shape[0] != m:
+        raise InvalidParameterError("there are no queries to judge; give one at least")
+    arrays = (memory.logits, memory.labels, queries.logits, queries.labels, queries.neighbors.indices)
+    n, y, q, m, i = (tuple(array.shape) for array in arrays)
+    if not (len(n) == len(q) == 2 and y == n[:1] and q == (*m, n[1]) and i[:1] == m and 0 not in n):
         raise InvalidParameterError(
-            f"expected embeddings (N, {dimension}) and labels (N,) of memory, embeddings (M, {dimension}) and labels "
-            f"(M,) of the queries, and neighbours (M, K), but got {shapes} and {found.indices.shape}"
+            "expected memory's logits (N, C) and labels (N,), and queries' logits (M, C), labels (M,) and neighbours "
+            f"(M, K), but got {n}, {y}, {q}, {m}, {i}"
         )
     for name, array, most in (
-        ("labels of memory", memory.labels, n_classes - 1),
-        ("labels of the queries", queries.labels, n_classes - 1),
-        ("indices", found.indices, n - 1),
-        ("distances", found.distances, np.finfo(np.float32).max),
+        ("labels of memory", memory.labels, n[1] - 1),
+        ("labels of the queries", queries.labels, n[1] - 1),
+        ("indices", queries.neighbors.indices, n[0] - 1),
+        ("distances", queries.neighbors.distances, FINITE),
     ):
-        if not (array.min() >= 0 and array.max() <= most):  # which is how NaN is refused, too
-            raise InvalidParameterError(f"{name} from {array.min()} to {array.max()} must lie between 0 and {most}")
-    return TokenQueries(queries.embeddings, queries.labels, queries.documents, found)
+        check_range(name, array, 0, most)
+    if not isinstance(queries.logits, HeadLogits):
+        check_range("logits of the queries", queries.logits, -FINITE, FINITE)
+    return queries
 
 
-def all_blocks(judge: Callable[[slice], T], n: int, size: int, progress: Progress) -> Iterator[T]:
+def check_range(name: str, array: np.ndarray, low: float, high: float) -> None:
+    """Refuse numbers below `low` or above `high`, and what is none."""
+    if not (low <= array.min() and array.max() <= high):  # which is how NaN is refused, too
+        raise InvalidParameterError(f"{name} from {array.min()} to {array.max()} must lie between {low} and {high}")
+
+
+def blocks(n: int, size: int) -> list[slice]:
+    """Return slices of at most `size` rows that make up `n`."""
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
+
+
+def all_blocks(judge: Callable[[slice], T], n: int, size: int, progress: Progress, stage: str) -> Iterator[T]:
     """Yield what `judge` makes of each block of `n` queries, from all cores, and report how many are done."""
     parts = blocks(n, max(1, size))
-    progress(Step(STAGE, 0, n))
+    progress(Step(stage, 0, n))
     with one_thread(True), closing(in_parallel(judge, parts)) as found:
         for part, result in zip(parts, found, strict=True):
             yield result
-            progress(Step(STAGE, part.stop, n))
+            progress(Step(stage, part.stop, n))
 
 
-def nearer(queries: TokenQueries) -> FloatArray:
+def as_tensor(array: np.ndarray, dtype: type[np.generic]) -> Tensor:
+    """See an array as a tensor, without a copy where that is possible."""
+    import torch
+
+    array = np.ascontiguousarray(array, dtype)
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
+
+
+def nearer(queries: Queries) -> FloatArray:
     """Return the nearest distance less each distance, (B, K)."""
     distances = np.asarray(queries.neighbors.distances, np.float32)
     return np.ascontiguousarray(distances[:, :1] - distances)

@@ -22,6 +22,7 @@ from resmem_core.common.vector_loops import (
     read_only,
     set_scores,
     simplex_threshold,
+    smoothed_nll,
     sum_of_squares,
     total,
 )
@@ -40,11 +41,12 @@ def _projected(scores, weight, label):
 
 @numba.njit(
     void(
-        *[read_only(float32, 2), read_only(int64, 1), read_only(boolean, 1)],
+        *[read_only(float32, 2), read_only(int64, 1), read_only(boolean, 1), read_only(float64, 1)],
         *[read_only(float32, 2), read_only(int64, 2)],
         *[read_only(float32, 2), read_only(float32, 1), read_only(int64, 1)],
         *[read_only(float32, 1), read_only(float32, 1), read_only(int64, 1)],
-        *[boolean, float64, int64[:, :, ::1], int64[:, :, ::1], float64[:, :, ::1], float64[:, :, ::1]],
+        *[read_only(float64, 1), float64, int64[:, :, ::1], int64[:, :, ::1], float64[:, :, :, ::1]],
+        float64[:, :, ::1],
     ),
     nogil=True,
     fastmath=FAST,
@@ -54,6 +56,7 @@ def sweep_queries(
     query_logits,  # (B, C)
     labels,  # (B,)
     base_right,  # (B,)
+    log_base,  # (B,), log p_1 of the label
     distances,  # (B, K)
     indices,  # (B, K)
     memory_logits,  # (N, C)
@@ -62,12 +65,12 @@ def sweep_queries(
     inverse_temperatures,  # (T,)
     inverse_sigmas,  # (S,)
     stops,  # (G,), the values of k, ascending
-    calibrated,
-    nll_floor,
+    smoothings,  # (E,)
+    nll_floor,  # of probabilities that are not smoothed
     right,  # (T, S, G), added to
     fixed,  # (T, S, G), added to
-    nll,  # (T, S, G), added to if `calibrated`
-    brier,  # (T, S, G), added to if `calibrated`
+    nll,  # (T, S, G, E), added to
+    brier,  # (T, S, G), added to if there are smoothings
 ):
     """Judge every setting of the grid on a block of queries.
 
@@ -165,9 +168,10 @@ def sweep_queries(
                         for c in range(label):
                             wins = wins and scores[c] != own
 
-                    if calibrated:
+                    if len(smoothings) > 0:
                         probability, squares = _projected(scores, weight, label)
-                        nll[t, s, g] -= np.log(max(float64(probability), nll_floor))
+                        for e in range(len(smoothings)):
+                            nll[t, s, g, e] += smoothed_nll(probability, log_base[query], smoothings[e], nll_floor)
                         brier[t, s, g] += squares - np.float32(2) * probability + np.float32(1)
                         right[t, s, g] += wins
                         fixed[t, s, g] += wins and is_fix

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -158,7 +158,7 @@ def edited_queries(
         for queries that lose a neighbour.
     """
     if not edits.forgotten:
-        return Queries(queries.logits, queries.labels, queries.neighbors)
+        return queries
     remains = np.ones(n_memory, dtype=bool)
     remains[list(edits.forgotten)] = False
     remaining = np.flatnonzero(remains)
@@ -169,7 +169,7 @@ def edited_queries(
     if len(losing):
         found = search(losing, remaining, k)
         distances[losing], indices[losing] = found.distances, found.indices
-    return Queries(queries.logits, queries.labels, Neighbors(distances, indices))
+    return replace(queries, neighbors=Neighbors(distances, indices))
 
 
 def check_reference(reference: str) -> str:

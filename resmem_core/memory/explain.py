@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from numbers import Integral
 from typing import Any
 
@@ -10,7 +11,8 @@ import numpy as np
 
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.types import FloatArray, IntArray
-from resmem_core.memory.residuals import neighbor_weights, probabilities, residuals
+from resmem_core.data.text import Ids
+from resmem_core.memory.residuals import neighbor_weights, probabilities, project_to_simplex, residuals
 from resmem_core.memory.types import Memory, Params, Queries
 
 
@@ -20,10 +22,14 @@ class Explanation:
 
     Attributes
     ----------
-    point, label : int
-        Row number in its split, true class.
+    point : int
+        Row number in its split.
+    label : int
+        True class; -1 where it is not known.
+    base_alone : ndarray, shape (C,)
+        The base model's own probabilities, p_1.
     base : ndarray, shape (C,)
-        p_T(x).
+        p_T(x), which ResMem begins with.
     ids : ndarray of int, shape (K,)
         The neighbours' row numbers in memory, nearest first.
     labels : ndarray of int, shape (K,)
@@ -32,30 +38,49 @@ class Explanation:
         d(z, z_i) and w_i(x).
     contributions : ndarray, shape (K, C)
         w_i(x) r_i.
+    smoothing : float
+        eps, the share of `base_alone` in `final`.
+    context : ndarray of int32
+        The tokens that the base model read, where it is a next token that is predicted; else empty.
     memory : ndarray, shape (C,)
         Sum of the contributions.
     scores : ndarray, shape (C,)
-        base + memory.
+        base + memory. They sum to 1 but are no probabilities.
+    final : ndarray, shape (C,)
+        The scores projected onto the simplex and smoothed: (1 - eps) times that, plus eps times `base_alone`.
     """
 
     point: int
     label: int
+    base_alone: FloatArray
     base: FloatArray
     ids: IntArray
     labels: IntArray
     distances: FloatArray
     weights: FloatArray
     contributions: FloatArray
+    smoothing: float
+    context: Ids = field(default_factory=lambda: np.empty(0, np.int32))
 
     @property
+    def is_known(self) -> bool:
+        """Whether the true class is."""
+        return self.label >= 0
+
+    @cached_property
     def memory(self) -> FloatArray:
         """What memory adds to each class."""
         return self.contributions.sum(axis=0)
 
-    @property
+    @cached_property
     def scores(self) -> FloatArray:
         """The final scores."""
         return self.base + self.memory
+
+    @cached_property
+    def final(self) -> FloatArray:
+        """What is taken as probabilities."""
+        return (1 - self.smoothing) * project_to_simplex(self.scores[None])[0] + self.smoothing * self.base_alone
 
     @property
     def base_prediction(self) -> int:
@@ -71,12 +96,20 @@ class Explanation:
         """Return by how much each neighbour moves class `toward` ahead of class `against`, (K,)."""
         return self.contributions[:, toward] - self.contributions[:, against]
 
+    def top(self, n: int) -> IntArray:
+        """Return the `n` classes of the largest scores, the largest first, with the label and both predictions."""
+        chosen = set(np.argsort(-self.scores, kind="stable")[:n].tolist())
+        chosen |= {self.base_prediction, self.prediction}
+        if self.is_known:
+            chosen.add(self.label)
+        return np.array(sorted(chosen, key=lambda c: (-self.scores[c], c)), np.int64)
+
     def as_dict(self, class_names: tuple[str, ...]) -> dict[str, Any]:
         """Return the explanation as plain values, for JSON."""
         neighbors = zip(self.ids, self.labels, self.distances, self.weights, self.contributions, strict=True)
         return {
             "point": self.point,
-            "label": class_names[self.label],
+            "label": class_names[self.label] if self.is_known else None,
             "base_prediction": class_names[self.base_prediction],
             "prediction": class_names[self.prediction],
             "class_names": list(class_names),
@@ -121,8 +154,18 @@ def without_each(memory: Memory, queries: Queries, point: int, params: Params) -
     return scores.argmax(axis=1), scores
 
 
-def explain(memory: Memory, queries: Queries, point: int, params: Params) -> Explanation:
+def explain(memory: Memory, queries: Queries, point: int, params: Params, smoothing: float = 0.0) -> Explanation:
     """Take apart the prediction of row `point` of `queries`.
+
+    Parameters
+    ----------
+    memory : Memory
+    queries : Queries
+        A label of -1 is one that is not known.
+    point : int
+    params : Params
+    smoothing : float
+        eps, 0 to 1: see `Explanation.final`.
 
     Raises
     ------
@@ -134,15 +177,18 @@ def explain(memory: Memory, queries: Queries, point: int, params: Params) -> Exp
     near = queries.neighbors.first(params.k)
     ids, distances = near.indices[point], near.distances[point].astype(np.float64)
     weights = neighbor_weights(distances, params.sigma)
-    labels = memory.labels[ids]
+    labels = memory.labels[ids].astype(np.int64)
     table = residuals(memory.logits[ids].astype(np.float64), labels, params.temperature)
+    logits = queries.logits[[point]][0].astype(np.float64)
     return Explanation(
         point=int(point),
         label=int(queries.labels[point]),
-        base=probabilities(queries.logits[point].astype(np.float64), params.temperature),
+        base_alone=probabilities(logits),
+        base=probabilities(logits, params.temperature),
         ids=ids,
         labels=labels,
         distances=distances,
         weights=weights,
         contributions=weights[:, None] * table,
+        smoothing=smoothing,
     )

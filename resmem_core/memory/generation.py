@@ -10,8 +10,8 @@ import numpy as np
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.types import FloatArray
 from resmem_core.data.text import Ids
+from resmem_core.memory.explain import Explanation
 from resmem_core.memory.residuals import probabilities
-from resmem_core.memory.text_explain import TokenExplanation
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,18 +25,18 @@ class Generated:
         Which the distribution it was taken from gave it, before any sampling temperature.
     base_choice : int
         What the base model alone finds likeliest in its place.
-    explanation : TokenExplanation
+    explanation : Explanation
         Of the prediction.
     """
 
     token: int
     probability: float
     base_choice: int
-    explanation: TokenExplanation
+    explanation: Explanation
 
 
 def generate(
-    explain: Callable[[Ids], TokenExplanation],
+    explain: Callable[[Ids], Explanation],
     prompt: Ids,
     n: int,
     *,

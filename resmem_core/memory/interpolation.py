@@ -1,7 +1,13 @@
-"""kNN-LM: the base model's probabilities mixed with the neighbours' vote (Khandelwal et al., ICLR 2020)."""
+"""Rivals of ResMem from the same neighbours: their vote alone, and mixed with the base model.
+
+The mixture is kNN-LM's (Khandelwal et al., ICLR 2020).
+
+Shapes: M queries, C classes, S sigmas, G values of k, L weights of the vote.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from numbers import Real
 from typing import Any, NamedTuple
@@ -11,26 +17,26 @@ import numpy as np
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, silent
 from resmem_core.common.types import FloatArray, IntArray, check_k, check_positive
-from resmem_core.memory.blocks import all_blocks, checked
-from resmem_core.memory.output import BaseBlock, Layer
-from resmem_core.memory.residuals import interpolation_scores, knn_scores, neighbor_weights
-from resmem_core.memory.scoring import ranks_of
-from resmem_core.memory.support import block_size
-from resmem_core.memory.sweep import BUDGET
-from resmem_core.memory.types import TokenMemory, TokenQueries
+from resmem_core.memory.blocks import BUDGET, inverses, nearer
+from resmem_core.memory.dense_sweep import LARGE
+from resmem_core.memory.grid import Grid
+from resmem_core.memory.residuals import interpolation_scores, neighbor_weights
+from resmem_core.memory.scoring import Base, from_base, ranks_of, votes_of
+from resmem_core.memory.sweep import shares
+from resmem_core.memory.types import Memory, Params, Queries
 
 
 @dataclass(frozen=True)
 class Rival:
-    """A setting of kNN-LM, lambda * kNN + (1 - lambda) * p_1, whose numbers are its own, not ResMem's.
+    """A setting of lambda * kNN + (1 - lambda) * p_1, whose numbers are its own, not ResMem's.
 
     Attributes
     ----------
     k : int
     sigma : float
-        What its authors call the temperature of the distances.
+        What kNN-LM's authors call the temperature of the distances.
     weight : float
-        Lambda, 0 to 1; at 1 the vote alone is left.
+        Lambda, 0 to 1; at 1 the vote alone is left: soft kNN.
     """
 
     k: int
@@ -49,16 +55,45 @@ class Rival:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Rivals:
+    """The settings of both rivals.
+
+    Attributes
+    ----------
+    knn : Rival
+        Soft kNN alone, of weight 1.
+    interpolation : Rival
+    """
+
+    knn: Rival
+    interpolation: Rival
+
+    @classmethod
+    def untuned(cls, params: Params) -> Rivals:
+        """Return both at ResMem's own k and sigma, the mixture at half and half."""
+        return cls(Rival(params.k, params.sigma, 1.0), Rival(params.k, params.sigma, 0.5))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return both as plain values, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Rivals:
+        """Return what `as_dict` gave, after its way through JSON."""
+        return cls(Rival(**values["knn"]), Rival(**values["interpolation"]))
+
+
 class OfVote(NamedTuple):
-    """What kNN-LM says of M tokens.
+    """What a rival says of M queries.
 
     Attributes
     ----------
     predictions : ndarray of int64, shape (M,)
     ranks : ndarray of int64, shape (M,)
-        How many tokens it finds likelier than the right one.
+        How many classes it finds likelier than the label.
     log_own : ndarray of float64, shape (M,)
-        Log-probability of the right token; minus infinity where nobody gives it any.
+        Log-probability of the label; minus infinity where nobody gives it any.
     """
 
     predictions: IntArray
@@ -67,29 +102,138 @@ class OfVote(NamedTuple):
 
 
 def interpolate(
-    memory: TokenMemory, queries: TokenQueries, rival: Rival, *, budget: int = BUDGET, progress: Progress = silent
+    memory: Memory, queries: Queries, rival: Rival, *, budget: int = BUDGET, progress: Progress = silent
 ) -> OfVote:
-    """Judge kNN-LM at one setting, over the whole vocabulary; soft kNN alone is that of weight 1.
+    """Judge a rival at one setting, over all classes.
 
     Raises
     ------
     InvalidParameterError
         If there are no queries, shapes disagree, or a label, an index or a distance is out of range.
     """
-    queries, layer = checked(memory, queries, rival.k), Layer.of(memory.output)
 
-    def of_block(rows: slice) -> OfVote:
-        some = queries.take(rows)
-        base, near, labels = BaseBlock.of(layer, some, np.empty(0)), some.neighbors, some.labels.astype(np.int64)
-        voted = memory.labels[near.indices].astype(np.int64)
-        weights = neighbor_weights(np.ascontiguousarray(near.distances), rival.sigma)
-        every_one = np.arange(voted.size).reshape(voted.shape)
-        votes = knn_scores(voted.ravel(), every_one, weights, memory.output.n_classes)
-        scores = interpolation_scores(votes, base.probabilities(), np.float32(rival.weight).item())
+    def look(some: Queries, base: Base) -> OfVote:
+        weights = neighbor_weights(np.ascontiguousarray(some.neighbors.distances), rival.sigma)
+        votes, labels = votes_of(memory, some, weights), some.labels.astype(np.int64)
+        scores = interpolation_scores(votes, base.probabilities, np.float32(rival.weight).item())
         own = votes[np.arange(len(votes)), labels].astype(np.float64)
         with np.errstate(divide="ignore"):
             log_own = np.logaddexp(np.log(rival.weight * own), np.log1p(-rival.weight) + base.log_own)
         return OfVote(scores.argmax(axis=1), ranks_of(scores, labels), log_own)
 
-    parts = list(all_blocks(of_block, len(queries), block_size(memory, rival.k, budget), progress))
+    parts = list(from_base(look, memory, queries, rival.k, budget=budget, progress=progress))
     return OfVote(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+@dataclass(frozen=True, eq=False)
+class InterpolationSweep:
+    """What lambda * kNN + (1 - lambda) * p_1 makes of one split at every setting.
+
+    Attributes
+    ----------
+    sigmas : ndarray of float64, shape (S,)
+    ks : ndarray of int64, shape (G,)
+    weights : ndarray of float64, shape (L,)
+        The lambdas.
+    n : int
+    right : ndarray of int64, shape (S, G, L)
+    nll : ndarray of float64, shape (S, G, L)
+        Mean negative log-likelihood in nats; infinite where a label was given probability 0.
+    """
+
+    sigmas: FloatArray
+    ks: IntArray
+    weights: FloatArray
+    n: int
+    right: IntArray
+    nll: FloatArray
+
+
+_Sums = tuple[IntArray, FloatArray]
+
+
+def sweep_interpolation(
+    memory: Memory,
+    queries: Queries,
+    *,
+    ks: Iterable[int],
+    sigmas: Iterable[float],
+    weights: Iterable[float],
+    budget: int = BUDGET,
+    progress: Progress = silent,
+) -> InterpolationSweep:
+    """Judge every combination of `ks`, `sigmas` and lambdas on `queries`; the parameters are as in `sweep`.
+
+    Nothing is undecided here: of the classes without a vote only the base model's largest can win.
+
+    Parameters
+    ----------
+    memory : Memory
+    queries : Queries
+    ks : iterable of int
+    sigmas : iterable of float
+        Kept apart from ResMem's: kNN-LM calls it the temperature of the distances.
+    weights : iterable of float
+        The lambdas, 0 to 1.
+    budget : int
+    progress : callable
+    """
+    grid, mixed = Grid.of(ks, sigmas, [1]), shares("lambda", weights)
+    k = int(grid.ks[-1])
+    large = len(queries) * k * memory.n_classes >= LARGE
+    judge = _compiled(memory, grid, mixed) if large else _in_numpy(memory, grid, mixed)
+    shape = (*grid.shape[1:], len(mixed))
+    right, nll = np.zeros(shape, np.int64), np.zeros(shape)
+    for more_right, more_nll in from_base(judge, memory, queries, k, budget=budget, progress=progress):
+        right += more_right
+        nll += more_nll
+    return InterpolationSweep(grid.sigmas, grid.ks, mixed, len(queries), right, nll / len(queries))
+
+
+def _compiled(memory: Memory, grid: Grid, mixed: FloatArray) -> Callable[[Queries, Base], _Sums]:
+    from resmem_core.memory.vote_kernel import choose_classes, sweep_interpolations
+
+    inverse_sigmas, shape = inverses(grid.sigmas), (*grid.shape[1:], len(mixed))
+
+    def judge(some: Queries, base: Base) -> _Sums:
+        voted = memory.labels[some.neighbors.indices].astype(np.int64)
+        classes = np.zeros((len(voted), 2 + voted.shape[1]), np.int64)
+        places, sizes = np.empty_like(voted), np.empty((len(voted), 1), np.int64)
+        one = np.ones_like(sizes)
+        choose_classes(
+            *(some.labels.astype(np.int64), voted, base.predictions[:, None], one, memory.n_classes),
+            *(classes, places, sizes),
+        )
+        right, nll = np.zeros(shape, np.int64), np.zeros(shape)
+        p = np.take_along_axis(base.probabilities, classes, axis=1).astype(np.float32)
+        sweep_interpolations(
+            *(classes, places, sizes[:, 0].copy(), p, nearer(some), base.log_own),
+            *(inverse_sigmas, grid.ks, mixed, right, nll),
+        )
+        return right, nll
+
+    return judge
+
+
+def _in_numpy(memory: Memory, grid: Grid, mixed: FloatArray) -> Callable[[Queries, Base], _Sums]:
+    """Look at few queries and classes without what takes long to be compiled."""
+    share = mixed.astype(np.float32)[:, None, None]
+
+    def judge(some: Queries, base: Base) -> _Sums:
+        shape = (*grid.shape[1:], len(mixed))
+        right, nll = np.zeros(shape, np.int64), np.zeros(shape)
+        labels, ahead = some.labels.astype(np.int64), nearer(some)
+        rest = (1 - share) * base.probabilities.astype(np.float32)
+        for s, inverse_sigma in enumerate(inverses(grid.sigmas)):
+            weights = np.exp(ahead * inverse_sigma)
+            for g, k in enumerate(grid.ks):
+                first = weights[:, :k] / weights[:, :k].sum(axis=1, keepdims=True)
+                votes = votes_of(memory, some.first(int(k)), first)
+                right[s, g] = ((share * votes + rest).argmax(axis=2) == labels).sum(axis=1)
+                own = votes[np.arange(len(votes)), labels].astype(np.float64)
+                with np.errstate(divide="ignore"):
+                    of_base = np.log1p(-mixed)[:, None] + base.log_own
+                    nll[s, g] = -np.logaddexp(np.log(mixed[:, None] * own), of_base).sum(axis=1)
+        return right, nll
+
+    return judge

@@ -1,68 +1,100 @@
-"""What the base model's output layer says of queries and of the rows of memory that are their neighbours.
+"""What the base model says of queries and of the rows of memory that are their neighbours, never of all at once.
 
 Shapes: N rows of memory, U of them neighbours at all, B queries in a block, K neighbours, C classes, T temperatures.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from resmem_core.common.progress import Progress, Step, silent
 from resmem_core.common.threads import in_parallel, one_thread
 from resmem_core.common.types import FloatArray, IntArray
-from resmem_core.memory.blocks import inverses
-from resmem_core.memory.sweep import as_tensor, blocks
-from resmem_core.memory.types import TokenMemory, TokenQueries
-from resmem_core.models.types import OutputLayer
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from resmem_core.memory.blocks import FINITE, as_tensor, blocks, check_range, inverses
+from resmem_core.memory.types import Queries
+from resmem_core.models.types import HeadLogits, OutputLayer
 
 LOGITS = 2**20  # computed at a time for rows of memory: they stay in cache
 
 
-@dataclass(frozen=True, eq=False)
-class Layer:
-    """The output layer as torch sees it, whose threads a worker can limit.
+class Outputs(ABC):
+    """Logits of some points, whichever way they come by; what comes out may be written into.
 
     Attributes
     ----------
-    weight : Tensor of float32, shape (C, D)
-    bias : Tensor of float32, shape (C,)
-        Zeros where there is none.
+    n_classes : int
+    row_bytes : int
+        What a point takes beside its logits while they are worked out.
     """
 
-    weight: Tensor
-    bias: Tensor
+    n_classes: int
+    row_bytes: int
 
-    @classmethod
-    def of(cls, output: OutputLayer) -> Layer:
-        """Copy only what torch would refuse."""
-        weight = as_tensor(output.weight, np.float32)
-        return cls(weight, weight.new_zeros(len(weight)) if output.bias is None else as_tensor(output.bias, np.float32))
+    @abstractmethod
+    def of(self, rows: Any) -> FloatArray:
+        """Return the logits of some points, (B,) -> (B, C), float32."""
+
+    @abstractmethod
+    def some(self, rows: IntArray, classes: IntArray) -> FloatArray:
+        """Return the logits of some classes only, (B, K), (B, A) -> (B, K, A), float32."""
 
     @property
     def rows_at_a_time(self) -> int:
-        """Of memory, so many that their logits stay in cache."""
-        return max(16, LOGITS // len(self.weight))
+        """So many that their logits stay in cache."""
+        return max(16, LOGITS // self.n_classes)
 
-    def logits(self, embeddings: np.ndarray) -> FloatArray:
-        """Return the logits of embeddings, (B, D) -> (B, C)."""
+
+class _Table(Outputs):
+    """Logits that are there."""
+
+    row_bytes = 0
+
+    def __init__(self, table: FloatArray) -> None:
+        self._table = table
+        self.n_classes = table.shape[1]
+
+    def of(self, rows: Any) -> FloatArray:
+        logits = np.array(self._table[rows], np.float32)
+        if logits.size:
+            check_range("logits", logits, -FINITE, FINITE)
+        return logits
+
+    def some(self, rows: IntArray, classes: IntArray) -> FloatArray:
+        return np.asarray(self._table[rows[:, :, None], classes[:, None]], np.float32)
+
+
+class _Head(Outputs):
+    """Logits that a linear layer, as torch sees it, whose threads a worker can limit, makes of embeddings."""
+
+    def __init__(self, embeddings: FloatArray, layer: OutputLayer) -> None:
+        self._embeddings = embeddings
+        self._weight = as_tensor(layer.weight, np.float32)
+        bias = layer.bias
+        self._bias = self._weight.new_zeros(len(self._weight)) if bias is None else as_tensor(bias, np.float32)
+        self.n_classes = layer.n_classes
+        self.row_bytes = 8 * embeddings.shape[1]  # as they are kept, and in float32
+
+    def of(self, rows: Any) -> FloatArray:
         import torch
 
-        points = torch.from_numpy(embeddings.astype(np.float32))
-        return torch.addmm(self.bias, points, self.weight.T).numpy()
+        points = torch.from_numpy(self._embeddings[rows].astype(np.float32))
+        return torch.addmm(self._bias, points, self._weight.T).numpy()
 
-    def some_logits(self, embeddings: np.ndarray, classes: IntArray) -> FloatArray:
-        """Return the logits of some classes only, (B, K, D), (B, A) -> (B, K, A)."""
+    def some(self, rows: IntArray, classes: IntArray) -> FloatArray:
         import torch
 
-        points, chosen = torch.from_numpy(embeddings.astype(np.float32)), torch.from_numpy(classes)
-        return torch.baddbmm(self.bias[chosen][:, None], points, self.weight[chosen].mT).numpy()
+        points, chosen = torch.from_numpy(self._embeddings[rows].astype(np.float32)), torch.from_numpy(classes)
+        return torch.baddbmm(self._bias[chosen][:, None], points, self._weight[chosen].mT).numpy()
+
+
+def outputs(logits: FloatArray | HeadLogits) -> Outputs:
+    """Return what gives the logits of a memory, or of queries."""
+    return _Head(logits.embeddings, logits.layer) if isinstance(logits, HeadLogits) else _Table(logits)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,37 +116,38 @@ class Partitions:
 
     @classmethod
     def of(
-        cls,
-        memory: TokenMemory,
-        layer: Layer,
-        indices: IntArray,
-        temperatures: FloatArray,
-        progress: Progress = silent,
+        cls, memory: Outputs, n_memory: int, indices: IntArray, temperatures: FloatArray, progress: Progress = silent
     ) -> Partitions:
-        """Stream the rows of memory that occur in `indices`, (M, K), through the output layer, each once."""
+        """Look once at each row of memory, of `n_memory`, that occurs in `indices`, (M, K)."""
         from resmem_core.memory.sparse_kernel import partition_sums
 
-        used = np.zeros(len(memory), bool)
-        for some in np.array_split(indices, max(1, len(indices) // 4096)):
-            used[some] = True
-        rows = np.flatnonzero(used)
-        places = np.full(len(memory), -1, np.int32)
-        places[rows] = np.arange(len(rows), dtype=np.int32)
+        rows, places = touched(indices, n_memory)
         table = np.empty((len(rows), 1 + len(temperatures)), np.float32)
         inverse_temperatures = inverses(temperatures)
 
         def work_out(part: slice) -> int:
-            logits = layer.logits(memory.embeddings[rows[part]])
+            logits = memory.of(rows[part])
             partition_sums(logits, inverse_temperatures, table[part])
             return len(logits)
 
-        parts = blocks(len(rows), layer.rows_at_a_time)
+        parts = blocks(len(rows), memory.rows_at_a_time)
         done = 0
         with one_thread(True), closing(in_parallel(work_out, parts)) as counts:
             for count in counts:
                 done += count
                 progress(Step("Base model on the neighbours", done, len(rows)))
         return cls(temperatures, places, table)
+
+
+def touched(indices: IntArray, n_memory: int) -> tuple[IntArray, IntArray]:
+    """Return the rows that occur in `indices`, (U,), ascending, and the place of each row among them, (N,), or -1."""
+    used = np.zeros(n_memory, bool)
+    for some in np.array_split(indices, max(1, len(indices) // 4096)):
+        used[some] = True
+    rows = np.flatnonzero(used)
+    places = np.full(n_memory, -1, np.int32)
+    places[rows] = np.arange(len(rows), dtype=np.int32)
+    return rows, places
 
 
 class BaseBlock(NamedTuple):
@@ -126,11 +159,11 @@ class BaseBlock(NamedTuple):
     log_own: FloatArray  # (B,), log p_1 of the label, float64
 
     @classmethod
-    def of(cls, layer: Layer, queries: TokenQueries, temperatures: FloatArray) -> BaseBlock:
-        """Compute the logits of a block of queries."""
+    def of(cls, queries: Queries, temperatures: FloatArray) -> BaseBlock:
+        """Look at a block of queries."""
         from resmem_core.memory.sparse_kernel import partition_sums
 
-        logits = layer.logits(queries.embeddings)
+        logits = outputs(queries.logits).of(slice(None))
         sums = np.empty((len(logits), 2 + len(temperatures)), np.float32)
         partition_sums(logits, inverses([*temperatures, 1.0]), sums)
         own = np.take_along_axis(logits, queries.labels[:, None].astype(np.int64), axis=1)[:, 0]

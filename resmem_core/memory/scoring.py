@@ -1,68 +1,202 @@
-"""Scores over the whole vocabulary, without a table of all of memory: rows of it come and go in blocks.
+"""Scores over all classes at one setting, block by block, never a table of them for all of a large memory.
 
-Shapes: M queries, K neighbours, C classes.
+Shapes: N points in memory, M queries, B of them in a block, K neighbours, C classes.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from resmem_core.common.progress import Progress, silent
-from resmem_core.common.threads import n_workers
+from resmem_core.common.threads import n_workers, one_thread
 from resmem_core.common.types import FloatArray, IntArray
-from resmem_core.memory.blocks import all_blocks, checked, inverses
-from resmem_core.memory.output import LOGITS, Layer
-from resmem_core.memory.residuals import knn_scores, neighbor_weights
-from resmem_core.memory.sweep import BUDGET, blocks
-from resmem_core.memory.types import Params, TokenMemory, TokenQueries
+from resmem_core.memory.blocks import BUDGET, all_blocks, blocks, checked, inverses
+from resmem_core.memory.output import LOGITS, outputs
+from resmem_core.memory.residuals import knn_scores, neighbor_weights, probabilities, weighted_rows
+from resmem_core.memory.support import block_size
+from resmem_core.memory.types import Memory, Params, Queries
+from resmem_core.models.types import HeadLogits
 
 T = TypeVar("T")
-MOST = 4096  # queries worked on together
+STAGE = "Judging"
+MOST = 4096  # queries worked on together where rows of memory go through a head
+BLOCK = 2**18  # scores that a thread works on at a time: they stay in its cache
+TABLE = 2**26  # numbers up to which base probabilities are kept at hand
+SMALL = 2**20  # numbers below which a second thread does not pay
 
 
-def from_scores(
-    look: Callable[[TokenQueries, FloatArray], T],
-    memory: TokenMemory,
-    queries: TokenQueries,
-    params: Params,
+class Base(NamedTuple):
+    """What the base model alone, at temperature 1, says of B queries: it stays whatever memory's setting is.
+
+    Attributes
+    ----------
+    predictions : ndarray of int64, shape (B,)
+        Of equal logits the first class; from the logits, as probabilities can be rounded to a tie.
+    ranks : ndarray of int64, shape (B,)
+        How many classes it finds likelier than the label.
+    log_own : ndarray of float64, shape (B,)
+        Log-probability of the label.
+    largest : ndarray, shape (B,)
+        Probability of its prediction.
+    squares : ndarray, shape (B,)
+        Sum of the squared probabilities.
+    probabilities : ndarray, shape (B, C)
+    """
+
+    predictions: IntArray
+    ranks: IntArray
+    log_own: FloatArray
+    largest: FloatArray
+    squares: FloatArray
+    probabilities: FloatArray
+
+    @classmethod
+    def of(cls, queries: Queries) -> Base:
+        """Look at some queries."""
+        logits = queries.logits
+        if isinstance(logits, HeadLogits):
+            logits = outputs(logits).of(slice(None))
+        predictions, ranks = logits.argmax(axis=1), ranks_of(logits, queries.labels)
+        best = logits.max(axis=1, keepdims=True)
+        p = np.exp(logits - best)
+        sums = p.sum(axis=1, keepdims=True)
+        p /= sums
+        own = np.take_along_axis(logits, queries.labels[:, None].astype(np.int64), axis=1)
+        log_own = own.astype(np.float64) - best - np.log(sums.astype(np.float64))
+        return cls(predictions, ranks, log_own[:, 0], p.max(axis=1), np.einsum("bc,bc->b", p, p), p)
+
+    def take(self, rows: slice) -> Base:
+        """Return those of some queries."""
+        predictions, ranks, log_own, largest, squares, p = self
+        return Base(predictions[rows], ranks[rows], log_own[rows], largest[rows], squares[rows], p[rows])
+
+
+def base_of(queries: Queries) -> Base | None:
+    """Return what base says of all queries, which is kept with them, or None if that is too much to keep."""
+    if isinstance(queries.logits, HeadLogits) or queries.logits.size > TABLE:
+        return None
+    with one_thread(queries.logits.size < SMALL):
+        return queries.latest.at("base", None, lambda: Base.of(queries))
+
+
+def from_base(
+    look: Callable[[Queries, Base], T],
+    memory: Memory,
+    queries: Queries,
+    k: int,
     *,
     budget: int = BUDGET,
     progress: Progress = silent,
 ) -> Iterator[T]:
-    """Yield what `look` makes of some queries, (B,), and their scores, (B, C), one block after the other.
-
-    Scores are s(x) = p_T(x) + sum_i w_i r_i; rows sum to 1, but are no probabilities.
-    They are worked out on all cores, within `budget` bytes or, where that is less, those of one query for each core. A
-    row of memory goes through the output layer once for all queries that share it and are worked on together.
+    """Yield what `look` makes of some queries, with their `k` neighbours, and of base on them, block after block.
 
     Raises
     ------
     InvalidParameterError
         If there are no queries, shapes disagree, or a label, an index or a distance is out of range.
     """
-    queries, layer = checked(memory, queries, params.k), Layer.of(memory.output)
-    n_classes, (_, dimension) = memory.output.n_classes, memory.embeddings.shape
-    a_query = 8 * n_classes + params.k * (6 * dimension + 64)  # bytes
-    at_a_time = max(1, LOGITS // n_classes)
+    base, queries = base_of(queries), checked(memory, queries, k)
+
+    def of_block(rows: slice) -> T:
+        some = queries.take(rows)
+        return look(some, Base.of(some) if base is None else base.take(rows))
+
+    if isinstance(memory.logits, HeadLogits):
+        size = block_size(outputs(memory.logits), k, budget)
+    else:
+        size = _block_of(memory.n_classes, len(queries))
+    yield from all_blocks(of_block, len(queries), size, progress, STAGE)
+
+
+def from_scores(
+    look: Callable[[Queries, Base, FloatArray], T],
+    memory: Memory,
+    queries: Queries,
+    params: Params,
+    *,
+    budget: int = BUDGET,
+    progress: Progress = silent,
+) -> Iterator[T]:
+    """Yield what `look` makes of some queries, of base on them, and of their scores, (B, C), block after block.
+
+    Scores are s(x) = p_T(x) + sum_i w_i r_i; rows sum to 1, but are no probabilities. They are worked out on all cores.
+    Where memory has a head, within `budget` bytes or, where that is less, those of one query for each core; a row of
+    memory goes through the head once for all queries that share it and are worked on together.
+
+    Raises
+    ------
+    InvalidParameterError
+        As `from_base`.
+    """
+    base, queries = base_of(queries), checked(memory, queries, params.k)
+    n, n_classes = len(queries), memory.n_classes
+    if isinstance(memory.logits, HeadLogits):
+        scores_of = partial(_by_head, memory)
+        a_query = 8 * n_classes + params.k * (outputs(memory.logits).row_bytes + 64)  # bytes
+        size, at_a_time = min(MOST, budget // n_workers() // a_query), max(1, LOGITS // n_classes)
+    else:
+        table = _kept_probabilities(memory, params.temperature)
+        scores_of = partial(_by_table, memory, table)
+        size = at_a_time = _block_of(n_classes * (1 if table is not None else params.k), n)
 
     def of_block(rows: slice) -> list[T]:
-        some = queries.take(rows)
-        scores = _scores(memory, layer, some, params)
-        return [look(some.take(part), scores[part]) for part in blocks(len(some), at_a_time)]
+        some, found = queries.take(rows), []
+        scores = scores_of(some, params)
+        for part in blocks(len(some), at_a_time):
+            few = some.take(part)
+            at = slice(rows.start + part.start, rows.start + part.stop)
+            found.append(look(few, Base.of(few) if base is None else base.take(at), scores[part]))
+        return found
 
-    for results in all_blocks(of_block, len(queries), min(MOST, budget // n_workers() // a_query), progress):
+    for results in all_blocks(of_block, n, size, progress, STAGE):
         yield from results
 
 
-def _scores(memory: TokenMemory, layer: Layer, queries: TokenQueries, params: Params) -> FloatArray:
+def _block_of(width: int, n_queries: int) -> int:
+    """Return how many queries, of `width` numbers each, to work on at a time."""
+    return max(1, min(BLOCK // width, math.ceil(n_queries / n_workers())))
+
+
+def votes_of(memory: Memory, queries: Queries, weights: FloatArray) -> FloatArray:
+    """Return soft kNN's scores, sum_i w_i e_{y_i}, (B, C), of weights (B, K)."""
+    voted = memory.labels[queries.neighbors.indices].astype(np.int64)
+    every_one = np.arange(voted.size).reshape(voted.shape)
+    return knn_scores(voted.ravel(), every_one, weights, memory.n_classes)
+
+
+def _kept_probabilities(memory: Memory, temperature: float) -> FloatArray | None:
+    """Return p_T of all memory points, (N, C), or None if that is too much to keep at hand."""
+    table = memory.logits
+    if isinstance(table, HeadLogits) or table.size > TABLE:
+        return None
+    with one_thread(table.size < SMALL):
+        return memory.latest.at("probabilities", temperature, lambda: probabilities(table, temperature))
+
+
+def _by_table(memory: Memory, table: FloatArray | None, queries: Queries, params: Params) -> FloatArray:
+    """Return the scores, the neighbours' probabilities from `table` or, where it is None, from their logits."""
+    indices = np.ascontiguousarray(queries.neighbors.indices)
+    weights = neighbor_weights(queries.neighbors.distances, params.sigma)
+    base = probabilities(np.asarray(queries.logits), params.temperature)
+    if table is None:
+        table = probabilities(np.asarray(memory.logits[indices.ravel()]), params.temperature)
+        indices = np.arange(indices.size).reshape(indices.shape)
+    # In this order, as in `resmem_scores`, no rounding error is left where a query is its own only neighbour.
+    return (base - weighted_rows(table, indices, weights)) + votes_of(memory, queries, weights)
+
+
+def _by_head(memory: Memory, queries: Queries, params: Params) -> FloatArray:
+    """Return the scores, the rows that are neighbours going through the head each once."""
     from resmem_core.memory.sparse_kernel import add_probabilities, set_probabilities
 
     near, inverse_temperature = queries.neighbors, inverses([params.temperature])[0]
     weights = neighbor_weights(np.asarray(near.distances, np.float32).copy(), params.sigma)
-    scores = layer.logits(queries.embeddings)
+    scores = outputs(queries.logits).of(slice(None))
     set_probabilities(scores, inverse_temperature)
 
     pairs = near.indices.ravel()
@@ -70,14 +204,13 @@ def _scores(memory: TokenMemory, layer: Layer, queries: TokenQueries, params: Pa
     rows, starts = np.unique(pairs[order], return_index=True)
     starts = np.append(starts, len(order))  # the pairs of each row
     owner, weight = order // near.k, weights.ravel()[order]
-    expected = np.zeros_like(scores)
-    for part in blocks(len(rows), layer.rows_at_a_time):
-        p = layer.logits(memory.embeddings[rows[part]])
+    expected, read = np.zeros_like(scores), outputs(memory.logits)
+    for part in blocks(len(rows), read.rows_at_a_time):
+        p = read.of(rows[part])
         add_probabilities(p, inverse_temperature, starts[part.start : part.stop + 1], owner, weight, expected)
-    scores -= expected  # first, which leaves no rounding error where a query is its own only neighbour
+    scores -= expected
     del expected  # the votes take its room
-    voted = memory.labels[near.indices].astype(np.int64)
-    scores += knn_scores(voted.ravel(), np.arange(voted.size).reshape(voted.shape), weights, memory.output.n_classes)
+    scores += votes_of(memory, queries, weights)
     return scores
 
 

@@ -6,29 +6,26 @@ In a support the label comes first, then the other classes that neighbours vote 
 
 from __future__ import annotations
 
-import numba
 import numpy as np
-from numba import boolean, float32, float64, int64, void
+from numba import boolean, float32, float64, int64
 
 from resmem_core.common.vector_loops import (
-    FAST,
     LOG2_E,
     add_rows,
     exponentials,
     inner,
+    kernel,
     largest,
     read_only,
     set_scores,
     simplex_threshold,
+    smoothed_nll,
+    sum_of_squares,
     total,
 )
+from resmem_core.memory.vote_kernel import is_ahead
 
 BEHIND = np.float32(-np.inf)
-
-
-def kernel(*arguments):
-    """Compile a function of these arguments that returns nothing."""
-    return numba.njit(void(*arguments), nogil=True, fastmath=FAST, cache=True)
 
 
 @kernel(read_only(float32, 2), read_only(float32, 1), float32[:, ::1])
@@ -94,50 +91,6 @@ def add_probabilities(
             _add(expected[owner[pair]], weights[pair], logits[i])
 
 
-@kernel(
-    *[read_only(int64, 1), read_only(int64, 2), read_only(int64, 2), read_only(int64, 2), int64],
-    *[int64[:, ::1], int64[:, ::1], int64[:, ::1]],
-)
-def choose_classes(
-    labels,  # (B,)
-    voted,  # (B, K), the neighbours' labels
-    top,  # (B, R), the base model's largest classes, the largest first
-    reach,  # (B, T), how many of them are wanted
-    n_classes,
-    classes,  # (B, 1 + K + R), set to the support, each class once; what is left over stays as it was
-    places,  # (B, K), set to the place of each neighbour's label in it
-    sizes,  # (B, T), set to how many of `classes` are wanted
-):
-    """List the classes of each query's support."""
-    place = np.full(n_classes, -1, np.int64)
-    n_queries, n_neighbors = voted.shape
-    n_temperatures = reach.shape[1]
-    for query in range(n_queries):
-        classes[query, 0] = labels[query]
-        place[labels[query]] = 0
-        size = 1
-        for j in range(n_neighbors):
-            c = voted[query, j]
-            if place[c] < 0:
-                place[c] = size
-                classes[query, size] = c
-                size += 1
-            places[query, j] = place[c]
-        for t in range(n_temperatures):
-            sizes[query, t] = size
-        for rank in range(top.shape[1]):
-            c = top[query, rank]
-            if place[c] < 0:
-                place[c] = size
-                classes[query, size] = c
-                size += 1
-            for t in range(n_temperatures):
-                if rank < reach[query, t]:
-                    sizes[query, t] = size
-        for a in range(size):
-            place[classes[query, a]] = -1
-
-
 @inner
 def _set_rows(logits, largest_logits, sums, scale, temperature, n, rows, norms):
     """Set rows = exp((logits - largest) / T) over the first n classes, and norms = 1 / their sums over all classes."""
@@ -150,15 +103,6 @@ def _set_rows(logits, largest_logits, sums, scale, temperature, n, rows, norms):
         norms[j] = np.float32(1) / sums[j, temperature]
 
 
-@inner
-def _is_ahead(scores, classes, n, own):
-    """Return whether the label, whose place is 0, wins: of equal scores the first class does, as in argmax."""
-    ahead = 0
-    for a in range(1, n):
-        ahead += scores[a] > own or (scores[a] == own and classes[a] < classes[0])
-    return ahead == 0
-
-
 @kernel(
     *[
         read_only(float32, 3),
@@ -169,8 +113,9 @@ def _is_ahead(scores, classes, n, own):
     ],
     *[read_only(int64, 2), read_only(int64, 2), read_only(int64, 2), read_only(float32, 2), read_only(float32, 2)],
     *[read_only(boolean, 1), read_only(float64, 1)],
-    *[read_only(float32, 1), read_only(float32, 1), read_only(int64, 1), read_only(float64, 1)],
+    *[read_only(float32, 1), read_only(float32, 1), read_only(int64, 1), read_only(float64, 1), float64],
     *[int64[:, :, ::1], int64[:, :, ::1], int64[:, :, ::1], float64[:, :, :, ::1], float64[:, :, :, ::1]],
+    float64[:, :, ::1],
 )
 def sweep_supports(
     logits,  # (B, K, A), of the neighbours
@@ -188,12 +133,14 @@ def sweep_supports(
     inverse_temperatures,  # (T,)
     inverse_sigmas,  # (S,)
     stops,  # (G,), the values of k, ascending
-    smoothings,  # (E,), above 0
+    smoothings,  # (E,)
+    nll_floor,  # of probabilities that are not smoothed
     right,  # (T, S, G), added to
     fixed,  # (T, S, G), added to
     undecided,  # (T, S, G), added to
     nll,  # (T, S, G, E), added to
     nll_most,  # (T, S, G, E), added to
+    brier,  # (T, S, G), added to if there are smoothings
 ):
     """Judge every setting of the grid on a block of queries.
 
@@ -204,7 +151,6 @@ def sweep_supports(
     n_queries, k_max, width = logits.shape
     n_temperatures, n_sigmas, n_stops = len(inverse_temperatures), len(inverse_sigmas), len(stops)
     n_smoothings = len(smoothings)
-    log_smoothings = np.log(smoothings)
 
     base_row = np.empty(width, np.float32)
     rows = np.empty((k_max, width), np.float32)
@@ -218,7 +164,6 @@ def sweep_supports(
     for query in range(n_queries):
         for s in range(n_sigmas):
             exponentials(nearer[query], inverse_sigmas[s] * LOG2_E, weights[s])
-        base_probability = np.exp(log_base[query])
         is_fix = not base_right[query]
         for t in range(n_temperatures):
             n = sizes[query, t]
@@ -250,76 +195,21 @@ def sweep_supports(
                     scores[0] = BEHIND
                     best = largest(score_bits)
                     scores[0] = own
-                    if own > best or (own == best and _is_ahead(scores, classes[query], n, own)):
+                    if own > best or (own == best and is_ahead(scores, classes[query], n, own)):
                         right[t, s, g] += 1
                         fixed[t, s, g] += is_fix
                         undecided[t, s, g] += own <= bound
                     if n_smoothings == 0:
                         continue
                     threshold = simplex_threshold(scores, weight)
-                    likely = max((own - threshold) / weight, np.float32(0))
-                    least = max((own - max(threshold, bound)) / weight, np.float32(0))
+                    inverse_weight = np.float32(1) / weight
+                    likely = max((own - threshold) * inverse_weight, np.float32(0))
+                    least = max((own - max(threshold, bound)) * inverse_weight, np.float32(0))
+                    squares = sum_of_squares(scores, threshold) * inverse_weight * inverse_weight
+                    brier[t, s, g] += squares - np.float32(2) * likely + np.float32(1)
                     for e in range(n_smoothings):
-                        share = smoothings[e]
-                        if likely > 0:
-                            loss = -np.log((1 - share) * likely + share * base_probability)
-                        else:
-                            loss = -(log_smoothings[e] + log_base[query])
+                        loss = smoothed_nll(likely, log_base[query], smoothings[e], nll_floor)
                         nll[t, s, g, e] += loss
                         if least < likely:
-                            if least > 0:
-                                loss = -np.log((1 - share) * least + share * base_probability)
-                            else:
-                                loss = -(log_smoothings[e] + log_base[query])
+                            loss = smoothed_nll(least, log_base[query], smoothings[e], nll_floor)
                         nll_most[t, s, g, e] += loss
-
-
-@kernel(
-    *[read_only(int64, 2), read_only(int64, 2), read_only(int64, 1), read_only(float32, 2), read_only(float32, 2)],
-    *[read_only(float64, 1), read_only(float32, 1), read_only(int64, 1), read_only(float64, 1)],
-    *[int64[:, :, ::1], float64[:, :, ::1]],
-)
-def sweep_interpolations(
-    classes,  # (B, A), the label, the classes voted for, the base model's largest
-    places,  # (B, K)
-    sizes,  # (B,)
-    base,  # (B, A), p_1
-    nearer,  # (B, K), the nearest distance less each distance
-    log_base,  # (B,), log p_1 of the label
-    inverse_sigmas,  # (S,)
-    stops,  # (G,), the values of k, ascending
-    shares,  # (L,), the weights of the vote
-    right,  # (S, G, L), added to
-    nll,  # (S, G, L), added to
-):
-    """Judge kNN-LM: what is neither voted for nor the base model's largest cannot win."""
-    n_queries, k_max = places.shape
-    weights = np.empty(k_max, np.float32)
-    votes_row = np.empty(classes.shape[1], np.float32)
-    scores_row = np.empty(classes.shape[1], np.float32)
-    log_rest = np.log(1 - shares)
-    for query in range(n_queries):
-        n = sizes[query]
-        votes, scores, p = votes_row[:n], scores_row[:n], base[query, :n]
-        base_probability = np.exp(log_base[query])
-        for s in range(len(inverse_sigmas)):
-            exponentials(nearer[query], inverse_sigmas[s] * LOG2_E, weights)
-            votes[:] = 0
-            weight, done = np.float32(0), 0
-            for g in range(len(stops)):
-                for j in range(done, stops[g]):
-                    votes[places[query, j]] += weights[j]
-                    weight += weights[j]
-                done = stops[g]
-                inverse = np.float32(1) / weight
-                for i in range(len(shares)):
-                    share = np.float32(shares[i])
-                    rest = np.float32(1) - share
-                    for a in range(n):
-                        scores[a] = share * (votes[a] * inverse) + rest * p[a]
-                    right[s, g, i] += _is_ahead(scores, classes[query], n, scores[0])
-                    if votes[0] > 0:
-                        likely = shares[i] * (votes[0] * inverse) + (1 - shares[i]) * base_probability
-                        nll[s, g, i] -= np.log(likely)
-                    else:
-                        nll[s, g, i] -= log_rest[i] + log_base[query]

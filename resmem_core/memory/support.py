@@ -18,8 +18,8 @@ from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.threads import n_workers
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.memory.blocks import inverses
-from resmem_core.memory.output import BaseBlock, Layer, Partitions
-from resmem_core.memory.types import TokenMemory, TokenQueries
+from resmem_core.memory.output import BaseBlock, Outputs, Partitions
+from resmem_core.memory.types import Queries
 
 WIDTH = 256  # of the base model's largest classes at most so many
 NEGLIGIBLE = 1e-3  # and none less likely than this
@@ -55,21 +55,17 @@ class Supports(NamedTuple):
 
     @classmethod
     def of(
-        cls,
-        memory: TokenMemory,
-        layer: Layer,
-        queries: TokenQueries,
-        base: BaseBlock,
-        partitions: Partitions,
+        cls, memory: Outputs, memory_labels: IntArray, queries: Queries, base: BaseBlock, partitions: Partitions
     ) -> Supports:
-        """Choose the classes of a block of queries and compute the neighbours' logits of them."""
+        """Choose the classes of a block of queries and work out the neighbours' logits of them."""
         n_temperatures, indices = len(partitions.temperatures), queries.neighbors.indices
-        classes, places, sizes, outside = _chosen(memory, queries, base, partitions.temperatures)
+        voted = memory_labels[indices].astype(np.int64)
+        classes, places, sizes, outside = _chosen(voted, queries, base, partitions.temperatures)
         own_logits = np.take_along_axis(base.logits, classes, axis=1) - base.sums[:, :1]
 
         of_rows = partitions.table[partitions.places[indices]]  # (B, K, 1 + T)
         return cls(
-            layer.some_logits(memory.embeddings[indices], classes),
+            memory.some(indices, classes),
             np.ascontiguousarray(of_rows[:, :, 1:]),
             np.ascontiguousarray(of_rows[:, :, 0]),
             own_logits,
@@ -82,14 +78,14 @@ class Supports(NamedTuple):
 
 
 def _chosen(
-    memory: TokenMemory, queries: TokenQueries, base: BaseBlock, temperatures: FloatArray
+    voted: IntArray, queries: Queries, base: BaseBlock, temperatures: FloatArray
 ) -> tuple[IntArray, IntArray, IntArray, FloatArray]:
     """Return the classes, places, sizes and outside of `Supports`."""
     import torch
 
-    from resmem_core.memory.sparse_kernel import choose_classes
+    from resmem_core.memory.vote_kernel import choose_classes
 
-    n_classes, n_temperatures = memory.output.n_classes, len(temperatures)
+    n_classes, n_temperatures = base.logits.shape[1], len(temperatures)
     largest = torch.from_numpy(base.logits).topk(min(WIDTH + 1, n_classes))
     shifted = largest.values.numpy() - base.sums[:, :1]
     p = np.exp(shifted[:, None] * inverses(temperatures)[:, None]) / base.sums[:, 1 : 1 + n_temperatures, None]
@@ -101,7 +97,6 @@ def _chosen(
     outside = np.where(beyond, np.take_along_axis(p, at[:, :, None], axis=2)[:, :, 0], 0).astype(np.float32)
 
     top = largest.indices.numpy()[:, : min(WIDTH, n_classes)]
-    voted = memory.labels[queries.neighbors.indices].astype(np.int64)
     classes = np.zeros((len(voted), 1 + voted.shape[1] + top.shape[1]), np.int64)
     places, sizes = np.empty_like(voted), np.empty(reach.shape, np.int64)
     choose_classes(
@@ -117,9 +112,9 @@ def _chosen(
     return np.ascontiguousarray(classes[:, : sizes.max()]), places, sizes, outside
 
 
-def block_size(memory: TokenMemory, k: int, budget: int) -> int:
+def block_size(memory: Outputs, k: int, budget: int) -> int:
     """Return how many queries to work on at a time, that all workers together stay within `budget` bytes."""
-    n_classes, dimension = memory.output.weight.shape
+    n_classes = memory.n_classes
     widest = min(1 + k + WIDTH, n_classes)
-    a_query = 4 * (6 * n_classes + (k + widest) * (2 * dimension + 12) + 2 * k * widest)  # bytes
+    a_query = 4 * (6 * n_classes + 2 * k * widest) + (k + widest) * (memory.row_bytes + 48)  # bytes
     return min(MOST, budget // n_workers() // a_query)

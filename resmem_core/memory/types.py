@@ -11,8 +11,7 @@ from typing import Any, TypeVar
 
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.types import FloatArray, IntArray, check_k, check_positive
-from resmem_core.data.text import Half, Ids
-from resmem_core.models.types import OutputLayer
+from resmem_core.models.types import HeadLogits
 
 T = TypeVar("T")
 
@@ -82,16 +81,16 @@ class Neighbors:
 
 
 class Latest:
-    """What was last worked out of some logits, kept for as long as the temperature stays."""
+    """What was last worked out of some points, a value of each kind, kept until it is asked for with another key."""
 
     def __init__(self) -> None:
-        self._kept: tuple[float, Any] | None = None
+        self._kept: dict[str, tuple[Any, Any]] = {}
 
-    def at(self, temperature: float, work_out: Callable[[], T]) -> T:
-        """Return what `work_out` gives at this temperature."""
-        kept = self._kept
-        if kept is None or kept[0] != temperature:
-            self._kept = kept = (temperature, work_out())
+    def at(self, kind: str, key: Any, work_out: Callable[[], T]) -> T:
+        """Return what `work_out` gives for this kind and key."""
+        kept = self._kept.get(kind)
+        if kept is None or kept[0] != key:
+            self._kept[kind] = kept = (key, work_out())
         result: T = kept[1]
         return result
 
@@ -102,12 +101,14 @@ class Memory:
 
     Attributes
     ----------
-    logits : ndarray of float32, shape (N, C)
-        Of the base model.
-    labels : ndarray of int64, shape (N,)
+    logits : ndarray of float32, shape (N, C), or HeadLogits
+        Of the base model: a table, or a linear head by which those of any rows are worked out when they are asked for
+        (from embeddings as they are kept, as those of queries are, so that a training point asked for itself has the
+        very same base).
+    labels : ndarray of int, shape (N,)
     """
 
-    logits: FloatArray
+    logits: FloatArray | HeadLogits
     labels: IntArray
     latest: Latest = field(default_factory=Latest, repr=False)
 
@@ -119,6 +120,11 @@ class Memory:
         """Number of classes, C."""
         return int(self.logits.shape[1])
 
+    @property
+    def table(self) -> FloatArray:
+        """The logits of all points at once, (N, C)."""
+        return self.logits[:]
+
 
 @dataclass(frozen=True, eq=False)
 class Queries:
@@ -126,81 +132,39 @@ class Queries:
 
     Attributes
     ----------
-    logits : ndarray of float32, shape (M, C)
+    logits : ndarray of float32, shape (M, C), or HeadLogits
         Of the base model.
-    labels : ndarray of int64, shape (M,)
+    labels : ndarray of int, shape (M,)
     neighbors : Neighbors
         As many as the largest k that will be asked for.
+    groups : ndarray of int, shape (M,), or None
+        The group of each, such as the document of a token: what is drawn anew for intervals, as points of one group are
+        not independent. None: each stands for itself.
     """
 
-    logits: FloatArray
+    logits: FloatArray | HeadLogits
     labels: IntArray
     neighbors: Neighbors
+    groups: IntArray | None = None
     latest: Latest = field(default_factory=Latest, repr=False)
 
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def table(self) -> FloatArray:
+        """The logits of all points at once, (M, C)."""
+        return self.logits[:]
+
     def take(self, rows: IntArray | slice) -> Queries:
         """Return the queries at `rows`, in that order."""
         found = Neighbors(self.neighbors.distances[rows], self.neighbors.indices[rows])
-        return Queries(self.logits[rows], self.labels[rows], found)
+        logits = self.logits.take(rows) if isinstance(self.logits, HeadLogits) else self.logits[rows]
+        return Queries(logits, self.labels[rows], found, None if self.groups is None else self.groups[rows])
 
-
-@dataclass(frozen=True, eq=False)
-class TokenMemory:
-    """The training positions as memory holds them: never a table of (N, C).
-
-    Attributes
-    ----------
-    embeddings : ndarray of float16, shape (N, D)
-        The base model's last hidden state after the tokens before; may be memory-mapped.
-    labels : ndarray of int32, shape (N,)
-        The token that came next.
-    output : OutputLayer
-        Gives the base model's logits of any row, from the embedding as it is kept (rounded to float16, as those of
-        queries are, so that a training position asked for itself lies at distance 0 and has the very same base).
-    """
-
-    embeddings: Half
-    labels: Ids
-    output: OutputLayer
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def logits(self, rows: IntArray) -> FloatArray:
-        """Return the base model's logits of some rows, (n,) -> (n, C)."""
-        return self.output.logits(self.embeddings[rows])
-
-
-@dataclass(frozen=True, eq=False)
-class TokenQueries:
-    """Positions to be predicted, with their neighbours in memory already found.
-
-    Attributes
-    ----------
-    embeddings : ndarray of float16, shape (M, D)
-    labels : ndarray of int32, shape (M,)
-        The token that comes next.
-    documents : ndarray of int, shape (M,)
-        The document of each: what is drawn anew for intervals, as tokens of one text are not independent.
-    neighbors : Neighbors
-        As many as the largest k that will be asked for.
-    """
-
-    embeddings: Half
-    labels: Ids
-    documents: IntArray
-    neighbors: Neighbors
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def take(self, rows: IntArray | slice) -> TokenQueries:
-        """Return the queries at `rows`, in that order."""
-        found = Neighbors(self.neighbors.distances[rows], self.neighbors.indices[rows])
-        return TokenQueries(self.embeddings[rows], self.labels[rows], self.documents[rows], found)
+    def first(self, k: int) -> Queries:
+        """Return the same with the `k` nearest neighbours of each only."""
+        return Queries(self.logits, self.labels, self.neighbors.first(k), self.groups)
 
 
 def recall_at_k(found: Neighbors, exact: Neighbors, k: int) -> float:

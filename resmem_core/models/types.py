@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from resmem_core.common.errors import InvalidParameterError
-from resmem_core.common.types import FloatArray, check_positive
+from resmem_core.common.types import FloatArray, IntArray, check_positive
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,10 +138,48 @@ class OutputLayer:
 
     @property
     def n_classes(self) -> int:
-        """Number of tokens there are, C."""
+        """Number of classes, C."""
         return len(self.weight)
 
     def logits(self, embeddings: np.ndarray) -> FloatArray:
-        """Return the logits of embeddings of any float type, (M, D) -> (M, C), float32."""
+        """Return the logits of embeddings of any float type, (..., D) -> (..., C), float32."""
         logits = np.asarray(embeddings, np.float32) @ self.weight.T
         return logits if self.bias is None else logits + self.bias
+
+
+@dataclass(frozen=True, eq=False)
+class HeadLogits:
+    """Logits of M points, worked out where rows are asked for: what stands in place of a table (M, C) of them.
+
+    Attributes
+    ----------
+    embeddings : ndarray of floats, shape (M, D)
+        What the base model says of each point before its last layer; may be memory-mapped.
+    layer : OutputLayer
+    """
+
+    embeddings: FloatArray
+    layer: OutputLayer
+
+    def __post_init__(self) -> None:
+        if self.embeddings.shape[1:] != self.layer.weight.shape[1:]:
+            raise InvalidParameterError(
+                f"embeddings {self.embeddings.shape} do not fit weights {self.layer.weight.shape}: expected (M, D) and "
+                "(C, D)"
+            )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """M, C."""
+        return len(self.embeddings), self.layer.n_classes
+
+    def __len__(self) -> int:
+        return len(self.embeddings)
+
+    def __getitem__(self, rows: Any) -> FloatArray:
+        """Return the logits of some rows, (..., C), float32."""
+        return self.layer.logits(self.embeddings[rows])
+
+    def take(self, rows: IntArray | slice) -> HeadLogits:
+        """Return those of some rows, still to be worked out."""
+        return HeadLogits(self.embeddings[rows], self.layer)

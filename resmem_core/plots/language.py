@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -15,33 +16,30 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
     from resmem_core.common.types import IntArray
-    from resmem_core.evaluation.text_evaluate import LanguageEvaluation, TokenGroup
-    from resmem_core.memory.text_explain import TokenExplanation
+    from resmem_core.evaluation.evaluate import Evaluation
+    from resmem_core.evaluation.figures import Band
 
 CALLED = {**NAMES, "interpolation": "kNN-LM"}
 TOKENS = MAX_CLASSES - 3  # so many at least: the label and two predictions may come on top
 
 
-def next_token_bars(asked: TokenExplanation, shown: IntArray, names: Sequence[str]) -> Figure:
+def next_token_bars(asked: Explanation, shown: IntArray, names: Sequence[str]) -> Figure:
     """Draw base probabilities + memory = scores of some tokens, the first at the top.
 
     Parameters
     ----------
-    asked : TokenExplanation
+    asked : Explanation
     shown : ndarray of int, shape (n,)
-        The tokens drawn, both predictions and the label among them; see `TokenExplanation.top`.
+        The tokens drawn, both predictions and the label among them; see `Explanation.top`.
     names : sequence of str
         What each is called, as it is to be read; n of them.
     """
-    token = asked.prediction if asked.label is None else asked.label
-    part = Explanation(
-        point=0,
+    token = asked.label if asked.is_known else asked.prediction
+    part = replace(
+        asked,
         label=shown.tolist().index(token),
+        base_alone=asked.base_alone[shown],
         base=asked.base[shown],
-        ids=asked.rows,
-        labels=asked.labels,
-        distances=asked.distances,
-        weights=asked.weights,
         contributions=asked.contributions[:, shown],
     )
     drawn = explanation_bars(part, _distinct(names), whole=False)
@@ -56,7 +54,7 @@ def _distinct(names: Sequence[str]) -> list[str]:
     return [f"{name} ({i + 1})" if several[name] > 1 else name for i, name in enumerate(names)]
 
 
-def method_figures(evaluation: LanguageEvaluation) -> Figure:
+def method_figures(evaluation: Evaluation) -> Figure:
     """Draw accuracy and perplexity of the methods as points, with intervals of bootstraps over documents."""
     panels = (
         ("accuracy", evaluation.accuracy, evaluation.accuracy_ci95, "{:.1%}"),
@@ -100,12 +98,12 @@ def method_figures(evaluation: LanguageEvaluation) -> Figure:
     )
 
 
-def band_accuracies(groups: Sequence[TokenGroup], axis: str) -> Figure:
+def band_accuracies(groups: Sequence[Band], axis: str) -> Figure:
     """Draw how often base, kNN-LM and ResMem are right within groups of tokens, in the order given.
 
     Parameters
     ----------
-    groups : sequence of TokenGroup
+    groups : sequence of Band
     axis : str
         What the groups' names are values of.
     """

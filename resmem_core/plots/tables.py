@@ -38,9 +38,9 @@ def example_table(experiment: Experiment, evaluation: Evaluation) -> pd.DataFram
     DataFrame with M rows
         `row` in the test split, `name` and `label` (classes are given by name); the class that `base`, `knn`,
         `interpolation` and `resmem` predict; `outcome`; of base and ResMem, `_confidence` in the class predicted and
-        `_label_probability`, that of the true class (ResMem's scores are projected onto the probability simplex);
-        `nearest_distance` (in units of the embedding), `nearest_id` (row in memory) and `nearest_label` of the nearest
-        memory.
+        `_label_probability`, that of the true class (ResMem's scores are projected onto the probability simplex and
+        smoothed); `nearest_distance` (in units of the embedding), `nearest_id` (row in memory) and `nearest_label` of
+        the nearest memory.
     """
     test, names = experiment.test, np.array(evaluation.class_names, dtype=object)
     nearest = test.neighbors.indices[:, 0]

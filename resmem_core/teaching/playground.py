@@ -419,7 +419,7 @@ def view(form: Playground, base: Base) -> View:
     """Return what a form shows, given its base model; memory is searched anew, exactly, at every place."""
     remembered = _Remembered.of(form, base)
     memory, params, side = remembered.memory, remembered.params, len(base.axis)
-    residual = residuals(memory.logits, memory.labels, params.temperature)
+    residual = residuals(memory.table, memory.labels, params.temperature)
     if base.scene.space == PLANE:
         field = memory_field(remembered.points.X, residual[:, 1], base.axis, params.k, params.sigma)
     else:
@@ -429,18 +429,18 @@ def view(form: Playground, base: Base) -> View:
     probability = _probability(base.surface, params.temperature).reshape(side, side)
 
     test = Queries(base.test_logits, base.test.y, remembered.nearest(base.embed(base.test.X)))
-    on_test = evaluate(memory, test, params, CLASS_NAMES, interpolation_weight=0.5)
+    on_test = evaluate(memory, test, params, CLASS_NAMES)
     itself = remembered.nearest(remembered.embeddings)
     scores = resmem_scores(
-        memory.logits,
-        memory.logits,
+        memory.table,
+        memory.table,
         memory.labels,
         itself.distances,
         itself.indices,
         sigma=params.sigma,
         temperature=params.temperature,
     )
-    right = [of.argmax(axis=1) == memory.labels for of in (memory.logits, scores)]
+    right = [of.argmax(axis=1) == memory.labels for of in (memory.table, scores)]
     far = base.test.rare
     return View(
         points=remembered.points,

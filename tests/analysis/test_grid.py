@@ -13,11 +13,13 @@ from resmem_core.analysis import grid as module
 from resmem_core.analysis.grid import AXES, SPLITS, Grids, grid_of, one_step_away
 from resmem_core.common.errors import Cancelled, InvalidParameterError
 from resmem_core.common.store import Store
-from resmem_core.evaluation.tuning import KS, SIGMA_FACTORS, TEMPERATURES, best_cell, standard_error
-from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.evaluation.tuning import KS, STEPS, best_cell, standard_error
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import prepare
+from resmem_core.memory import dense_sweep
 from resmem_core.memory.edits import Edits
+from resmem_core.memory.grid import Grid, Sweep
 from resmem_core.memory.residuals import resmem_scores
-from resmem_core.memory.sweep import Grid, Sweep
 from resmem_core.memory.types import Params
 from resmem_core.models.fitted import NeedsPreparing
 
@@ -45,7 +47,7 @@ def swept(right, n=100, base_right=50):
     """Return a sweep with these counts, (T, S, G)."""
     right = np.asarray(right)
     grid = Grid(*(2.0 ** np.arange(size) for size in right.shape[:2]), np.arange(1, right.shape[2] + 1))
-    return Sweep(grid, n, base_right, right, 0 * right, None, None)
+    return Sweep.counted(grid, n, base_right, right, 0 * right)
 
 
 counts = arrays(np.int64, st.tuples(*[st.integers(1, 3)] * 3), elements=st.integers(0, 100))
@@ -71,11 +73,11 @@ def test_every_cell_is_what_its_setting_gives(small, grids, split):
 
 
 def test_it_is_the_grid_that_tuning_begins_with(small, grids):
-    np.testing.assert_array_equal(grids.grid.sigmas, small.sigma_scale * SIGMA_FACTORS)
-    np.testing.assert_array_equal(grids.grid.temperatures, TEMPERATURES)
+    np.testing.assert_array_equal(grids.grid.sigmas, small.sigma_scale * STEPS["dense"].sigmas)
+    np.testing.assert_array_equal(grids.grid.temperatures, STEPS["dense"].temperatures)
     assert grids.grid.ks.tolist() == [*(k for k in KS if k < 90), 90]
     assert grids.best == best_cell(grids.validation, small.sigma_scale)
-    assert grids.validation.accuracy[grids.best] == grids.validation.accuracy.max() <= small.tune().accuracy
+    assert grids.validation.accuracy[grids.best] == grids.validation.accuracy.max() <= small.tune().accuracy["resmem"]
 
 
 def test_kept(small, grids, monkeypatch):
@@ -94,7 +96,7 @@ def test_edited_memory_has_a_grid_of_its_own(small, grids):
 
 
 def test_what_takes_long_is_refused_and_reported_and_can_be_cancelled(small, monkeypatch):
-    monkeypatch.setattr(module.sweep, "LARGE", 1)
+    monkeypatch.setattr(dense_sweep, "LARGE", 1)
     other = small.edited(Edits(forgotten=(3,)))
     with pytest.raises(NeedsPreparing):
         grid_of(other, may_wait=False)

@@ -14,7 +14,8 @@ from resmem_core.analysis import index_lab as module
 from resmem_core.analysis.index_lab import REPEATS, Lab, Point, lab_of, measure
 from resmem_core.common.errors import Cancelled, InvalidParameterError
 from resmem_core.common.store import Store
-from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.indexes import INDEXES
 from resmem_core.memory.indexes.annoy_forest import AnnoyForest
 from resmem_core.memory.indexes.exact import ExactIndex

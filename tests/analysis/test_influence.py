@@ -10,7 +10,8 @@ from resmem_core.analysis.influence import influence, memory_table, touched
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.store import Store
 from resmem_core.evaluation.evaluate import evaluate
-from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.edits import Edits
 from resmem_core.memory.explain import explain
 from resmem_core.memory.residuals import residuals
@@ -21,7 +22,7 @@ PARAMS = Params(12, 0.7, 1.5)
 
 
 def judged(arrays, params):
-    return evaluate(arrays.memory, arrays.test, params, NAMES, interpolation_weight=0.5)
+    return evaluate(arrays.memory, arrays.test, params, NAMES)
 
 
 def reference(arrays, params, result):

@@ -13,7 +13,8 @@ from resmem_core.common.errors import Cancelled, InvalidParameterError
 from resmem_core.common.progress import silent
 from resmem_core.common.store import Store
 from resmem_core.data import load_dataset
-from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import prepare
 
 DATA = CleanData("digits as they came", (114, 117, 114, 118, 116, 117, 116, 115, 113, 115))
 CONFIG = ExperimentConfig(seed=4, epochs=1, limit_train=60)

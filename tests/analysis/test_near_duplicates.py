@@ -27,7 +27,7 @@ def experiment(distances, seed=0, n_memory=50):
     ids = np.stack([rng.permutation(n_memory)[:3] for _ in range(m)])
     found = Neighbors(beyond.astype(np.float32), ids)
     queries = Queries(rng.normal(size=(m, 3)).astype(np.float32), rng.integers(0, 3, m), found)
-    return memory, queries, evaluate(memory, queries, PARAMS, NAMES, interpolation_weight=0.5)
+    return memory, queries, evaluate(memory, queries, PARAMS, NAMES)
 
 
 def images(rng, n, channels=1):

@@ -11,7 +11,8 @@ from resmem_core.analysis import projection as module
 from resmem_core.analysis.projection import METHODS, Projection, pca, principal_components, project, sample, tsne
 from resmem_core.common.errors import Cancelled, InvalidParameterError
 from resmem_core.common.store import Store
-from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.edits import Edits
 from resmem_core.models.fitted import NeedsPreparing
 

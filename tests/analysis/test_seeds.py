@@ -6,7 +6,8 @@ import pytest
 
 from resmem_core.analysis.seeds import SeedResult, judge, over_seeds, spread
 from resmem_core.cli.main import main
-from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import prepare
 
 
 def result(seed, base, resmem):

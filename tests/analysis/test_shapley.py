@@ -13,7 +13,8 @@ from resmem_core.analysis import shapley as module
 from resmem_core.analysis.shapley import shapley_of, shapley_values
 from resmem_core.common.errors import Cancelled, InvalidParameterError
 from resmem_core.common.store import Store
-from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.edits import Edits
 from resmem_core.memory.indexes.exact import ExactIndex
 from resmem_core.models.fitted import NeedsPreparing

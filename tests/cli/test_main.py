@@ -103,8 +103,23 @@ def test_backbones_of_every_kind_are_listed(capsys):
         (["evaluate", "--seed", "-1"], "at least 0"),
         (["evaluate", "--epochs", "0"], "at least 1"),
         (["evaluate", "--tune", "--k", "3"], "leave out --k"),
-        (["explain"], "--point"),
+        (["explain"], "--point is needed"),
         (["cache", "burn"], "clear"),
+        (["evaluate", "--dataset", "python-docs", "--imbalance", "5"], "--imbalance does not go with the text dataset"),
+        (["evaluate", "--dataset", "python-docs", "--no-normalize"], "--normalize does not go with the text dataset"),
+        (["evaluate", "--vocabulary", "600"], "--vocabulary goes with a text dataset (such as python-docs), not with"),
+        (["evaluate", "--vocabulary", "2048"], "--vocabulary goes with a text dataset"),  # its default, but given
+        (["explain", "--point", "0", "--context", "the"], "--context goes with a text dataset"),
+        (["grid", "--dataset", "python-docs"], "does not take the text dataset"),
+        (["generate", "--dataset", "digits"], "takes a text dataset"),
+        (["evaluate", "--dataset", "python-docs", "--vocabulary", "7"], "7"),
+        (["evaluate", "--dataset", "novels"], "choose one of: arrays, cifar10"),
+        (["evaluate", "--dataset", "novels"], "python-docs"),
+        (["evaluate", "--backbone", "gru-small"], "'gru-small' goes with data of kind text, but the"),
+        (
+            ["evaluate", "--dataset=python-docs", "--backbone=linear"],
+            "'linear' goes with data of kind image",
+        ),
     ],
 )
 def test_wrong_usage_is_told_in_one_line(capsys, argv, says):
@@ -147,7 +162,7 @@ def test_interrupted_is_130(capsys, monkeypatch):
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("resmem_core.experiment.prepare.prepare", interrupted)
+    monkeypatch.setattr("resmem_core.experiment.prepare.prepare_examples", interrupted)
     status, _, err = run(capsys, "evaluate")
     assert status == 130
     assert "goes on from whatever was kept" in err
@@ -206,6 +221,11 @@ def test_help_is_there_for_every_command_and_quick_to_import():
         assert done.returncode == 0
         assert "--json" in done.stdout
         assert "| torch\n" not in done.stderr
+
+
+def test_explain_wants_one_thing_to_explain(tiny_config, capsys):
+    assert main(["explain", *tiny_config.options()]) == 1
+    assert "either --context" in capsys.readouterr().err
 
 
 def test_as_a_process_only_json_goes_to_stdout():

@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from resmem_core.cli.settings import TABLE, Settings
+from resmem_core.cli.settings import TABLE, Language, Settings
+from resmem_core.common.forms import table_of
 from resmem_core.data import DATASETS
 from resmem_core.data.base import IMAGE, TEXT
 from resmem_core.data.corruption import MAX_NOISE
 from resmem_core.evaluation.metrics import OUTCOMES
-from resmem_core.experiment.prepare import PRECOMPUTED, ExperimentConfig
+from resmem_core.experiment.config import PRECOMPUTED, ExperimentConfig, LanguageConfig, fields_of
 from resmem_core.memory.indexes import INDEXES
 from resmem_core.models import BACKBONES
 
@@ -101,6 +102,7 @@ class TestUrl:
             ({"index": "faiss"}, "unknown index 'faiss'"),
             ({"seed": str(2**31)}, f"seed={2**31}"),
             ({"imbalance": "inf"}, "imbalance=inf"),
+            ({"dataset": "python-docs"}, "'python-docs' is text: see it on the page Language"),
         ],
         ids=str,
     )
@@ -123,22 +125,29 @@ class TestUrl:
 
 
 class TestTable:
-    def test_covers_every_field(self):
-        assert set(TABLE) == {f.name for f in fields(Settings)}
-        for f in TABLE.values():
+    @pytest.mark.parametrize("form", [Settings, Language])
+    def test_covers_every_field(self, form):
+        assert set(table_of(form)) == {f.name for f in fields(form)}
+        for f in table_of(form).values():
             assert f.metadata["help"]
             assert callable(f.metadata["read"])
 
-    def test_experiment_has_the_same_defaults(self):
-        assert {f.name for f in fields(ExperimentConfig)} <= set(TABLE)
-        assert Settings().experiment() == ExperimentConfig()
-        for f in fields(ExperimentConfig):
-            assert f.default == TABLE[f.name].default
+    @pytest.mark.parametrize(
+        ("form", "kind", "config"), [(Settings, IMAGE, ExperimentConfig), (Language, TEXT, LanguageConfig)]
+    )
+    def test_experiment_has_the_same_defaults(self, form, kind, config):
+        experiment = config()
+        assert form().experiment() == experiment
+        assert {f.name for f in fields(ExperimentConfig)} & set(table_of(form)) == set(fields_of(kind))
+        for name in set(fields_of(kind)) - {"backbone"}:
+            assert table_of(form)[name].default == getattr(experiment, name)
 
     def test_experiment_takes_what_is_set(self):
         config = Settings(backbone="linear", seed=3, epochs=2, limit_train=50, normalize=True, k=9).experiment()
         assert (config.backbone, config.seed, config.epochs, config.limit_train) == ("linear", 3, 2, 50)
         assert config.normalize is True
+        told = Language("text:a.txt", "gru-small", 3, epochs=2, limit_train=50, tokenizer="words", vocabulary=600, k=9)
+        assert told.experiment() == LanguageConfig("text:a.txt", "gru-small", 3, "exact", 2, 50, "words", 600)
 
     def test_default_is_not_nan(self):
         assert not any(isinstance(f.default, float) and math.isnan(f.default) for f in TABLE.values())

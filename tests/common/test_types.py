@@ -10,7 +10,7 @@ from resmem_core.common.errors import DatasetError, InvalidParameterError
 from resmem_core.common.types import check_k, check_positive
 from resmem_core.data.types import Dataset, Examples
 from resmem_core.memory.types import Memory, Neighbors, Params, Queries
-from resmem_core.models.types import Embedded, Recipe
+from resmem_core.models.types import Embedded, HeadLogits, OutputLayer, Recipe
 
 BAD_NUMBERS = [0, -1, -0.0, math.nan, math.inf, -math.inf, 10**400, True, "1", None, [1], 1j, np.array([1.0])]
 
@@ -108,14 +108,22 @@ class TestExamples:
             Examples(np.zeros(3, np.int64), **{name: np.zeros((2, 1))})
 
 
-def test_queries_take():
-    found = Neighbors(np.arange(6.0).reshape(3, 2), np.arange(6).reshape(3, 2))
-    taken = Queries(np.arange(9.0).reshape(3, 3), np.array([0, 1, 2]), found).take(np.array([2, 1]))
-    assert len(taken) == 2
-    assert taken.labels.tolist() == [2, 1]
-    assert taken.logits[0].tolist() == [6, 7, 8]
-    assert taken.neighbors.indices.tolist() == [[4, 5], [2, 3]]
-    assert taken.neighbors.distances.tolist() == [[4, 5], [2, 3]]
+@pytest.mark.parametrize("rows", [np.array([2, 0]), slice(1, 3)])
+@pytest.mark.parametrize("of_head", [False, True])
+def test_taken_queries_keep_everything_together(rows, of_head):
+    numbers = np.arange(4)
+    table = np.stack([numbers, -numbers], 1).astype(np.float32)
+    logits = HeadLogits(table[:, :1], OutputLayer(np.array([[1], [-1]], np.float32))) if of_head else table
+    near = Neighbors(numbers[:, None].astype(np.float32), numbers[:, None])
+    queries = Queries(logits, numbers, near, 10 * numbers)
+    taken, expected = queries.take(rows), numbers[rows]
+    assert (len(queries), len(taken)) == (4, 2)
+    assert isinstance(taken.logits, HeadLogits) == of_head
+    assert np.array_equal(taken.table, table[rows])
+    assert np.array_equal(taken.labels, expected)
+    assert np.array_equal(taken.groups, 10 * expected)
+    assert np.array_equal(taken.neighbors.distances[:, 0], expected)
+    assert np.array_equal(taken.neighbors.indices[:, 0], expected)
 
 
 def test_sizes():

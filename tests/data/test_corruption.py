@@ -13,7 +13,8 @@ from resmem_core.common.store import Store
 from resmem_core.data import load_dataset
 from resmem_core.data.corruption import MAX_NOISE, long_tailed, noisy, tail_sizes
 from resmem_core.data.types import Examples
-from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import prepare
 from resmem_core.models.fitted import NeedsPreparing
 
 NAMES = ("ant", "bee", "cat", "dog", "eel", "fox")

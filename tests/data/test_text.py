@@ -5,8 +5,6 @@ from hypothesis import strategies as st
 
 from resmem_core.common.errors import DatasetError, InvalidParameterError
 from resmem_core.data.text import Stream
-from resmem_core.memory.types import Neighbors, TokenMemory, TokenQueries
-from resmem_core.models.types import OutputLayer
 
 lengths = st.lists(st.integers(1, 6), min_size=1, max_size=6)
 
@@ -47,39 +45,3 @@ def test_a_row_that_is_not_there_is_answered(row):
 def test_starts_must_cut_the_tokens_into_documents(starts):
     with pytest.raises(DatasetError, match="do not cut 3 tokens into 2 documents"):
         Stream(np.arange(3, dtype=np.int32), np.array(starts), ("a", "b"))
-
-
-@pytest.mark.parametrize("bias", [None, np.array([1, 2, 3], dtype=np.float32)])
-def test_the_output_layer_reads_any_float_type(bias):
-    output = OutputLayer(np.array([[1, 0], [0, 1], [1, 1]], dtype=np.float32), bias)
-    assert output.n_classes == 3
-    for kind in (np.float16, np.float32, np.float64):
-        logits = output.logits(np.array([[2, 3]], dtype=kind))
-        assert logits.dtype == np.float32
-        assert (logits - (0 if bias is None else bias)).tolist() == [[2, 3, 5]]
-
-
-def test_memory_gives_the_logits_of_rows_as_asked_for():
-    output = OutputLayer(np.eye(2, dtype=np.float32))
-    memory = TokenMemory(np.arange(6, dtype=np.float16).reshape(3, 2), np.zeros(3, dtype=np.int32), output)
-    assert len(memory) == 3
-    assert memory.logits(np.array([2, 0, 2])).tolist() == [[4, 5], [0, 1], [4, 5]]
-
-
-@pytest.mark.parametrize("rows", [np.array([2, 0]), slice(1, 3)])
-def test_taken_queries_keep_everything_together(rows):
-    numbers = np.arange(4)
-    queries = TokenQueries(
-        numbers[:, None].astype(np.float16),
-        numbers.astype(np.int32),
-        10 * numbers,
-        Neighbors(numbers[:, None].astype(np.float32), numbers[:, None]),
-    )
-    taken, expected = queries.take(rows), numbers[rows]
-    assert len(queries) == 4
-    assert len(taken) == 2
-    assert np.array_equal(taken.embeddings[:, 0], expected)
-    assert np.array_equal(taken.labels, expected)
-    assert np.array_equal(taken.documents, 10 * expected)
-    assert np.array_equal(taken.neighbors.distances[:, 0], expected)
-    assert np.array_equal(taken.neighbors.indices[:, 0], expected)

@@ -21,7 +21,8 @@ from resmem_core.data import DATASETS, dataset_title, load_dataset
 from resmem_core.data import uploads as module
 from resmem_core.data.example_files import CLASSES, ROWS, D, example_file
 from resmem_core.data.uploads import KINDS, Uploads, describe, find, shown_name
-from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.edits import Edits
 from resmem_core.memory.types import Params
 from resmem_core.plots.report import file_stem, report_html

@@ -16,7 +16,7 @@ NAMES = tuple("abcde")
 def pair(experiment_arrays):
     def judged(k, sigma):
         params = Params(k, sigma)
-        return evaluate(experiment_arrays.memory, experiment_arrays.test, params, NAMES, interpolation_weight=0.5)
+        return evaluate(experiment_arrays.memory, experiment_arrays.test, params, NAMES)
 
     return judged(1, 1.0), judged(30, 3.0)
 
@@ -50,9 +50,7 @@ def test_a_setting_is_no_better_than_itself(pair):
 
 
 def test_other_points_are_refused(pair, experiment_arrays):
-    fewer = evaluate(
-        experiment_arrays.memory, experiment_arrays.validation, Params(1, 1.0), NAMES, interpolation_weight=0.5
-    )
+    fewer = evaluate(experiment_arrays.memory, experiment_arrays.validation, Params(1, 1.0), NAMES)
     with pytest.raises(InvalidParameterError, match="150 test points"):
         Comparison.of(pair[0], fewer)
 

@@ -1,191 +1,444 @@
-"""The four methods against a reference in plain loops and float64."""
+"""The four methods against tables in float64, and figures against sums done by hand."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from resmem_core.common.errors import InvalidParameterError
+from resmem_core.common.errors import Cancelled, InvalidParameterError
 from resmem_core.common.types import NLL_FLOOR
-from resmem_core.evaluation.evaluate import LAMBDAS, METHODS, accuracy_by_k, choose_lambda, evaluate
-from resmem_core.memory.types import Memory, Neighbors, Params, Queries
+from resmem_core.evaluation.evaluate import LIKELIHOODS, METHODS, accuracy_by_k, evaluate
+from resmem_core.evaluation.judging import judge
+from resmem_core.evaluation.metrics import OUTCOMES, calibration, delta_interval
+from resmem_core.memory.interpolation import Rival, Rivals, interpolate
+from resmem_core.memory.types import Latest, Memory, Neighbors, Params, Queries
+from resmem_core.models.types import HeadLogits, OutputLayer
+from tests.memory.dense import NEAR, Dense, leads, problem, ranks, search, tables
 
-NAMES = ("ant", "bee", "cat", "dog", "emu")
-PARAMS = Params(12, 0.7, 1.5)
+PARAMS, KNN, RIVAL = Params(12, 0.7, 1.5), Rival(7, 0.5, 1.0), Rival(9, 0.4, 0.35)
 
 
-def softmax(row, temperature):
-    e = np.exp((row.astype(np.float64) - row.max()) / temperature)
-    return e / e.sum()
-
-
-def reference(memory, queries, params, weight):
-    """Return the scores of each method, query by query."""
-    scores = {method: [] for method in METHODS}
-    for row in range(len(queries)):
-        base = softmax(queries.logits[row], params.temperature)
-        distances = queries.neighbors.distances[row, : params.k].astype(np.float64)
-        w = np.exp(-(distances - distances[0]) / params.sigma)
-        w /= w.sum()
-        knn, resmem = np.zeros(len(base)), base.copy()
-        for share, i in zip(w, queries.neighbors.indices[row], strict=False):
-            one_hot = np.eye(len(base))[memory.labels[i]]
-            knn += share * one_hot
-            resmem += share * (one_hot - softmax(memory.logits[i], params.temperature))
-        for method, value in zip(METHODS, (base, knn, weight * knn + (1 - weight) * base, resmem), strict=True):
-            scores[method].append(value)
-    return {method: np.array(rows) for method, rows in scores.items()}
+def evaluated(memory, queries, params=PARAMS, smoothing=0.2, rival=RIVAL, knn=KNN, **options):
+    names = tuple(f"class {i}" for i in range(memory.n_classes))
+    return evaluate(memory, queries, params, names, smoothing=smoothing, rivals=Rivals(knn, rival), **options)
 
 
 @pytest.fixture(scope="module")
-def result(experiment_arrays):
-    return evaluate(experiment_arrays.memory, experiment_arrays.test, PARAMS, NAMES, interpolation_weight=0.35)
+def data():
+    return problem(np.random.default_rng(0), 40, n_queries=400, documents=20)
 
 
-@pytest.mark.parametrize(
-    "params", [PARAMS, Params(1, 1.0, 1.0), Params(40, 1e-9, 0.3), Params(40, 1e9, 4.0), Params(3, 0.1, 100.0)], ids=str
+@pytest.fixture(scope="module")
+def result(data):
+    return evaluated(*data)
+
+
+def expected(memory, queries, params=PARAMS, rival=RIVAL, knn=KNN):
+    dense = Dense(memory, queries)
+    return {
+        "base": dense.base(),
+        "knn": dense.votes(knn.k, knn.sigma),
+        "interpolation": dense.interpolated(rival.k, rival.sigma, rival.weight),
+        "resmem": dense.scores(params.k, params.sigma, params.temperature),
+    }
+
+
+def clear(table):
+    """Return where the order of the first six does not hang on rounding, (M,)."""
+    top = np.sort(table, axis=1)[:, ::-1][:, :6]
+    return (np.diff(top, axis=1) < -NEAR).all(axis=1)
+
+
+@limits(max_examples=30)
+@given(
+    seed=st.integers(0, 2**32),
+    n_classes=st.sampled_from([7, 40, 400]),
+    k=st.integers(1, 16),
+    sigma=st.sampled_from([1e-30, 0.3, 3.0, 1e30]),
+    temperature=st.sampled_from([0.3, 1.0, 5.0, 1e30]),
+    smoothing=st.sampled_from([0.001, 0.2, 1.0]),
+    weight=st.sampled_from([0.0, 0.5, 0.95]),
+    whole=st.booleans(),
+    of_head=st.booleans(),
 )
-def test_methods_agree_with_the_reference(experiment_arrays, params):
-    memory, test = experiment_arrays.memory, experiment_arrays.test
-    found = evaluate(memory, test, params, NAMES, interpolation_weight=0.35)
-    expected = reference(memory, test, params, 0.35)
-    assert list(found.accuracy) == list(METHODS)
-    for method, scores in expected.items():
-        top = np.sort(scores, axis=1)
-        clear = top[:, -1] - top[:, -2] > 1e-5  # elsewhere rounding decides
-        assert clear.mean() > 0.8
-        np.testing.assert_array_equal(found.predictions[method][clear], scores.argmax(axis=1)[clear])
-        right = found.predictions[method] == test.labels
-        assert found.accuracy[method] == right.mean()
-        assert abs(found.accuracy[method] - (scores.argmax(axis=1) == test.labels).mean()) <= (~clear).mean()
+def test_methods_agree_with_tables(seed, n_classes, k, sigma, temperature, smoothing, weight, whole, of_head):
+    memory, queries = problem(np.random.default_rng(seed), n_classes, n_queries=30, whole=whole)
+    params, rival, knn = Params(k, sigma, temperature), Rival(max(1, k - 1), 0.5, weight), Rival(k, 2.0, 1.0)
+    data = (memory, queries) if of_head else tables(memory, queries)
+    found, dense = evaluated(*data, params, smoothing, rival, knn), Dense(memory, queries)
+    by_method = expected(memory, queries, params, rival, knn)
+    for method, table in by_method.items():
+        sure = leads(table, table.argmax(axis=1)) > NEAR
+        np.testing.assert_array_equal(found.predictions[method][sure], table.argmax(axis=1)[sure])
+        assert found.accuracy[method] == (found.predictions[method] == queries.labels).mean()
+        own = dense.own(table)[:, None]
+        ahead, even = (table > own + NEAR).sum(axis=1), (abs(table - own) <= NEAR).sum(axis=1) - 1
+        assert (ahead + even < 5).mean() <= found.accuracy_top5[method] <= (ahead < 5).mean()
+    nll = dense.smoothed_nll(*(k, sigma, temperature, smoothing))
+    assert found.perplexity["resmem"] == pytest.approx(np.exp(nll.mean()), rel=1e-2)
+    np.testing.assert_allclose(found.probabilities["resmem"], np.exp(-nll), rtol=1e-4, atol=1e-5)
+    for method in "base", "interpolation":
+        own = dense.own(by_method[method])
+        np.testing.assert_allclose(found.probabilities[method], own, rtol=1e-4)
+        assert found.perplexity[method] == pytest.approx(np.exp(-np.log(own).mean()), rel=1e-4)
 
 
-def test_memory_helps_here(result):
+def test_of_a_thousand_classes():
+    memory, queries = problem(np.random.default_rng(0), 1000, n_memory=900, n_queries=200, dimension=16)
+    found, by_method = evaluated(memory, queries), expected(memory, queries)
+    for method in "base", "resmem", "interpolation":
+        table = by_method[method]
+        sure = clear(table)
+        assert sure.mean() > 0.9
+        rank = ranks(table, queries.labels)
+        np.testing.assert_array_equal((found.predictions[method] == queries.labels)[sure], rank[sure] == 0)
+        assert abs(found.accuracy_top5[method] - (rank < 5).mean()) <= (~sure).mean()
+    nll = Dense(memory, queries).smoothed_nll(12, 0.7, 1.5, 0.2)
+    assert found.perplexity["resmem"] == pytest.approx(np.exp(nll.mean()), rel=1e-4)
+
+
+def test_memory_does_something_here(result):
     """The other tests would mean little on data where nothing is fixed or broken."""
-    assert result.fixed > 20
-    assert result.broken > 0
-    assert result.accuracy["resmem"] > result.accuracy["base"] + 0.05
+    assert result.fixed > 10
+    assert result.broken > 10
+    assert len(set(result.accuracy.values())) == 4
+    assert result.n_impossible > 10
 
 
-def test_counts_add_up(experiment_arrays, result):
-    assert result.n == 200
-    assert result.fixed + result.broken + result.both_right + result.both_wrong == result.n == len(result.outcome)
-    assert result.both_right + result.broken == round(result.accuracy["base"] * result.n)
-    assert result.both_right + result.fixed == round(result.accuracy["resmem"] * result.n)
-    assert result.delta == pytest.approx(result.accuracy["resmem"] - result.accuracy["base"], abs=1e-12)
-    assert result.delta_ci95[0] <= result.delta <= result.delta_ci95[1]
-    assert sum(c.n for c in result.per_class) == result.n
-    assert sum(c.fixed for c in result.per_class) == result.fixed
-    assert sum(c.broken for c in result.per_class) == result.broken
-    base, resmem = (result.predictions[m] == experiment_arrays.test.labels for m in ("base", "resmem"))
-    np.testing.assert_array_equal(result.outcome == "fixed", ~base & resmem)
-    np.testing.assert_array_equal(result.outcome == "broken", base & ~resmem)
+def test_counts_add_up(data, result):
+    _, queries = data
+    assert result.n == 400 == len(result.outcome)
+    assert result.n_groups == len(np.unique(queries.groups))
+    assert result.fixed + result.broken + result.both_right + result.both_wrong == 400
+    assert result.both_right + result.fixed == round(400 * result.accuracy["resmem"])
+    base, resmem = result.right("base"), result.right("resmem")
+    np.testing.assert_array_equal(result.outcome == OUTCOMES[0], ~base & resmem)
+    np.testing.assert_array_equal(result.outcome == OUTCOMES[1], base & ~resmem)
+    assert result.delta == pytest.approx(result.accuracy["resmem"] - result.accuracy["base"])
+    assert sum(c.n for c in result.per_class) == 400
+    assert sum(c.fixed - c.broken for c in result.per_class) == result.fixed - result.broken
+    for method in METHODS:
+        assert result.accuracy_top5[method] >= result.accuracy[method]
+
+
+def test_intervals_hold_their_figures(result):
+    for figures, intervals in (
+        (result.accuracy, result.accuracy_ci95),
+        (result.accuracy_top5, result.accuracy_top5_ci95),
+        (result.perplexity, result.perplexity_ci95),
+    ):
+        for method, (low, high) in intervals.items():
+            assert low < figures[method] < high
+    assert list(result.perplexity_ci95) == list(LIKELIHOODS)
+    for method, versus in result.versus.items():
+        assert versus.gain == pytest.approx(result.accuracy["resmem"] - result.accuracy[method])
+        assert versus.perplexity_ratio == pytest.approx(result.perplexity["resmem"] / result.perplexity[method])
+        assert versus.gain_ci95[0] < versus.gain < versus.gain_ci95[1]
+        assert versus.perplexity_ratio_ci95[0] < versus.perplexity_ratio < versus.perplexity_ratio_ci95[1]
+        paired = np.diff(versus.perplexity_ratio_ci95)[0]
+        apart = np.diff(result.perplexity_ci95["resmem"])[0] / result.perplexity[method]
+        assert paired < apart  # documents that are hard are hard for both
+    assert result.delta_ci95 == result.versus["base"].gain_ci95
+
+
+def test_groups_are_drawn_whole(data):
+    """Every text there ten times over tells nothing more; as texts of their own, the copies would."""
+    memory, queries = data
+    ten = np.tile(np.arange(400), 10)
+    same = evaluated(memory, queries.take(ten))
+    of_their_own = queries.take(ten)
+    of_their_own.groups[:] += 1000 * np.repeat(np.arange(10), 400)
+    own, once = evaluated(memory, of_their_own), evaluated(memory, queries)
+    width, narrow, wide = (np.diff(r.delta_ci95)[0] for r in (once, own, same))
+    assert wide == pytest.approx(width, rel=1e-6)
+    assert narrow < 0.5 * width
+
+
+def test_projected_perplexity_is_infinite_as_soon_as_one_label_is_impossible(data, result):
+    memory, queries = data
+    own = Dense(memory, queries).own(Dense(memory, queries).projected(12, 0.7, 1.5))
+    assert abs(result.n_impossible - (own == 0).sum()) <= ((own > 0) & (own < NEAR)).sum()
+    assert result.perplexity["resmem_projected"] == np.inf
+    possible = np.flatnonzero(own > 0.001)
+    some = evaluated(memory, queries.take(possible))
+    assert some.n_impossible == 0
+    assert some.perplexity["resmem_projected"] == pytest.approx(np.exp(-np.log(own[possible]).mean()), rel=1e-3)
+
+
+def test_first_right_and_nearest(data, result):
+    memory, queries = data
+    for row, (rank, nearest) in enumerate(zip(result.first_right, result.nearest, strict=True)):
+        held = [memory.labels[i] == queries.labels[row] for i in queries.neighbors.indices[row, :12]]
+        assert rank == (held.index(True) + 1 if True in held else 0)
+        assert nearest == queries.neighbors.distances[row, 0]
+    assert 0 < (result.first_right == 0).mean() < 1
+
+
+def assert_group(group, result, members):
+    assert group.n == members.sum() > 0
+    for method in "base", "interpolation", "resmem":
+        assert getattr(group, method) == pytest.approx(result.right(method)[members].mean())
+        loss = -np.log(result.probabilities[method][members]).mean()
+        assert group.perplexity[method] == pytest.approx(np.exp(loss), rel=1e-6)
+    assert (group.fixed, group.broken) == tuple((result.outcome[members] == name).sum() for name in OUTCOMES[:2])
+    assert group.gain == pytest.approx((group.fixed - group.broken) / group.n)
+    assert group.gain_ci95[0] <= group.gain <= group.gain_ci95[1]
+
+
+def test_by_frequency(data):
+    memory, queries = data
+    counts = np.array([0, 1, 9, 10, 99, 100, 999, 1000, 5000])[np.arange(40) % 9]
+    result = evaluated(memory, queries, class_counts=counts)
+    of = counts[queries.labels]
+    expected = {
+        "0": of == 0,
+        "1-9": (of >= 1) & (of <= 9),
+        "10-99": (of >= 10) & (of <= 99),
+        "100-999": (of >= 100) & (of <= 999),
+        "1000+": of >= 1000,
+    }
+    assert [group.name for group in result.by_frequency] == list(expected)
+    for group in result.by_frequency:
+        assert_group(group, result, expected[group.name])
+    seen = evaluated(memory, queries, class_counts=np.full(40, 7))
+    assert [(group.name, group.n) for group in seen.by_frequency] == [("1-9", 400)]
+
+
+@pytest.mark.parametrize("k", [1, 3, 12])
+def test_by_neighbor(data, k):
+    result = evaluated(*data, Params(k, 0.7))
+    rank = result.first_right
+    later = {f"2-{min(k, 4)}": (rank >= 2) & (rank <= 4), f"5-{k}": rank >= 5}
+    expected = {"1": rank == 1, **later, "none": rank == 0}
+    present = {name: members for name, members in expected.items() if members.any()}
+    assert [group.name for group in result.by_neighbor] == list(present)
+    for group in result.by_neighbor:
+        assert_group(group, result, present[group.name])
+
+
+@pytest.mark.parametrize(("k", "last"), [(50, ["5-16", "17-50"]), (17, ["5-16", "17"]), (5, ["5"])])
+def test_by_neighbor_names_the_last_after_k(k, last):
+    memory, queries = problem(np.random.default_rng(0), n_memory=400, n_queries=200, k=60)
+    memory.labels[queries.neighbors.indices[0, :k]] = (queries.labels[0] + 1) % 30
+    memory.labels[queries.neighbors.indices[0, k - 1]] = queries.labels[0]
+    result = evaluated(memory, queries, Params(k, 0.7))
+    assert [group.name for group in result.by_neighbor] == ["1", "2-4", *last, "none"]
+
+
+def test_soft_knn_is_not_right_about_what_no_neighbour_holds():
+    """With one neighbour it knows one class; the others, all without a vote, are in no order."""
+    memory, queries = problem(np.random.default_rng(0), n_memory=400, n_queries=200, k=60)
+    result = evaluated(memory, queries, knn=Rival(1, 0.7, 1.0))
+    assert result.accuracy_top5["knn"] == result.accuracy["knn"] < 1
+    held = (memory.labels[queries.neighbors.indices[:, :3]] == queries.labels[:, None]).any(axis=1)
+    found = evaluated(memory, queries, knn=Rival(3, 0.7, 1.0))
+    assert found.accuracy_top5["knn"] == pytest.approx(held.mean())
+
+
+def test_by_distance(data, result):
+    assert [group.n for group in result.by_distance] == [80] * 5
+    order = np.argsort(result.nearest, kind="stable")
+    for group, rows in zip(result.by_distance, np.split(order, 5), strict=True):
+        members = np.isin(np.arange(400), rows)
+        assert_group(group, result, members)
+        assert group.name == f"{result.nearest[rows].min():.3g} to {result.nearest[rows].max():.3g}"
+
+
+def test_equal_distances_are_never_parted():
+    memory, queries = problem(np.random.default_rng(0), whole=True, dimension=3, n_queries=200)
+    result = evaluated(memory, queries)
+    assert (result.nearest == 0).mean() > 0.5
+    assert sum(group.n for group in result.by_distance) == 200
+    assert result.by_distance[0].n == (result.nearest == 0).sum()
 
 
 def test_as_dict_is_json(result):
     told = json.loads(json.dumps(result.as_dict(), allow_nan=False))
-    assert (told["k"], told["sigma"], told["temperature"], told["lambda"]) == (12, 0.7, 1.5, 0.35)
+    assert (told["k"], told["sigma"], told["temperature"], told["smoothing"]) == (12, 0.7, 1.5, 0.2)
+    assert told["rivals"] == {
+        "knn": {"k": 7, "sigma": 0.5},
+        "interpolation": {"k": 9, "sigma": 0.4, "lambda": 0.35},
+    }
     assert told["accuracy"] == result.accuracy
+    assert told["accuracy_top5"] == result.accuracy_top5
+    assert told["perplexity"].pop("resmem_projected") is None
+    assert told["perplexity"] == {method: result.perplexity[method] for method in LIKELIHOODS}
+    assert told["perplexity_ci95"]["resmem"] == list(result.perplexity_ci95["resmem"])
     assert told["delta_ci95"] == list(result.delta_ci95)
-    assert [c["name"] for c in told["per_class"]] == list(NAMES)
-    assert told["calibration"]["resmem"]["ece"] == result.calibration["resmem"].ece
-    assert told["calibration"]["nll_floor"] == NLL_FLOOR
+    assert [c["name"] for c in told["per_class"]] == [c.name for c in result.per_class]
+    for name in "by_frequency", "by_neighbor", "by_distance":
+        assert [group["n"] for group in told[name]] == [group.n for group in getattr(result, name)]
+        assert {"interpolation", "perplexity", "gain", "gain_ci95"} <= set(told[name][0])
+    assert told["versus"]["interpolation"]["gain"] == result.versus["interpolation"].gain
 
 
-def test_calibration_is_of_probabilities(experiment_arrays, result):
-    scores = reference(experiment_arrays.memory, experiment_arrays.test, PARAMS, 0)
-    labels = experiment_arrays.test.labels
-    true = scores["base"][np.arange(len(labels)), labels]
-    assert result.calibration["base"].nll == pytest.approx(-np.log(true).mean(), rel=1e-5)
-    for values in result.calibration.values():
-        assert 0 <= values.brier <= 2
-        assert 0 <= values.ece <= 1
+def test_what_has_no_interval_or_is_infinite_is_none(data):
+    memory, queries = data
+    queries = replace(queries, groups=0 * queries.groups)
+    found = evaluated(memory, queries, rival=Rival(3, 1.0, 1.0))
+    told = json.loads(json.dumps(found.as_dict(), allow_nan=False))
+    assert told["n_groups"] == 1
+    assert told["delta_ci95"] == told["by_frequency"][0]["gain_ci95"] == [None, None]
+    assert told["perplexity"]["interpolation"] is None  # the vote alone leaves tokens out
+    assert told["versus"]["interpolation"]["perplexity_ratio"] in (0, None)
+    assert found.perplexity["resmem"] < np.inf
+    many = evaluated(*data, rival=Rival(3, 1.0, 1.0))
+    assert np.isnan(many.perplexity_ci95["interpolation"]).all()
+    assert np.isfinite(many.perplexity_ci95["resmem"]).all()
+    assert np.isfinite(many.versus["interpolation"].gain_ci95).all()
 
 
-@settings(deadline=None, max_examples=5)
-@given(st.permutations(range(200)))
-def test_order_of_queries_does_not_matter(experiment_arrays, result, order):
-    order = np.array(order)
-    memory, test = experiment_arrays.memory, experiment_arrays.test
-    other = evaluate(memory, test.take(order), PARAMS, NAMES, interpolation_weight=0.35)
-    plain, told = other.as_dict(), result.as_dict()
-    for method, values in told.pop("calibration").items():
-        assert plain["calibration"][method] == pytest.approx(values)
-    plain.pop("calibration")
-    assert plain == told
-    np.testing.assert_array_equal(other.outcome, result.outcome[order])
+@pytest.mark.filterwarnings("error")
+def test_nothing_warns(data):
+    memory, queries = data
+    for some, rival in ((queries, Rival(3, 1.0, 1.0)), (queries.take(slice(5, 6)), RIVAL)):
+        json.dumps(evaluated(memory, some, rival=rival).as_dict(), allow_nan=False)
+
+
+def test_calibration_is_of_what_perplexity_is_of(data, result):
+    memory, queries = data
+    dense = Dense(memory, queries)
+    smoothed = 0.8 * dense.projected(12, 0.7, 1.5) + 0.2 * dense.base()
+    for method, p in (("base", dense.base()), ("resmem", smoothed)):
+        found, expected = result.calibration[method], calibration(p, queries.labels)
+        assert found.nll == pytest.approx(expected.nll, rel=1e-4)
+        assert found.brier == pytest.approx(expected.brier, rel=1e-4)
+    assert result.calibration["base"].ece == pytest.approx(calibration(dense.base(), queries.labels).ece, abs=1e-3)
+    scores = dense.scores(12, 0.7, 1.5)
+    of_prediction = smoothed[np.arange(400), scores.argmax(axis=1)]
+    np.testing.assert_allclose(result.confidence["resmem"].largest, of_prediction, atol=1e-4)
+    assert result.as_dict()["calibration"]["nll_floor"] == NLL_FLOOR
+
+
+def test_order_of_queries_does_not_matter(data, result):
+    memory, queries = data
+    order = np.random.default_rng(3).permutation(400)
+    other = evaluated(memory, queries.take(order))
     for method in METHODS:
         np.testing.assert_array_equal(other.predictions[method], result.predictions[method][order])
+    np.testing.assert_array_equal(other.first_right, result.first_right[order])
+    told, plain = result.as_dict(), other.as_dict()
+    assert {name: plain[name] for name in ("accuracy", "accuracy_top5", "fixed", "broken")} == {
+        name: told[name] for name in ("accuracy", "accuracy_top5", "fixed", "broken")
+    }
+    assert plain["delta_ci95"] == pytest.approx(told["delta_ci95"])
+    assert plain["perplexity"] == pytest.approx(told["perplexity"])
+
+
+def test_a_memory_row_is_told_its_own_token():
+    memory, _ = problem(np.random.default_rng(0), 400, n_memory=250)
+    stored = memory.logits.embeddings
+    queries = Queries(memory.logits, memory.labels, search(stored, stored, 4), np.arange(250) // 10)
+    found = evaluated(memory, queries, Params(1, 1.0), 0.01, Rival(2, 1.0, 0.5), Rival(1, 1.0, 1.0))
+    assert found.accuracy["resmem"] == found.accuracy["knn"] == 1
+    assert found.broken == found.n_impossible == 0
+    assert (found.first_right == 1).all()
+    assert found.perplexity["resmem_projected"] == pytest.approx(1, abs=1e-4)
+    assert found.perplexity["resmem"] <= 1.011
+
+
+@pytest.mark.filterwarnings("error")
+def test_probabilities_too_small_for_floats(data):
+    memory, queries = data
+    layer = OutputLayer(500 * memory.logits.layer.weight)
+    sharp = Memory(HeadLogits(memory.logits.embeddings, layer), memory.labels)
+    queries = replace(queries, logits=HeadLogits(queries.logits.embeddings, layer), latest=Latest())
+    found = evaluated(sharp, queries)
+    assert found.perplexity["base"] > 1e100
+    nll = judge(sharp, queries, PARAMS).nll(0.2)
+    np.testing.assert_allclose(nll, Dense(sharp, queries).smoothed_nll(12, 0.7, 1.5, 0.2), rtol=1e-3, atol=1e-3)
+    assert np.isfinite(interpolate(sharp, queries, RIVAL).log_own).all()
+
+
+def test_reports_and_stops(data):
+    steps = []
+    memory, queries = data
+    anew = replace(queries, latest=Latest())
+    evaluated(memory, anew, progress=steps.append)
+    assert {step.stage for step in steps} == {f"Judging ({of})" for of in ("ResMem", "interpolation", "soft kNN")}
+    steps_again = []
+    evaluated(memory, anew, Params(3, 1.0), progress=steps_again.append)
+    assert {step.stage for step in steps_again} == {"Judging (ResMem)"}  # rivals stay where they are
+    assert {step.total for step in steps} == {400}
+
+    def cancel(step):
+        raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        evaluated(*data, progress=cancel)
+
+
+def test_refuses_what_does_not_fit(data):
+    memory, queries = data
+    for smoothing in (-0.1, 1.1, float("nan")):
+        with pytest.raises(InvalidParameterError, match="smoothing"):
+            evaluated(memory, queries, smoothing=smoothing)
+    with pytest.raises(InvalidParameterError, match="39 counts and 40 names"):
+        evaluated(memory, queries, class_counts=np.zeros(39, int))
+    with pytest.raises(InvalidParameterError, match="k=17 cannot exceed the 16"):
+        evaluated(memory, queries, rival=Rival(17, 1.0, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [((0, 1.0, 0.5), "k=0"), ((1, 0.0, 0.5), "sigma"), ((1, 1.0, 1.5), "lambda=1.5"), ((1, 1.0, True), "lambda=True")],
+)
+def test_a_rival_is_checked(fields, message):
+    with pytest.raises(InvalidParameterError, match=message):
+        Rival(*fields)
+
+
+def test_of_points_that_stand_for_themselves(data):
+    memory, queries = data
+    found = evaluated(memory, replace(queries, groups=None))
+    assert found.n_groups == found.n == 400
+    assert found.delta_ci95 == delta_interval(found.fixed, found.broken, 400)
+    for band in found.by_frequency:
+        assert band.gain_ci95 == delta_interval(band.fixed, band.broken, band.n)
+    for method, (low, high) in found.accuracy_ci95.items():
+        assert low < found.accuracy[method] < high
 
 
 @pytest.mark.parametrize(("weight", "method"), [(0.0, "base"), (1.0, "knn")])
-def test_ends_of_lambda(experiment_arrays, weight, method):
-    found = evaluate(experiment_arrays.memory, experiment_arrays.test, PARAMS, NAMES, interpolation_weight=weight)
+def test_ends_of_lambda(data, weight, method):
+    found = evaluated(*data, rival=Rival(7, 0.5, weight))
     np.testing.assert_array_equal(found.predictions["interpolation"], found.predictions[method])
 
 
+def test_untuned_rivals_have_resmems_own_k_and_sigma(data):
+    memory, queries = data
+    found = evaluate(memory, queries, PARAMS, tuple("a" * 40))
+    assert found.rivals == Rivals(Rival(12, 0.7, 1.0), Rival(12, 0.7, 0.5))
+    assert found.smoothing == 0
+
+
 @pytest.mark.parametrize("temperature", [1e-30, 1e9, 1e30])
-def test_base_predictions_do_not_depend_on_temperature(experiment_arrays, temperature):
+def test_base_predictions_do_not_depend_on_temperature(data, temperature):
     """In float32 a high temperature makes all probabilities equal, and argmax would name the first class."""
-    params = Params(5, 1.0, temperature)
-    found = evaluate(experiment_arrays.memory, experiment_arrays.test, params, NAMES, interpolation_weight=0.5)
-    np.testing.assert_array_equal(found.predictions["base"], experiment_arrays.test.logits.argmax(axis=1))
-    json.dumps(found.as_dict(), allow_nan=False)
+    for memory, queries in (data, tables(*data)):
+        found = evaluated(memory, queries, Params(5, 1.0, temperature))
+        np.testing.assert_array_equal(found.predictions["base"], queries.table.argmax(axis=1))
+        json.dumps(found.as_dict(), allow_nan=False)
 
 
-def test_k_beyond_the_neighbours_found(experiment_arrays):
-    with pytest.raises(InvalidParameterError, match="k=41 cannot exceed the 40"):
-        evaluate(experiment_arrays.memory, experiment_arrays.test, Params(41, 1.0), NAMES, interpolation_weight=0.5)
+def test_rivals_are_judged_anew_where_memory_or_its_neighbours_changed(data):
+    memory, queries = data
+    once = evaluated(memory, queries)
+    other = evaluated(replace(memory, labels=(memory.labels + 1) % 40), queries)
+    assert (once.predictions["knn"] != other.predictions["knn"]).any()
+    near = Neighbors(queries.neighbors.distances, queries.neighbors.indices[::-1])
+    moved = evaluated(memory, replace(queries, neighbors=near))
+    assert (once.predictions["knn"] != moved.predictions["knn"]).any()
 
 
-@pytest.mark.parametrize("weight", [-0.1, 1.1, float("nan"), None])
-def test_lambda_out_of_range(experiment_arrays, weight):
-    with pytest.raises(InvalidParameterError, match="lambda"):
-        evaluate(experiment_arrays.memory, experiment_arrays.test, PARAMS, NAMES, interpolation_weight=weight)
-
-
-def test_one_query(experiment_arrays):
-    one = experiment_arrays.test.take(np.array([3]))
-    found = evaluate(experiment_arrays.memory, one, PARAMS, NAMES, interpolation_weight=0.5)
-    assert (found.n, len(found.per_class)) == (1, 1)
-    json.dumps(found.as_dict(), allow_nan=False)
-
-
-class TestChoosingLambda:
-    def test_is_the_best_of_the_grid(self, experiment_arrays):
-        memory, validation = experiment_arrays.memory, experiment_arrays.validation
-        chosen = choose_lambda(memory, validation, PARAMS)
-        reached = []
-        for weight in LAMBDAS:
-            found = evaluate(memory, validation, PARAMS, NAMES, interpolation_weight=float(weight))
-            reached.append(found.accuracy["interpolation"])
-        assert chosen == LAMBDAS[np.argmax(reached)]
-        assert type(chosen) is float
-
-    @pytest.mark.parametrize(("base", "vote", "expected"), [(0, 1, 0.0), (1, 0, 1.0), (0, 0, 0.0)])
-    def test_follows_who_is_right(self, base, vote, expected):
-        """One query of class 0: base model and memory name the classes given."""
-        memory = Memory(np.zeros((1, 2), np.float32), np.array([vote]))
-        found = Neighbors(np.zeros((1, 1), np.float32), np.zeros((1, 1), np.int64))
-        logits = np.eye(2, dtype=np.float32)[[base]] * 50
-        chosen = choose_lambda(memory, Queries(logits, np.array([0]), found), Params(1, 1.0))
-        assert chosen == pytest.approx(expected, abs=0.5 if expected else 0)
-        assert (chosen > 0.45) is bool(expected)
-
-
-class TestAccuracyByK:
-    def test_is_the_evaluation_at_each_k(self, experiment_arrays):
-        memory, test = experiment_arrays.memory, experiment_arrays.test
-        ks = [1, 2, 7, 40]
-        curves = accuracy_by_k(memory, test, PARAMS, ks)
+def test_accuracy_by_k_is_the_evaluation_at_each_k(data):
+    ks = [1, 2, 7, 16]
+    for memory, queries in (data, tables(*data)):
+        curves = accuracy_by_k(memory, queries, PARAMS, ks)
         assert list(curves) == ["knn", "resmem"]
-        for method, values in curves.items():
-            at = [
-                evaluate(
-                    memory, test, Params(k, PARAMS.sigma, PARAMS.temperature), NAMES, interpolation_weight=0
-                ).accuracy[method]
-                for k in ks
-            ]
-            assert values == at
+        at = [evaluated(memory, queries, Params(k, 0.7, 1.5), knn=Rival(k, 0.7, 1.0)).accuracy for k in ks]
+        assert curves == {method: [accuracy[method] for accuracy in at] for method in curves}

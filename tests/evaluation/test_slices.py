@@ -23,7 +23,7 @@ NAMES = tuple("abcde")
 @pytest.fixture(scope="module")
 def judged(experiment_arrays):
     memory, test = experiment_arrays.memory, experiment_arrays.test
-    result = evaluate(memory, test, Params(10, 0.5, 1.5), NAMES, interpolation_weight=0.5)
+    result = evaluate(memory, test, Params(10, 0.5, 1.5), NAMES)
     return memory, test, result
 
 
@@ -76,7 +76,7 @@ class TestSlices:
         _, test, result = judged
         values = {
             "distance": test.neighbors.distances[:, 0],
-            "confidence": probabilities(test.logits, 1.5).max(axis=1),
+            "confidence": probabilities(test.logits).max(axis=1),
         }[by]
         found = slices(*judged, by)
         assert len(found) == BINS

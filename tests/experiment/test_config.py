@@ -3,7 +3,11 @@
 import pytest
 
 from resmem_core import ExperimentConfig, LanguageConfig, Params, prepare, prepare_language
+from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.store import Store, digest_key
+from resmem_core.data.base import EMBEDDINGS, IMAGE
+from resmem_core.data.base import TEXT as OF_TEXT
+from resmem_core.experiment.config import fields_of
 
 IMAGES = ExperimentConfig(
     "folder:my pictures", "small-cnn", 3, "annoy", 2, 60, imbalance=5, label_noise=0.1, normalize=False, edits="0" * 24
@@ -130,7 +134,7 @@ def test_the_store_knows_images_again(tmp_path):
         ("embeddings", "0ac40d9b96097da6c38e434c"),
         ("index", "cd72beadb7a4b278f047ec2a"),
         ("neighbors", "cd72beadb7a4b278f047ec2a"),
-        ("tuning", "f49859914ba2d344f6aee9ba"),
+        ("tuning", "1249812b1824bcd7a81dc3dd"),
         ("weights", "5e29f17c7320a328541bf880"),
     }
 
@@ -140,3 +144,69 @@ def test_the_store_knows_text_again(tmp_path, tiny_folder):
     config = LanguageConfig(text, "gru-small", tokenizer="words", vocabulary=512, epochs=1, limit_train=3000)
     prepare_language(config, store=store)
     assert names(store) >= {("language-weights", "d23fa7928ff08f75973d232c"), ("tokenizer", "e05653d66a845acd4a5ed179")}
+
+
+def test_the_kind_of_the_dataset_tells_which_fields_apply():
+    shared = ("dataset", "backbone", "seed", "index", "epochs", "limit_train")
+    assert fields_of(IMAGE) == fields_of(EMBEDDINGS) == (*shared, "imbalance", "label_noise", "normalize", "edits")
+    assert fields_of(OF_TEXT) == (*shared, "tokenizer", "vocabulary")
+    for config in (IMAGES, TEXT, ExperimentConfig("arrays:x.npz")):
+        assert tuple(config.as_dict()) == fields_of(config.kind)
+
+
+def test_text_needs_no_configuration_of_its_own():
+    assert ExperimentConfig("python-docs") == LanguageConfig()
+    assert LanguageConfig("text:a", "gru-small", 1, "annoy", 2, 3, "words", 600) == ExperimentConfig(
+        "text:a", "gru-small", 1, "annoy", 2, 3, tokenizer="words", vocabulary=600
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"dataset": "nowhere"}, "nowhere.*digits"),
+        ({"dataset": "folder"}, "folder:PATH"),
+        ({"backbone": "resnet9"}, "resnet9.*resnet8"),
+        (
+            {"backbone": "gru-small"},
+            "backbone 'gru-small' goes with data of kind text, but the dataset is of kind image",
+        ),
+        ({"index": "flat"}, "flat.*exact"),
+        ({"seed": -1}, "seed=-1"),
+        ({"epochs": 0}, "epochs=0"),
+        ({"limit_train": 0}, "limit_train=0"),
+        ({"backbone": "precomputed"}, "arrays:PATH"),
+        ({"dataset": "arrays:x.npz", "backbone": "linear"}, "leave the backbone out"),
+        ({"tokenizer": "words"}, "tokenizer='words' does not go with 'digits', which is of kind image.* kind text"),
+        ({"vocabulary": 600}, "vocabulary=600 does not go with 'digits'"),
+    ],
+)
+def test_impossible_experiments_are_refused(fields, message):
+    with pytest.raises(InvalidParameterError, match=message):
+        ExperimentConfig(**fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"dataset": "digits"}, "'digits' is no text"),
+        ({"backbone": "linear"}, "linear"),
+        ({"tokenizer": "syllables"}, "syllables"),
+        ({"tokenizer": "own"}, "brings one"),
+        ({"vocabulary": 100}, "100"),
+        ({"seed": -1}, "seed=-1"),
+        ({"epochs": 0}, "epochs=0"),
+        ({"index": "magic"}, "magic"),
+    ],
+)
+def test_impossible_experiments_on_text_are_refused(fields, message):
+    with pytest.raises(InvalidParameterError, match=message):
+        LanguageConfig(**fields)
+
+
+@pytest.mark.parametrize("given", [{"imbalance": 5}, {"label_noise": 0.1}, {"normalize": False}, {"edits": "0"}])
+def test_what_does_not_apply_to_text_is_refused(given):
+    ((name, value),) = given.items()
+    said = f"{name}={value!r} does not go with 'python-docs', which is of kind text; leave it out, or choose a dataset"
+    with pytest.raises(InvalidParameterError, match=f"{said} of kind image or embeddings"):
+        ExperimentConfig("python-docs", **given)

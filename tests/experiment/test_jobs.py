@@ -7,8 +7,8 @@ from resmem_core.cli.main import main
 from resmem_core.common.errors import Cancelled, StoreError
 from resmem_core.common.progress import Step, silent
 from resmem_core.common.store import Store
+from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.jobs import STARTING, Job, Status
-from resmem_core.experiment.prepare import ExperimentConfig
 
 CONFIG = ExperimentConfig(seed=7, limit_train=100, epochs=1)
 
@@ -151,7 +151,9 @@ def test_a_job_in_its_own_process_can_be_cancelled_and_goes_on(tmp_path):
 )
 def test_the_options_name_the_same_experiment(config, monkeypatch):
     seen = []
-    monkeypatch.setattr("resmem_core.experiment.prepare.prepare", lambda config, **rest: seen.append(config) or 1 / 0)
+    monkeypatch.setattr(
+        "resmem_core.experiment.prepare.prepare_examples", lambda config, **rest: seen.append(config) or 1 / 0
+    )
     with pytest.raises(ZeroDivisionError):
         main(["train", *config.options()])
     assert seen == [config]

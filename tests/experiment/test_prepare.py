@@ -7,7 +7,8 @@ import pytest
 from resmem_core.common.errors import Cancelled, DatasetError, InvalidParameterError
 from resmem_core.common.store import Store
 from resmem_core.experiment import prepare as module
-from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.types import Params
 from resmem_core.models.fitted import NeedsPreparing
 
@@ -150,7 +151,7 @@ def test_auto_says_what_it_chose_and_keeps_to_it(tmp_path, monkeypatch):
     assert len([entry for entry in store.entries() if entry.kind == "neighbors"]) == 1  # that of "exact"
 
 
-@pytest.mark.parametrize("large", ["resmem_core.memory.indexes.exact.LARGE", "resmem_core.memory.sweep.LARGE"])
+@pytest.mark.parametrize("large", ["resmem_core.memory.indexes.exact.LARGE", "resmem_core.memory.dense_sweep.LARGE"])
 def test_much_work_is_left_to_a_job(tmp_path, monkeypatch, large):
     store, config = Store(tmp_path), ExperimentConfig(seed=5, limit_train=200, epochs=1)
     prepare(config, store=store)
@@ -198,25 +199,6 @@ def test_the_explanation_agrees_with_the_evaluation(small):
     assert [found.explain(row, params).prediction for row in range(40)] == predicted[:40].tolist()
 
 
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"dataset": "nowhere"}, "nowhere.*digits"),
-        ({"dataset": "folder"}, "folder:PATH"),
-        ({"backbone": "resnet9"}, "resnet9.*resnet8"),
-        ({"index": "flat"}, "flat.*exact"),
-        ({"seed": -1}, "seed=-1"),
-        ({"epochs": 0}, "epochs=0"),
-        ({"limit_train": 0}, "limit_train=0"),
-        ({"backbone": "precomputed"}, "arrays:PATH"),
-        ({"dataset": "arrays:x.npz", "backbone": "linear"}, "leave the backbone out"),
-    ],
-)
-def test_what_cannot_be_is_refused_at_once(fields, message):
-    with pytest.raises(InvalidParameterError, match=message):
-        ExperimentConfig(**fields)
-
-
 def test_broken_data_is_told_before_anything_is_stored(tmp_path):
     spec = write_arrays(tmp_path / "bad.npz", test_logits=np.full((60, 3), np.nan))
     with pytest.raises(DatasetError, match="test_logits"):
@@ -224,19 +206,14 @@ def test_broken_data_is_told_before_anything_is_stored(tmp_path):
     assert not Store(tmp_path / "store").paths()
 
 
+def test_text_is_prepared_as_well(tiny, tiny_config, tiny_store):
+    found = prepare(tiny_config, store=tiny_store, may_wait=False)
+    assert isinstance(found, type(tiny))
+    np.testing.assert_array_equal(found.test.neighbors.indices, tiny.test.neighbors.indices)
+
+
 def test_k_max_is_what_the_house_promises():
     assert module.K_MAX == 256
-
-
-@pytest.mark.parametrize("params", [None, Params(7, 0.5, 2.0)], ids=["tuned", "given"])
-def test_the_code_gives_the_numbers(params, capsys):
-    config = ExperimentConfig(epochs=1, limit_train=60, imbalance=5, label_noise=0.1, normalize=False)
-    exec(config.code(params), {})
-    told = capsys.readouterr().out
-    experiment = prepare(config)
-    result = experiment.evaluate(params or experiment.tune().params)
-    assert told.startswith(f"{result.n} test points, gain {result.delta} ")
-    assert f"resmem {result.accuracy['resmem']}" in told
 
 
 def _brought(folder, embeddings, dtype=np.float64, seed=0):

@@ -5,17 +5,18 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 
-from resmem_core.cli.settings import Settings
-from resmem_core.cli.text_settings import Language
+from resmem_core.cli.settings import Language, Settings
 from resmem_core.common.errors import StoreError
 from resmem_core.common.store import Store
-from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.evaluation.evaluate import Evaluation
+from resmem_core.experiment.config import ExperimentConfig, LanguageConfig
+from resmem_core.experiment.prepare import prepare
 from resmem_core.experiment.runs import APPLICATION, SCHEMA, Run, Runs
-from resmem_core.experiment.text_config import LanguageConfig
 from resmem_core.experiment.text_prepare import prepare_language
 from resmem_core.memory.types import Params
 
@@ -155,8 +156,8 @@ class TestWhatIsKept:
             assert runs.list() == ()
 
     def test_what_is_no_finite_number_is_none_in_json(self, runs, experiment, judged):
-        evaluation = replace(judged[1], delta_ci95=(float("nan"), float("inf")))
-        runs.record(experiment, judged[0], evaluation, tuned=False)
+        with mock.patch.object(Evaluation, "delta_ci95", (float("nan"), float("inf"))):
+            runs.record(experiment, judged[0], replace(judged[1]), tuned=False)
         (run,) = runs.list()
         assert (run.as_dict()["delta_low"], run.as_dict()["delta_high"]) == (None, None)
 

@@ -7,32 +7,17 @@ import pytest
 from resmem_core.cli.main import main
 from resmem_core.common.errors import Cancelled, InvalidParameterError
 from resmem_core.common.store import Store
-from resmem_core.experiment.text_config import FIGURES, LanguageConfig, context_code, generate_code, point_code
-from resmem_core.experiment.text_prepare import MOST, LanguageExperiment, prepare_language
+from resmem_core.data.contexts import context_of, matched
+from resmem_core.experiment.text_prepare import MOST, prepare_language
+from resmem_core.memory.explain import explain
 from resmem_core.memory.indexes.exact import ExactIndex
-from resmem_core.memory.text_explain import context_of, explain_token, matched
-from resmem_core.memory.types import Params
+from resmem_core.memory.types import Neighbors, Params, Queries
 from resmem_core.models.fitted import NeedsPreparing
-
-
-@pytest.fixture(scope="session")
-def tiny_store(tmp_path_factory):
-    return Store(tmp_path_factory.mktemp("language-store"))
-
-
-@pytest.fixture(scope="session")
-def tiny_config(tiny_folder):
-    return LanguageConfig(f"text:{tiny_folder}", vocabulary=512, epochs=2)
-
-
-@pytest.fixture(scope="session")
-def tiny(tiny_config, tiny_store) -> LanguageExperiment:
-    return prepare_language(tiny_config, store=tiny_store)
 
 
 def test_nothing_is_done_twice(tiny, tiny_config, tiny_store):
     again = prepare_language(tiny_config, store=tiny_store, may_wait=False)
-    np.testing.assert_array_equal(again.memory.embeddings, tiny.memory.embeddings)
+    np.testing.assert_array_equal(again.memory.logits.embeddings, tiny.memory.logits.embeddings)
     np.testing.assert_array_equal(again.test.neighbors.indices, tiny.test.neighbors.indices)
     assert again.tune() == tiny.tune()
 
@@ -54,36 +39,29 @@ def test_a_cancelled_preparation_goes_on_to_the_same_result(tiny_config, tiny, t
         with pytest.raises(Cancelled):
             prepare_language(tiny_config, store=Store(tmp_path), progress=stop)
     resumed = prepare_language(tiny_config, store=Store(tmp_path))
-    np.testing.assert_array_equal(resumed.memory.embeddings, tiny.memory.embeddings)
+    np.testing.assert_array_equal(resumed.memory.logits.embeddings, tiny.memory.logits.embeddings)
 
 
 def test_every_token_of_train_is_remembered_with_what_was_read_before_it(tiny):
     text = "".join(document.text for document in tiny.corpus.train)
     assert tiny.tokenizer.decode(tiny.memory.labels) == text
-    assert tiny.memory.embeddings.dtype == np.float16
-    assert tiny.memory.embeddings.shape == (len(tiny.memory), tiny.memory.output.weight.shape[1])
+    assert tiny.memory.logits.embeddings.dtype == np.float16
+    assert len(tiny.memory.logits) == len(tiny.memory)
     np.testing.assert_array_equal(
-        tiny.train_counts, np.bincount(tiny.streams["train"].ids, minlength=tiny.tokenizer.size)
+        tiny.class_counts, np.bincount(tiny.streams["train"].ids, minlength=tiny.tokenizer.size)
     )
 
 
 def test_a_training_position_recalls_its_own_token(tiny):
     """Invariant 2: k = 1, leave-in. Where contexts are the same word for word, the first of them answers."""
-    z = np.asarray(tiny.memory.embeddings, np.float32)
+    z = np.asarray(tiny.memory.logits.embeddings, np.float32)
     rows = np.random.default_rng(0).choice(len(z), 60, replace=False)
     found = ExactIndex(z).search(z[rows], 1)
     assert (found.distances == 0).all()
     for row, near in zip(rows, found.indices[:, 0], strict=True):
-        own = replace(tiny.test.neighbors, distances=np.zeros((1, 1), np.float32), indices=near[None, None])
-        told = explain_token(
-            tiny.memory,
-            tiny.memory.embeddings[row],
-            own,
-            Params(1, 1.0, 1.0),
-            context=tiny.streams["train"].before(row, 20),
-            label=None,
-            smoothing=0.0,
-        )
+        own = Neighbors(np.zeros((1, 1), np.float32), near[None, None])
+        asked = Queries(tiny.memory.logits.take([row]), np.array([-1]), own)
+        told = explain(tiny.memory, asked, 0, Params(1, 1.0, 1.0))
         np.testing.assert_array_equal(told.scores, np.eye(tiny.tokenizer.size)[tiny.memory.labels[near]])
         assert near == row or (z[near] == z[row]).all()
     unique = len(np.unique(z, axis=0))
@@ -103,7 +81,7 @@ def test_explanations_of_test_tokens_and_of_their_contexts_agree(tiny):
         np.testing.assert_allclose(of_row.scores.sum(), 1, atol=1e-5)
         np.testing.assert_allclose(of_row.final.sum(), 1, atol=1e-5)
         np.testing.assert_allclose(
-            of_row.contribution(of_row.prediction).sum(), of_row.memory[of_row.prediction], atol=1e-6
+            of_row.contributions[:, of_row.prediction].sum(), of_row.memory[of_row.prediction], atol=1e-6
         )
         assert {of_row.prediction, of_row.base_prediction, of_row.label} <= set(of_row.top(3).tolist())
 
@@ -162,7 +140,7 @@ def test_generation_refuses_what_it_cannot_do(tiny, n, temperature):
 def test_an_empty_context_is_the_beginning_of_a_document(tiny):
     told = tiny.explain(np.array([], np.int32), Params(4, tiny.sigma_scale, 1.0))
     firsts = tiny.streams["train"].starts[:-1]
-    assert set(told.rows.tolist()) <= set(firsts.tolist())
+    assert set(told.ids.tolist()) <= set(firsts.tolist())
 
 
 def test_of_a_long_context_the_end_is_read_and_told(tiny):
@@ -179,7 +157,7 @@ def test_of_a_long_context_the_end_is_read_and_told(tiny):
 def test_k_beyond_the_neighbours_kept_is_refused(tiny):
     with pytest.raises(InvalidParameterError, match=f"from 0|between 1 and {tiny.k_max}"):
         tiny.check(Params(tiny.k_max + 1, 1.0, 1.0))
-    with pytest.raises(InvalidParameterError, match="row=-1"):
+    with pytest.raises(InvalidParameterError, match="point=-1"):
         tiny.explain_test(-1, Params(1, 1.0, 1.0))
 
 
@@ -189,49 +167,6 @@ def test_only_so_many_tokens_are_trained_on_and_judged(tiny_config, tiny_store, 
     assert len(small.memory) == 1500
     assert len(small.test) == 300
     assert any("300 of" in note for note in small.notes)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"dataset": "digits"}, "digits"),
-        ({"backbone": "linear"}, "linear"),
-        ({"tokenizer": "syllables"}, "syllables"),
-        ({"tokenizer": "own"}, "brings one"),
-        ({"vocabulary": 100}, "100"),
-        ({"seed": -1}, "seed=-1"),
-        ({"epochs": 0}, "epochs=0"),
-        ({"index": "magic"}, "magic"),
-    ],
-)
-def test_impossible_experiments_are_refused(wrong, message):
-    with pytest.raises(InvalidParameterError, match=message):
-        LanguageConfig(**wrong)
-
-
-@pytest.mark.parametrize(
-    ("work", "says"),
-    [
-        (FIGURES, "{n} test tokens, gain"),
-        (point_code(3), "-> "),
-        (context_code("the red 'fox' {follows}\n"), "-> "),
-        (generate_code("the red fox", 3, 0.5, 1), "\n"),
-    ],
-    ids=["figures", "point", "context", "generate"],
-)
-@pytest.mark.parametrize("params", [None, Params(5, 0.5)], ids=["tuned", "given"])
-def test_the_code_that_pages_show_works(tiny, tiny_store, monkeypatch, capsys, work, says, params):
-    monkeypatch.setenv("RESMEM_CACHE", str(tiny_store.root))
-    exec(tiny.config.code(params, work), {})
-    told = capsys.readouterr().out
-    assert says.format(n=len(tiny.test)) in told
-    if "-> " in says:
-        assert told.count("-> ") == (params or tiny.tune().params).k
-
-
-def test_a_config_tells_its_dataset_always():
-    assert LanguageConfig().options() == ["--dataset=python-docs"]
-    assert LanguageConfig(vocabulary=600).construction() == "LanguageConfig(dataset='python-docs', vocabulary=600)"
 
 
 def run(capsys, *arguments):
@@ -266,32 +201,3 @@ def test_the_command_line_judges_explains_and_writes(tiny, tiny_config, tiny_sto
     assert "kNN-LM" in capsys.readouterr().out
     assert main(["explain", *options, "--context=the red fox"]) == 0
     assert "training context" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["evaluate", "--dataset=python-docs", "--imbalance=5"], "--imbalance does not go with"),
-        (["evaluate", "--vocabulary=600"], "--vocabulary goes with a text dataset"),
-        (["grid", "--dataset=python-docs"], "does not take the text dataset"),
-        (["generate", "--dataset=digits"], "takes a text dataset"),
-        (["evaluate", "--dataset=python-docs", "--vocabulary=7"], "7"),
-        (["explain"], "--point is needed"),
-        (["evaluate", "--dataset=novels"], "choose one of: arrays, cifar10"),
-        (["evaluate", "--dataset=novels"], "python-docs"),
-        (["evaluate", "--backbone=gru-small"], "'gru-small' goes with text data, but the dataset is image data"),
-        (["evaluate", "--dataset=python-docs", "--backbone=linear"], "'linear' goes with image data, but the dataset"),
-    ],
-)
-def test_wrong_usage_is_told_in_one_line(arguments, message, capsys):
-    with pytest.raises(SystemExit) as left:
-        main(arguments)
-    assert left.value.code == 2
-    error = capsys.readouterr().err
-    assert message in error
-    assert error.count("\n") == 1
-
-
-def test_explain_wants_one_thing_to_explain(tiny_config, capsys):
-    assert main(["explain", *tiny_config.options()]) == 1
-    assert "either --context" in capsys.readouterr().err

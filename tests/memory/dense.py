@@ -1,10 +1,12 @@
-"""What the language part must equal: plain float64 over tables of (N, C), which only tiny data can have."""
+"""What engines must equal: plain float64 over tables of (N, C), which only small data can have."""
+
+from dataclasses import replace
 
 import numpy as np
 from scipy.special import log_softmax, softmax
 
-from resmem_core.memory.types import Neighbors, TokenMemory, TokenQueries
-from resmem_core.models.types import OutputLayer
+from resmem_core.memory.types import Memory, Neighbors, Queries
+from resmem_core.models.types import HeadLogits, OutputLayer
 
 NEAR = 2e-5  # scores that float32 may order either way
 
@@ -39,8 +41,13 @@ def problem(
         return (logits + rng.gumbel(size=logits.shape)).argmax(axis=1).astype(np.int32)
 
     of = np.sort(rng.integers(0, documents, n_queries))
-    memory = TokenMemory(points, labels(points), output)
-    return memory, TokenQueries(asked, labels(asked), of, search(asked, points, k))
+    memory = Memory(HeadLogits(points, output), labels(points))
+    return memory, Queries(HeadLogits(asked, output), labels(asked), search(asked, points, k), of)
+
+
+def tables(memory, queries):
+    """Return the same with the logits as tables."""
+    return Memory(memory.table, memory.labels), replace(queries, logits=queries.table)
 
 
 class Dense:
@@ -48,11 +55,11 @@ class Dense:
 
     def __init__(self, memory, queries):
         self.memory, self.queries = memory, queries
-        output = memory.output
+        output = memory.logits.layer
         bias = 0 if output.bias is None else output.bias.astype(float)
         self.memory_logits, self.logits = (
-            points.astype(float) @ output.weight.T.astype(float) + bias
-            for points in (memory.embeddings, queries.embeddings)
+            of.logits.embeddings.astype(float) @ of.logits.layer.weight.T.astype(float) + bias
+            for of in (memory, queries)
         )
 
     def base(self):
@@ -63,7 +70,7 @@ class Dense:
         return softmax(-distances / sigma, axis=1)
 
     def votes(self, k, sigma):
-        one_hot = np.eye(self.memory.output.n_classes)[self.memory.labels]
+        one_hot = np.eye(self.memory.n_classes)[self.memory.labels]
         return np.einsum("mk,mkc->mc", self.weights(k, sigma), one_hot[self.queries.neighbors.indices[:, :k]])
 
     def scores(self, k, sigma, temperature):

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.store import Store
-from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.edits import Edits, check_reference
 from resmem_core.memory.explain import without_each
 from resmem_core.memory.indexes.exact import ExactIndex

@@ -60,7 +60,7 @@ def test_a_neighbour_of_a_class_pushes_for_it(experiment_arrays):
 
 def test_is_what_the_evaluation_says(experiment_arrays):
     memory, test, params = experiment_arrays.memory, experiment_arrays.test, Params(12, 0.7, 1.5)
-    result = evaluate(memory, test, params, NAMES, interpolation_weight=0.5)
+    result = evaluate(memory, test, params, NAMES)
     for point in range(0, len(test), 5):
         found = explain(memory, test, point, params)
         assert found.label == test.labels[point]

@@ -312,14 +312,14 @@ SCORES = arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(1, 7)), ele
 
 
 def brute_force_projection(s):
-    """Return the nearest point of the simplex: for every possible support, the nearest on its face."""
-    best = None
+    """Return max(s - threshold, 0) of the support, of all there are, whose threshold parts it best from the rest."""
+    found = []
     for subset in range(1, 2 ** len(s)):
         support = np.array([subset >> i & 1 for i in range(len(s))], dtype=bool)
-        p = np.where(support, s - (s[support].sum() - 1) / support.sum(), 0)
-        if (p >= 0).all() and (best is None or ((p - s) ** 2).sum() < ((best - s) ** 2).sum()):
-            best = p
-    return best
+        threshold = (s[support].sum() - 1) / support.sum()
+        wrong = max(threshold - s[support].min(), s[~support].max(initial=-np.inf) - threshold)
+        found.append((wrong, threshold))
+    return np.maximum(s - min(found)[1], 0)
 
 
 @each_kind

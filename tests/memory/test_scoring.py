@@ -1,5 +1,7 @@
 """Scores over the whole vocabulary are those of tables, whatever the blocks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,8 +11,8 @@ from hypothesis import strategies as st
 from resmem_core.common.errors import Cancelled, InvalidParameterError
 from resmem_core.memory import output, scoring
 from resmem_core.memory.scoring import from_scores, ranks_of
-from resmem_core.memory.types import Neighbors, Params, TokenMemory, TokenQueries
-from resmem_core.models.types import OutputLayer
+from resmem_core.memory.types import Memory, Neighbors, Params, Queries
+from resmem_core.models.types import HeadLogits, OutputLayer
 from tests.memory.dense import Dense, problem, ranks, search
 
 SIGMAS = st.sampled_from([1e-30, 0.1, 1.0, 10.0, 1e30])
@@ -19,7 +21,7 @@ TEMPERATURES = st.sampled_from([0.1, 0.5, 1.0, 4.0, 1e30])
 
 def dense_scores(memory, queries, params):
     """Return the scores of all queries, (M, C)."""
-    return np.concatenate(list(from_scores(lambda some, scores: scores, memory, queries, params)))
+    return np.concatenate(list(from_scores(lambda some, base, scores: scores, memory, queries, params)))
 
 
 @limits(max_examples=60)
@@ -52,10 +54,10 @@ def test_of_a_thousand_classes():
 def test_a_memory_row_is_told_its_own_token(temperature):
     """Explicit memorisation: k = 1 and itself not excluded."""
     memory, _ = problem(np.random.default_rng(0), n_memory=200)
-    itself = search(memory.embeddings, memory.embeddings, 1)
-    assert len(np.unique(memory.embeddings, axis=0)) == 200  # no duplicates
+    itself = search(memory.logits.embeddings, memory.logits.embeddings, 1)
+    assert len(np.unique(memory.logits.embeddings, axis=0)) == 200  # no duplicates
     np.testing.assert_array_equal(itself.indices[:, 0], np.arange(200))
-    queries = TokenQueries(memory.embeddings, memory.labels, np.zeros(200, int), itself)
+    queries = Queries(memory.logits, memory.labels, itself)
     scores = dense_scores(memory, queries, Params(1, 0.3, temperature))
     np.testing.assert_allclose(scores, np.eye(40)[memory.labels], atol=1e-4 if temperature < 0.01 else 1e-5)
 
@@ -64,10 +66,8 @@ def test_the_order_of_memory_does_not_matter():
     memory, queries = problem(np.random.default_rng(0))
     order = np.random.default_rng(1).permutation(len(memory))
     moved = Neighbors(queries.neighbors.distances, np.argsort(order)[queries.neighbors.indices])
-    other = TokenMemory(memory.embeddings[order], memory.labels[order], memory.output)
-    found = dense_scores(
-        other, TokenQueries(queries.embeddings, queries.labels, queries.documents, moved), Params(9, 1.0)
-    )
+    other = Memory(memory.logits.take(order), memory.labels[order])
+    found = dense_scores(other, replace(queries, neighbors=moved), Params(9, 1.0))
     np.testing.assert_allclose(found, dense_scores(memory, queries, Params(9, 1.0)), atol=1e-6)
 
 
@@ -80,10 +80,10 @@ def test_very_high_temperatures_are_soft_knn():
 
 def test_a_base_model_without_residuals_is_left_alone():
     memory, queries = problem(np.random.default_rng(0))
-    certain = OutputLayer(1e4 * memory.output.weight, 1e4 * memory.output.bias)
-    known = TokenMemory(memory.embeddings, certain.logits(memory.embeddings).argmax(axis=1), certain)
-    scores = dense_scores(known, queries, Params(16, 1.0))
-    expected = np.eye(40)[certain.logits(queries.embeddings).argmax(axis=1)]
+    certain = OutputLayer(1e4 * memory.logits.layer.weight, 1e4 * memory.logits.layer.bias)
+    stored, asked = (HeadLogits(of.logits.embeddings, certain) for of in (memory, queries))
+    scores = dense_scores(Memory(stored, stored[:].argmax(axis=1)), replace(queries, logits=asked), Params(16, 1.0))
+    expected = np.eye(40)[asked[:].argmax(axis=1)]
     np.testing.assert_allclose(scores, expected, atol=1e-5)
 
 
@@ -91,9 +91,7 @@ def test_a_base_model_without_residuals_is_left_alone():
 def test_distances_and_sigma_scale_together(factor):
     memory, queries = problem(np.random.default_rng(0))
     scaled = Neighbors(np.float32(factor) * queries.neighbors.distances, queries.neighbors.indices)
-    found = dense_scores(
-        memory, TokenQueries(queries.embeddings, queries.labels, queries.documents, scaled), Params(9, 0.5 * factor)
-    )
+    found = dense_scores(memory, replace(queries, neighbors=scaled), Params(9, 0.5 * factor))
     np.testing.assert_array_equal(found, dense_scores(memory, queries, Params(9, 0.5)))
 
 
@@ -106,7 +104,12 @@ def test_blocks_give_the_same_scores_in_order(monkeypatch, budget, at_a_time):
         monkeypatch.setattr(module, "LOGITS", at_a_time)
     steps, seen = [], []
     parts = from_scores(
-        lambda some, scores: (some, scores), memory, queries, Params(16, 0.7, 1.5), budget=budget, progress=steps.append
+        lambda some, base, scores: (some, scores),
+        memory,
+        queries,
+        Params(16, 0.7, 1.5),
+        budget=budget,
+        progress=steps.append,
     )
     for some, scores in parts:
         assert len(some) == len(scores) <= max(1, at_a_time // 40)
@@ -128,18 +131,17 @@ def test_cancelled():
             raise Cancelled("enough")
 
     with pytest.raises(Cancelled):
-        list(from_scores(lambda some, scores: 0, memory, queries, Params(3, 1.0), budget=1, progress=cancel))
+        list(from_scores(lambda some, base, scores: 0, memory, queries, Params(3, 1.0), budget=1, progress=cancel))
 
 
 @pytest.mark.filterwarnings("error")
 def test_a_memory_mapped_memory_and_read_only_weights(tmp_path):
     memory, queries = problem(np.random.default_rng(0))
-    np.save(tmp_path / "embeddings.npy", memory.embeddings)
-    weight = memory.output.weight.copy()
+    np.save(tmp_path / "embeddings.npy", memory.logits.embeddings)
+    weight = memory.logits.layer.weight.copy()
     weight.flags.writeable = False
-    mapped = TokenMemory(
-        np.load(tmp_path / "embeddings.npy", mmap_mode="r"), memory.labels, OutputLayer(weight, memory.output.bias)
-    )
+    layer = OutputLayer(weight, memory.logits.layer.bias)
+    mapped = Memory(HeadLogits(np.load(tmp_path / "embeddings.npy", mmap_mode="r"), layer), memory.labels)
     found = dense_scores(mapped, queries, Params(9, 0.5))
     np.testing.assert_array_equal(found, dense_scores(memory, queries, Params(9, 0.5)))
 
@@ -152,11 +154,6 @@ def test_ranks_go_by_score_then_by_class(seed, n_classes, n_levels):
     np.testing.assert_array_equal(ranks_of(scores, labels), ranks(scores, labels))
 
 
-def changed(queries, **given):
-    fields = {name: getattr(queries, name) for name in ("embeddings", "labels", "documents", "neighbors")}
-    return TokenQueries(**fields | given)
-
-
 def test_refuses_what_does_not_fit():
     memory, queries = problem(np.random.default_rng(0))
     near = queries.neighbors
@@ -166,17 +163,17 @@ def test_refuses_what_does_not_fit():
 
     with pytest.raises(InvalidParameterError, match="k=17 cannot exceed the 16"):
         asked(k=17)
-    with pytest.raises(InvalidParameterError, match="no tokens"):
+    with pytest.raises(InvalidParameterError, match="no queries"):
         asked(with_queries=queries.take(slice(0, 0)))
     with pytest.raises(InvalidParameterError, match=r"labels of the queries from .* to 40"):
-        asked(with_queries=changed(queries, labels=np.full(60, 40, np.int32)))
+        asked(with_queries=replace(queries, labels=np.full(60, 40, np.int32)))
     with pytest.raises(InvalidParameterError, match="labels of memory from -1"):
-        asked(with_memory=TokenMemory(memory.embeddings, np.full(300, -1, np.int32), memory.output))
+        asked(with_memory=replace(memory, labels=np.full(300, -1, np.int32)))
     with pytest.raises(InvalidParameterError, match=r"indices from .* to 300"):
-        asked(with_queries=changed(queries, neighbors=Neighbors(near.distances, np.full_like(near.indices, 300))))
+        asked(with_queries=replace(queries, neighbors=Neighbors(near.distances, np.full_like(near.indices, 300))))
     with pytest.raises(InvalidParameterError, match="distances from nan"):
-        asked(with_queries=changed(queries, neighbors=Neighbors(np.nan * near.distances, near.indices)))
-    with pytest.raises(InvalidParameterError, match=r"embeddings \(M, 8\)"):
-        asked(with_queries=changed(queries, embeddings=queries.embeddings[:, :7]))
+        asked(with_queries=replace(queries, neighbors=Neighbors(np.nan * near.distances, near.indices)))
+    with pytest.raises(InvalidParameterError, match=r"embeddings \(60, 7\) .* weights \(40, 8\)"):
+        HeadLogits(queries.logits.embeddings[:, :7], queries.logits.layer)
     with pytest.raises(InvalidParameterError, match=r"labels \(N,\)"):
-        asked(with_memory=TokenMemory(memory.embeddings[:-1], memory.labels, memory.output))
+        asked(with_memory=replace(memory, logits=memory.logits.take(slice(0, -1))))

@@ -1,5 +1,8 @@
 """Every cell of the grid is what its setting gives over the whole vocabulary, or says by how much it may be off."""
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,15 +11,17 @@ from hypothesis import strategies as st
 
 from resmem_core.common.errors import Cancelled, InvalidParameterError
 from resmem_core.memory import output, support
-from resmem_core.memory.sparse_sweep import sweep_interpolation, sweep_tokens
-from resmem_core.memory.sweep import KNN
-from resmem_core.memory.types import Neighbors, TokenMemory, TokenQueries
-from resmem_core.models.types import OutputLayer
+from resmem_core.memory.grid import KNN
+from resmem_core.memory.interpolation import sweep_interpolation
+from resmem_core.memory.sweep import sweep
+from resmem_core.memory.types import Latest, Memory, Neighbors, Queries
+from resmem_core.models.types import HeadLogits, OutputLayer
 from tests.memory.dense import Dense, leads, problem, ranks, search
 
 SIGMAS = st.sampled_from([1e-30, 0.1, 1.0, 10.0, 1e30])
 TEMPERATURES = st.sampled_from([0.1, 0.5, 1.0, 4.0, 1e30, KNN])
 SHARES = [0.01, 0.4, 1.0]
+sparse = partial(sweep, engine="sparse")
 
 
 def cells(found):
@@ -60,7 +65,7 @@ def assert_matches(found, memory, queries):
 )
 def test_every_cell_is_what_its_setting_alone_gives(seed, n_classes, ks, sigmas, temperatures, shares, whole, bias):
     memory, queries = problem(np.random.default_rng(seed), n_classes, n_queries=9, whole=whole, bias=bias)
-    found = sweep_tokens(memory, queries, ks=sorted(ks), sigmas=sigmas, temperatures=temperatures, smoothings=shares)
+    found = sparse(memory, queries, ks=sorted(ks), sigmas=sigmas, temperatures=temperatures, smoothings=shares)
     assert_matches(found, memory, queries)
     assert not found.undecided.any()  # all classes are in the supports
     np.testing.assert_array_equal(found.nll, found.nll_most)
@@ -72,7 +77,7 @@ GRID = {"ks": [1, 3, 16], "sigmas": [0.1, 2.0], "temperatures": [0.5, 1.0, 3.0, 
 
 def test_of_a_thousand_classes():
     memory, queries = problem(np.random.default_rng(0), 1000, n_memory=900, n_queries=100, dimension=16)
-    found = sweep_tokens(memory, queries, **GRID)
+    found = sparse(memory, queries, **GRID)
     assert_matches(found, memory, queries)
     assert not found.undecided.any()
     assert (found.nll_most[..., :2] - found.nll[..., :2] < 0.05).all()
@@ -84,7 +89,7 @@ def test_narrow_supports_tell_what_they_do_not_know(monkeypatch, width, negligib
     monkeypatch.setattr(support, "WIDTH", width)
     monkeypatch.setattr(support, "NEGLIGIBLE", negligible)
     memory, queries = problem(np.random.default_rng(seed), 400, n_queries=40, scale=3)
-    found = sweep_tokens(memory, queries, **GRID)
+    found = sparse(memory, queries, **GRID)
     assert_matches(found, memory, queries)
 
 
@@ -96,9 +101,9 @@ def hidden(n_classes=30):
     weight = np.zeros((n_classes, 2), np.float32)
     weight[1:, 0] = 1  # the queries: all classes but class 0
     weight[0, 1] = 9  # the row: class 0 alone
-    memory = TokenMemory(np.array([[0, 1]], np.float16), np.array([0], np.int32), OutputLayer(weight))
-    asked = np.array([[5, 0]], np.float16)
-    return memory, TokenQueries(asked, np.array([0], np.int32), np.zeros(1, int), search(asked, memory.embeddings, 1))
+    layer, stored, asked = OutputLayer(weight), np.array([[0, 1]], np.float16), np.array([[5, 0]], np.float16)
+    memory = Memory(HeadLogits(stored, layer), np.array([0], np.int32))
+    return memory, Queries(HeadLogits(asked, layer), np.array([0], np.int32), search(asked, stored, 1))
 
 
 def test_a_class_outside_may_win(monkeypatch):
@@ -106,10 +111,10 @@ def test_a_class_outside_may_win(monkeypatch):
     (score, best) = np.sort(Dense(memory, queries).scores(1, 1.0, 1.0)[0])[[0, -1]]
     assert Dense(memory, queries).scores(1, 1.0, 1.0)[0].argmax() != 0
     grid = {"ks": [1], "sigmas": [1], "temperatures": [1], "smoothings": [0.1]}
-    found = sweep_tokens(memory, queries, **grid)
+    found = sparse(memory, queries, **grid)
     assert (found.right.item(), found.undecided.item()) == (0, 0)
     monkeypatch.setattr(support, "WIDTH", 0)
-    found = sweep_tokens(memory, queries, **grid)
+    found = sparse(memory, queries, **grid)
     assert (found.right.item(), found.fixed.item(), found.undecided.item()) == (1, 1, 1)
     assert_matches(found, memory, queries)
     assert found.nll_most.item() >= found.nll.item()
@@ -132,10 +137,11 @@ def exact(rng, n_classes, n_queries=20, n_memory=100, k=16):
         usual = np.where(rng.random(n) < 0.9, rng.integers(0, some), rng.integers(0, some, n))
         return np.eye(n_classes, dtype=np.float16)[usual]
 
-    memory = TokenMemory(points(n_memory), rng.integers(0, some, n_memory).astype(np.int32), OutputLayer(weight))
+    layer = OutputLayer(weight)
+    memory = Memory(HeadLogits(points(n_memory), layer), rng.integers(0, some, n_memory).astype(np.int32))
     near = Neighbors(np.ones((n_queries, k), np.float32), rng.integers(0, n_memory, (n_queries, k)))
     labels = rng.integers(0, min(n_classes, 5), n_queries).astype(np.int32)
-    return memory, TokenQueries(points(n_queries), labels, np.zeros(n_queries, int), near)
+    return memory, Queries(HeadLogits(points(n_queries), layer), labels, near)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3, 17, 300])
@@ -143,7 +149,7 @@ def exact(rng, n_classes, n_queries=20, n_memory=100, k=16):
 def test_exact_ties_go_to_the_first_class(n_classes, seed):
     memory, queries = exact(np.random.default_rng(seed), n_classes, n_queries=60)
     ks = list(range(1, 17))
-    found = sweep_tokens(memory, queries, ks=ks, sigmas=[0.5], temperatures=[1.0])
+    found = sparse(memory, queries, ks=ks, sigmas=[0.5], temperatures=[1.0])
     dense, n_tied = Dense(memory, queries), 0
     for g, k in enumerate(ks):
         scores = (k * dense.scores(k, 0.5, 1.0)).round().astype(int)
@@ -154,7 +160,7 @@ def test_exact_ties_go_to_the_first_class(n_classes, seed):
 
 def test_knn_is_soft_knn_alone():
     memory, queries = problem(np.random.default_rng(0))
-    found = sweep_tokens(memory, queries, ks=range(1, 17), sigmas=[0.3], temperatures=[KNN, 1e30, 1.0])
+    found = sparse(memory, queries, ks=range(1, 17), sigmas=[0.3], temperatures=[KNN, 1e30, 1.0])
     dense = Dense(memory, queries)
     for g in range(16):
         surely, perhaps = dense.n_right(dense.votes(g + 1, 0.3))
@@ -167,9 +173,9 @@ def test_knn_is_soft_knn_alone():
 def test_a_memory_row_is_told_its_own_token(n_classes):
     """Explicit memorisation: k = 1 and itself not excluded."""
     memory, _ = problem(np.random.default_rng(0), n_classes, n_memory=200)
-    itself = search(memory.embeddings, memory.embeddings, 1)
-    queries = TokenQueries(memory.embeddings, memory.labels, np.zeros(200, int), itself)
-    found = sweep_tokens(
+    itself = search(memory.logits.embeddings, memory.logits.embeddings, 1)
+    queries = Queries(memory.logits, memory.labels, itself)
+    found = sparse(
         memory, queries, ks=[1], sigmas=[1e-30, 1, 1e30], temperatures=[0.05, 1, 1e30, KNN], smoothings=[0.001]
     )
     assert (found.right == 200).all()
@@ -180,7 +186,7 @@ def test_a_memory_row_is_told_its_own_token(n_classes):
 
 def test_shares_and_counts():
     memory, queries = problem(np.random.default_rng(0))
-    found = sweep_tokens(memory, queries, **GRID)
+    found = sparse(memory, queries, **GRID)
     np.testing.assert_array_equal(found.accuracy, found.right / 60)
     assert found.base_accuracy == found.base_right / 60
     np.testing.assert_array_equal(found.smoothings, SHARES)
@@ -198,9 +204,9 @@ def test_the_order_of_memory_does_not_matter():
     memory, queries = problem(np.random.default_rng(0))
     order = np.random.default_rng(1).permutation(len(memory))
     moved = Neighbors(queries.neighbors.distances, np.argsort(order)[queries.neighbors.indices])
-    other = TokenMemory(memory.embeddings[order], memory.labels[order], memory.output)
-    asked = TokenQueries(queries.embeddings, queries.labels, queries.documents, moved)
-    assert_same(sweep_tokens(other, asked, **GRID), sweep_tokens(memory, queries, **GRID), atol=1e-4)
+    other = Memory(memory.logits.take(order), memory.labels[order])
+    asked = replace(queries, neighbors=moved)
+    assert_same(sparse(other, asked, **GRID), sparse(memory, queries, **GRID), atol=1e-4)
     knn_lm = {"ks": [1, 9], "sigmas": [0.5], "weights": [0.0, 0.5]}
     assert_same(sweep_interpolation(other, asked, **knn_lm), sweep_interpolation(memory, queries, **knn_lm))
 
@@ -208,15 +214,15 @@ def test_the_order_of_memory_does_not_matter():
 @pytest.mark.parametrize("budget", [1, 2**20, 2**28])
 def test_blocks_give_the_same_numbers(monkeypatch, budget):
     memory, queries = problem(np.random.default_rng(0), n_queries=80)
-    whole = sweep_tokens(memory, queries, **GRID)
+    whole = sparse(memory, queries, **GRID)
     monkeypatch.setattr(output, "LOGITS", 1)  # rows of memory in blocks of 16
     steps = []
-    found = sweep_tokens(memory, queries, **GRID, budget=budget, progress=steps.append)
+    found = sparse(memory, queries, **GRID, budget=budget, progress=steps.append)
     assert_same(found, whole, atol=1e-4)
     np.testing.assert_array_equal(found.fixed, whole.fixed)
     for stage, total in (
         ("Base model on the neighbours", len(np.unique(queries.neighbors.indices))),
-        ("Judging tokens", 80),
+        ("Sweeping the grid", 80),
     ):
         done = [step.done for step in steps if step.stage == stage]
         assert done == sorted(done)
@@ -229,7 +235,7 @@ def test_blocks_give_the_same_numbers(monkeypatch, budget):
     assert_same(one, other)
 
 
-@pytest.mark.parametrize("stage", ["Base model on the neighbours", "Judging tokens"])
+@pytest.mark.parametrize("stage", ["Base model on the neighbours", "Sweeping the grid"])
 def test_cancelled(monkeypatch, stage):
     monkeypatch.setattr(output, "LOGITS", 1)
 
@@ -238,7 +244,7 @@ def test_cancelled(monkeypatch, stage):
             raise Cancelled("enough")
 
     with pytest.raises(Cancelled):
-        sweep_tokens(*problem(np.random.default_rng(0)), **GRID, budget=1, progress=cancel)
+        sparse(*problem(np.random.default_rng(0)), **GRID, budget=1, progress=cancel)
 
 
 @limits(max_examples=60)
@@ -277,9 +283,10 @@ def test_likelihoods_too_small_for_floats():
     """The base model gives the label e^-900, or e^-90000: the loss is that, and not infinite."""
     memory, queries = exact(np.random.default_rng(0), 5)
     for factor in 0.9, 90.0:
-        layer = OutputLayer(factor * memory.output.weight)
-        of = TokenMemory(memory.embeddings, (memory.labels + 1) % 5, layer)
-        found = sweep_tokens(of, queries, ks=[1], sigmas=[1], temperatures=[1], smoothings=[0.5])
+        layer = OutputLayer(factor * memory.logits.layer.weight)
+        of = Memory(HeadLogits(memory.logits.embeddings, layer), (memory.labels + 1) % 5)
+        queries = replace(queries, logits=HeadLogits(queries.logits.embeddings, layer), latest=Latest())
+        found = sparse(of, queries, ks=[1], sigmas=[1], temperatures=[1], smoothings=[0.5])
         dense = Dense(of, queries)
         np.testing.assert_allclose(found.nll.item(), dense.smoothed_nll(1, 1.0, 1.0, 0.5).mean(), rtol=1e-5)
         assert np.isfinite(sweep_interpolation(of, queries, ks=[1], sigmas=[1], weights=[0.5]).nll).all()
@@ -289,12 +296,10 @@ def test_refuses_what_has_no_meaning():
     memory, queries = problem(np.random.default_rng(0))
 
     def asked(**other):
-        return sweep_tokens(memory, queries, **GRID | other)
+        return sparse(memory, queries, **GRID | other)
 
     with pytest.raises(InvalidParameterError, match=r"temperature=0\.001 must be at least 0\.01"):
         asked(temperatures=[1, 0.001])
-    with pytest.raises(InvalidParameterError, match="above 0"):
-        asked(smoothings=[0.0])
     for bad in (-0.1, 1.1, np.nan):
         with pytest.raises(InvalidParameterError, match="smoothing"):
             asked(smoothings=[bad])
@@ -304,9 +309,9 @@ def test_refuses_what_has_no_meaning():
         asked(ks=[3, 1])
     with pytest.raises(InvalidParameterError, match="k=17 cannot exceed"):
         asked(ks=[17])
-    wrong = TokenQueries(queries.embeddings, queries.labels + 40, queries.documents, queries.neighbors)
+    wrong = replace(queries, labels=queries.labels + 40)
     for refused in (
-        lambda: sweep_tokens(memory, wrong, **GRID),
+        lambda: sparse(memory, wrong, **GRID),
         lambda: sweep_interpolation(memory, wrong, ks=[1], sigmas=[1], weights=[0.5]),
     ):
         with pytest.raises(InvalidParameterError, match="labels of the queries"):

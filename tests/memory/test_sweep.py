@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from resmem_core.common.errors import Cancelled, InvalidParameterError
 from resmem_core.common.types import NLL_FLOOR
 from resmem_core.evaluation.metrics import calibration
-from resmem_core.memory import sweep as module
+from resmem_core.memory import dense_sweep as module
+from resmem_core.memory.grid import KNN, Grid
 from resmem_core.memory.residuals import knn_scores, neighbor_weights, project_to_simplex, resmem_scores
-from resmem_core.memory.sweep import KNN, Grid, sweep
+from resmem_core.memory.sweep import sweep
 from resmem_core.memory.types import Memory, Neighbors, Queries
 
 ENGINES = {"compiled": 0, "torch": 10**18}  # from how many numbers on the compiled loops are used
@@ -112,7 +113,7 @@ def assert_calibration(found, memory, queries):
         projected = project_to_simplex(exact_scores(memory, queries, params))
         own = projected[np.arange(len(queries)), queries.labels]
         least, most = (-np.log(np.maximum(own + error, NLL_FLOOR)).mean() for error in (ROUNDING, -ROUNDING))
-        assert least - 1e-5 <= found.nll[cell] <= most + 1e-5, params
+        assert least - 1e-5 <= found.nll[cell][0] <= most + 1e-5, params
         assert found.brier[cell] == pytest.approx(calibration(projected, queries.labels).brier, abs=1e-5)
 
 
@@ -137,12 +138,13 @@ def test_every_cell_is_what_its_setting_alone_gives(name, calibrated, problem, k
     memory, queries = problem
     ks = sorted({min(k, queries.neighbors.k) for k in ks})
     grid = {"ks": ks, "sigmas": sigmas, "temperatures": temperatures}
-    found = by(name, memory, queries, **grid, calibration=calibrated)
+    found = by(name, memory, queries, **grid, smoothings=[0] if calibrated else [])
     assert_counts(found, memory, queries)
     if calibrated:
         assert_calibration(found, memory, queries)
     else:
-        assert found.nll is found.brier is None
+        assert found.nll.shape == (*found.grid.shape, 0)
+        assert not found.brier.any()
 
 
 def running_leads(memory, queries, sigma, temperature):
@@ -163,7 +165,7 @@ def running_leads(memory, queries, sigma, temperature):
 def test_the_engines_agree(problem, sigma, temperature):
     near_ties = (abs(running_leads(*problem, sigma, temperature)) <= NEAR).sum(axis=0)
     grid = {"ks": range(1, len(near_ties) + 1), "sigmas": [sigma], "temperatures": [temperature]}
-    one, other = (by(name, *problem, **grid, calibration=True) for name in ENGINES)
+    one, other = (by(name, *problem, **grid, smoothings=[0]) for name in ENGINES)
     assert one.base_right == other.base_right
     assert (abs(one.right - other.right)[0, 0] <= near_ties).all()
     assert (abs(one.fixed - other.fixed)[0, 0] <= near_ties).all()
@@ -199,7 +201,7 @@ def test_what_is_concluded_is_what_is_computed(engine, spread, seed):
     for some in ks, ks[rng.random(len(ks)) < 0.1]:
         grid = {"ks": some, "sigmas": [sigma], "temperatures": [temperature]}
         for calibrated in False, True:
-            right = sweep(memory, queries, **grid, calibration=calibrated).right[0, 0]
+            right = sweep(memory, queries, **grid, smoothings=[0] if calibrated else []).right[0, 0]
             assert ((lead > NEAR).sum(axis=0)[some - 1] <= right).all()
             assert (right <= (lead > -NEAR).sum(axis=0)[some - 1]).all()
 
@@ -240,7 +242,9 @@ def test_exact_ties_go_to_the_first_class(engine, n_classes, seed):
     ks = np.arange(1, queries.neighbors.k + 1)
     for some in ks, ks[rng.random(len(ks)) < 0.3]:
         for calibrated in False, True:
-            found = sweep(memory, queries, ks=some, sigmas=[0.5], temperatures=[1], calibration=calibrated)
+            found = sweep(
+                memory, queries, ks=some, sigmas=[0.5], temperatures=[1], smoothings=[0] if calibrated else []
+            )
             np.testing.assert_array_equal(found.right[0, 0], right[some - 1])
 
 
@@ -257,7 +261,7 @@ def test_equal_votes_go_to_the_first_class(engine, n_classes, temperature):
 
 def test_every_k_is_what_it_is_alone(engine):
     memory, queries = data(np.random.default_rng(0), 10, 60, 40, scale=2)
-    options = {"sigmas": [0.1, 1], "temperatures": [0.5, KNN], "calibration": True}
+    options = {"sigmas": [0.1, 1], "temperatures": [0.5, KNN], "smoothings": [0]}
     together = sweep(memory, queries, ks=range(1, 41), **options)
     assert len(np.unique(together.right)) > 5
     for k in range(1, 41):
@@ -279,7 +283,7 @@ def test_knn_is_soft_knn_alone(engine):
 
 def test_very_high_temperatures_are_soft_knn(engine):
     memory, queries = data(np.random.default_rng(0), 7, 50, 20)
-    found = sweep(memory, queries, ks=[3, 20], sigmas=[0.3], temperatures=[KNN, 1e30, 1e300], calibration=True)
+    found = sweep(memory, queries, ks=[3, 20], sigmas=[0.3], temperatures=[KNN, 1e30, 1e300], smoothings=[0])
     for table in found.right, found.nll, found.brier:
         np.testing.assert_allclose(table[1:], table[[0, 0]], rtol=1e-6)
 
@@ -287,13 +291,13 @@ def test_very_high_temperatures_are_soft_knn(engine):
 def test_sigma_at_its_limits(engine):
     memory, queries = data(np.random.default_rng(0), 7, 50, 20)
     level = Neighbors(np.ones_like(queries.neighbors.distances), queries.neighbors.indices)
-    options = {"temperatures": [0.7], "calibration": True}
+    options = {"temperatures": [0.7], "smoothings": [0]}
     ends = sweep(memory, queries, ks=[1, 20], sigmas=[1e-300, 1e-30, 1e30, 1e300], **options)
     uniform = sweep(memory, Queries(queries.logits, queries.labels, level), ks=[20], sigmas=[1], **options)
     for name in ("right", "nll", "brier"):
         table = getattr(ends, name)[0]
-        np.testing.assert_allclose(table[:2], table[0, 0])
-        np.testing.assert_allclose(table[2:, 1], getattr(uniform, name).item())
+        np.testing.assert_allclose(table[:2], np.broadcast_to(table[0, 0], table[:2].shape))
+        np.testing.assert_allclose(table[2:, 1].ravel(), np.repeat(getattr(uniform, name).item(), 2))
 
 
 @pytest.mark.parametrize("n_classes", N_CLASSES)
@@ -303,7 +307,7 @@ def test_a_memory_point_is_told_its_own_label(engine, n_classes):
     near = Neighbors(np.zeros((80, 1), np.float32), np.arange(80)[:, None])
     queries = Queries(memory.logits, memory.labels, near)
     found = sweep(
-        memory, queries, ks=[1], sigmas=[1e-30, 1, 1e30], temperatures=[1e-30, 0.1, 1, 1e30, KNN], calibration=True
+        memory, queries, ks=[1], sigmas=[1e-30, 1, 1e30], temperatures=[1e-30, 0.1, 1, 1e30, KNN], smoothings=[0]
     )
     assert (found.right == 80).all()
     assert (found.broken == 0).all()
@@ -323,7 +327,7 @@ def test_shares_and_counts():
     assert found.broken.any()
 
 
-GRID = {"ks": [1, 3, 12], "sigmas": [0.1, 2.0], "temperatures": [0.5, 2.0, KNN], "calibration": True}
+GRID = {"ks": [1, 3, 12], "sigmas": [0.1, 2.0], "temperatures": [0.5, 2.0, KNN], "smoothings": [0]}
 
 
 def test_the_order_of_memory_does_not_matter(engine):

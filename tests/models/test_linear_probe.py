@@ -8,7 +8,8 @@ from resmem_core.common.errors import DatasetError
 from resmem_core.common.progress import silent
 from resmem_core.common.store import Store
 from resmem_core.data import DATASETS, load_dataset
-from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import prepare
 from resmem_core.models import fitted as base_model
 from resmem_core.models.fitted import NeedsPreparing, given
 from resmem_core.models.linear_probe import NEVER, LinearProbe

@@ -12,8 +12,9 @@ from PIL import Image
 from pages._shared import stamps
 from resmem_core.common.progress import silent
 from resmem_core.common.store import Store
+from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.jobs import Job
-from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.prepare import prepare
 
 
 def arrays(n, seed):

@@ -6,7 +6,8 @@ import pytest
 from pages._shared import links
 from resmem_core.analysis.near_duplicates import near_duplicates
 from resmem_core.evaluation.slices import slices, strongest
-from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.types import Params
 
 SETTING = {"k": "5", "sigma": "0.1", "temperature": "1.0"}

@@ -1,7 +1,8 @@
 """The Grid page: the setting follows its controls, and test is called test."""
 
 from resmem_core.analysis.grid import grid_of
-from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.types import Params
 
 

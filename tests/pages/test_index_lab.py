@@ -3,7 +3,8 @@
 import numpy as np
 
 from resmem_core.analysis.index_lab import lab_of
-from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.types import Params
 
 

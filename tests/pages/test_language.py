@@ -14,11 +14,11 @@ from pages._shared.language_opening import Opened
 from pages._shared.language_test import next_of
 from pages._shared.language_text import Passage, code, running, short, visible
 from pages._shared.summary import sentence
-from resmem_core.cli.text_settings import OBJECTIVES, Language
+from resmem_core.cli.settings import OBJECTIVES, Language
 from resmem_core.common.progress import silent
 from resmem_core.common.store import Store
+from resmem_core.experiment.config import LanguageConfig
 from resmem_core.experiment.jobs import Job
-from resmem_core.experiment.text_config import LanguageConfig
 from resmem_core.experiment.text_prepare import prepare_language
 from resmem_core.memory.types import Params
 
@@ -159,7 +159,7 @@ def test_retrieved_contexts_are_those_of_the_explanation(ready, tales):
     asked = tales.experiment.explain_test(40, tales.params)
     items = re.findall(r"<li>.*?</li>", html(at), re.DOTALL)
     assert len(items) == min(3, tales.params.k)
-    for item, row, distance in zip(items, asked.rows, asked.distances, strict=False):
+    for item, row, distance in zip(items, asked.ids, asked.distances, strict=False):
         context = tales.experiment.context(int(row), asked.context, before=12, after=12)
         assert context.document.replace("<", "&lt;").replace(">", "&gt;") in item
         assert f"distance {distance:.3g}" in item

@@ -4,8 +4,9 @@ import pytest
 
 from resmem_core.analysis.longtail import CleanData, Plan, judge_all
 from resmem_core.common.store import Store
+from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.jobs import Job
-from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.prepare import prepare
 
 SMALL = {"limit_train": "60", "epochs": "1"}
 

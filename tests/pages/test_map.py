@@ -7,7 +7,8 @@ import pytest
 from pages._shared import zoom
 from resmem_core.analysis import projection
 from resmem_core.analysis.projection import project
-from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import prepare
 from resmem_core.plots.region import Region
 
 

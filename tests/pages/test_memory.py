@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from resmem_core.common.store import Store
-from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.edits import Edits
 from resmem_core.memory.types import Params
 

@@ -12,7 +12,8 @@ from pages._shared.text import plain
 from resmem_core.common.store import Store
 from resmem_core.data.example_files import example_file
 from resmem_core.data.uploads import Uploads
-from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import prepare
 from resmem_core.experiment.runs import Runs
 from resmem_core.memory.edits import Edits
 from resmem_core.memory.types import Params

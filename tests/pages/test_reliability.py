@@ -2,7 +2,8 @@
 
 from resmem_core.common.types import NLL_FLOOR
 from resmem_core.evaluation.metrics import ECE_BINS, calibration_change_intervals, reliability
-from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.types import Params
 
 

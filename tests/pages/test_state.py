@@ -7,7 +7,8 @@ import pytest
 from pages._shared import state
 from resmem_core.cli.settings import Settings
 from resmem_core.common.errors import InvalidParameterError
-from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import prepare
 from resmem_core.teaching.playground import Playground
 
 K, OUTCOMES = "k, neighbours", "Test points"

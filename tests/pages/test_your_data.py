@@ -4,7 +4,8 @@ import pytest
 
 from resmem_core.data.example_files import example_file
 from resmem_core.data.uploads import KINDS, Uploads
-from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import prepare
 from resmem_core.experiment.runs import Runs
 
 ME = "0123456789abcdef" * 2

@@ -27,7 +27,7 @@ class Case:
         found = Neighbors(np.sort(rng.random((150, 30)), axis=1).astype(np.float32), rng.integers(0, 200, (150, 30)))
         self.queries = Queries(logits, labels, found)
         self.params = Params(k, 0.3)
-        self.result = evaluate(self.memory, self.queries, self.params, self.names, interpolation_weight=0.4)
+        self.result = evaluate(self.memory, self.queries, self.params, self.names, smoothing=0.1)
         self.explanation = explain(self.memory, self.queries, 7, self.params)
 
     def confusion(self, method):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from resmem_core.analysis.grid import Grids
-from resmem_core.memory.sweep import Grid, Sweep
+from resmem_core.memory.grid import Grid, Sweep
 from resmem_core.memory.types import Params
 from resmem_core.plots.common import COLORS
 from resmem_core.plots.grid import grid_map, transfer
@@ -13,7 +13,7 @@ from resmem_core.plots.grid import grid_map, transfer
 def grids(right=None, base_right=60):
     grid = Grid.of([1, 2, 5], [0.1, 0.2, 0.4, 0.8], [0.5, 1, 2])
     right = np.random.default_rng(0).integers(50, 90, grid.shape) if right is None else np.full(grid.shape, right)
-    return Grids(*(Sweep(grid, 100, base_right, right + more, right // 9, None, None) for more in (0, 3)), (1, 2, 0))
+    return Grids(*(Sweep.counted(grid, 100, base_right, right + more, right // 9) for more in (0, 3)), (1, 2, 0))
 
 
 def traces(found, kind):

@@ -6,9 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from resmem_core.evaluation.text_evaluate import TokenGroup
-from resmem_core.memory.residuals import project_to_simplex
-from resmem_core.memory.text_explain import TokenExplanation
+from resmem_core.evaluation.figures import Band
+from resmem_core.memory.explain import Explanation
 from resmem_core.plots.common import COLORS
 from resmem_core.plots.language import TOKENS, band_accuracies, method_figures, next_token_bars
 
@@ -18,17 +17,13 @@ def explanation(n_classes, k, label):
     base, weights = rng.dirichlet(np.ones(n_classes)), rng.dirichlet(np.ones(k))
     labels = rng.integers(0, n_classes, k).astype(np.int32)
     residuals = np.eye(n_classes)[labels] - rng.dirichlet(np.ones(n_classes), k)
-    contributions = weights[:, None] * residuals
-    scores = base + contributions.sum(axis=0)
-    final = 0.9 * project_to_simplex(scores[None])[0] + 0.1 * base
-    return TokenExplanation(
-        context=np.arange(5, dtype=np.int32), label=label, base_alone=base, base=base,
-        memory=contributions.sum(axis=0), scores=scores, final=final, rows=np.arange(k), labels=labels,
-        distances=np.sort(rng.random(k)), weights=weights, contributions=contributions,
+    return Explanation(
+        point=0, label=label, base_alone=base, base=base, ids=np.arange(k), labels=labels,
+        distances=np.sort(rng.random(k)), weights=weights, contributions=weights[:, None] * residuals, smoothing=0.1,
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("n_classes", "k", "label"), [(2, 1, 0), (60, 1, None), (60, 40, 59), (3000, 8, 2999)])
+@pytest.mark.parametrize(("n_classes", "k", "label"), [(2, 1, 0), (60, 1, -1), (60, 40, 59), (3000, 8, 2999)])
 def test_bars_are_base_memory_and_their_sum(assert_drawable, n_classes, k, label):
     asked = explanation(n_classes, k, label)
     shown = asked.top(TOKENS)
@@ -47,11 +42,11 @@ def test_bars_are_base_memory_and_their_sum(assert_drawable, n_classes, k, label
     everything = np.concatenate([base["x"], memory["x"], score["x"], [0]])
     assert one[0] < everything.min() <= everything.max() < one[1] < 2 * everything.max() - everything.min()
     assert f"token {asked.prediction}" in names
-    assert label is None or f"token {label}" in names
+    assert label < 0 or f"token {label}" in names
 
 
 def test_tokens_of_one_name_are_bars_of_their_own_and_never_markup(assert_drawable):
-    asked = explanation(30, 4, None)
+    asked = explanation(30, 4, -1)
     shown = asked.top(TOKENS)
     drawn = assert_drawable(next_token_bars(asked, shown, ["<b>&"] * len(shown)))
     names = drawn["data"][0]["y"]
@@ -92,7 +87,7 @@ def test_a_method_without_an_interval_has_no_whiskers(assert_drawable):
 
 def test_bands(assert_drawable):
     groups = [
-        TokenGroup(name, n, 0.1 * i, 0.2 * i, 3, 1, (math.nan, math.nan), interpolation=0.15 * i, perplexity={})
+        Band(name, n, 0.1 * i, 0.2 * i, 3, 1, (math.nan, math.nan), interpolation=0.15 * i, perplexity={})
         for i, (name, n) in enumerate((("0", 5), ("1-9", 1500), ("10+", 7)))
     ]
     drawn = assert_drawable(band_accuracies(groups, "times in memory"))

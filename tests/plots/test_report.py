@@ -7,7 +7,8 @@ import plotly.graph_objects as go
 import pytest
 
 from resmem_core.cli.main import main
-from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.types import Params
 from resmem_core.plots.report import POINTS_SHOWN, report_command, report_figures, report_html
 from resmem_core.plots.standalone import Shown
@@ -112,10 +113,10 @@ def test_points_of_both_outcomes_come_with_their_memories(experiment, told):
 
 def test_an_outcome_without_points_says_so(experiment):
     evaluation = experiment.evaluate(experiment.tune().params)
-    nothing = np.where(evaluation.outcome == "broken", "both wrong", evaluation.outcome)
-    assert "No test point is broken." in text_of(
-        report_html(experiment, replace(evaluation, outcome=nothing, broken=0))
-    )
+    resmem = evaluation.judged.resmem
+    mended = np.where(evaluation.outcome == "broken", evaluation.labels, resmem.predictions)
+    judged = evaluation.judged._replace(resmem=resmem._replace(predictions=mended))
+    assert "No test point is broken." in text_of(report_html(experiment, replace(evaluation, judged=judged)))
 
 
 def test_edited_memory_is_told_point_by_point(experiment):

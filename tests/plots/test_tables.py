@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.evaluation.metrics import GroupResult
-from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.types import Params
 from resmem_core.plots.tables import FORMATS, class_table, example_table, group_table, table_bytes, write_table
 
@@ -41,8 +42,8 @@ class TestExamples:
             assert told["nearest_id"] == explanation.ids[0]
             assert told["nearest_label"] == names[explanation.labels[0]]
             assert told["nearest_distance"] == pytest.approx(explanation.distances[0])
-            assert told["base_confidence"] == pytest.approx(explanation.base.max(), abs=1e-5)
-            assert told["base_label_probability"] == pytest.approx(explanation.base[explanation.label], abs=1e-5)
+            assert told["base_confidence"] == pytest.approx(explanation.base_alone.max(), abs=1e-5)
+            assert told["base_label_probability"] == pytest.approx(explanation.base_alone[explanation.label], abs=1e-5)
 
     def test_its_columns_add_up_to_the_evaluation(self, experiment, evaluation):
         table = example_table(experiment, evaluation)

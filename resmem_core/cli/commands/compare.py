@@ -24,7 +24,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
             f"{a.dataset.name!r} and {b.dataset.name!r} have other test points, so they cannot be compared one by one"
         )
     results = {"a": a.evaluate(params_of(args, a, progress)[0])}
-    results["b"] = b.evaluate(b.check(other.params(b.tune(progress).params)))
+    results["b"] = b.evaluate(b.check(other.params(b.tune(progress=progress).params)))
     comparison = Comparison.of(results["a"], results["b"])
     low, high = comparison.delta_ci95
     text = (

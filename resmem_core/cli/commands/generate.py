@@ -11,7 +11,7 @@ COMMANDS.register(
         "generate",
         "Write on from a text, with memory and without.",
         None,
-        ("dataset", "backbone", "seed", "index", "epochs", "limit_train", *NUMBERS),
+        NUMBERS,
         of_text=language.generate,
         text_options=("objective", "prompt", "tokens", "heat", "draw"),
     ),

@@ -7,7 +7,8 @@ from dataclasses import asdict
 
 from resmem_core.cli.base import COMMANDS, EXPERIMENT, Command, Output, prepared, reporting
 from resmem_core.common.progress import Progress
-from resmem_core.experiment.prepare import Experiment, ExperimentConfig
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import Experiment
 
 
 def run(args: argparse.Namespace, progress: Progress) -> Output:

@@ -14,7 +14,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.plots.report import report_html
 
     experiment = prepared(args, progress)
-    tuned = experiment.tune(progress) if args.tune else None
+    tuned = experiment.tune(progress=progress) if args.tune else None
     evaluation = experiment.evaluate(tuned.params if tuned else params_of(args, experiment, progress)[0])
     content = report_html(experiment, evaluation, tuned=tuned).encode()
     write_whole(Path(args.output), content)

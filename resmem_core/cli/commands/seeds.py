@@ -12,7 +12,7 @@ from resmem_core.common.progress import Progress, Step
 
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.analysis.seeds import SeedResult, as_dict, judge, over_seeds, spread
-    from resmem_core.experiment.prepare import ExperimentConfig
+    from resmem_core.experiment.config import ExperimentConfig
 
     if not 1 <= args.count <= 100:
         raise InvalidParameterError(f"--count={args.count} must lie between 1 and 100")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from resmem_core.cli.base import NUMBERS, Output, given_numbers
-from resmem_core.cli.text_settings import OBJECTIVES
+from resmem_core.cli.settings import OBJECTIVES
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress
 from resmem_core.memory.types import Params
@@ -40,7 +40,7 @@ def train(args: argparse.Namespace, progress: Progress) -> Output:
 def tune(args: argparse.Namespace, progress: Progress) -> Output:
     experiment = _prepared(args, progress)
     tuned = experiment.tune(args.objective, progress=progress)
-    params, rival = tuned.params, tuned.rival
+    params, rival = tuned.params, tuned.rivals.interpolation
     result = {**_facts(experiment), "tuned_on": "validation", **tuned.as_dict()}
     text = (
         f"{_numbers(params)} smoothing={tuned.smoothing:.3g}; kNN-LM k={rival.k} sigma={rival.sigma:.4g} "
@@ -107,8 +107,8 @@ def explain(args: argparse.Namespace, progress: Progress) -> Output:
         found = experiment.explain_test(args.point, params, smoothing)
     names = experiment.class_names
     shown = found.top(10)
-    contexts = [experiment.context(int(row), found.context) for row in found.rows]
-    contributions = found.contribution(found.prediction)
+    contexts = [experiment.context(int(row), found.context) for row in found.ids]
+    contributions = found.contributions[:, found.prediction]
     neighbors = [
         {"distance": float(d), "weight": float(w), "contribution": float(c), **context.as_dict()}
         for d, w, c, context in zip(found.distances, found.weights, contributions, contexts, strict=True)
@@ -121,7 +121,7 @@ def explain(args: argparse.Namespace, progress: Progress) -> Output:
         "smoothing": smoothing,
         "tuned_on": tuned_on,
         "context": experiment.tokenizer.decode(found.context),
-        "label": None if found.label is None else names[found.label],
+        "label": names[found.label] if found.is_known else None,
         "base_prediction": names[found.base_prediction],
         "prediction": names[found.prediction],
         "tokens": [
@@ -138,7 +138,7 @@ def explain(args: argparse.Namespace, progress: Progress) -> Output:
     }
     lines = [
         f"after {result['context'][-60:]!r}: base says {result['base_prediction']!r}, ResMem {result['prediction']!r}"
-        + ("" if found.label is None else f"; it is {result['label']!r}"),
+        + (f"; it is {result['label']!r}" if found.is_known else ""),
         "",
         f"  {'token':16}{'base':>9}{'memory':>9}{'score':>9}{'probability':>13}",
         *(

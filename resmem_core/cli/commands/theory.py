@@ -13,7 +13,7 @@ OPTIONS = ("n", "d", "L", "seeds")
 
 
 def run(args: argparse.Namespace, progress: Progress) -> Output:
-    asked = Theory(**{name: getattr(args, name) for name in OPTIONS})
+    asked = Theory(**{name: value for name, value in vars(args).items() if name in OPTIONS})
     risks = simulate_theory(asked.d, asked.sizes, asked.seeds, progress=progress).at(asked.L)
     found = risks.as_dict()
     lines = [

@@ -16,11 +16,11 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.models import shipped
 
     experiment = prepared(args, progress, tuned=True)  # so that the dashboard opens it at once
-    chosen = experiment.tune(progress).params
+    chosen = experiment.tune(progress=progress).params
     Runs().record(experiment, chosen, experiment.evaluate(chosen), tuned=True)
     base = experiment.base
     accuracy = {
-        part: float((queries.logits.argmax(axis=1) == queries.labels).mean())
+        part: float((queries.table.argmax(axis=1) == queries.labels).mean())
         for part, queries in (("validation", experiment.validation), ("test", experiment.test))
     }
     result = {

@@ -11,7 +11,7 @@ from resmem_core.common.progress import Progress
 
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     experiment = prepared(args, progress)
-    tuned = experiment.tune(progress)
+    tuned = experiment.tune(progress=progress)
     params = tuned.params
     result = {
         **facts(experiment),
@@ -19,17 +19,13 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
         "sigma": params.sigma,
         "temperature": params.temperature,
         "tuned_on": "validation",
-        "validation_accuracy": {"base": tuned.base_accuracy, "resmem": tuned.accuracy},
-        **{
-            name: value
-            for name, value in tuned.as_dict().items()
-            if name not in ("params", "accuracy", "base_accuracy")
-        },
+        "validation": {"accuracy": tuned.accuracy, "perplexity": tuned.perplexity},
+        **{name: value for name, value in tuned.as_dict().items() if name not in ("params", "accuracy", "perplexity")},
     }
     text = (
         f"k={params.k} sigma={params.sigma:.4g} temperature={params.temperature:.4g}, the best of {tuned.n_settings:,} "
         f"on {len(experiment.validation):,} validation points in {tuned.seconds:.1f} s: "
-        f"{tuned.base_accuracy:.2%} -> {tuned.accuracy:.2%}\n"
+        f"{tuned.accuracy['base']:.2%} -> {tuned.accuracy['resmem']:.2%}\n"
         "(optimistic, as it was chosen there: `evaluate --tune` judges it on test)\n"
         f"{tuned.flatness()}"
     )

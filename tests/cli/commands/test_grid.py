@@ -7,7 +7,8 @@ import pytest
 
 from resmem_core.analysis.grid import grid_of
 from resmem_core.cli.main import main
-from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import prepare
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from resmem_core.cli.main import main
+from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.jobs import Job
-from resmem_core.experiment.prepare import ExperimentConfig, prepare
+from resmem_core.experiment.prepare import prepare
 
 ARGV = ["longtail", "--vary=size", "--values=80,40", "--seeds=1", "--epochs=1"]
 

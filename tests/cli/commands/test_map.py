@@ -7,8 +7,8 @@ import pytest
 
 from resmem_core.analysis import projection
 from resmem_core.cli.main import main
+from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.jobs import Job
-from resmem_core.experiment.prepare import ExperimentConfig
 
 
 def run(capsys, *argv):

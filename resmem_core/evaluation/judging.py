@@ -1,6 +1,6 @@
-"""What one setting of ResMem makes of every token, over the whole vocabulary.
+"""What one setting of ResMem makes of every point, over all classes.
 
-Shapes: M tokens.
+Shapes: M points, B of them in a block, C classes.
 """
 
 from __future__ import annotations
@@ -12,56 +12,26 @@ import numpy as np
 from resmem_core.common.progress import Progress, silent
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.evaluation.metrics import Confidence
-from resmem_core.memory.output import BaseBlock, Layer
+from resmem_core.memory.blocks import BUDGET
 from resmem_core.memory.residuals import project_to_simplex
-from resmem_core.memory.scoring import from_scores, ranks_of
-from resmem_core.memory.sweep import BUDGET
-from resmem_core.memory.types import Params, TokenMemory, TokenQueries
-
-
-class OfBase(NamedTuple):
-    """What the base model alone, at temperature 1, says of M tokens.
-
-    Attributes
-    ----------
-    predictions : ndarray of int64, shape (M,)
-    ranks : ndarray of int64, shape (M,)
-        How many tokens it finds likelier than the right one.
-    log_own : ndarray of float64, shape (M,)
-        Log-probability of the right token.
-    largest : ndarray, shape (M,)
-        Probability of its prediction.
-    squares : ndarray, shape (M,)
-        Sum of the squared probabilities.
-    """
-
-    predictions: IntArray
-    ranks: IntArray
-    log_own: FloatArray
-    largest: FloatArray
-    squares: FloatArray
-
-    @classmethod
-    def of(cls, base: BaseBlock, p: FloatArray, labels: IntArray) -> OfBase:
-        """Look at a block whose probabilities `p` are known, (B, C)."""
-        squares = np.einsum("bc,bc->b", p, p)
-        return cls(base.predictions, ranks_of(base.logits, labels), base.log_own, p.max(axis=1), squares)
+from resmem_core.memory.scoring import Base, base_of, from_scores, ranks_of
+from resmem_core.memory.types import Memory, Params, Queries
 
 
 class OfMemory(NamedTuple):
-    """What ResMem says of M tokens; q are its scores projected onto the simplex, p the base model's at temperature 1.
+    """What ResMem says of M points; q are its scores projected onto the simplex, p the base model's at temperature 1.
 
     Attributes
     ----------
     predictions : ndarray of int64, shape (M,)
     ranks : ndarray of int64, shape (M,)
-        How many tokens score higher than the right one.
+        How many classes score higher than the label.
     own, largest : ndarray of float32, shape (M,)
-        q of the right token and of the one predicted.
+        q of the label and of the class predicted.
     squares, crossed : ndarray of float32, shape (M,)
-        Sums of q^2 and of q p over the vocabulary.
+        Sums of q^2 and of q p over the classes.
     base_largest : ndarray of float32, shape (M,)
-        p of the token predicted.
+        p of the class predicted.
     """
 
     predictions: IntArray
@@ -74,7 +44,7 @@ class OfMemory(NamedTuple):
 
     @classmethod
     def of(cls, scores: FloatArray, p: FloatArray, labels: IntArray) -> OfMemory:
-        """Look at a block whose scores are known over the whole vocabulary, (B, C), (B, C), (B,)."""
+        """Look at a block whose scores are known over all classes, (B, C), (B, C), (B,)."""
         q = project_to_simplex(scores)
         predictions, rows = scores.argmax(axis=1), np.arange(len(scores))
         return cls(
@@ -89,13 +59,13 @@ class OfMemory(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """Base model and ResMem on the same tokens."""
+    """Base model and ResMem on the same points."""
 
-    base: OfBase
+    base: Base
     resmem: OfMemory
 
     def nll(self, smoothing: float) -> FloatArray:
-        """Return the negative log-likelihood of each token, smoothed, in nats, (M,); infinite for eps = 0, q = 0."""
+        """Return the negative log-likelihood of each point, smoothed, in nats, (M,); infinite for eps = 0, q = 0."""
         return smoothed_nll(self.resmem.own, self.base.log_own, smoothing)
 
     def confidence(self, labels: IntArray, smoothing: float) -> dict[str, Confidence]:
@@ -121,15 +91,15 @@ def smoothed_nll(own: FloatArray, log_base: FloatArray, smoothing: float) -> Flo
 
 
 def judge(
-    memory: TokenMemory, queries: TokenQueries, params: Params, *, budget: int = BUDGET, progress: Progress = silent
+    memory: Memory, queries: Queries, params: Params, *, budget: int = BUDGET, progress: Progress = silent
 ) -> Judged:
-    """Look at every token at one setting.
+    """Look at every point at one setting.
 
     Parameters
     ----------
-    memory : TokenMemory
-    queries : TokenQueries
-        M tokens, with at least k neighbours each.
+    memory : Memory
+    queries : Queries
+        M points, with at least k neighbours each.
     params : Params
     budget : int
         Bytes of working memory beside inputs and result.
@@ -141,13 +111,14 @@ def judge(
     InvalidParameterError
         If there are no queries, shapes disagree, or a label, an index or a distance is out of range.
     """
-    layer = Layer.of(memory.output)
+    kept = base_of(queries)
 
-    def look(some: TokenQueries, scores: FloatArray) -> tuple[OfBase, OfMemory]:
-        base = BaseBlock.of(layer, some, np.empty(0))
-        p = base.probabilities()
-        return OfBase.of(base, p, some.labels), OfMemory.of(scores, p, some.labels)
+    def look(some: Queries, base: Base, scores: FloatArray) -> tuple[OfMemory, Base | None]:
+        alone = base._replace(probabilities=base.probabilities[:, :0]) if kept is None else None
+        return OfMemory.of(scores, base.probabilities, some.labels), alone
 
-    found = zip(*from_scores(look, memory, queries, params, budget=budget, progress=progress), strict=True)
-    base, resmem = (map(np.concatenate, zip(*parts, strict=True)) for parts in found)
-    return Judged(OfBase(*base), OfMemory(*resmem))
+    parts = list(from_scores(look, memory, queries, params, budget=budget, progress=progress))
+    resmem = OfMemory(*map(np.concatenate, zip(*(of_memory for of_memory, _ in parts), strict=True)))
+    if kept is None:
+        kept = Base(*map(np.concatenate, zip(*(base for _, base in parts if base is not None), strict=True)))
+    return Judged(kept, resmem)

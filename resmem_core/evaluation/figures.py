@@ -1,0 +1,216 @@
+"""The figures that sums over points give, with intervals, for all of them and for bands of like points.
+
+Shapes: M points, J sums.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from resmem_core.common.types import BoolArray, FloatArray, IntArray
+from resmem_core.evaluation.judging import Judged
+from resmem_core.evaluation.metrics import GroupResult, block_intervals, gain_interval
+from resmem_core.memory.interpolation import OfVote
+
+METHODS = ("base", "knn", "interpolation", "resmem")
+LIKELIHOODS = ("base", "interpolation", "resmem")  # methods whose perplexity is finite
+FREQUENCIES = (1, 10, 100, 1000)  # where bands of the right class's count in train begin
+RANKS = (2, 5, 17)  # where bands of the first right neighbour's rank begin
+TOP = 5
+FIFTHS = (0.2, 0.4, 0.6, 0.8)
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Band(GroupResult):
+    """What memory does to a group of points; `gain_ci95` is of a paired bootstrap that draws whole groups of theirs.
+
+    Attributes
+    ----------
+    interpolation : float
+        Accuracy of the interpolation.
+    perplexity : dict of float
+        By method, one of `LIKELIHOODS`.
+    """
+
+    interpolation: float
+    perplexity: dict[str, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields and the gain as plain values, for JSON."""
+        return {**super().as_dict(), "gain_ci95": ends_of(self.gain_ci95), "perplexity": finite(self.perplexity)}
+
+
+@dataclass(frozen=True)
+class Versus:
+    """ResMem beside another method, by paired bootstraps.
+
+    Attributes
+    ----------
+    gain : float
+        ResMem's accuracy less the other's.
+    gain_ci95 : tuple of float
+    perplexity_ratio : float
+        ResMem's perplexity by the other's: below 1, ResMem is less surprised.
+    perplexity_ratio_ci95 : tuple of float
+    """
+
+    gain: float
+    gain_ci95: Interval
+    perplexity_ratio: float
+    perplexity_ratio_ci95: Interval
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as plain values, for JSON."""
+        return {
+            "gain": self.gain,
+            "gain_ci95": ends_of(self.gain_ci95),
+            "perplexity_ratio": number(self.perplexity_ratio),
+            "perplexity_ratio_ci95": ends_of(self.perplexity_ratio_ci95),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Figures:
+    """What all figures are sums of: a row for each point.
+
+    Attributes
+    ----------
+    columns : dict of int
+        Where each sum is.
+    values : ndarray of float64, shape (M, J)
+        The first column counts points.
+    groups : ndarray of int, shape (M,), or None
+        As in `Queries`.
+    """
+
+    columns: dict[str, int]
+    values: FloatArray
+    groups: IntArray | None
+
+    @classmethod
+    def of(cls, judged: Judged, voted: OfVote, mixed: OfVote, smoothing: float, groups: IntArray | None) -> Figures:
+        """Collect what base, soft kNN, interpolation and ResMem say of each point."""
+        ranks = dict(zip(METHODS, (judged.base.ranks, voted.ranks, mixed.ranks, judged.resmem.ranks), strict=True))
+        losses = (-judged.base.log_own, -mixed.log_own, judged.nll(smoothing))
+        by_name: dict[str, np.ndarray] = {"n": np.ones(len(voted.ranks))}
+        by_name |= {f"top1 {method}": values == 0 for method, values in ranks.items()}
+        by_name |= {f"top5 {method}": values < TOP for method, values in ranks.items()}
+        by_name["top5 knn"] = (voted.ranks < TOP) & np.isfinite(voted.log_own)  # votes can be for fewer than five
+        by_name |= {f"nll {method}": values for method, values in zip(LIKELIHOODS, losses, strict=True)}
+        table = np.stack([values.astype(np.float64) for values in by_name.values()], axis=1)
+        return cls({name: i for i, name in enumerate(by_name)}, table, groups)
+
+    def column(self, name: str) -> FloatArray:
+        """Return one number of each point, (M,)."""
+        return self.values[:, self.columns[name]]
+
+    @property
+    def _blocks(self) -> IntArray:
+        return np.arange(len(self.values)) if self.groups is None else self.groups
+
+    def means(self) -> dict[str, float]:
+        """Return the accuracies and perplexities by column."""
+        with np.errstate(over="ignore"):
+            values = self._means(self.values.sum(axis=0, keepdims=True))[0]
+        return {name: float(values[i]) for name, i in self.columns.items()}
+
+    def intervals(self) -> dict[str, Interval]:
+        """Return their 95 % intervals."""
+        ends = block_intervals(self.values, self._blocks, self._means)
+        return {name: _interval(ends[i]) for name, i in self.columns.items()}
+
+    def _means(self, sums: FloatArray) -> FloatArray:
+        of_all = sums / sums[:, :1]
+        first = self.columns[f"nll {LIKELIHOODS[0]}"]
+        return np.concatenate([of_all[:, :first], np.exp(of_all[:, first:])], axis=1)
+
+    def against(self, method: str) -> Versus:
+        """Compare ResMem with another method."""
+        gain = self.column("top1 resmem") - self.column(f"top1 {method}")
+        loss = self.column("nll resmem") - self.column(f"nll {method}")
+
+        def differences(sums: FloatArray) -> FloatArray:
+            return np.stack([sums[:, 1] / sums[:, 0], np.exp(sums[:, 2] / sums[:, 0])], axis=1)
+
+        ends = block_intervals(np.stack([self.column("n"), gain, loss], axis=1), self._blocks, differences)
+        return Versus(float(gain.mean()), _interval(ends[0]), perplexity(loss), _interval(ends[1]))
+
+    def bands(self, named: Iterator[tuple[str, BoolArray]]) -> Iterator[Band]:
+        """Yield what memory does to each band of points that holds any, from names and members, (M,)."""
+        base, resmem = (self.column(f"top1 {method}") > 0 for method in ("base", "resmem"))
+        for name, members in named:
+            if not members.any():
+                continue
+            of_band = self.values[members].mean(axis=0)
+            yield Band(
+                name=name,
+                n=int(members.sum()),
+                base=float(of_band[self.columns["top1 base"]]),
+                resmem=float(of_band[self.columns["top1 resmem"]]),
+                fixed=int((members & resmem & ~base).sum()),
+                broken=int((members & base & ~resmem).sum()),
+                gain_ci95=gain_interval(base, resmem, self.groups, members),
+                interpolation=float(of_band[self.columns["top1 interpolation"]]),
+                perplexity={m: perplexity(of_band[self.columns[f"nll {m}"]]) for m in LIKELIHOODS},
+            )
+
+
+def by_count(counts: IntArray) -> Iterator[tuple[str, BoolArray]]:
+    """Yield bands of points by how often the class of each, (M,), occurs in train."""
+    return _bands(counts, FREQUENCIES, "{}+")
+
+
+def by_rank(first_right: IntArray, k: int) -> Iterator[tuple[str, BoolArray]]:
+    """Yield bands of points by the rank of the first of k neighbours that is of their class, (M,), 0 where none is."""
+    begins = tuple(rank for rank in RANKS if rank <= k)
+    yield from _bands(first_right, begins, f"{{}}-{k}" if (1, *begins)[-1] < k else "{}", first=1)
+    yield "none", first_right == 0
+
+
+def by_distance(distances: FloatArray) -> Iterator[tuple[str, BoolArray]]:
+    """Yield five bands about equal in size, the nearest first; equal distances, (M,), are never parted."""
+    of_fifth = np.searchsorted(np.quantile(distances, FIFTHS), distances, side="left")
+    for fifth in np.unique(of_fifth):
+        members = of_fifth == fifth
+        yield f"{distances[members].min():.3g} to {distances[members].max():.3g}", members
+
+
+def _bands(values: IntArray, begins: tuple[int, ...], last: str, first: int = 0) -> Iterator[tuple[str, BoolArray]]:
+    """Yield bands of whole numbers from `first` on, each with its members; `last` names what begins at the last."""
+    for low, after in zip((first, *begins), (*begins, None), strict=True):
+        if after is None:
+            yield last.format(low), values >= low
+        else:
+            yield str(low) if after == low + 1 else f"{low}-{after - 1}", (values >= low) & (values < after)
+
+
+def perplexity(nll: float | FloatArray) -> float:
+    """Return exp of the mean negative log-likelihood, infinite where that is beyond what a float holds."""
+    with np.errstate(over="ignore"):
+        return float(np.exp(np.mean(nll)))
+
+
+def _interval(ends: FloatArray) -> Interval:
+    return float(ends[0]), float(ends[1])
+
+
+def number(value: float) -> float | None:
+    """Return a number for JSON, which has no infinity."""
+    return value if math.isfinite(value) else None
+
+
+def ends_of(interval: Interval) -> list[float | None]:
+    """Return the ends of an interval for JSON."""
+    return [number(end) for end in interval]
+
+
+def finite(values: Mapping[str, float]) -> dict[str, float | None]:
+    """Return named numbers for JSON."""
+    return {name: number(value) for name, value in values.items()}

@@ -1,0 +1,160 @@
+"""What every experiment is, whatever kind of data it is on: k, sigma and temperature are free from here on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from resmem_core.common.errors import InvalidParameterError
+from resmem_core.common.progress import Progress, silent
+from resmem_core.common.store import Entry, Store
+from resmem_core.common.types import IntArray, check_k
+from resmem_core.evaluation import tuning
+from resmem_core.evaluation.evaluate import Evaluation, evaluate
+from resmem_core.evaluation.tuning import Tuned, choose_smoothing, tune
+from resmem_core.memory import dense_sweep
+from resmem_core.memory.search import recall
+from resmem_core.memory.types import Memory, Params, Queries
+from resmem_core.models.fitted import NeedsPreparing
+
+DEFAULT_K = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Data, a base model, memory and its neighbours, prepared once.
+
+    Attributes
+    ----------
+    memory : Memory
+        The training split.
+    validation, test : Queries
+        With their `k_max` nearest memory points.
+    sigma_scale : float
+        `auto_sigma` of the distances from validation points to memory.
+    index : str
+        Name of the index that found the neighbours.
+    index_reason : str or None
+        Why it was chosen, where that was left to measurement.
+    index_facts : mapping
+        How it is set: see `Index.facts`.
+    """
+
+    memory: Memory
+    validation: Queries
+    test: Queries
+    sigma_scale: float
+    index: str
+    index_reason: str | None
+    index_facts: Mapping[str, Any]
+    _store: Store
+    _neighbors: Entry
+
+    default_k = DEFAULT_K
+
+    @property
+    def dataset_name(self) -> str:
+        """The dataset, as users name it."""
+        raise NotImplementedError
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What each class there is is called, C of them."""
+        raise NotImplementedError
+
+    @property
+    def k_max(self) -> int:
+        """The largest k there are neighbours for."""
+        return self.validation.neighbors.k
+
+    @property
+    def n_memory(self) -> int:
+        """How many points memory holds."""
+        return len(self.memory)
+
+    @cached_property
+    def class_counts(self) -> IntArray:
+        """How often each class occurs in memory, (C,)."""
+        return np.bincount(self.memory.labels, minlength=self.memory.n_classes)
+
+    def default_params(self) -> Params:
+        """Return a sensible setting that nothing was tuned for."""
+        return Params(min(self.default_k, self.k_max), self.sigma_scale, 1.0)
+
+    def check(self, params: Params) -> Params:
+        """Return `params`.
+
+        Raises
+        ------
+        InvalidParameterError
+            If k exceeds the points in memory, or the neighbours kept.
+        """
+        if check_k(params.k) > self.k_max:
+            raise InvalidParameterError(
+                f"k={params.k} must lie between 1 and {self.k_max}, the neighbours kept per point"
+            )
+        return params
+
+    def tune(self, objective: str = "accuracy", *, may_wait: bool = True, progress: Progress = silent) -> Tuned:
+        """Return the settings of ResMem and its rivals chosen on validation; computed once and kept in the store.
+
+        Parameters
+        ----------
+        objective : {"accuracy", "perplexity"}
+            What they are chosen for.
+        may_wait : bool
+            Whether to choose them now, where that was not done yet and takes long.
+        progress : callable
+
+        Raises
+        ------
+        NeedsPreparing
+            If they are missing, take long, and `may_wait` is False.
+        """
+        n_classes = self.memory.n_classes
+        key = tuning_key(self._neighbors, n_classes, objective)
+
+        def build(directory: Path) -> Mapping[str, Any]:
+            return tune(self.memory, self.validation, self.sigma_scale, objective, progress).as_dict()
+
+        long = takes_long_to_sweep(len(self.validation), self.k_max, n_classes)
+        if not may_wait and long and self._store.find("tuning", key) is None:
+            raise NeedsPreparing(f"the setting of {self.dataset_name!r} is not chosen yet")
+        return Tuned.from_dict(self._store.get_or_build("tuning", key, build, progress).info)
+
+    def smoothing(self, params: Params, objective: str = "accuracy") -> float:
+        """Return the smoothing constant that validation gives a setting."""
+        tuned = self.tune(objective)
+        return tuned.smoothing if params == tuned.params else choose_smoothing(self.memory, self.validation, params)
+
+    def evaluate(self, params: Params, objective: str = "accuracy", progress: Progress = silent) -> Evaluation:
+        """Judge the methods on the test split; smoothing and all numbers of the rivals are chosen on validation."""
+        return evaluate(
+            self.memory,
+            self.test,
+            self.check(params),
+            self.class_names,
+            smoothing=self.smoothing(params, objective),
+            rivals=self.tune(objective).rivals,
+            class_counts=self.class_counts,
+            progress=progress,
+        )
+
+    def recall(self, k: int) -> float:
+        """Return the index's recall@k, against exact search on a sample of test points."""
+        return recall(self.index, self._neighbors, k)
+
+
+def tuning_key(neighbors: Entry, n_classes: int, objective: str) -> dict[str, Any]:
+    """Return what the choice on validation depends on."""
+    return {"neighbors": neighbors.path.name, "objective": objective, **tuning.constants(n_classes)}
+
+
+def takes_long_to_sweep(n_queries: int, k_max: int, n_classes: int) -> bool:
+    """Tell whether judging a grid is more than a page may do while somebody waits."""
+    return n_queries * k_max * n_classes >= dense_sweep.LARGE
