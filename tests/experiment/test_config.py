@@ -169,7 +169,7 @@ def test_text_needs_no_configuration_of_its_own():
         ({"backbone": "resnet9"}, "resnet9.*resnet8"),
         (
             {"backbone": "gru-small"},
-            "backbone 'gru-small' goes with data of kind text, but the dataset is of kind image",
+            "'gru-small' goes with data of kind text, but the dataset is of kind image",
         ),
         ({"index": "flat"}, "flat.*exact"),
         ({"seed": -1}, "seed=-1"),
