@@ -167,7 +167,10 @@ def test_text_needs_no_configuration_of_its_own():
         ({"dataset": "nowhere"}, "nowhere.*digits"),
         ({"dataset": "folder"}, "folder:PATH"),
         ({"backbone": "resnet9"}, "resnet9.*resnet8"),
-        ({"backbone": "gru-small"}, "'gru-small' goes with text data, but the dataset is image data"),
+        (
+            {"backbone": "gru-small"},
+            "'gru-small' goes with data of kind text, but the dataset is of kind image",
+        ),
         ({"index": "flat"}, "flat.*exact"),
         ({"seed": -1}, "seed=-1"),
         ({"epochs": 0}, "epochs=0"),
