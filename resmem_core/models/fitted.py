@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resmem_core.common.errors import InvalidParameterError, UnavailableError
-from resmem_core.common.progress import Progress, Step, about, silent
-from resmem_core.common.store import Store, digest_file, save_array
+from resmem_core.common.errors import InvalidParameterError
+from resmem_core.common.progress import Progress, Step, about
+from resmem_core.common.runner import Runner, Task
+from resmem_core.common.store import digest_file, save_array
 from resmem_core.common.types import FloatArray
 from resmem_core.data.base import IMAGE, PARTS
 from resmem_core.data.types import Dataset
@@ -25,10 +26,7 @@ if TYPE_CHECKING:
     from resmem_core.models.blocks import Network
 
 VERSION = 1  # of the steps below; raise it when one of them would give other numbers
-
-
-class NeedsPreparing(UnavailableError):
-    """Something that takes long is missing, such as weights, and the caller asked not to wait for it."""
+CHECKPOINT = "checkpoint.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,13 +56,13 @@ class BaseModel:
     identity: str
 
 
-def given(dataset: Dataset, store: Store, *, may_wait: bool = True, progress: Progress = silent) -> BaseModel:
+def given(dataset: Dataset, runner: Runner) -> BaseModel:
     """Return the model that a dataset brings along; a linear probe stands in for logits that are not given.
 
     Raises
     ------
     NeedsPreparing
-        If the probe is yet to be fitted, this takes long, and `may_wait` is False.
+        If the probe is yet to be fitted, this takes long, and the runner may not wait.
     DatasetError
         If it cannot be fitted: the training part has one class only.
     """
@@ -75,17 +73,20 @@ def given(dataset: Dataset, store: Store, *, may_wait: bool = True, progress: Pr
         parts = {part: Embedded(_there(getattr(dataset, part).logits), embeddings[part]) for part in PARTS}
         return BaseModel("given", None, None, {}, parts, dataset.fingerprint)
 
-    def build(directory: Path) -> None:
+    def build(directory: Path, progress: Progress) -> None:
         progress(Step("Fitting a linear probe", 0, 0))
         probe = LinearProbe(embeddings["train"], dataset.train.labels, dataset.n_classes)
         for part in PARTS:
             save_array(directory, part, probe.logits(embeddings[part]))
 
-    key = {"dataset": dataset.fingerprint, "version": VERSION}
-    large = embeddings["train"].size * dataset.n_classes >= LARGE
-    if large and not may_wait and store.find("probe", key) is None:
-        raise NeedsPreparing(f"the linear probe on {dataset.name!r} is not fitted yet")
-    entry = store.get_or_build("probe", key, build, progress)
+    task = Task(
+        "probe",
+        {"dataset": dataset.fingerprint, "version": VERSION},
+        build,
+        long=embeddings["train"].size * dataset.n_classes >= LARGE,
+        missing=f"the linear probe on {dataset.name!r} is not fitted yet",
+    )
+    entry = runner.run(task)
     parts = {part: Embedded(np.array(entry.array(part)), embeddings[part]) for part in PARTS}
     return BaseModel("trained here", None, None, {}, parts, entry.path.name)
 
@@ -108,11 +109,9 @@ class Training:
         Of the initial weights and of the order of training.
     epochs : int or None
         None: as the backbone's recipe says.
-    store : Store
     device : str
         "auto", or a torch device.
-    progress : callable
-        Told of every stage.
+    runner : Runner
 
     Raises
     ------
@@ -127,9 +126,8 @@ class Training:
         *,
         seed: int,
         epochs: int | None,
-        store: Store,
         device: str,
-        progress: Progress,
+        runner: Runner,
     ) -> None:
         self.dataset = dataset
         self.spec = backbone
@@ -138,29 +136,28 @@ class Training:
         recipe = self.backbone.recipe(len(dataset.train))
         assert recipe is not None  # every backbone of images has a head to be trained
         self.recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
-        self.store = store
         self.device = device
-        self.progress = progress
+        self.runner = runner
         self.images = {part: _pixels(dataset, part) for part in PARTS}
 
-    def base_model(self, *, may_wait: bool) -> BaseModel:
+    def base_model(self) -> BaseModel:
         """Return the model, taking weights and embeddings from where they are, or making them.
 
         Raises
         ------
         NeedsPreparing
-            If there are no weights and `may_wait` is False.
+            If there are no weights, and the runner may not wait.
         """
         from resmem_core.models.training import load_weights
 
-        origin, weights, facts = self._weights(may_wait)
+        origin, weights, facts = self._weights()
 
-        def build(directory: Path) -> None:
+        def build(directory: Path, progress: Progress) -> None:
             load_weights(self._network, weights)
-            self._embed(directory, self.store.work_folder("embeddings", key))
+            self._embed(directory, self.runner.work_folder(task), progress)
 
-        key = {**self._identity, "weights": digest_file(weights)}
-        entry = self.store.get_or_build("embeddings", key, build, self.progress)
+        task = Task("embeddings", {**self._identity, "weights": digest_file(weights)}, build)
+        entry = self.runner.run(task)
         parts = {
             part: Embedded(np.array(entry.array(f"{part}_logits")), entry.array(f"{part}_embeddings")) for part in PARTS
         }
@@ -183,19 +180,26 @@ class Training:
 
         return choose_device(self.device)
 
-    def _weights(self, may_wait: bool) -> tuple[str, Path, Mapping[str, Any]]:
+    def _weights(self) -> tuple[str, Path, Mapping[str, Any]]:
         """Return where the weights come from, their file, and what is known of them."""
         found = shipped.find_shipped(self.dataset, self.spec, self.recipe, self.seed)
         if found is not None:
             return "shipped", found.weights, found.manifest
-        key = {**self._identity, "recipe": dict(self.recipe.as_dict()), "seed": self.seed}
-        if not may_wait and self.store.find("weights", key) is None:
-            raise NeedsPreparing(f"there are no weights for {self.spec} on {self.dataset.name} (seed {self.seed}) yet")
-        checkpoint = self.store.work_folder("weights", key) / "checkpoint.safetensors"
-        entry = self.store.get_or_build("weights", key, lambda folder: self._train(folder, checkpoint), self.progress)
+
+        def build(directory: Path, progress: Progress) -> Mapping[str, Any]:
+            return self._train(directory, self.runner.work_folder(task) / CHECKPOINT, progress)
+
+        task = Task(
+            "weights",
+            {**self._identity, "recipe": dict(self.recipe.as_dict()), "seed": self.seed},
+            build,
+            long=True,
+            missing=f"there are no weights for {self.spec} on {self.dataset.name} (seed {self.seed}) yet",
+        )
+        entry = self.runner.run(task)
         return "trained here", entry.path / shipped.WEIGHTS, entry.info
 
-    def _train(self, directory: Path, checkpoint: Path) -> Mapping[str, Any]:
+    def _train(self, directory: Path, checkpoint: Path, progress: Progress) -> Mapping[str, Any]:
         from resmem_core.models.example_batches import ExampleBatches
         from resmem_core.models.training import save_weights, train
 
@@ -207,7 +211,7 @@ class Training:
             seed=self.seed,
             device=self._on,
             checkpoint=checkpoint,
-            progress=self.progress,
+            progress=progress,
         )
         save_weights(self._network, directory / shipped.WEIGHTS)
         checkpoint.unlink(missing_ok=True)
@@ -216,20 +220,20 @@ class Training:
     def _features(self, part: str) -> np.ndarray:
         """Return what a frozen trunk says of a part, memory-mapped; it is slow, and the same for every head."""
 
-        def build(directory: Path) -> None:
-            self._writer(directory / "features.npy", part, self.store.work_folder("features", key)).finish()
+        def build(directory: Path, progress: Progress) -> None:
+            self._writer(directory / "features.npy", part, self.runner.work_folder(task), progress).finish()
 
-        key = {**self._identity, "part": part}
-        return self.store.get_or_build("features", key, build, self.progress).array("features")
+        task = Task("features", {**self._identity, "part": part}, build)
+        return self.runner.run(task).array("features")
 
-    def _writer(self, file: Path, part: str, work: Path) -> RowWriter:
+    def _writer(self, file: Path, part: str, work: Path, progress: Progress) -> RowWriter:
         """Return what has written the embeddings of a part, and gives the file its name when it is to `finish`."""
         from resmem_core.models.embedding import write_features
 
-        told = about(self.progress, part)
+        told = about(progress, part)
         return write_features(self._network, self.images[part], file, work=work, device=self._on, progress=told)
 
-    def _embed(self, directory: Path, work: Path) -> None:
+    def _embed(self, directory: Path, work: Path, progress: Progress) -> None:
         """Write embeddings and logits of every part; what a stopped call has written is gone on with."""
         from resmem_core.models.embedding import logits_of
 
@@ -238,7 +242,7 @@ class Training:
             for part in PARTS:
                 save_array(directory, f"{part}_embeddings", self._features(part))
         else:  # none is finished before all are whole: what lies in `directory` is lost when a later part is stopped
-            for writer in [self._writer(file, part, work) for part, file in files.items()]:
+            for writer in [self._writer(file, part, work, progress) for part, file in files.items()]:
                 writer.finish()
         for part, file in files.items():
             z = np.load(file, mmap_mode="r")

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from resmem_core.analysis import projection as module
 from resmem_core.analysis.projection import METHODS, Projection, pca, principal_components, project, sample, tsne
 from resmem_core.common.errors import Cancelled, InvalidParameterError
+from resmem_core.common.runner import NeedsPreparing
 from resmem_core.common.store import Store
 from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.edits import Edits
-from resmem_core.models.fitted import NeedsPreparing
 
 
 @pytest.fixture
@@ -128,14 +128,14 @@ def test_tsne_can_be_cancelled_and_leaves_nothing_behind(quick):
     with pytest.raises(Cancelled):
         project(experiment, "tsne", progress=cancel)
     with pytest.raises(NeedsPreparing):
-        project(experiment, "tsne", may_wait=False)
+        project(experiment.without_waiting(), "tsne")
     assert not Store().clear("projection")
 
 
 def test_a_map_is_made_once_whatever_the_index_and_the_edits():
     config = ExperimentConfig()
     experiment = prepare(config)
-    found = project(experiment, "pca", may_wait=False)
+    found = project(experiment.without_waiting(), "pca")
     for same in (prepare(replace(config, index="annoy")), experiment.edited(Edits((1, 2)))):
         assert project(same, "pca").facts == found.facts
     project(prepare(replace(config, normalize=True)), "pca")

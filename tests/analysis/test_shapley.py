@@ -12,12 +12,12 @@ from hypothesis.extra.numpy import arrays
 from resmem_core.analysis import shapley as module
 from resmem_core.analysis.shapley import shapley_of, shapley_values
 from resmem_core.common.errors import Cancelled, InvalidParameterError
+from resmem_core.common.runner import NeedsPreparing
 from resmem_core.common.store import Store
 from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.edits import Edits
 from resmem_core.memory.indexes.exact import ExactIndex
-from resmem_core.models.fitted import NeedsPreparing
 
 
 def utility(some, points, labels, test_point, test_label, k):
@@ -122,15 +122,15 @@ def test_of_an_experiment_they_are_of_its_test_split_and_kept(experiment, monkey
     votes = experiment.memory.labels[experiment.test.neighbors.indices[:, :5]] == experiment.test.labels[:, None]
     assert values.sum() == pytest.approx(votes.mean(), abs=1e-12)
     monkeypatch.setattr(module, "shapley_values", None)
-    np.testing.assert_array_equal(shapley_of(experiment, 5, may_wait=False), values)
+    np.testing.assert_array_equal(shapley_of(experiment.without_waiting(), 5), values)
 
 
 def test_what_takes_long_is_left_to_a_job(experiment, monkeypatch):
     monkeypatch.setattr(module, "LARGE", 1)
     with pytest.raises(NeedsPreparing, match="shapley"):
-        shapley_of(experiment, 7, may_wait=False)
+        shapley_of(experiment.without_waiting(), 7)
     values = shapley_of(experiment, 7)
-    np.testing.assert_array_equal(shapley_of(experiment, 7, may_wait=False), values)
+    np.testing.assert_array_equal(shapley_of(experiment.without_waiting(), 7), values)
 
 
 def test_forgotten_points_do_not_take_part(experiment):

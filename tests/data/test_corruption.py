@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resmem_core.common.errors import InvalidParameterError
+from resmem_core.common.runner import NeedsPreparing
 from resmem_core.common.store import Store
 from resmem_core.data import load_dataset
 from resmem_core.data.corruption import MAX_NOISE, long_tailed, noisy, tail_sizes
 from resmem_core.data.types import Examples
 from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.prepare import prepare
-from resmem_core.models.fitted import NeedsPreparing
 
 NAMES = ("ant", "bee", "cat", "dog", "eel", "fox")
 COUNTS = st.lists(st.integers(0, 40), min_size=6, max_size=6).filter(any).map(np.array)

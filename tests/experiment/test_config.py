@@ -134,7 +134,6 @@ def test_the_store_knows_images_again(tmp_path):
         ("embeddings", "0ac40d9b96097da6c38e434c"),
         ("index", "cd72beadb7a4b278f047ec2a"),
         ("neighbors", "cd72beadb7a4b278f047ec2a"),
-        ("tuning", "1249812b1824bcd7a81dc3dd"),
         ("weights", "5e29f17c7320a328541bf880"),
     }
 
