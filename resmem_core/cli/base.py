@@ -17,8 +17,11 @@ from resmem_core.experiment.config import ExperimentConfig, fields_of
 from resmem_core.memory.types import Params
 
 if TYPE_CHECKING:
+    from resmem_core.experiment.experiment import Prepared
     from resmem_core.experiment.prepare import Experiment
+    from resmem_core.experiment.text_prepare import LanguageExperiment
 
+EXAMPLES = "examples"  # images, or embeddings
 EXPERIMENT = fields_of(IMAGE)
 NUMBERS = tuple(f.name for f in fields(Params))
 
@@ -75,33 +78,35 @@ class Command:
     ----------
     name, summary : str
         What users type, and one line for listings.
-    run : callable or None
-        From the arguments and a progress callback to what was found; None where it takes text alone.
+    run : callable
+        From the arguments and a progress callback to what was found.
     options : tuple of str
-        The fields of `Settings` that it takes; where the dataset is text, that kind's fields (`fields_of`) stand in
-        place of `EXPERIMENT`. `args.config` is the experiment they name; with `NUMBERS`, there is `--tune` as well.
+        The fields of a form that it takes; where the dataset is text, that kind's fields (`fields_of`) stand in place
+        of `EXPERIMENT`. `args.config` is the experiment they name; with `NUMBERS`, there is `--tune` as well.
     arguments : callable
         Adds what is the command's own.
-    of_text : callable or None
-        The same as `run` for a text dataset; None where the command takes none.
+    of : tuple of str
+        What it takes: `EXAMPLES`, `TEXT` or both.
     text_options : tuple of str
-        The fields of `Language` that it then takes besides.
+        The fields of `Language` that it takes besides where the dataset is text.
     """
 
     name: str
     summary: str
-    run: Callable[[argparse.Namespace, Progress], Output] | None
+    run: Callable[[argparse.Namespace, Progress], Output]
     options: tuple[str, ...] = ()
     arguments: Callable[[Parser], None] = _none
-    of_text: Callable[[argparse.Namespace, Progress], Output] | None = None
+    of: tuple[str, ...] = (EXAMPLES,)
     text_options: tuple[str, ...] = ()
 
-    def takes(self, *, of_text: bool) -> tuple[str, ...]:
-        """Return the options that go with text, or with other datasets; none where it takes no such dataset."""
-        if not of_text:
-            return () if self.run is None else self.options
+    def takes(self, of: str) -> tuple[str, ...]:
+        """Return the options that go with `EXAMPLES`, or with `TEXT`; none where it takes no such dataset."""
+        if of not in self.of:
+            return ()
+        if of == EXAMPLES:
+            return self.options
         shared = [name for name in self.options if name not in EXPERIMENT]
-        return () if self.of_text is None else (*fields_of(TEXT), *shared, *self.text_options)
+        return (*fields_of(TEXT), *shared, *self.text_options)
 
 
 COMMANDS: Registry[Command] = Registry("command", "resmem_core.cli.commands")
@@ -118,21 +123,44 @@ def reporting(args: argparse.Namespace, progress: Progress, options: Sequence[st
 
 def prepared(
     args: argparse.Namespace, progress: Progress, *, config: ExperimentConfig | None = None, tuned: bool = False
-) -> Experiment:
-    """Return an experiment (that of the arguments), doing first what is missing; pages see it as its job."""
+) -> Experiment | LanguageExperiment:
+    """Return an experiment (that of the arguments), doing first what is missing; pages see it as its job.
+
+    `tuned`: choose the setting for every objective that pages show.
+    """
     config = args.config if config is None else config
     from resmem_core.experiment.jobs import Job
-    from resmem_core.experiment.prepare import prepare_examples
+    from resmem_core.experiment.prepare import prepare
 
     if args.device != "auto":
         from resmem_core.models.training import choose_device
 
         choose_device(args.device)  # a mistake is told even where nothing is left to compute
     with Job(config).reporting(progress) as told:
-        experiment = prepare_examples(config, device=args.device, progress=told)
-        if tuned:
-            experiment.tune(progress=told)
+        experiment = prepare(config, device=args.device, progress=told)
+        for objective in _objectives(config) if tuned else ():
+            experiment.tune(objective, progress=told)
         return experiment
+
+
+def examples(args: argparse.Namespace, progress: Progress, *, config: ExperimentConfig | None = None) -> Experiment:
+    """Return the same for a command that does not take text."""
+    from resmem_core.experiment.prepare import Experiment
+
+    experiment = prepared(args, progress, config=config)
+    assert isinstance(experiment, Experiment)  # the command line has seen to it
+    return experiment
+
+
+def _objectives(config: ExperimentConfig) -> tuple[str, ...]:
+    from resmem_core.cli.settings import OBJECTIVES
+
+    return OBJECTIVES if config.kind == TEXT else OBJECTIVES[:1]
+
+
+def objective_of(args: argparse.Namespace) -> str:
+    """Return what settings are chosen for."""
+    return str(getattr(args, "objective", "accuracy"))
 
 
 def given_numbers(args: argparse.Namespace) -> dict[str, Any]:
@@ -140,33 +168,23 @@ def given_numbers(args: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(args, name) for name in NUMBERS if getattr(args, name) is not None}
 
 
-def params_of(args: argparse.Namespace, experiment: Experiment, progress: Progress) -> tuple[Params, str | None]:
+def params_of(args: argparse.Namespace, experiment: Prepared, progress: Progress) -> tuple[Params, str | None]:
     """Return the setting asked for, and the split it was tuned on."""
     if args.tune:
-        return experiment.tune(progress=progress).params, "validation"
+        return experiment.tune(objective_of(args), progress=progress).params, "validation"
     default = experiment.default_params()
     values = {**{name: getattr(default, name) for name in NUMBERS}, **given_numbers(args)}
     return experiment.check(Params(**values)), None
 
 
-def facts(experiment: Experiment) -> dict[str, Any]:
-    """Return what every result is shown with, as plain values."""
-    config, data = experiment.config, experiment.dataset
-    return {
-        "dataset": config.dataset,
-        "backbone": config.backbone,
-        "seed": config.seed,
-        "index": experiment.index,
-        "index_reason": experiment.index_reason,
-        "index_facts": dict(experiment.index_facts),
-        "normalize": experiment.normalize,
-        "edits": experiment.edits.as_dict(),
-        "weights": experiment.origin,
-        "n_memory": experiment.n_memory,
-        "n_validation": len(data.validation),
-        "n_test": len(data.test),
-        "notes": list(data.notes),
-    }
+def numbers(params: Params) -> str:
+    """Return the three as text."""
+    return f"k={params.k} sigma={params.sigma:.4g} temperature={params.temperature:.4g}"
+
+
+def notes_of(experiment: Prepared) -> list[str]:
+    """Return what a user should know, a line each."""
+    return [f"note: {note}" for note in experiment.notes]
 
 
 def listing(rows: list[dict[str, Any]]) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import Field
 from typing import TYPE_CHECKING, Any
 
-from resmem_core.cli.base import COMMANDS, Command, Output, Parser, add_option, given_numbers
+from resmem_core.cli.base import COMMANDS, EXAMPLES, Command, Output, Parser, add_option, given_numbers
 from resmem_core.cli.settings import TABLE, ExperimentForm, Language, Settings
 from resmem_core.common.errors import InvalidParameterError, ResMemError
 from resmem_core.common.forms import table_of
@@ -100,15 +100,14 @@ def _complete(args: argparse.Namespace, command: Command) -> None:
     dataset = given.setdefault("dataset", table["dataset"].default)
     of_text = parse_spec(dataset)[0].kind == TEXT
     form: type[ExperimentForm] = Language if of_text else Settings
-    args.run = command.of_text if of_text else command.run
-    if args.run is None:
-        able = ", ".join(sorted(c.name for c in COMMANDS if c.of_text is not None))
+    options = command.takes(TEXT if of_text else EXAMPLES)
+    if not options:
+        able = ", ".join(sorted(c.name for c in COMMANDS if TEXT in c.of))
         raise InvalidParameterError(
             f"{command.name} does not take the text dataset {dataset!r}; those do: {able}"
             if of_text
             else f"{command.name} takes a text dataset (such as {TEXT_DATASET}), not {dataset!r}"
         )
-    options = command.takes(of_text=of_text)
     for name in given:
         if name not in options:
             option = f"--{name.replace('_', '-')}"
@@ -127,7 +126,7 @@ def _complete(args: argparse.Namespace, command: Command) -> None:
 
 def _table(command: Command) -> dict[str, Field[Any]]:
     """Return the fields that a command takes as options by name: those of `Language` are of text alone."""
-    examples, text = command.takes(of_text=False), command.takes(of_text=True)
+    examples, text = command.takes(EXAMPLES), command.takes(TEXT)
     of_text = table_of(Language)
     return {name: TABLE[name] if name in examples else of_text[name] for name in dict.fromkeys((*examples, *text))}
 
@@ -147,7 +146,7 @@ def _parser() -> Parser:
 def _add_options(parser: Parser, command: Command) -> None:
     table = _table(command)
     for name, field in table.items():
-        add_option(parser, field, "of text: " if command.run and name not in command.options else "")
+        add_option(parser, field, "of text: " if EXAMPLES in command.of and name not in command.options else "")
     if "dataset" in table:
         parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
     if "k" in table:

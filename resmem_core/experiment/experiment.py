@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,7 @@ from resmem_core.common.types import IntArray, check_k
 from resmem_core.evaluation import tuning
 from resmem_core.evaluation.evaluate import Evaluation, evaluate
 from resmem_core.evaluation.tuning import Tuned, choose_smoothing, tune
+from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.memory import dense_sweep
 from resmem_core.memory.search import recall
 from resmem_core.memory.types import Memory, Params, Queries
@@ -26,11 +28,12 @@ DEFAULT_K = 20
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
+class Prepared(ABC):
     """Data, a base model, memory and its neighbours, prepared once.
 
     Attributes
     ----------
+    config : ExperimentConfig
     memory : Memory
         The training split.
     validation, test : Queries
@@ -45,6 +48,7 @@ class Prepared:
         How it is set: see `Index.facts`.
     """
 
+    config: ExperimentConfig
     memory: Memory
     validation: Queries
     test: Queries
@@ -58,14 +62,41 @@ class Prepared:
     default_k = DEFAULT_K
 
     @property
-    def dataset_name(self) -> str:
-        """The dataset, as users name it."""
-        raise NotImplementedError
-
-    @property
+    @abstractmethod
     def class_names(self) -> tuple[str, ...]:
         """What each class there is is called, C of them."""
-        raise NotImplementedError
+
+    @property
+    @abstractmethod
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of the data and of what is done with it."""
+
+    @property
+    @abstractmethod
+    def origin(self) -> str:
+        """Where the base model came from: "trained here", "shipped" or "given"."""
+
+    @property
+    @abstractmethod
+    def training(self) -> Mapping[str, Any]:
+        """What training told: losses, seconds; empty where nothing was trained here."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What every result is told with, as plain values."""
+        return {
+            "dataset": self.config.dataset,
+            "backbone": self.config.backbone,
+            "seed": self.config.seed,
+            "index": self.index,
+            "index_reason": self.index_reason,
+            "index_facts": dict(self.index_facts),
+            "weights": self.origin,
+            "n_memory": self.n_memory,
+            "n_validation": len(self.validation),
+            "n_test": len(self.test),
+            "notes": list(self.notes),
+        }
 
     @property
     def k_max(self) -> int:
@@ -124,7 +155,7 @@ class Prepared:
 
         long = takes_long_to_sweep(len(self.validation), self.k_max, n_classes)
         if not may_wait and long and self._store.find("tuning", key) is None:
-            raise NeedsPreparing(f"the setting of {self.dataset_name!r} is not chosen yet")
+            raise NeedsPreparing(f"the setting of {self.config.dataset!r} is not chosen yet")
         return Tuned.from_dict(self._store.get_or_build("tuning", key, build, progress).info)
 
     def smoothing(self, params: Params, objective: str = "accuracy") -> float:

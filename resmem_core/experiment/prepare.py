@@ -38,7 +38,6 @@ class Experiment(Prepared):
 
     Attributes
     ----------
-    config : ExperimentConfig
     dataset : Dataset
     base : BaseModel
     normalize : bool
@@ -49,7 +48,6 @@ class Experiment(Prepared):
         The experiment with memory as it came; itself, where nothing was changed.
     """
 
-    config: ExperimentConfig
     dataset: Dataset
     base: BaseModel
     normalize: bool
@@ -62,11 +60,6 @@ class Experiment(Prepared):
         return self._original or self
 
     @property
-    def dataset_name(self) -> str:
-        """The dataset, as users name it."""
-        return self.config.dataset
-
-    @property
     def class_names(self) -> tuple[str, ...]:
         """What each class is called, C of them."""
         return self.dataset.class_names
@@ -75,6 +68,21 @@ class Experiment(Prepared):
     def origin(self) -> str:
         """Where the base model came from: `BaseModel.origin`."""
         return self.base.origin
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of the data."""
+        return self.dataset.notes
+
+    @property
+    def training(self) -> Mapping[str, Any]:
+        """What training told, as far as it is known."""
+        return {name: self.base.facts[name] for name in ("losses", "seconds") if name in self.base.facts}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What every result is told with, as plain values."""
+        return {**super().facts, "normalize": self.normalize, "edits": self.edits.as_dict()}
 
     @property
     def n_memory(self) -> int:

@@ -45,35 +45,46 @@ class LanguageExperiment(Prepared):
 
     Attributes
     ----------
-    config : ExperimentConfig
     corpus : Corpus
     tokenizer : Tokenizer
     streams : dict of Stream
         The tokens of each part.
-    notes : tuple of str
-        What a user should know of the text and of what is done with it.
-    origin : str
-        Where the base model came from: "trained here" or "given".
-    training : mapping
-        What training told: losses, seconds.
     """
 
-    config: ExperimentConfig
     corpus: Corpus
     tokenizer: Tokenizer
     streams: dict[str, Stream]
-    notes: tuple[str, ...]
-    origin: str
-    training: Mapping[str, Any]
     _model: _Model
     _search: Search
 
     default_k = 32
 
     @property
-    def dataset_name(self) -> str:
-        """The text, as users name it."""
-        return self.config.dataset
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of the text and of what is done with it."""
+        return tuple(self._model.notes)
+
+    @property
+    def origin(self) -> str:
+        """Where the base model came from: "trained here" or "given"."""
+        return "given" if self._model.trained is None else "trained here"
+
+    @property
+    def training(self) -> Mapping[str, Any]:
+        """What training told."""
+        return {} if self._model.trained is None else self._model.trained.info
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What every result is told with, as plain values."""
+        return {
+            **super().facts,
+            "tokenizer": self.config.tokenizer,
+            "vocabulary": self.tokenizer.size,
+            "context_length": self.context_length,
+            "documents": {part: len(stream.names) for part, stream in self.streams.items()},
+            "leakage": self.corpus.leakage.as_dict(),
+        }
 
     @property
     def context_length(self) -> int:
@@ -393,7 +404,6 @@ def prepare_language(
         corpus=corpus,
         tokenizer=model.tokenizer,
         streams=streams,
-        notes=tuple(model.notes),
         memory=Memory(HeadLogits(embeddings["train"], layer), streams["train"].ids),
         validation=validation,
         test=queries("test"),
@@ -401,8 +411,6 @@ def prepare_language(
         index=index,
         index_reason=reason,
         index_facts=neighbors.info,
-        origin="given" if model.trained is None else "trained here",
-        training={} if model.trained is None else model.trained.info,
         _model=model,
         _store=store,
         _neighbors=neighbors,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from urllib.parse import parse_qsl
 
-from resmem_core.cli.base import COMMANDS, EXPERIMENT, NUMBERS, Command, Output, Parser, params_of, prepared
+from resmem_core.cli.base import COMMANDS, EXPERIMENT, NUMBERS, Command, Output, Parser, examples, params_of
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress
 
@@ -17,8 +17,8 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     other, notes = Settings.from_query(dict(parse_qsl(args.other, keep_blank_values=True)))
     if notes:
         raise InvalidParameterError(f"--with={args.other!r}: {'; '.join(notes)}")
-    a = prepared(args, progress)
-    b = prepared(args, progress, config=other.experiment())
+    a = examples(args, progress)
+    b = examples(args, progress, config=other.experiment())
     if not same_points(a.dataset.test, b.dataset.test):
         raise InvalidParameterError(
             f"{a.dataset.name!r} and {b.dataset.name!r} have other test points, so they cannot be compared one by one"

@@ -4,9 +4,24 @@ from __future__ import annotations
 
 import argparse
 
-from resmem_core.cli.base import COMMANDS, EXPERIMENT, NUMBERS, Command, Output, facts, params_of, prepared
-from resmem_core.cli.commands import text as language
+from resmem_core.cli.base import (
+    COMMANDS,
+    EXAMPLES,
+    EXPERIMENT,
+    NUMBERS,
+    Command,
+    Output,
+    notes_of,
+    numbers,
+    objective_of,
+    params_of,
+    prepared,
+)
 from resmem_core.common.progress import Progress
+from resmem_core.data.base import TEXT
+
+METHODS = {"base": "base", "knn": "kNN", "interpolation": "interpolation", "resmem": "ResMem"}
+FEW = 10  # classes up to which being among the first five says little
 
 
 def run(args: argparse.Namespace, progress: Progress) -> Output:
@@ -14,28 +29,48 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
 
     experiment = prepared(args, progress)
     params, tuned_on = params_of(args, experiment, progress)
-    evaluation = experiment.evaluate(params)
-    Runs().record(experiment, params, evaluation, tuned=tuned_on is not None)
+    found = experiment.evaluate(params, objective_of(args), progress)
+    Runs().record(experiment, params, found, tuned=tuned_on is not None)
     result = {
-        **facts(experiment),
+        **experiment.facts,
+        "objective": objective_of(args),
         "tuned_on": tuned_on,
-        **evaluation.as_dict(),
+        **found.as_dict(),
         "recall_at_k": experiment.recall(params.k),
     }
-    low, high = evaluation.delta_ci95
+    with_top5 = len(found.class_names) > FEW
     lines = [
-        f"{experiment.config.title}, seed {args.seed}, {result['index']} index: "
-        f"{experiment.n_memory} in memory, {evaluation.n} test points",
-        f"k={params.k} sigma={params.sigma:.4g} temperature={params.temperature:.4g}"
-        + (" (chosen on validation)" if tuned_on else " (not tuned: --tune chooses them on validation)"),
+        f"{experiment.config.title}, seed {args.seed}, {experiment.index} index: {experiment.n_memory:,} in memory, "
+        f"{found.n:,} test points",
+        f"{numbers(params)} smoothing={found.smoothing:.3g}"
+        + (f" (chosen on validation for {objective_of(args)})" if tuned_on else " (not tuned: --tune chooses them)"),
         "",
-        *(f"  {method:14}{value:8.2%}" for method, value in evaluation.accuracy.items()),
-        "",
-        f"ResMem - base: {evaluation.delta:+.2%}, 95 % interval {low:+.2%} to {high:+.2%}; "
-        f"{evaluation.fixed} fixed, {evaluation.broken} broken, McNemar p = {evaluation.mcnemar_p:.2g}",
-        *(f"note: {note}" for note in experiment.dataset.notes),
+        f"  {'':14}{'top-1':>9}{'top-5' if with_top5 else '':>9}{'perplexity':>12}   95 % interval",
     ]
-    return Output(result, "\n".join(lines))
+    for method, name in METHODS.items():
+        top5 = f"{found.accuracy_top5[method]:.2%}" if with_top5 else ""
+        perplexity, interval = found.perplexity.get(method), found.perplexity_ci95.get(method)
+        told = "" if perplexity is None else f"{perplexity:12.2f}"
+        told += "" if interval is None else f"   {interval[0]:.2f} to {interval[1]:.2f}"
+        lines.append(f"  {name:14}{found.accuracy[method]:9.2%}{top5:>9}{told}".rstrip())
+    low, high = found.delta_ci95
+    over = "" if found.groups is None else f" over {found.n_groups:,} groups"
+    lines += [
+        "",
+        f"ResMem - base: {found.delta:+.2%}, 95 % interval{over} {low:+.2%} to {high:+.2%}; "
+        f"{found.fixed:,} fixed, {found.broken:,} broken, McNemar p = {found.mcnemar_p:.2g}",
+    ]
+    if len(found.by_frequency) > 1:
+        lines += [
+            "",
+            f"  {'in train':14}{'points':>9}{'base':>9}{'interp.':>9}{'ResMem':>9}{'gain':>9}   95 % interval",
+            *(
+                f"  {band.name:14}{band.n:9,}{band.base:9.2%}{band.interpolation:9.2%}{band.resmem:9.2%}"
+                f"{band.gain:+9.2%}   {band.gain_ci95[0]:+.2%} to {band.gain_ci95[1]:+.2%}"
+                for band in found.by_frequency
+            ),
+        ]
+    return Output(result, "\n".join([*lines, *notes_of(experiment)]))
 
 
 COMMANDS.register(
@@ -45,7 +80,7 @@ COMMANDS.register(
         "Judge base, kNN, interpolation and ResMem on test.",
         run,
         (*EXPERIMENT, *NUMBERS),
-        of_text=language.evaluate,
+        of=(EXAMPLES, TEXT),
         text_options=("objective",),
     ),
 )

@@ -3,34 +3,57 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING, Any
 
-from resmem_core.cli.base import COMMANDS, EXPERIMENT, NUMBERS, Command, Output, facts, params_of, prepared
-from resmem_core.cli.commands import text as language
+from resmem_core.cli.base import (
+    COMMANDS,
+    EXAMPLES,
+    EXPERIMENT,
+    NUMBERS,
+    Command,
+    Output,
+    objective_of,
+    params_of,
+    prepared,
+)
+from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress
+from resmem_core.data.base import TEXT
 from resmem_core.data.pictures import title
+from resmem_core.memory.types import Params
+
+if TYPE_CHECKING:
+    from resmem_core.experiment.prepare import Experiment
+    from resmem_core.experiment.text_prepare import LanguageExperiment
 
 
 def run(args: argparse.Namespace, progress: Progress) -> Output:
+    from resmem_core.experiment.prepare import Experiment
+
+    if args.config.kind == TEXT and (args.context is None) == (args.point is None):
+        raise InvalidParameterError("give either --context, a text to go on from, or --point, the row of a test token")
     experiment = prepared(args, progress)
     params, tuned_on = params_of(args, experiment, progress)
-    explanation = experiment.explain(args.point, params)
+    if isinstance(experiment, Experiment):
+        told, lines = _example(experiment, args.point, params)
+    else:
+        told, lines = _token(experiment, args, params)
+    setting = {"k": params.k, "sigma": params.sigma, "temperature": params.temperature, "tuned_on": tuned_on}
+    return Output({**experiment.facts, **setting, **told}, "\n".join(lines))
+
+
+def _example(experiment: Experiment, point: int, params: Params) -> tuple[dict[str, Any], list[str]]:
+    """Return the prediction of a test point as plain values, and as lines of text."""
+    explanation = experiment.explain(point, params)
     data = experiment.dataset
     names = data.class_names
     told = explanation.as_dict(names)
-    told["name"] = title(data.test, args.point)  # as its owner's file calls it
+    told["name"] = title(data.test, point)  # as its owner's file calls it
     for neighbor in told["neighbors"]:
         neighbor["name"] = title(data.train, neighbor["id"])
-    result = {
-        **facts(experiment),
-        "k": params.k,
-        "sigma": params.sigma,
-        "temperature": params.temperature,
-        "tuned_on": tuned_on,
-        **told,
-    }
     top = explanation.scores.argsort()[::-1][:5]
     lines = [
-        f"test point {args.point} ({told['name']}): is {told['label']}, base says {told['base_prediction']}, "
+        f"test point {point} ({told['name']}): is {told['label']}, base says {told['base_prediction']}, "
         f"ResMem says {told['prediction']}",
         "",
         f"  {'class':16}{'base':>9}{'memory':>9}{'score':>9}",
@@ -45,7 +68,62 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
             for n in told["neighbors"][:10]
         ),
     ]
-    return Output(result, "\n".join(lines))
+    return told, lines
+
+
+def _token(
+    experiment: LanguageExperiment, args: argparse.Namespace, params: Params
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the prediction of a next token as plain values, and as lines of text."""
+    smoothing = experiment.smoothing(params, objective_of(args))
+    if args.point is None:
+        found = experiment.explain(experiment.tokenizer.encode(args.context), params, smoothing)
+    else:
+        found = experiment.explain_test(args.point, params, smoothing)
+    names = experiment.class_names
+    shown = found.top(10)
+    contexts = [experiment.context(int(row), found.context) for row in found.ids]
+    contributions = found.contributions[:, found.prediction]
+    neighbors = [
+        {"distance": float(d), "weight": float(w), "contribution": float(c), **context.as_dict()}
+        for d, w, c, context in zip(found.distances, found.weights, contributions, contexts, strict=True)
+    ]
+    result: dict[str, Any] = {
+        "smoothing": smoothing,
+        "context": experiment.tokenizer.decode(found.context),
+        "label": names[found.label] if found.is_known else None,
+        "base_prediction": names[found.base_prediction],
+        "prediction": names[found.prediction],
+        "tokens": [
+            {
+                "token": names[token],
+                "base": float(found.base[token]),
+                "memory": float(found.memory[token]),
+                "score": float(found.scores[token]),
+                "probability": float(found.final[token]),
+            }
+            for token in shown
+        ],
+        "neighbors": neighbors,
+    }
+    lines = [
+        f"after {result['context'][-60:]!r}: base says {result['base_prediction']!r}, ResMem {result['prediction']!r}"
+        + (f"; it is {result['label']!r}" if found.is_known else ""),
+        "",
+        f"  {'token':16}{'base':>9}{'memory':>9}{'score':>9}{'probability':>13}",
+        *(
+            f"  {t['token']!r:16}{t['base']:9.3f}{t['memory']:+9.3f}{t['score']:9.3f}{t['probability']:13.3f}"
+            for t in result["tokens"]
+        ),
+        "",
+        f"  {'distance':>9}{'weight':>8}  training context",
+        *(
+            f"  {n['distance']:9.3f}{n['weight']:8.3f}  {(n['before'] + n['match'])[-60:]!r} -> {n['token']!r} "
+            f"({n['document']})"
+            for n in neighbors[:10]
+        ),
+    ]
+    return result, lines
 
 
 COMMANDS.register(
@@ -55,7 +133,7 @@ COMMANDS.register(
         "Take one prediction apart.",
         run,
         (*EXPERIMENT, *NUMBERS, "point"),
-        of_text=language.explain,
+        of=(EXAMPLES, TEXT),
         text_options=("objective", "context"),
     ),
 )

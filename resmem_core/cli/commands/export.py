@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from resmem_core.cli.base import COMMANDS, EXPERIMENT, NUMBERS, Command, Output, Parser, facts, params_of, prepared
+from resmem_core.cli.base import COMMANDS, EXPERIMENT, NUMBERS, Command, Output, Parser, examples, params_of
 from resmem_core.common.progress import Progress
 
 TABLES = ("examples", "classes")
@@ -16,13 +16,13 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
 
     path = Path(args.output)
     extension_of(path)  # before the work, not after it
-    experiment = prepared(args, progress)
+    experiment = examples(args, progress)
     params, tuned_on = params_of(args, experiment, progress)
     evaluation = experiment.evaluate(params)
     table = example_table(experiment, evaluation) if args.table == "examples" else class_table(evaluation)
     write_table(table, path)
     result = {
-        **facts(experiment),
+        **experiment.facts,
         "k": params.k,
         "sigma": params.sigma,
         "temperature": params.temperature,

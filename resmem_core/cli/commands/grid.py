@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from resmem_core.cli.base import COMMANDS, EXPERIMENT, Command, Output, Parser, facts, prepared, reporting
+from resmem_core.cli.base import COMMANDS, EXPERIMENT, Command, Output, Parser, examples, reporting
 from resmem_core.common.progress import Progress
 
 
@@ -16,7 +16,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
 
     if args.output:
         extension_of(Path(args.output))  # before the work, not after it
-    experiment = prepared(args, progress)
+    experiment = examples(args, progress)
     with reporting(args, progress) as told:
         grids = grid_of(experiment, progress=told)
     if args.output:
@@ -25,7 +25,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     best, moves = grid.params(*grids.best), one_step_away(swept, grids.best)
     accuracy, share = float(swept.accuracy[grids.best]), float(grids.near(args.split).mean())
     result = {
-        **facts(experiment),
+        **experiment.facts,
         "split": args.split,
         "n": swept.n,
         "temperatures": grid.temperatures.tolist(),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from resmem_core.cli.base import COMMANDS, EXPERIMENT, NUMBERS, Command, Output, facts, params_of, prepared, reporting
+from resmem_core.cli.base import COMMANDS, EXPERIMENT, NUMBERS, Command, Output, examples, params_of, reporting
 from resmem_core.common.progress import Progress
 
 
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.analysis.index_lab import lab_of
 
-    experiment = prepared(args, progress)
+    experiment = examples(args, progress)
     params, tuned_on = params_of(args, experiment, progress)
     with reporting(args, progress, (f"--k={params.k}",)) as told:
         lab = lab_of(experiment, params, progress=told)
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
         "* on the Pareto front: nothing else is both as fast and finds as much",
         lab.verdict(),
     ]
-    return Output({**facts(experiment), "tuned_on": tuned_on, **lab.as_dict()}, "\n".join(lines))
+    return Output({**experiment.facts, "tuned_on": tuned_on, **lab.as_dict()}, "\n".join(lines))
 
 
 COMMANDS.register(

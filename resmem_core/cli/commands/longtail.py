@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from resmem_core.cli.base import COMMANDS, EXPERIMENT, Command, Output, prepared, reporting
+from resmem_core.cli.base import COMMANDS, EXPERIMENT, Command, Output, examples, reporting
 from resmem_core.common.progress import Progress
 from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.prepare import Experiment
@@ -24,7 +24,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     args.config = plan.config  # so that pages see its job, whatever was said of the thing varied
 
     def opened(config: ExperimentConfig, told: Progress) -> Experiment:
-        return prepared(args, told, config=config)
+        return examples(args, told, config=config)
 
     with reporting(args, progress, plan.options) as told:
         points = judge_all(plan, data, opened, store=store, progress=told)

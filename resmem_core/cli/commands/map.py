@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from resmem_core.analysis.projection import METHODS
-from resmem_core.cli.base import COMMANDS, EXPERIMENT, Command, Output, Parser, facts, prepared, reporting
+from resmem_core.cli.base import COMMANDS, EXPERIMENT, Command, Output, Parser, examples, reporting
 from resmem_core.common.progress import Progress
 
 
@@ -14,11 +14,11 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.analysis.projection import project
     from resmem_core.plots.tables import write_table
 
-    experiment = prepared(args, progress)
+    experiment = examples(args, progress)
     with reporting(args, progress, [f"--method={args.method}"]) as told:
         projection = project(experiment, args.method, progress=told)
     about = projection.facts
-    result = {**facts(experiment), "method": projection.method, **about, "output": args.output}
+    result = {**experiment.facts, "method": projection.method, **about, "output": args.output}
     lines = [f"{METHODS[projection.method]} of {about['n_placed']:,} points in {about['seconds']:.1f} s"]
     if projection.sampled:
         lines[0] += f", a random sample of {about['n']:,}"

@@ -12,9 +12,8 @@ from resmem_core.cli.base import (
     Command,
     Output,
     Parser,
-    facts,
+    examples,
     params_of,
-    prepared,
     reporting,
 )
 from resmem_core.common.errors import InvalidParameterError
@@ -30,7 +29,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
 
     if args.top < 1:
         raise InvalidParameterError(f"--top={args.top} must be at least 1, the number of points listed")
-    experiment = prepared(args, progress)
+    experiment = examples(args, progress)
     params, tuned_on = params_of(args, experiment, progress)
     values = None
     if args.shapley:
@@ -41,7 +40,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     table = memory_table(experiment, found, values)
     helpful, harmful = (table.iloc[rows] for rows in (found.helpful(args.top), found.harmful(args.top)))
     result = {
-        **facts(experiment),
+        **experiment.facts,
         "k": params.k,
         "sigma": params.sigma,
         "temperature": params.temperature,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from resmem_core.cli.base import COMMANDS, EXPERIMENT, NUMBERS, Command, Output, Parser, facts, params_of, prepared
+from resmem_core.cli.base import COMMANDS, EXPERIMENT, NUMBERS, Command, Output, Parser, examples, params_of
 from resmem_core.common.progress import Progress
 
 
@@ -13,13 +13,13 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.common.store import write_whole
     from resmem_core.plots.report import report_html
 
-    experiment = prepared(args, progress)
+    experiment = examples(args, progress)
     tuned = experiment.tune(progress=progress) if args.tune else None
     evaluation = experiment.evaluate(tuned.params if tuned else params_of(args, experiment, progress)[0])
     content = report_html(experiment, evaluation, tuned=tuned).encode()
     write_whole(Path(args.output), content)
     tuned_on = "validation" if tuned else None
-    result = {**facts(experiment), "tuned_on": tuned_on, **evaluation.as_dict(), "output": args.output}
+    result = {**experiment.facts, "tuned_on": tuned_on, **evaluation.as_dict(), "output": args.output}
     return Output(result, f"{args.output}: {len(content) / 1e6:.1f} MB; open it in a browser")
 
 

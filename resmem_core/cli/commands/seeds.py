@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 
-from resmem_core.cli.base import COMMANDS, EXPERIMENT, Command, Output, Parser, prepared, reporting
+from resmem_core.cli.base import COMMANDS, EXPERIMENT, Command, Output, Parser, examples, reporting
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, Step
 
@@ -23,7 +23,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
             def of_seed(step: Step) -> None:
                 told(replace(step, stage=f"seed {config.seed}: {step.stage}"))
 
-            return judge(prepared(args, of_seed, config=config), of_seed)
+            return judge(examples(args, of_seed, config=config), of_seed)
 
         results = over_seeds(args.config, range(args.config.seed, args.config.seed + args.count), judged)
     lines = [f"{'seed':>6}{'base':>9}{'ResMem':>9}{'gain':>9}   95 % interval"]

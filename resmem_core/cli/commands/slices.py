@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from resmem_core.cli.base import COMMANDS, EXPERIMENT, NUMBERS, Command, Output, facts, params_of, prepared
+from resmem_core.cli.base import COMMANDS, EXPERIMENT, NUMBERS, Command, Output, examples, params_of
 from resmem_core.common.progress import Progress
 from resmem_core.evaluation.metrics import GroupResult
 
@@ -13,14 +13,14 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.analysis.near_duplicates import near_duplicates
     from resmem_core.evaluation.slices import AXES, slices
 
-    experiment = prepared(args, progress)
+    experiment = examples(args, progress)
     params, tuned_on = params_of(args, experiment, progress)
     evaluation = experiment.evaluate(params)
     memory, test, data = experiment.memory, experiment.test, experiment.dataset
     found = slices(memory, test, evaluation, args.by, forgotten=experiment.edits.forgotten)
     near = near_duplicates(memory, test, evaluation, fraction=args.near, train=data.train, test=data.test)
     result = {
-        **facts(experiment),
+        **experiment.facts,
         "k": params.k,
         "sigma": params.sigma,
         "temperature": params.temperature,

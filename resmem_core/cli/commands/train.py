@@ -4,49 +4,56 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from resmem_core.cli.base import COMMANDS, EXPERIMENT, Command, Output, Parser, facts, prepared
-from resmem_core.cli.commands import text as language
+from resmem_core.cli.base import COMMANDS, EXAMPLES, EXPERIMENT, Command, Output, Parser, notes_of, prepared
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress
+from resmem_core.data.base import TEXT
+
+if TYPE_CHECKING:
+    from resmem_core.experiment.prepare import Experiment
 
 
 def run(args: argparse.Namespace, progress: Progress) -> Output:
+    from resmem_core.experiment.prepare import Experiment
     from resmem_core.experiment.runs import Runs
-    from resmem_core.models import shipped
 
+    if args.export and args.config.kind == TEXT:
+        raise InvalidParameterError("--export writes the weights of image models only; leave it out for text")
     experiment = prepared(args, progress, tuned=True)  # so that the dashboard opens it at once
-    chosen = experiment.tune(progress=progress).params
-    Runs().record(experiment, chosen, experiment.evaluate(chosen), tuned=True)
-    base = experiment.base
-    accuracy = {
-        part: float((queries.table.argmax(axis=1) == queries.labels).mean())
-        for part, queries in (("validation", experiment.validation), ("test", experiment.test))
-    }
+    tuned = experiment.tune(progress=progress)
+    found = experiment.evaluate(tuned.params, progress=progress)
+    Runs().record(experiment, tuned.params, found, tuned=True)
+    accuracy = {"validation": tuned.accuracy["base"], "test": found.accuracy["base"]}
     result = {
-        **facts(experiment),
+        **experiment.facts,
         "base_accuracy": accuracy,
-        "recipe": dict(base.recipe.as_dict()) if base.recipe else None,
-        "training": {name: base.facts[name] for name in ("losses", "seconds") if name in base.facts},
+        "training": dict(experiment.training),
+        "validation": {"accuracy": tuned.accuracy, "perplexity": tuned.perplexity},
     }
-    if args.export:
-        if base.weights is None or base.recipe is None:
-            raise InvalidParameterError(f"{args.dataset!r} brings its own model: there are no weights to export")
-        known = {"trained_on": args.dataset.split(":")[0], "base_accuracy": accuracy, **result["training"]}
-        shipped.export(
-            Path(args.export),
-            base.weights,
-            experiment.dataset,
-            experiment.config.backbone,
-            base.recipe,
-            args.seed,
-            known,
-        )
+    if isinstance(experiment, Experiment):
+        recipe = experiment.base.recipe
+        result["recipe"] = dict(recipe.as_dict()) if recipe else None
+        if args.export:
+            _export(args, experiment, {"base_accuracy": accuracy, **result["training"]})
     text = (
-        f"{experiment.config.title}: weights {base.origin}, "
+        f"{experiment.config.title}: weights {experiment.origin}, "
         f"base accuracy {accuracy['validation']:.2%} on validation, {accuracy['test']:.2%} on test"
     )
-    return Output(result, "\n".join([text, *(f"note: {note}" for note in experiment.dataset.notes)]))
+    return Output(result, "\n".join([text, *notes_of(experiment)]))
+
+
+def _export(args: argparse.Namespace, experiment: Experiment, known: dict[str, Any]) -> None:
+    """Write the weights and their manifest."""
+    from resmem_core.models import shipped
+
+    base = experiment.base
+    if base.weights is None or base.recipe is None:
+        raise InvalidParameterError(f"{args.dataset!r} brings its own model: there are no weights to export")
+    known = {"trained_on": args.dataset.split(":")[0], **known}
+    name = experiment.config.backbone
+    shipped.export(Path(args.export), base.weights, experiment.dataset, name, base.recipe, args.seed, known)
 
 
 def arguments(parser: Parser) -> None:
@@ -64,6 +71,6 @@ COMMANDS.register(
         run,
         EXPERIMENT,
         arguments,
-        of_text=language.train,
+        of=(EXAMPLES, TEXT),
     ),
 )

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import argparse
 
-from resmem_core.cli.base import COMMANDS, EXPERIMENT, Command, Output, facts, prepared
-from resmem_core.cli.commands import text as language
+from resmem_core.cli.base import COMMANDS, EXAMPLES, EXPERIMENT, Command, Output, numbers, objective_of, prepared
 from resmem_core.common.progress import Progress
+from resmem_core.data.base import TEXT
 
 
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     experiment = prepared(args, progress)
-    tuned = experiment.tune(progress=progress)
-    params = tuned.params
+    tuned = experiment.tune(objective_of(args), progress=progress)
+    params, knn, mixed = tuned.params, tuned.rivals.knn, tuned.rivals.interpolation
     result = {
-        **facts(experiment),
+        **experiment.facts,
         "k": params.k,
         "sigma": params.sigma,
         "temperature": params.temperature,
@@ -22,11 +22,14 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
         "validation": {"accuracy": tuned.accuracy, "perplexity": tuned.perplexity},
         **{name: value for name, value in tuned.as_dict().items() if name not in ("params", "accuracy", "perplexity")},
     }
+    told, written = (tuned.accuracy, "{:.2%}") if tuned.objective == "accuracy" else (tuned.perplexity, "{:.2f}")
+    before, after = (written.format(told[method]) for method in ("base", "resmem"))
     text = (
-        f"k={params.k} sigma={params.sigma:.4g} temperature={params.temperature:.4g}, the best of {tuned.n_settings:,} "
-        f"on {len(experiment.validation):,} validation points in {tuned.seconds:.1f} s: "
-        f"{tuned.accuracy['base']:.2%} -> {tuned.accuracy['resmem']:.2%}\n"
+        f"{numbers(params)} smoothing={tuned.smoothing:.3g}, the best {tuned.objective} of {tuned.n_settings:,} "
+        f"settings on {len(experiment.validation):,} validation points in {tuned.seconds:.1f} s: {before} -> {after}\n"
         "(optimistic, as it was chosen there: `evaluate --tune` judges it on test)\n"
+        f"rivals by themselves: soft kNN k={knn.k} sigma={knn.sigma:.4g}, interpolation k={mixed.k} "
+        f"sigma={mixed.sigma:.4g} lambda={mixed.weight:g}\n"
         f"{tuned.flatness()}"
     )
     return Output(result, text)
@@ -39,7 +42,7 @@ COMMANDS.register(
         "Choose k, sigma and temperature on the validation split.",
         run,
         EXPERIMENT,
-        of_text=language.tune,
+        of=(EXAMPLES, TEXT),
         text_options=("objective",),
     ),
 )

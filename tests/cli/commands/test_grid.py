@@ -33,6 +33,6 @@ def test_tells_it_to_people(capsys):
 
 
 def test_refuses_other_files_before_it_works(capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr("resmem_core.cli.commands.grid.prepared", None)
+    monkeypatch.setattr("resmem_core.cli.commands.grid.examples", None)
     assert main(["grid", "--output", str(tmp_path / "grid.xls")]) == 1
     assert "grid.xls' is not" in capsys.readouterr().err

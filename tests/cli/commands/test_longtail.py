@@ -48,7 +48,7 @@ def test_prints_one_object_and_has_nothing_to_do_the_second_time(capsys):
     ],
 )
 def test_nonsense_is_told_before_anything_is_trained(capsys, monkeypatch, argv, status, says):
-    monkeypatch.setattr("resmem_core.cli.commands.longtail.prepared", None)
+    monkeypatch.setattr("resmem_core.cli.commands.longtail.examples", None)
     try:
         found = main(["longtail", *argv])
     except SystemExit as leaving:
