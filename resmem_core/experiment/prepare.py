@@ -26,7 +26,7 @@ from resmem_core.memory.indexes import exact, normalized
 from resmem_core.memory.residuals import auto_sigma
 from resmem_core.memory.search import Search, key_of, neighbors_of
 from resmem_core.memory.types import Memory, Neighbors, Params, Queries
-from resmem_core.models.fitted import BaseModel, NeedsPreparing, Training, given
+from resmem_core.models.fitted import BaseModel, ImageFitting, NeedsPreparing, given
 
 K_MAX = 256
 VERSION = 2  # of the steps below; raise it when one of them would give other numbers
@@ -248,16 +248,17 @@ def prepare_examples(
     if config.backbone == PRECOMPUTED:
         base, normalize = given(dataset, store, may_wait=may_wait, progress=progress), False
     else:
-        training = Training(
-            dataset,
-            config.backbone,
+        fitting = ImageFitting(
+            dataset=dataset,
+            spec=config.backbone,
             seed=config.seed,
             epochs=config.epochs,
             store=store,
             device=device,
+            may_wait=may_wait,
             progress=progress,
         )
-        base, normalize = training.base_model(may_wait=may_wait), training.backbone.normalize
+        base, normalize = fitting.base_model(), fitting.backbone.normalize
     if config.normalize is not None:
         normalize = config.normalize
     search = Search(

@@ -8,11 +8,12 @@ from resmem_core.cli.main import main
 from resmem_core.common.errors import Cancelled, InvalidParameterError
 from resmem_core.common.store import Store
 from resmem_core.data.contexts import context_of, matched
-from resmem_core.experiment.text_prepare import MOST, prepare_language
+from resmem_core.experiment.text_prepare import prepare_language
 from resmem_core.memory.explain import explain
 from resmem_core.memory.indexes.exact import ExactIndex
 from resmem_core.memory.types import Neighbors, Params, Queries
 from resmem_core.models.fitted import NeedsPreparing
+from resmem_core.models.fitted_text import MOST
 
 
 def test_nothing_is_done_twice(tiny, tiny_config, tiny_store):
