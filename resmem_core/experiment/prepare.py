@@ -27,7 +27,7 @@ from resmem_core.memory.indexes import exact, normalized
 from resmem_core.memory.residuals import auto_sigma
 from resmem_core.memory.search import Search, neighbors_of
 from resmem_core.memory.types import Memory, Neighbors, Params, Queries
-from resmem_core.models.fitted import BaseModel, Training, given
+from resmem_core.models.fitted import BaseModel, ImageFitting, given
 
 K_MAX = 256
 VERSION = 2  # of the steps below; raise it when one of them would give other numbers
@@ -241,15 +241,15 @@ def _as_it_came(config: ExperimentConfig, device: str, runner: Runner) -> Experi
     if config.backbone == PRECOMPUTED:
         base, normalize = given(dataset, runner), False
     else:
-        training = Training(
-            dataset,
-            config.backbone,
+        fitting = ImageFitting(
+            dataset=dataset,
+            spec=config.backbone,
             seed=config.seed,
             epochs=config.epochs,
             device=device,
             runner=runner,
         )
-        base, normalize = training.base_model(), training.backbone.normalize
+        base, normalize = fitting.base_model(), fitting.backbone.normalize
     if config.normalize is not None:
         normalize = config.normalize
     search = Search(

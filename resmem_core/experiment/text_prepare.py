@@ -24,7 +24,7 @@ from resmem_core.memory.generation import Generated, generate
 from resmem_core.memory.residuals import auto_sigma
 from resmem_core.memory.search import Search, neighbors_of
 from resmem_core.memory.types import Memory, Params, Queries
-from resmem_core.models.fitted_text import TextModel
+from resmem_core.models.fitted_text import TextFitting
 from resmem_core.models.types import HeadLogits
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class LanguageExperiment(Prepared):
     corpus: Corpus
     tokenizer: Tokenizer
     streams: dict[str, Stream]
-    _model: TextModel
+    _model: TextFitting
     _search: Search
 
     default_k = 32
@@ -62,12 +62,12 @@ class LanguageExperiment(Prepared):
     @property
     def origin(self) -> str:
         """Where the base model came from: "trained here" or "given"."""
-        return "given" if self._model.trained is None else "trained here"
+        return "given" if self._model.weights is None else "trained here"
 
     @property
     def training(self) -> Mapping[str, Any]:
         """What training told."""
-        return {} if self._model.trained is None else self._model.trained.info
+        return {} if self._model.weights is None else self._model.weights.info
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -189,14 +189,14 @@ def prepare_language(
 
     runner = Runner(store if store is not None else Store(), may_wait, progress)
     corpus = load_corpus(config.dataset, seed=config.seed, progress=progress)
-    model = TextModel(
-        corpus,
-        config.backbone,
-        tokenizer=config.tokenizer,
+    model = TextFitting(
+        corpus=corpus,
+        spec=config.backbone,
+        tokens=config.tokenizer,
         vocabulary=config.vocabulary,
+        limit_train=config.limit_train,
         seed=config.seed,
         epochs=config.epochs,
-        limit_train=config.limit_train,
         device=device,
         runner=runner,
     )

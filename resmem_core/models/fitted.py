@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, Step, about
 from resmem_core.common.runner import Runner, Task
-from resmem_core.common.store import digest_file, save_array
+from resmem_core.common.store import Entry, digest_file, save_array
 from resmem_core.common.types import FloatArray
 from resmem_core.data.base import IMAGE, PARTS
 from resmem_core.data.types import Dataset
 from resmem_core.models import backbone_of, shipped
 from resmem_core.models.linear_probe import LARGE, LinearProbe
-from resmem_core.models.types import Embedded, Recipe
+from resmem_core.models.types import Embedded, Recipe, Shape
 
 if TYPE_CHECKING:
+    import torch
+
     from resmem_core.common.row_writer import RowWriter
+    from resmem_core.models.batches import Batches
     from resmem_core.models.blocks import Network
 
 VERSION = 1  # of the steps below; raise it when one of them would give other numbers
-CHECKPOINT = "checkpoint.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,15 +98,14 @@ def _there(array: FloatArray | None) -> FloatArray:
     return array
 
 
-class Training:
-    """One backbone on one dataset: finds or trains its weights, and embeds every part with them.
+@dataclass(eq=False, kw_only=True)
+class Fitting:
+    """A backbone on data of its kind, whichever that is: finds its weights in the store, or trains them.
 
-    Parameters
+    Attributes
     ----------
-    dataset : Dataset
-        With images.
-    backbone : str
-        A name, with its argument after a colon where it takes one.
+    spec : str
+        The backbone's name, with its argument after a colon where it takes one.
     seed : int
         Of the initial weights and of the order of training.
     epochs : int or None
@@ -112,6 +113,91 @@ class Training:
     device : str
         "auto", or a torch device.
     runner : Runner
+    backbone : Backbone
+    argument : str or None
+    """
+
+    spec: str
+    seed: int
+    epochs: int | None
+    device: str
+    runner: Runner
+
+    kind: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        self.backbone, self.argument = backbone_of(self.spec, self.kind)
+
+    @cached_property
+    def on(self) -> torch.device:
+        """The device."""
+        from resmem_core.models.training import choose_device
+
+        return choose_device(self.device)
+
+    def new_network(self, shape: Shape, n_classes: int) -> Network:
+        """Return an untrained network."""
+        from resmem_core.models.training import new_network
+
+        return new_network(self.backbone, shape, n_classes, self.seed, self.argument)
+
+    def recipe_for(self, n_train: int) -> Recipe | None:
+        """Return how it is trained on so many examples; None: not at all."""
+        recipe = self.backbone.recipe(n_train)
+        return recipe if recipe is None or self.epochs is None else replace(recipe, epochs=self.epochs)
+
+    def trained(
+        self,
+        kind: str,
+        key: Mapping[str, Any],
+        dataset: str,
+        recipe: Recipe,
+        begin: Callable[[], tuple[Network, Batches]],
+    ) -> Entry:
+        """Return the weights from the store, training first where they are missing.
+
+        Parameters
+        ----------
+        kind, key
+            As in `Task`.
+        dataset : str
+            What it is called.
+        recipe : Recipe
+        begin : callable
+            Returns the network and what its trained part learns from.
+        """
+
+        def build(directory: Path, progress: Progress) -> Mapping[str, Any]:
+            from resmem_core.models.training import save_weights, train, trained_part
+
+            network, data = begin()
+            checkpoint = self.runner.work_folder(task) / "checkpoint.safetensors"
+            history = train(
+                trained_part(network),
+                data,
+                recipe,
+                seed=self.seed,
+                device=self.on,
+                checkpoint=checkpoint,
+                progress=progress,
+            )
+            save_weights(network, directory / shipped.WEIGHTS)
+            checkpoint.unlink(missing_ok=True)
+            return {"losses": [round(loss, 4) for loss in history.losses], "seconds": round(history.seconds, 1)}
+
+        missing = f"there are no weights for {self.spec} on {dataset} (seed {self.seed}) yet"
+        task = Task(kind, key, build, long=True, missing=missing)
+        return self.runner.run(task)
+
+
+@dataclass(eq=False, kw_only=True)
+class ImageFitting(Fitting):
+    """A backbone on images: its weights, and what it says of every part with them.
+
+    Attributes
+    ----------
+    dataset : Dataset
+        With images.
 
     Raises
     ------
@@ -119,26 +205,16 @@ class Training:
         If the dataset has no images.
     """
 
-    def __init__(
-        self,
-        dataset: Dataset,
-        backbone: str,
-        *,
-        seed: int,
-        epochs: int | None,
-        device: str,
-        runner: Runner,
-    ) -> None:
-        self.dataset = dataset
-        self.spec = backbone
-        self.backbone, self.argument = backbone_of(backbone, IMAGE)
-        self.seed = seed
-        recipe = self.backbone.recipe(len(dataset.train))
+    dataset: Dataset
+
+    kind: ClassVar[str] = IMAGE
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        recipe = self.recipe_for(len(self.dataset.train))
         assert recipe is not None  # every backbone of images has a head to be trained
-        self.recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
-        self.device = device
-        self.runner = runner
-        self.images = {part: _pixels(dataset, part) for part in PARTS}
+        self.recipe = recipe
+        self.images = {part: _pixels(self.dataset, part) for part in PARTS}
 
     def base_model(self) -> BaseModel:
         """Return the model, taking weights and embeddings from where they are, or making them.
@@ -146,7 +222,7 @@ class Training:
         Raises
         ------
         NeedsPreparing
-            If there are no weights, and the runner may not wait.
+            If there are no weights, and this may not wait for them.
         """
         from resmem_core.models.training import load_weights
 
@@ -169,53 +245,22 @@ class Training:
 
     @cached_property
     def _network(self) -> Network:
-        from resmem_core.models.training import new_network
-
-        shape = self.images["train"].shape[1:]
-        return new_network(self.backbone, shape, self.dataset.n_classes, self.seed, self.argument)
-
-    @cached_property
-    def _on(self) -> Any:
-        from resmem_core.models.training import choose_device
-
-        return choose_device(self.device)
+        return self.new_network(self.images["train"].shape[1:], self.dataset.n_classes)
 
     def _weights(self) -> tuple[str, Path, Mapping[str, Any]]:
         """Return where the weights come from, their file, and what is known of them."""
         found = shipped.find_shipped(self.dataset, self.spec, self.recipe, self.seed)
         if found is not None:
             return "shipped", found.weights, found.manifest
-
-        def build(directory: Path, progress: Progress) -> Mapping[str, Any]:
-            return self._train(directory, self.runner.work_folder(task) / CHECKPOINT, progress)
-
-        task = Task(
-            "weights",
-            {**self._identity, "recipe": dict(self.recipe.as_dict()), "seed": self.seed},
-            build,
-            long=True,
-            missing=f"there are no weights for {self.spec} on {self.dataset.name} (seed {self.seed}) yet",
-        )
-        entry = self.runner.run(task)
+        key = {**self._identity, "recipe": dict(self.recipe.as_dict()), "seed": self.seed}
+        entry = self.trained("weights", key, self.dataset.name, self.recipe, self._begin)
         return "trained here", entry.path / shipped.WEIGHTS, entry.info
 
-    def _train(self, directory: Path, checkpoint: Path, progress: Progress) -> Mapping[str, Any]:
+    def _begin(self) -> tuple[Network, Batches]:
         from resmem_core.models.example_batches import ExampleBatches
-        from resmem_core.models.training import save_weights, train
 
-        frozen = self.backbone.frozen
-        history = train(
-            self._network.head if frozen else self._network,
-            ExampleBatches.of(self._features("train") if frozen else self.images["train"], self.dataset.train.labels),
-            self.recipe,
-            seed=self.seed,
-            device=self._on,
-            checkpoint=checkpoint,
-            progress=progress,
-        )
-        save_weights(self._network, directory / shipped.WEIGHTS)
-        checkpoint.unlink(missing_ok=True)
-        return {"losses": [round(loss, 4) for loss in history.losses], "seconds": round(history.seconds, 1)}
+        inputs = self._features("train") if self.backbone.frozen else self.images["train"]
+        return self._network, ExampleBatches.of(inputs, self.dataset.train.labels)
 
     def _features(self, part: str) -> np.ndarray:
         """Return what a frozen trunk says of a part, memory-mapped; it is slow, and the same for every head."""
@@ -231,7 +276,7 @@ class Training:
         from resmem_core.models.embedding import write_features
 
         told = about(progress, part)
-        return write_features(self._network, self.images[part], file, work=work, device=self._on, progress=told)
+        return write_features(self._network, self.images[part], file, work=work, device=self.on, progress=told)
 
     def _embed(self, directory: Path, work: Path, progress: Progress) -> None:
         """Write embeddings and logits of every part; what a stopped call has written is gone on with."""
@@ -246,7 +291,7 @@ class Training:
                 writer.finish()
         for part, file in files.items():
             z = np.load(file, mmap_mode="r")
-            save_array(directory, f"{part}_logits", logits_of(self._network.head, z, device=self._on))
+            save_array(directory, f"{part}_logits", logits_of(self._network.head, z, device=self.on))
 
 
 def _pixels(dataset: Dataset, part: str) -> np.ndarray:
