@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_1samp
 
-from resmem_core.analysis.longtail import AXES, Judged, JudgedClass, Point
+from resmem_core.analysis.judged import Judged, JudgedClass
+from resmem_core.analysis.longtail import AXES, Point
 from resmem_core.analysis.longtail_summary import LEVEL, Band, class_groups, in_words, summaries
 
 

@@ -254,7 +254,7 @@ class TestLimits:
         assert files(store) == []
 
 
-def spoilt_directory():
+def lying_directory():
     """An archive whose directory says that a member is larger than it is."""
     content = bytearray(npz(**arrays()))
     place = content.rindex(b"PK\x01\x02")
@@ -300,7 +300,7 @@ def one_value(rows, **columns):
 BOMBS = {
     "zip of zeros": (".npz", lambda: npz(**arrays(), train_images=np.zeros((12, 1000, 1000), np.uint8)), "unpack"),
     "small numbers": (".npz", lambda: npz(**arrays(), validation_embeddings=np.zeros((9, 10**5), np.int8)), "unpack"),
-    "a directory that lies": (".npz", spoilt_directory, "unpack"),
+    "a directory that lies": (".npz", lying_directory, "unpack"),
     "a header that lies": (".npz", lambda: promising((10**15, 4)), "promises 16000000000000000 bytes and has"),
     "many rows": (".npz", lambda: npz(**arrays(), validation_labels=np.zeros(30_000, np.uint8)), "30,0.. rows"),
     "many members": (".npz", many_members, "more than 1000 arrays"),

@@ -1,5 +1,4 @@
 import os
-import random
 import socket
 import struct
 
@@ -10,8 +9,7 @@ from PIL import Image, ImageOps
 from resmem_core.common.errors import Cancelled, DatasetError, InvalidParameterError
 from resmem_core.common.progress import silent
 from resmem_core.common.store import Store
-from resmem_core.data import DATASETS, load_dataset
-from resmem_core.data.loaders import folder
+from resmem_core.data import DATASETS, image_files, load_dataset
 
 FOLDER = DATASETS.get("folder")
 
@@ -337,7 +335,7 @@ def test_an_error_in_our_own_code_is_no_damage(root, monkeypatch, error):
     def convert(image):
         raise error("a slip")
 
-    monkeypatch.setattr(folder, "_eight_bits", convert)
+    monkeypatch.setattr(image_files, "_eight_bits", convert)
     with pytest.raises(error, match="a slip"):
         load(root)
 
@@ -359,64 +357,6 @@ def test_an_orientation_that_means_nothing_turns_nothing(root, orientation):
     source = load(root)
     assert source.notes == ()
     assert np.array_equal(source.train.images[0], pixels.transpose(2, 0, 1))
-
-
-def spoilt(content, chance):
-    """Cut bytes off, take some out or change a few, in the header more often than elsewhere."""
-    spoilt = bytearray(content)
-    match chance.randrange(3):
-        case 0:
-            del spoilt[chance.randrange(len(spoilt)) :]
-        case 1:
-            start = chance.randrange(len(spoilt))
-            del spoilt[start : start + chance.randrange(1, 40)]
-        case 2:
-            for _ in range(chance.choice([1, 2, 8])):
-                place = chance.randrange(min(len(spoilt), chance.choice([60, 160, len(spoilt)])))
-                spoilt[place] = chance.choice([0, 255, spoilt[place] ^ 1 << chance.randrange(8)])
-    return bytes(spoilt)
-
-
-@pytest.mark.parametrize(
-    ("ending", "modes"),
-    [
-        ("png", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"]),
-        ("jpg", ["L", "RGB", "CMYK"]),
-        ("gif", ["L", "P"]),
-        ("tif", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16", "I", "F", "CMYK"]),
-        ("webp", ["RGB", "RGBA"]),
-        ("bmp", ["1", "L", "P", "RGB", "RGBA"]),
-        ("ppm", ["1", "L", "RGB", "I"]),
-        ("ico", ["RGBA"]),
-        ("tga", ["L", "P", "RGB", "RGBA"]),
-        ("dds", ["L", "RGB", "RGBA"]),
-        ("jp2", ["L", "RGB"]),
-        ("pcx", ["L", "P", "RGB"]),
-        ("sgi", ["L", "RGB"]),
-    ],
-)
-@pytest.mark.filterwarnings("ignore")  # Pillow's, of odd EXIF and large sizes
-def test_no_spoilt_file_ends_the_loading(tmp_path, ending, modes, monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1_000_000)  # what is spoilt may promise much
-    chance = random.Random(ending)
-    noise = np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8)
-    path = tmp_path / f"spoilt.{ending}"
-    results = []
-    for mode in modes:
-        grey = Image.fromarray(noise[..., 0])
-        image = Image.fromarray(noise[..., 0].astype(np.uint16)) if mode == "I;16" else None
-        image = image or (grey if mode in ("1", "I", "F") else Image.fromarray(noise)).convert(mode)
-        image.save(path, **({"sizes": [(16, 16)]} if ending == "ico" else {}))
-        whole = path.read_bytes()
-        for _ in range(50):
-            path.write_bytes(spoilt(whole, chance))
-            look = folder._look(path)
-            wanted = ["RGB", "L"] if look is not None and look.grey else ["RGB"]
-            pixels = [folder._decode(path, (8, 8), mode) for mode in wanted] if look is not None else [None]
-            assert all(x is None or (x.shape[1:], x.dtype) == ((8, 8), np.uint8) for x in pixels)
-            results += pixels
-    assert any(x is None for x in results)
-    assert any(x is not None for x in results)
 
 
 # --- what is no file
