@@ -179,9 +179,7 @@ class TestLoading:
     def test_defaults_change_nothing(self):
         assert load_dataset("digits").fingerprint == "bdb09799389ebbcb569437e7"
         assert load_dataset("digits", imbalance=1, label_noise=0).fingerprint == "bdb09799389ebbcb569437e7"
-        others = [
-            load_dataset("digits", **options).fingerprint for options in ({"imbalance": 2}, {"label_noise": 0.1})
-        ]
+        others = [load_dataset("digits", **options).fingerprint for options in ({"imbalance": 2}, {"label_noise": 0.1})]
         assert len({"bdb09799389ebbcb569437e7", *others}) == 3
 
     @pytest.mark.parametrize(
