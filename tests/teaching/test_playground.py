@@ -16,18 +16,8 @@ from resmem_core.teaching.dots import SIDE as PIXELS
 from resmem_core.teaching.dots import dot_pictures
 from resmem_core.teaching.lessons import LESSONS
 from resmem_core.teaching.plane import EXTENT, Place, plane_sample
-from resmem_core.teaching.playground import (
-    CLICKS,
-    COARSE,
-    SIDE,
-    Playground,
-    code,
-    estimator_of,
-    fit_base,
-    picture_backbones,
-    view,
-    votes,
-)
+from resmem_core.teaching.plane_base import COARSE, SIDE, estimator_of
+from resmem_core.teaching.playground import CLICKS, Playground, code, fit_base, picture_backbones, view, votes
 
 
 def places_of(seen):
