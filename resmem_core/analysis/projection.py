@@ -128,13 +128,7 @@ def project(experiment: Experiment, method: str, *, may_wait: bool = True, progr
 
     key = {"method": method, "seed": experiment.config.seed if method == "tsne" else None, "version": VERSION}
     entry = experiment.keep(
-        "projection",
-        key,
-        build,
-        quick=method == "pca",
-        may_wait=may_wait,
-        embeddings_only=True,
-        progress=progress,
+        "projection", key, build, quick=method == "pca", may_wait=may_wait, embeddings_only=True, progress=progress
     )
     return Projection(method, {part: entry.array(part) for part in PARTS}, entry.info)
 

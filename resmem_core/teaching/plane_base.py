@@ -39,12 +39,7 @@ class Scene:
     def sample(self) -> tuple[PlaneSample, PlaneSample]:
         """Draw the training points, before edits, and the test points."""
         return plane_sample(
-            self.data,
-            self.n,
-            noise=self.noise,
-            label_noise=self.label_noise,
-            imbalance=self.imbalance,
-            seed=self.seed,
+            self.data, self.n, noise=self.noise, label_noise=self.label_noise, imbalance=self.imbalance, seed=self.seed
         )
 
 

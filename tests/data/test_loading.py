@@ -181,11 +181,7 @@ def test_cut_gives_every_example_to_one_part_in_source_order(labels, has_test, h
     ],
 )
 def test_cut_sizes(n_train, has_test, sizes):
-    source = Source(
-        ("a", "b"),
-        examples(np.arange(n_train) % 2),
-        test=examples([0, 1]) if has_test else None,
-    )
+    source = Source(("a", "b"), examples(np.arange(n_train) % 2), test=examples([0, 1]) if has_test else None)
     parts = cut(source, seed=0)
     assert tuple(len(parts[part]) for part in ("train", "validation", "test")) == sizes
     for part in parts.values():
@@ -342,12 +338,7 @@ def test_a_bad_seed_is_quoted(seed):
 
 
 def test_the_store_saves_a_second_load(give, tmp_path):
-    source = Source(
-        ("a", "b"),
-        examples(np.tile([0, 1], 10)),
-        test=examples([0, 1], 50),
-        notes=("something to know",),
-    )
+    source = Source(("a", "b"), examples(np.tile([0, 1], 10)), test=examples([0, 1], 50), notes=("something to know",))
     loader = give(source, key={"version": 1})
     plain = load_dataset("given")
     stored = [load_dataset("given", store=Store(tmp_path)) for _ in range(2)]

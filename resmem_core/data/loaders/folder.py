@@ -276,11 +276,7 @@ def _source(root: Path, files: list[ImageFile], images: np.ndarray, readable: np
     train = examples("train")
     assert train is not None  # its images were counted above
     return Source(
-        tuple(class_names.tolist()),
-        train,
-        test=examples("test"),
-        validation=examples("validation"),
-        notes=tuple(notes),
+        tuple(class_names.tolist()), train, test=examples("test"), validation=examples("validation"), notes=tuple(notes)
     )
 
 

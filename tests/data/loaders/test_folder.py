@@ -98,13 +98,7 @@ def test_order_is_by_class_then_path_and_subfolders_count(root):
 
 def test_other_and_hidden_files_are_passed_over(root):
     before = load(root)
-    for path in (
-        "train/cat/readme.txt",
-        "train/.hidden/1.png",
-        "train/cat/.thumb.png",
-        "train/loose.png",
-        ".git/x",
-    ):
+    for path in ("train/cat/readme.txt", "train/.hidden/1.png", "train/cat/.thumb.png", "train/loose.png", ".git/x"):
         (root / path).parent.mkdir(exist_ok=True)
         (root / path).write_bytes((root / "train/cat/0.png").read_bytes())
     after = load(root)

@@ -157,16 +157,7 @@ def test_without_a_network_says_what_to_do(name, publish, data, offline):
     with pytest.raises(UnavailableError) as caught:
         DATASETS.get(name).load(None, silent)
     said = str(caught.value)
-    for part in (
-        name,
-        "no route to host",
-        str(data),
-        "file://",
-        "digits",
-        "folder:PATH",
-        ".gz",
-        "is missing",
-    ):
+    for part in (name, "no route to host", str(data), "file://", "digits", "folder:PATH", ".gz", "is missing"):
         assert part in said
     assert [path for path in data.rglob("*") if path.is_file()] == []
 

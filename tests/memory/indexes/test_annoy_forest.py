@@ -364,8 +364,7 @@ def test_a_manifest_of_the_version_before(saved, memory):
 
 
 @pytest.mark.parametrize(
-    "measured",
-    [3, {"recall": 0.9}, {"recall": 2, "target": 0.9, "k": 3}, {"recall": "x", "target": 0.9, "k": 3}],
+    "measured", [3, {"recall": 0.9}, {"recall": 2, "target": 0.9, "k": 3}, {"recall": "x", "target": 0.9, "k": 3}]
 )
 def test_a_manifest_with_an_impossible_recall(saved, memory, measured):
     file = saved / "index.json"
