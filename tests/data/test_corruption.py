@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -112,47 +113,13 @@ def test_wrong_labels_are_spread_evenly():
     assert abs(counts[[1, 2, 4]] - 600).max() < 80
 
 
-PINNED_ROWS = [
-    0,
-    1,
-    5,
-    10,
-    13,
-    16,
-    24,
-    26,
-    27,
-    32,
-    34,
-    36,
-    37,
-    38,
-    39,
-    40,
-    41,
-    42,
-    43,
-    44,
-    45,
-    46,
-    47,
-    57,
-    59,
-    61,
-    62,
-    63,
-    66,
-    67,
-    68,
-    69,
-    71,
-]
+PINNED_ROWS = "0 1 5 10 13 16 24 26 27 32 34 36 37 38 39 40 41 42 43 44 45 46 47 57 59 61 62 63 66 67 68 69 71"
 PINNED_LABELS = [0, 0, 5, 0, 4, 1, 2, 2, 2, 4, 2, 0, 4, 3, 3, 3, 3, 3, 3, 0, 3, 4, 3, 1, 4, 5, 2, 5, 5, 5, 5, 4, 5]
 
 
 def test_it_is_the_same_on_every_machine():
     corrupted = noisy(long_tailed(train([12, 12, 12, 12, 12, 12]), 6, seed=5), 0.3, 5, NAMES)
-    assert rows_of(corrupted).tolist() == PINNED_ROWS
+    assert " ".join(map(str, rows_of(corrupted))) == PINNED_ROWS
     assert corrupted.labels.tolist() == PINNED_LABELS
 
 
@@ -182,22 +149,15 @@ class TestLoading:
         others = [load_dataset("digits", **options).fingerprint for options in ({"imbalance": 2}, {"label_noise": 0.1})]
         assert len({"bdb09799389ebbcb569437e7", *others}) == 3
 
+    @pytest.mark.parametrize("call", [partial(load_dataset, "digits"), ExperimentConfig])
     @pytest.mark.parametrize(
-        ("asked", "said"),
-        [
-            ({"imbalance": 0.5}, "imbalance=0.5"),
-            ({"imbalance": float("nan")}, "imbalance=nan"),
-            ({"imbalance": float("inf")}, "imbalance=inf"),
-            ({"label_noise": -0.1}, "label_noise=-0.1"),
-            ({"label_noise": 0.96}, "between 0 and 0.95"),
-            ({"label_noise": float("nan")}, "label_noise=nan"),
-        ],
+        ("option", "values"),
+        [("imbalance", (0.5, float("nan"), float("inf"))), ("label_noise", (-0.1, 0.96, float("nan")))],
     )
-    def test_nonsense_is_quoted(self, asked, said):
-        with pytest.raises(InvalidParameterError, match=said):
-            load_dataset("digits", **asked)
-        with pytest.raises(InvalidParameterError, match=said):
-            ExperimentConfig(**asked)
+    def test_nonsense_is_quoted(self, call, option, values):
+        for value in values:
+            with pytest.raises(InvalidParameterError, match=f"{option}={value}.* between|{option}={value}.* number"):
+                call(**{option: value})
 
 
 class TestExperiment:
