@@ -1,5 +1,7 @@
 """The stylised problem: fits, risks, slopes, and whether theory and simulation agree."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -108,8 +110,10 @@ def test_the_risks_are_those_of_the_estimators_on_the_same_points(d, L):
 # ---- theory and simulation ----
 
 
-@pytest.mark.parametrize("d", [1, 2, 4, 9])
-@pytest.mark.parametrize("L", [0.0, 0.3, 0.8])
+each_problem = pytest.mark.parametrize(("d", "L"), itertools.product([1, 2, 4, 9], [0.0, 0.3, 0.8]))
+
+
+@each_problem
 def test_base_comes_down_to_its_limit_as_the_formula_says(simulated, d, L):
     risks = simulated[d].at(L)
     assert (risks.base >= risks.base_limit * (1 - 1e-9)).all()  # never below
@@ -126,8 +130,7 @@ def test_base_comes_down_to_its_limit_as_the_formula_says(simulated, d, L):
     assert off(pooled, 0) > 4
 
 
-@pytest.mark.parametrize("d", [1, 2, 4, 9])
-@pytest.mark.parametrize("L", [0.0, 0.3, 0.8])
+@each_problem
 def test_resmem_has_the_risk_that_theory_gives(simulated, d, L):
     risks = simulated[d].at(L)
     for n, risk, gap in zip(risks.n, estimates(risks.resmem), estimates(risks.squared_gaps), strict=True):
