@@ -245,13 +245,7 @@ def measure(
 
 
 def _ways(
-    kind: type[Index],
-    memory: FloatArray,
-    validation: FloatArray,
-    k: int,
-    k_max: int,
-    seed: int,
-    progress: Progress,
+    kind: type[Index], memory: FloatArray, validation: FloatArray, k: int, k_max: int, seed: int, progress: Progress
 ) -> Iterator[tuple[bool, float, int, Index]]:
     """Yield whether it is the usual way, seconds to build, size, and the index."""
     seconds, index = _timed(partial(kind.build, memory, seed=seed))

@@ -81,6 +81,8 @@ def test_it_is_the_grid_that_tuning_begins_with(small, grids):
 
 
 def test_kept(small, grids, monkeypatch):
+    with pytest.raises(InvalidParameterError, match="'train' must be one of: validation, test"):
+        grids.on("train")
     monkeypatch.setattr(module, "coarse_sweep", None)
     again = grid_of(small.without_waiting())
     for split in SPLITS:
@@ -173,8 +175,3 @@ def test_table(grids):
         for split in SPLITS:
             for quantity in ("accuracy", "fixed", "broken"):
                 assert row[f"{split}_{quantity}"] == getattr(grids.on(split), quantity)[cell]
-
-
-def test_no_such_split(grids):
-    with pytest.raises(InvalidParameterError, match="'train' must be one of: validation, test"):
-        grids.on("train")

@@ -113,15 +113,8 @@ def lab(*others, current=False):
 @given(st.lists(st.tuples(st.integers(1, 9), st.sampled_from([0.1, 0.5, 0.96, 1.0])), max_size=12))
 def test_the_front_holds_what_nothing_else_beats(drawn):
     found = lab(*(point(50.0 * speed, recall) for speed, recall in drawn))
-    best = {
-        (p.queries_per_second, p.recall)
-        for p in found.points
-        if not any(
-            (q.queries_per_second >= p.queries_per_second and q.recall > p.recall)
-            or (q.queries_per_second > p.queries_per_second and q.recall >= p.recall)
-            for q in found.points
-        )
-    }
+    both = {(p.queries_per_second, p.recall) for p in found.points}
+    best = {p for p in both if not any(q != p and q[0] >= p[0] and q[1] >= p[1] for q in both)}
     front = [(p.queries_per_second, p.recall) for p in found.front]
     assert set(front) == best
     assert front == sorted(best, reverse=True)
