@@ -23,12 +23,13 @@ from resmem_core.analysis.shapley import shapley_of
 from resmem_core.common.progress import Step
 from resmem_core.common.store import Store
 from resmem_core.data.pictures import data_url
+from resmem_core.evaluation.choice import ks_to_try
 from resmem_core.evaluation.comparison import Comparison, same_points
 from resmem_core.evaluation.evaluate import Evaluation, accuracy_by_k
 from resmem_core.evaluation.metrics import calibration_change_intervals
 from resmem_core.evaluation.slices import Slice
 from resmem_core.evaluation.slices import slices as slices_of
-from resmem_core.evaluation.tuning import Tuned, ks_to_try
+from resmem_core.evaluation.tuning import Tuned
 from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.prepare import Experiment, prepare_examples
 from resmem_core.experiment.runs import Runs

@@ -14,7 +14,7 @@ from resmem_core.analysis.grid import AXES, SPLITS, Grids, grid_of, one_step_awa
 from resmem_core.common.errors import Cancelled, InvalidParameterError
 from resmem_core.common.runner import NeedsPreparing
 from resmem_core.common.store import Store
-from resmem_core.evaluation.tuning import KS, STEPS, best_cell, standard_error
+from resmem_core.evaluation.choice import KS, STEPS, best_cell, standard_error
 from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.prepare import prepare
 from resmem_core.memory import dense_sweep
