@@ -17,6 +17,7 @@ from resmem_core.data.uploads import Uploads
 from resmem_core.evaluation.evaluate import METRICS
 from resmem_core.experiment.runs import Run, Runs
 
+PAGE = {"title": "Experiments", "icon": ":material/history:", "section": "Workspace", "place": 1}
 ALL = "all"
 LABELS = {"top5": "top-5", "nll": "NLL", "brier": "Brier", "ece": "ECE"}
 PERCENT, POINTS = ("base", "ResMem"), ("gain, points", "from", "to")

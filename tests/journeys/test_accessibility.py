@@ -1,14 +1,14 @@
 """Every page as axe-core sees it, in both schemes, and on a narrow screen."""
 
-import re
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from pages._shared.frame import pages
+
 pytestmark = pytest.mark.browser
-ROOT = Path(__file__).parents[2]
-PATHS = re.findall(r'st\.Page\("pages/(\w+)\.py"', (ROOT / "app.py").read_text())
+PATHS = [path.stem for path in pages(Path(__file__).parents[2] / "pages")]
 
 
 def address(name: str) -> str:
