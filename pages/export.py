@@ -10,7 +10,7 @@ from pages._shared import cache
 from pages._shared.opening import opened
 from pages._shared.share import share
 from pages._shared.state import bound, settings
-from resmem_core.models.fitted import NeedsPreparing
+from resmem_core.common.runner import NeedsPreparing
 from resmem_core.plots.report import file_stem, report_html
 from resmem_core.plots.standalone import figure_html
 from resmem_core.plots.tables import class_table, example_table, table_bytes

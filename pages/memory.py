@@ -13,9 +13,9 @@ from pages._shared.state import bound, change, settings
 from pages._shared.training_list import training_list
 from pages._shared.training_point import training_point
 from resmem_core.cli.commands.memory import shapley_options
+from resmem_core.common.runner import NeedsPreparing
 from resmem_core.common.types import IntArray
 from resmem_core.experiment.jobs import Job
-from resmem_core.models.fitted import NeedsPreparing
 from resmem_core.plots.memory import concentration, residual_against_credit
 
 PAGE = {"title": "Memory", "icon": ":material/psychology:", "section": "Points", "place": 3}

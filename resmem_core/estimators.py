@@ -54,16 +54,19 @@ class _ResMem(BaseEstimator):
 
     def _check_parameters(self) -> None:
         _check_whole("n_neighbors", self.n_neighbors)
-        if isinstance(self.sigma, str):
-            if self.sigma != "auto":
-                raise InvalidParameterError(f"sigma={self.sigma!r} must be 'auto' or a finite number above 0")
-        else:
+        if isinstance(self.sigma, str) and self.sigma != "auto":
+            raise InvalidParameterError(f"sigma={self.sigma!r} must be 'auto' or a finite number above 0")
+        if not isinstance(self.sigma, str):
             check_positive("sigma", self.sigma)
         check_positive("temperature", self.temperature)
         if not (self.embed is None or callable(self.embed) or _is_transformer(self.embed)):
             raise InvalidParameterError(f"embed={self.embed!r} must be None, a callable or a transformer")
         if self.index != AUTO:
             INDEXES.get(self.index)
+
+    def _fit_base(self, usual: Any, X: FloatArray, y: Any) -> None:
+        base = usual if self.base_estimator is None else clone(self.base_estimator)
+        self.base_estimator_ = base.fit(X, y)
 
     def _memorize(self, X: FloatArray, y: Any, seed: int) -> None:
         """Embed and index the training points, (N, n_features)."""
@@ -93,17 +96,9 @@ class _ResMem(BaseEstimator):
             rows = np.random.default_rng(seed).choice(rows, SAMPLE, replace=False)
         return auto_sigma(self.index_.search(points[rows], 1, exclude=rows).distances)
 
-    def _embeddings(self, X: FloatArray) -> FloatArray:
-        """Return the embeddings as memory holds them, (M, n_features) -> (M, D)."""
-        return self._centered(self._raw_embeddings(X))
-
     def _raw_embeddings(self, X: FloatArray) -> FloatArray:
-        if self.embed_ is None:
-            Z = X
-        elif _is_transformer(self.embed_):
-            Z = self.embed_.transform(X)
-        else:
-            Z = self.embed_(X)
+        embed = self.embed_.transform if _is_transformer(self.embed_) else self.embed_
+        Z = X if embed is None else embed(X)
         try:
             Z = as_dense(Z).astype(np.float64)
         except (ValueError, TypeError) as error:
@@ -115,11 +110,14 @@ class _ResMem(BaseEstimator):
         return normalized(Z) if self.normalize else Z
 
     def _centered(self, embeddings: FloatArray) -> FloatArray:
-        """Move the mean of memory to 0: no distance changes, and float32 keeps the digits that differ."""
+        """Return embeddings as memory holds them: with its mean at 0, so that float32 keeps the digits that differ."""
         return (embeddings - self._center).astype(np.float32)
 
     def _neighbors(self, X: FloatArray) -> tuple[FloatArray, IntArray]:
-        found = self.index_.search(self._embeddings(X), self.n_neighbors_)
+        return self._search(self._centered(self._raw_embeddings(X)), self.n_neighbors_)
+
+    def _search(self, queries: FloatArray, k: int, exclude: IntArray | None = None) -> tuple[FloatArray, IntArray]:
+        found = self.index_.search(queries, k, exclude=exclude)
         return found.distances.astype(np.float64), found.indices
 
     def kneighbors(self, X: Any = None, n_neighbors: int | None = None) -> tuple[FloatArray, IntArray]:
@@ -145,20 +143,19 @@ class _ResMem(BaseEstimator):
             If `n_neighbors` is out of range.
         """
         check_is_fitted(self)
+        points = self.index_.embeddings
         if X is None:
-            queries = self.index_.embeddings
-            exclude, most = np.arange(len(queries)), len(queries) - 1
+            queries, exclude, most = points, np.arange(len(points)), len(points) - 1
         else:
-            queries = self._embeddings(validate_data(self, X, reset=False))
-            exclude, most = None, len(self.index_.embeddings)
+            queries = self._centered(self._raw_embeddings(validate_data(self, X, reset=False)))
+            exclude, most = None, len(points)
         k = self.n_neighbors_ if n_neighbors is None else _check_whole("n_neighbors", n_neighbors)
         if k > most:
             raise InvalidParameterError(
                 f"n_neighbors={k} cannot exceed {most}, the number of training points"
                 + ("" if exclude is None else " other than the query itself")
             )
-        found = self.index_.search(queries, k, exclude=exclude)
-        return found.distances.astype(np.float64), found.indices
+        return self._search(queries, k, exclude)
 
 
 class ResMemClassifier(ClassifierMixin, _ResMem):
@@ -242,9 +239,7 @@ class ResMemClassifier(ClassifierMixin, _ResMem):
         check_classification_targets(y)
         seed = _seed(self.random_state)
         self.classes_, self.memory_labels_ = np.unique(y, return_inverse=True)
-        base = self.base_estimator
-        base = LogisticRegression(max_iter=1000, random_state=seed) if base is None else clone(base)
-        self.base_estimator_ = base.fit(X, y)
+        self._fit_base(LogisticRegression(max_iter=1000, random_state=seed), X, y)
         self.memory_logits_ = self._logits(X)
         self._memorize(X, y, seed)
         return self
@@ -300,13 +295,11 @@ class ResMemClassifier(ClassifierMixin, _ResMem):
         """Return s(x), (M, n_features) -> (M, C)."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False)
-        distances, indices = self._neighbors(X)
         return resmem_scores(
             self._logits(X),
             self.memory_logits_,
             self.memory_labels_,
-            distances,
-            indices,
+            *self._neighbors(X),
             sigma=self.sigma_,
             temperature=self.temperature,
         )
@@ -351,10 +344,6 @@ class ResMemRegressor(RegressorMixin, _ResMem):
         y_i - f(x_i) of the training points, with O outputs.
     base_estimator_, embed_, index_, n_neighbors_, sigma_, n_features_in_, feature_names_in_
         As in `ResMemClassifier`.
-
-    References
-    ----------
-    Yang et al., "ResMem: Learn what you can and memorize the rest", NeurIPS 2023 (arXiv 2302.01576).
     """
 
     def __sklearn_tags__(self) -> Tags:
@@ -379,9 +368,7 @@ class ResMemRegressor(RegressorMixin, _ResMem):
         self._check_parameters()
         X, y = validate_data(self, X, y, multi_output=True, y_numeric=True)
         seed = _seed(self.random_state)
-        base = self.base_estimator
-        base = Ridge(random_state=seed) if base is None else clone(base)
-        self.base_estimator_ = base.fit(X, y)
+        self._fit_base(Ridge(random_state=seed), X, y)
         self._output_shape = y.shape[1:]
         self.memory_residuals_ = y.reshape(len(X), -1) - self._base_values(X)
         self._memorize(X, y, seed)
@@ -395,8 +382,7 @@ class ResMemRegressor(RegressorMixin, _ResMem):
         """Return the predictions, (M, n_features) -> (M,) or (M, O), as y was."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False)
-        distances, indices = self._neighbors(X)
-        values = resmem_values(self._base_values(X), self.memory_residuals_, distances, indices, sigma=self.sigma_)
+        values = resmem_values(self._base_values(X), self.memory_residuals_, *self._neighbors(X), sigma=self.sigma_)
         return values.reshape(len(X), *self._output_shape)
 
 
@@ -405,9 +391,7 @@ def _is_transformer(embed: Any) -> bool:
 
 
 def _seed(random_state: Any) -> int:
-    if random_state is None:
-        return 0
-    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+    return 0 if random_state is None else int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
 def _check_whole(name: str, value: Any) -> int:

@@ -1,5 +1,6 @@
 import pickle
 import warnings
+from operator import itemgetter
 
 import numpy as np
 import pandas as pd
@@ -134,24 +135,28 @@ def test_a_base_that_is_certain_gives_finite_logits(blobs):
     np.testing.assert_allclose(model.predict_proba(blobs[0]), model.base_estimator_.predict_proba(blobs[0]))
 
 
-class Silent(ClassifierMixin, BaseEstimator):
-    def fit(self, X, y):
-        self.classes_ = np.unique(y)
-        return self
-
-    def predict(self, X):
-        return np.full(len(X), self.classes_[0])
+NO_SHAPE = r"embed returned the shape .* expected \(120, D\)"
+NO_ARRAY = r"embed returned a list that is no array of numbers .*\(120, D\)"
 
 
-def test_a_base_without_any_scores(blobs):
-    with pytest.raises(InvalidParameterError, match=r"Silent\(\) has neither predict_proba nor decision_func"):
-        ResMemClassifier(Silent()).fit(*blobs)
-
-
-def test_a_base_with_a_score_for_each_pair_of_classes(digits):
-    X, _, y, _ = digits
-    with pytest.raises(InvalidParameterError, match=r"\(600, 45\) for 600 rows and 10 classes"):
-        ResMemClassifier(SVC(decision_function_shape="ovo")).fit(X, y)
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"base_estimator": LinearRegression()}, r"Regression\(\) has neither predict_proba nor decision_function"),
+        ({"base_estimator": SVC(decision_function_shape="ovo")}, r"\(120, 6\) for 120 rows and 4 classes"),
+        ({"embed": itemgetter(0)}, NO_SHAPE),
+        ({"embed": itemgetter(np.s_[:-1])}, NO_SHAPE),
+        ({"embed": itemgetter(np.s_[:, None])}, NO_SHAPE),
+        ({"embed": lambda X: [[1.0], [1.0, 2.0]]}, NO_ARRAY),
+        ({"embed": lambda X: [[{}]] * len(X)}, NO_ARRAY),
+        ({"embed": lambda X: [["x"]] * len(X)}, NO_ARRAY),
+        ({"embed": lambda X: X * np.nan}, "must be finite"),
+    ],
+)
+def test_what_base_and_embed_give_must_be_of_use(options, said):
+    X, y = make_blobs(120, centers=4, cluster_std=3.0, random_state=0)
+    with pytest.raises(InvalidParameterError, match=said):
+        ResMemClassifier(**options).fit(X, y)
 
 
 class Ordered(ClassifierMixin, BaseEstimator):
@@ -228,10 +233,8 @@ def test_a_base_without_classes_has_them_sorted(blobs):
 def test_the_base_that_was_given_is_not_fitted(blobs):
     base, embed = LogisticRegression(), PCA(1)
     model = ResMemClassifier(base, embed=embed).fit(*blobs)
-    assert not hasattr(base, "coef_")
-    assert not hasattr(embed, "components_")
-    assert hasattr(model.base_estimator_, "coef_")
-    assert hasattr(model.embed_, "components_")
+    assert [hasattr(of, "coef_") for of in (base, model.base_estimator_)] == [False, True]
+    assert [hasattr(of, "components_") for of in (embed, model.embed_)] == [False, True]
 
 
 # Embeddings ------------------------------------------------------------------------------------------------
@@ -269,12 +272,6 @@ def test_neighbours_far_from_the_origin_keep_their_digits():
     np.testing.assert_array_equal(model.kneighbors(n_neighbors=1)[0], 1)
 
 
-@pytest.mark.parametrize("embed", [lambda X: X[0], lambda X: X[:-1], lambda X: X[:, None]])
-def test_embed_of_another_shape(blobs, embed):
-    with pytest.raises(InvalidParameterError, match=r"embed returned the shape .* expected \(120, D\)"):
-        ResMemClassifier(embed=embed).fit(*blobs)
-
-
 def test_embed_that_gives_a_sparse_matrix_or_a_tensor():
     X = np.random.default_rng(0).integers(0, 4, (200, 5)).astype(float)
     y = (X[:, 0] + X[:, 1] > 3).astype(int)
@@ -285,19 +282,6 @@ def test_embed_that_gives_a_sparse_matrix_or_a_tensor():
     ):
         found, expected = (ResMemClassifier(DummyClassifier(), embed=way).fit(X, y) for way in (embed, same))
         np.testing.assert_array_equal(found.predict_proba(X), expected.predict_proba(X))
-
-
-@pytest.mark.parametrize(
-    "embed", [lambda X: [[1.0], [1.0, 2.0]], lambda X: [[{}]] * len(X), lambda X: [["x"]] * len(X)]
-)
-def test_embed_that_gives_no_numbers(blobs, embed):
-    with pytest.raises(InvalidParameterError, match=r"embed returned a list that is no array of numbers .*\(120, D\)"):
-        ResMemClassifier(embed=embed).fit(*blobs)
-
-
-def test_embed_that_gives_nan(blobs):
-    with pytest.raises(InvalidParameterError, match="must be finite"):
-        ResMemClassifier(embed=lambda X: X * np.nan).fit(*blobs)
 
 
 # Parameters ------------------------------------------------------------------------------------------------
@@ -322,18 +306,12 @@ def test_impossible_parameters_are_quoted(kind, parameter, value):
 
 
 @BOTH
-def test_fewer_points_than_neighbours(kind):
-    X, y = np.arange(10.0)[:, None], np.arange(10) % 2
+def test_fewer_points_than_neighbours_are_all_taken_with_a_warning(kind):
+    X, y = np.arange(20.0)[:, None], np.arange(20) % 2
     with pytest.warns(UserWarning, match="n_neighbors=20 exceeds the 10 training points; using all 10"):
-        model = kind().fit(X, y)
-    assert model.n_neighbors_ == 10
-    assert model.n_neighbors == 20
-    assert model.kneighbors(X)[1].shape == (10, 10)
-
-
-@BOTH
-def test_enough_points_give_no_warning(kind):
-    X, y = np.random.default_rng(0).normal(size=(20, 2)), np.arange(20) % 2
+        model = kind().fit(X[:10], y[:10])
+    assert (model.n_neighbors_, model.n_neighbors) == (10, 20)
+    assert model.kneighbors(X)[1].shape == (20, 10)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         kind().fit(X, y).predict(X)
@@ -406,22 +384,17 @@ def test_kneighbors_beyond_memory(kind):
 # scikit-learn's machinery ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", ["predict", "predict_proba", "decision_function", "kneighbors"])
-def test_not_fitted(method):
-    with pytest.raises(NotFittedError):
-        getattr(ResMemClassifier(), method)(np.ones((1, 2)))
-    if hasattr(ResMemRegressor, method):
+@BOTH
+def test_not_fitted(kind):
+    for method in {"predict", "predict_proba", "decision_function", "kneighbors"} & set(dir(kind)):
         with pytest.raises(NotFittedError):
-            getattr(ResMemRegressor(), method)(np.ones((1, 2)))
+            getattr(kind(), method)(np.ones((1, 2)))
 
 
 def test_grid_search_over_a_pipeline(digits):
     X, X_test, y, y_test = digits
-    grid = {
-        "resmemclassifier__n_neighbors": [1, 5],
-        "resmemclassifier__sigma": ["auto", 1000.0],
-        "resmemclassifier__temperature": [0.5, 2.0],
-    }
+    grid = {"n_neighbors": [1, 5], "sigma": ["auto", 1000.0], "temperature": [0.5, 2.0]}
+    grid = {f"resmemclassifier__{name}": values for name, values in grid.items()}
     search = GridSearchCV(make_pipeline(StandardScaler(), ResMemClassifier(SHALLOW)), grid, cv=2)
     search.fit(X, y)
     assert len(set(search.cv_results_["mean_test_score"])) > 2
@@ -447,16 +420,8 @@ def test_pickled_copies_predict_the_same(kind, index, blobs):
 
 @BOTH
 def test_clone_keeps_every_parameter(kind):
-    parameters = {
-        "base_estimator": None,
-        "n_neighbors": 3,
-        "sigma": 0.5,
-        "temperature": 2.0,
-        "index": "annoy",
-        "embed": None,
-        "normalize": True,
-        "random_state": 7,
-    }
+    parameters = {"base_estimator": None, "n_neighbors": 3, "sigma": 0.5, "temperature": 2.0, "index": "annoy"}
+    parameters |= {"embed": None, "normalize": True, "random_state": 7}
     assert clone(kind(**parameters)).get_params() == parameters
 
 

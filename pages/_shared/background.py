@@ -9,8 +9,8 @@ import streamlit as st
 
 from pages._shared.text import plain
 from resmem_core.common.errors import ResMemError
+from resmem_core.common.runner import NeedsPreparing
 from resmem_core.experiment.jobs import Job
-from resmem_core.models.fitted import NeedsPreparing
 
 T = TypeVar("T")
 

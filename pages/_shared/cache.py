@@ -87,7 +87,7 @@ def influence_of(config: ExperimentConfig, params: Params) -> Influence:
 @st.cache_resource(max_entries=8, show_spinner="Working out Shapley values…", hash_funcs=BY_DATA)
 def shapley(config: ExperimentConfig, k: int) -> np.ndarray:
     """Return each training point's Shapley value in the vote of the k nearest, without working long for it."""
-    return shapley_of(open_experiment(config), k, may_wait=False)
+    return shapley_of(open_experiment(config), k)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_DATA)
@@ -107,7 +107,7 @@ def thumbnails(config: ExperimentConfig, part: str, rows: tuple[int, ...]) -> li
 @st.cache_resource(max_entries=4, show_spinner="Projecting…", hash_funcs=BY_DATA)
 def projection(config: ExperimentConfig, method: str) -> Projection:
     """Return the map of the experiment, without working long for it."""
-    return project(open_experiment(config), method, may_wait=False)
+    return project(open_experiment(config), method)
 
 
 @st.cache_data(max_entries=32, show_spinner="Comparing…", hash_funcs=BY_DATA)
@@ -157,13 +157,13 @@ def calibration_intervals(config: ExperimentConfig, params: Params) -> dict[str,
 @st.cache_resource(max_entries=8, show_spinner="Judging the grid…", hash_funcs=BY_DATA)
 def grids(config: ExperimentConfig) -> Grids:
     """Return every setting of the grid on validation and test, without working long for it."""
-    return grid_of(open_experiment(config), may_wait=False)
+    return grid_of(open_experiment(config))
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=BY_DATA)
 def lab(config: ExperimentConfig, params: Params) -> Lab:
     """Return what the indexes cost and find, without measuring."""
-    return lab_of(open_experiment(config), params, may_wait=False)
+    return lab_of(open_experiment(config), params)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Drawing…", hash_funcs=BY_DATA)

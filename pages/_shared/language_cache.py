@@ -53,7 +53,7 @@ def experiment(config: ExperimentConfig) -> LanguageExperiment:
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=BY_DATA)
 def tuned(config: ExperimentConfig, objective: str) -> Tuned:
     """Return the setting chosen on validation, without working long for it."""
-    return experiment(config).tune(objective, may_wait=False)
+    return experiment(config).tune(objective)
 
 
 @st.cache_data(max_entries=256, show_spinner="Choosing the smoothing constant on validation…", hash_funcs=BY_DATA)

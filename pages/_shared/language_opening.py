@@ -12,6 +12,7 @@ from pages._shared.stamps import look
 from pages._shared.text import plain
 from resmem_core.cli.settings import Language
 from resmem_core.common.errors import InvalidParameterError, UnavailableError
+from resmem_core.common.runner import NeedsPreparing
 from resmem_core.data import parse_spec
 from resmem_core.data.base import TEXT
 from resmem_core.evaluation.tuning import Tuned
@@ -21,7 +22,6 @@ from resmem_core.experiment.text_prepare import LanguageExperiment
 from resmem_core.memory.explain import Explanation
 from resmem_core.memory.types import Params
 from resmem_core.models import backbone_of
-from resmem_core.models.fitted import NeedsPreparing
 
 
 @dataclass(frozen=True, eq=False)

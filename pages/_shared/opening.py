@@ -14,6 +14,7 @@ from pages._shared.state import settings
 from pages._shared.text import plain
 from resmem_core.cli.settings import Settings
 from resmem_core.common.errors import InvalidParameterError, ResMemError
+from resmem_core.common.runner import NeedsPreparing
 from resmem_core.data import parse_spec
 from resmem_core.data.base import IMAGE
 from resmem_core.experiment.config import PRECOMPUTED, ExperimentConfig
@@ -21,7 +22,6 @@ from resmem_core.experiment.jobs import Job
 from resmem_core.experiment.prepare import Experiment
 from resmem_core.memory.types import Params
 from resmem_core.models import backbone_of
-from resmem_core.models.fitted import NeedsPreparing
 
 
 def opened() -> tuple[Experiment, Params]:

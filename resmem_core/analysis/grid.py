@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resmem_core.common.errors import InvalidParameterError
-from resmem_core.common.progress import Progress, about, silent
+from resmem_core.common.progress import Progress, about
 from resmem_core.common.store import save_array
 from resmem_core.evaluation.tuning import Cell, best_cell, coarse_grid, coarse_sweep, standard_error
 from resmem_core.experiment.experiment import takes_long_to_sweep
@@ -137,26 +137,24 @@ def one_step_away(swept: Sweep, cell: Cell) -> list[Move]:
     return moves
 
 
-def grid_of(experiment: Experiment, *, may_wait: bool = True, progress: Progress = silent) -> Grids:
+def grid_of(experiment: Experiment, progress: Progress | None = None) -> Grids:
     """Return the grid of an experiment, from the store if it is there already.
 
     Parameters
     ----------
     experiment : Experiment
-    may_wait : bool
-        Whether to work it out where that takes long.
-    progress : callable
+    progress : callable, optional
         Told how many points are judged; may raise `Cancelled`.
 
     Raises
     ------
     NeedsPreparing
-        If it is missing, would take long, and `may_wait` is False.
+        If it is missing, takes long, and the experiment was prepared not to wait.
     """
     parts = {"validation": experiment.validation, "test": experiment.test}
     grid = coarse_grid(experiment.memory, experiment.test, experiment.sigma_scale)
 
-    def build(directory: Path) -> Mapping[str, Any]:
+    def build(directory: Path, progress: Progress) -> Mapping[str, Any]:
         base_right = {}
         for part, queries in parts.items():
             swept = coarse_sweep(experiment.memory, queries, experiment.sigma_scale, about(progress, part))
@@ -168,10 +166,10 @@ def grid_of(experiment: Experiment, *, may_wait: bool = True, progress: Progress
     n_queries = sum(map(len, parts.values()))
     entry = experiment.keep(
         "grid",
-        {"ks": grid.ks.tolist(), "sigmas": grid.sigmas.tolist(), "temperatures": grid.temperatures.tolist()},
+        {},
         build,
-        quick=not takes_long_to_sweep(n_queries, experiment.k_max, experiment.memory.n_classes),
-        may_wait=may_wait,
+        code=__name__,
+        long=takes_long_to_sweep(n_queries, experiment.k_max, experiment.memory.n_classes),
         progress=progress,
     )
     validation, test = (

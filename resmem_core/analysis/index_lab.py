@@ -245,13 +245,7 @@ def measure(
 
 
 def _ways(
-    kind: type[Index],
-    memory: FloatArray,
-    validation: FloatArray,
-    k: int,
-    k_max: int,
-    seed: int,
-    progress: Progress,
+    kind: type[Index], memory: FloatArray, validation: FloatArray, k: int, k_max: int, seed: int, progress: Progress
 ) -> Iterator[tuple[bool, float, int, Index]]:
     """Yield whether it is the usual way, seconds to build, size, and the index."""
     seconds, index = _timed(partial(kind.build, memory, seed=seed))
@@ -279,7 +273,7 @@ def _timed(work: Callable[[], T]) -> tuple[float, T]:
     return clock() - began, result
 
 
-def lab_of(experiment: Experiment, params: Params, *, may_wait: bool = True, progress: Progress = silent) -> Lab:
+def lab_of(experiment: Experiment, params: Params, progress: Progress | None = None) -> Lab:
     """Return what the indexes cost and find on an experiment's memory as it came, measured once for each k.
 
     Parameters
@@ -287,22 +281,20 @@ def lab_of(experiment: Experiment, params: Params, *, may_wait: bool = True, pro
     experiment : Experiment
     params : Params
         Sigma and temperature only decide the accuracy, and need no new measurement.
-    may_wait : bool
-        Whether to measure, which takes from seconds to minutes.
-    progress : callable
-        Told of every setting measured; may raise `Cancelled`.
+    progress : callable, optional
+        Measuring takes from seconds to minutes; told of every setting measured; may raise `Cancelled`.
 
     Raises
     ------
     NeedsPreparing
-        If nothing was measured yet, and `may_wait` is False.
+        If nothing was measured yet, and the experiment was prepared not to wait.
     """
     experiment = experiment.original
     k = experiment.check(params).k
     n = min(QUERIES, len(experiment.test))
     rows = np.sort(np.random.default_rng(0).choice(len(experiment.test), n, replace=False))
 
-    def build(directory: Path) -> Mapping[str, Any]:
+    def build(directory: Path, progress: Progress) -> Mapping[str, Any]:
         measured = measure(
             experiment.embeddings("train"),
             experiment.embeddings("validation"),
@@ -321,9 +313,8 @@ def lab_of(experiment: Experiment, params: Params, *, may_wait: bool = True, pro
             "threads": n_workers(),
         }
 
-    entry = experiment.keep(
-        "lab", {"k": k, "n": n, "indexes": INDEXES.names()}, build, quick=False, may_wait=may_wait, progress=progress
-    )
+    key = {"k": k, "n": n, "indexes": INDEXES.names()}
+    entry = experiment.keep("lab", key, build, code=__name__, long=True, progress=progress)
     timings = [Timing(**values) for values in entry.info["timings"]]
     right = _right(experiment, params, rows, entry.array("distances"), entry.array("indices"))
     exact = right[next(i for i, timing in enumerate(timings) if timing.index == ExactIndex.name)]

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from resmem_core.analysis.seeds import SeedResult, tuned_and_evaluated
+from resmem_core.analysis.judged import Judged
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, Step, silent
-from resmem_core.common.store import Entry, Store
+from resmem_core.common.store import Store
 from resmem_core.common.types import IntArray
 from resmem_core.data import load_dataset
 from resmem_core.data.base import IMAGE
@@ -77,7 +77,7 @@ PER_CLASS = 10  # examples, in the smallest training split that is tried unless 
 
 @dataclass(frozen=True)
 class CleanData:
-    """What a plan needs to know of a dataset that is not spoiled yet.
+    """What a plan needs to know of a dataset before it is corrupted.
 
     Attributes
     ----------
@@ -286,51 +286,6 @@ def written(values: Iterable[float]) -> str:
 
 
 @dataclass(frozen=True)
-class JudgedClass:
-    """One class of one experiment, on test.
-
-    Attributes
-    ----------
-    name : str
-    n_train : int
-        Points of it in memory; where labels were changed, those that kept their own.
-    n_test : int
-        Test points of it, at least 1.
-    base, resmem : float
-        Accuracy on these.
-    """
-
-    name: str
-    n_train: int
-    n_test: int
-    base: float
-    resmem: float
-
-
-@dataclass(frozen=True)
-class Judged(SeedResult):
-    """What is kept of one experiment.
-
-    Attributes
-    ----------
-    knn : float
-        Accuracy of soft kNN alone.
-    n_train, n_test : int
-        Points in memory, points judged.
-    seconds : float
-        Wall-clock time it took, without what was there already.
-    classes : tuple of JudgedClass
-        Those that occur in test.
-    """
-
-    knn: float
-    n_train: int
-    n_test: int
-    seconds: float
-    classes: tuple[JudgedClass, ...]
-
-
-@dataclass(frozen=True)
 class Point:
     """One point of a curve: the value of what is varied, and what came of it."""
 
@@ -341,7 +296,7 @@ class Point:
 def found(plan: Plan, data: CleanData, store: Store) -> list[Point]:
     """Return the points that are there already."""
     entries = [(value, store.find(KIND, _key(config, data))) for value, config in plan.points()]
-    return [Point(value, _read(entry)) for value, entry in entries if entry is not None]
+    return [Point(value, Judged.of_entry(entry)) for value, entry in entries if entry is not None]
 
 
 def judge_all(
@@ -375,41 +330,11 @@ def judge_all(
 
         def build(_: Path, config: ExperimentConfig = config, told: Progress = told) -> Mapping[str, Any]:
             began = time.monotonic()
-            judged = _judged(opened(config, told), store, told)
+            judged = Judged.of_experiment(opened(config, told), store, told)
             return asdict(replace(judged, seconds=time.monotonic() - began))
 
         store.get_or_build(KIND, _key(config, data), build, progress)
     return found(plan, data, store)
-
-
-def _judged(opened: Experiment, store: Store, progress: Progress) -> Judged:
-    result = tuned_and_evaluated(opened, progress)
-    n_train = dict(zip(opened.dataset.class_names, _own_examples(opened, store).tolist(), strict=True))
-    return Judged.of(
-        opened.config.seed,
-        result,
-        knn=result.accuracy["knn"],
-        n_train=len(opened.memory),
-        n_test=result.n,
-        seconds=0.0,
-        classes=tuple(JudgedClass(c.name, n_train[c.name], c.n, c.base, c.resmem) for c in result.per_class),
-    )
-
-
-def _own_examples(opened: Experiment, store: Store) -> IntArray:
-    """Return how many points of each class are in memory under their own label, (C,)."""
-    config, labels = opened.config, opened.memory.labels
-    if config.label_noise:
-        came = load_dataset(
-            config.dataset, seed=config.seed, limit_train=config.limit_train, imbalance=config.imbalance, store=store
-        )
-        labels = labels[labels == came.train.labels]
-    return np.bincount(labels, minlength=opened.dataset.n_classes)
-
-
-def _read(entry: Entry) -> Judged:
-    classes = tuple(JudgedClass(**values) for values in entry.info["classes"])
-    return Judged(**{**entry.info, "classes": classes, "delta_ci95": tuple(entry.info["delta_ci95"])})
 
 
 def _key(config: ExperimentConfig, data: CleanData) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from resmem_core.analysis.longtail import Axis, Judged, Point
+from resmem_core.analysis.judged import Judged
+from resmem_core.analysis.longtail import Axis, Point
 from resmem_core.common.types import FloatArray
 from resmem_core.evaluation.metrics import mean_interval
 

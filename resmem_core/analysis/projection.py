@@ -34,7 +34,6 @@ PERPLEXITY = 30.0
 FEWEST = 10  # points, below which t-SNE says nothing
 EXAGGERATED, PLAIN = 250, 500  # iterations
 REPORT_EVERY = 10  # iterations
-VERSION = 1  # of the steps below; raise it when one of them would give other numbers
 
 Parts = Mapping[str, FloatArray]
 
@@ -93,7 +92,7 @@ class Projection:
         return pd.concat(frames, ignore_index=True)
 
 
-def project(experiment: Experiment, method: str, *, may_wait: bool = True, progress: Progress = silent) -> Projection:
+def project(experiment: Experiment, method: str, progress: Progress | None = None) -> Projection:
     """Return the map of an experiment, from the store or made now.
 
     It shows the embeddings as distances are measured, so it is the same for every k, sigma and temperature, every index
@@ -104,21 +103,19 @@ def project(experiment: Experiment, method: str, *, may_wait: bool = True, progr
     experiment : Experiment
     method : str
         One of `METHODS`.
-    may_wait : bool
-        Whether t-SNE may be computed now.
-    progress : callable
+    progress : callable, optional
         Told of the search and of the iterations; may raise `Cancelled`.
 
     Raises
     ------
     NeedsPreparing
-        If t-SNE has not been computed yet and `may_wait` is False.
+        If t-SNE has not been computed yet, and the experiment was prepared not to wait.
     InvalidParameterError
         If there is no such method, or there are too few points for it.
     """
     check_method(method)
 
-    def build(directory: Path) -> Mapping[str, Any]:
+    def build(directory: Path, progress: Progress) -> Mapping[str, Any]:
         parts = {part: experiment.embeddings(part) for part in PARTS}
         seed = experiment.config.seed
         made = pca(parts) if method == "pca" else tsne(parts, seed=seed, progress=progress)
@@ -126,13 +123,13 @@ def project(experiment: Experiment, method: str, *, may_wait: bool = True, progr
             save_array(directory, part, points)
         return made.facts
 
-    key = {"method": method, "seed": experiment.config.seed if method == "tsne" else None, "version": VERSION}
+    key = {"method": method, "seed": experiment.config.seed if method == "tsne" else None}
     entry = experiment.keep(
         "projection",
         key,
         build,
-        quick=method == "pca",
-        may_wait=may_wait,
+        code=__name__,
+        long=method != "pca",
         embeddings_only=True,
         progress=progress,
     )

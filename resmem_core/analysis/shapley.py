@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 BLOCK = 2**20  # distances held at a time by one worker
 LARGE = 5 * 10**6  # distances from which it takes longer than a page should
-VERSION = 2  # of the values; raise it when they would be others
 
 
 def shapley_values(
@@ -114,7 +113,7 @@ def shapley_values(
     return total / m
 
 
-def shapley_of(experiment: Experiment, k: int, *, may_wait: bool = True, progress: Progress = silent) -> FloatArray:
+def shapley_of(experiment: Experiment, k: int, progress: Progress | None = None) -> FloatArray:
     """Return each training point's Shapley value on the test split, from the store if it is there already.
 
     Parameters
@@ -123,9 +122,7 @@ def shapley_of(experiment: Experiment, k: int, *, may_wait: bool = True, progres
         Points that its edits forget do not take part: their value is 0.
     k : int
         From 1 to the number of points in memory.
-    may_wait : bool
-        Whether to work it out where that takes long.
-    progress : callable
+    progress : callable, optional
         Told how many test points are done; may raise `Cancelled`.
 
     Returns
@@ -135,13 +132,13 @@ def shapley_of(experiment: Experiment, k: int, *, may_wait: bool = True, progres
     Raises
     ------
     NeedsPreparing
-        If it is missing, would take long, and `may_wait` is False.
+        If it is missing, takes long, and the experiment was prepared not to wait.
     InvalidParameterError
         If k is out of range.
     """
     check_k(k, experiment.n_memory)
 
-    def build(directory: Path) -> None:
+    def build(directory: Path, progress: Progress) -> None:
         everyone = by_ticket(len(experiment.memory), experiment.config.seed)  # the order of equal distances
         players = everyone[~np.isin(everyone, experiment.edits.forgotten)]
         values = np.zeros(len(experiment.memory))
@@ -155,7 +152,6 @@ def shapley_of(experiment: Experiment, k: int, *, may_wait: bool = True, progres
         )
         save_array(directory, "values", values)
 
-    quick = experiment.n_memory * len(experiment.test) < LARGE
-    key = {"k": k, "version": VERSION}
-    entry = experiment.keep("shapley", key, build, quick=quick, may_wait=may_wait, progress=progress)
+    long = experiment.n_memory * len(experiment.test) >= LARGE
+    entry = experiment.keep("shapley", {"k": k}, build, code=__name__, long=long, progress=progress)
     return np.array(entry.array("values"))

@@ -39,11 +39,8 @@ def default_root() -> Path:
 
 def digest_file(path: Path) -> str:
     """Return the BLAKE2 digest of a file's bytes, in hexadecimal."""
-    digest = hashlib.blake2b(digest_size=20)
     with path.open("rb") as stream:
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=20)).hexdigest()
 
 
 def _digest_once(path: Path) -> str:
@@ -63,11 +60,8 @@ def digest_arrays(*arrays: np.ndarray | None) -> str:
     """Return a digest of the arrays' types, shapes and bytes, in hexadecimal."""
     digest = hashlib.blake2b(digest_size=20)
     for array in arrays:
-        if array is None:
-            digest.update(b"none")
-            continue
-        digest.update(f"{array.dtype.str}{array.shape}".encode())
-        if array.nbytes:
+        digest.update(b"none" if array is None else f"{array.dtype.str}{array.shape}".encode())
+        if array is not None and array.nbytes:
             digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
@@ -183,10 +177,7 @@ class Store:
 
     def find(self, kind: str, key: Mapping[str, Any]) -> Entry | None:
         """Return the entry if it is there and whole; a damaged one is as good as absent."""
-        try:
-            return self._open(self._path(kind, key))
-        except _Damaged:
-            return None
+        return self._whole(self._path(kind, key))
 
     def get_or_build(
         self,
@@ -270,13 +261,8 @@ class Store:
     @staticmethod
     def _finish(draft: Path, kind: str, key: Mapping[str, Any], info: Mapping[str, Any]) -> None:
         files = {name: [file.stat().st_size, digest_file(file)] for name, file in _files(draft).items()}
-        manifest = {
-            "kind": kind,
-            "key": dict(key),
-            "info": info,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "files": files,
-        }
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        manifest = {"kind": kind, "key": dict(key), "info": info, "created": created, "files": files}
         write_json(draft / MANIFEST, {**manifest, "digest": digest_key(manifest)})
 
     @staticmethod
@@ -322,6 +308,12 @@ class Store:
         return cls._entry(path, manifest)
 
     @classmethod
+    def _whole(cls, path: Path) -> Entry | None:
+        with suppress(_Damaged):
+            return cls._open(path)
+        return None
+
+    @classmethod
     def problem(cls, path: Path) -> str | None:
         """Return what is wrong with the entry at `path`, or None if every file is as it was written."""
         try:
@@ -337,11 +329,7 @@ class Store:
 
     def entries(self) -> list[Entry]:
         """Return every whole entry."""
-        entries = []
-        for path in self.paths():
-            with suppress(_Damaged):
-                entries.append(self._open(path))
-        return entries
+        return [entry for entry in map(self._whole, self.paths()) if entry is not None]
 
     def clear(self, kind: str | None = None) -> int:
         """Remove all entries (of one kind), and the traces of unfinished work; return the bytes freed.

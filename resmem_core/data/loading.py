@@ -75,14 +75,14 @@ def load_dataset(
     stratified and depend only on the seed, the labels and the order within each class; where examples come in groups
     (a person's, say), cuts take whole groups instead, about as many points.
 
-    Train can be spoiled on purpose, first by `imbalance`, last by `label_noise`; validation and test stay as they came.
+    Train can be corrupted, first by `imbalance`, last by `label_noise`; validation and test stay as they came.
 
     Parameters
     ----------
     spec : str
         "NAME" or "NAME:ARGUMENT".
     seed : int
-        Of the cuts and of the spoiling, 0 or more.
+        Of the cuts and of the corruption, 0 or more.
     limit_train : int, optional
         Keep only that many points of train, stratified, at least one of each class.
     imbalance : float
@@ -111,8 +111,8 @@ def load_dataset(
     loader, argument = parse_spec(spec, text=False)
     source = _load_source(loader, argument, progress, store)
     parts = cut(source, seed)
-    parts["train"], spoiled = _spoiled(source, parts["train"], limit_train, imbalance, label_noise, seed)
-    notes = (*source.notes, *spoiled, *_check(spec, source.class_names, parts))
+    parts["train"], corrupted = _corrupted(source, parts["train"], limit_train, imbalance, label_noise, seed)
+    notes = (*source.notes, *corrupted, *_check(spec, source.class_names, parts))
     fingerprint = _fingerprint(source.class_names, parts)
     loader.made(argument, fingerprint)
     return Dataset(
@@ -164,12 +164,12 @@ def limited(train: Examples, n: int | None, seed: int) -> Examples:
     return train.take(kept)
 
 
-def _spoiled(
+def _corrupted(
     source: Source, train: Examples, limit_train: int | None, imbalance: float, label_noise: float, seed: int
 ) -> tuple[Examples, list[str]]:
     """Return train long-tailed, limited and with noise, and a note on what was done on purpose."""
     kept = limited(long_tailed(train, imbalance, seed), limit_train, seed)
-    spoiled = noisy(kept, label_noise, seed, source.class_names)
+    corrupted = noisy(kept, label_noise, seed, source.class_names)
     notes = []
     if imbalance > 1:
         sizes = np.bincount(kept.labels, minlength=len(source.class_names))
@@ -178,13 +178,13 @@ def _spoiled(
         told = told if len(told) <= 12 else [*told[:6], "...", *told[-6:]]
         notes.append(f"imbalance={imbalance:g} leaves so many training examples of each class: {', '.join(told)}")
     if label_noise:
-        changed = int((spoiled.labels != kept.labels).sum())
+        changed = int((corrupted.labels != kept.labels).sum())
         notes.append(f"label_noise={label_noise:g} changed {changed:,} of {len(kept):,} training labels at random")
     if notes:
         notes.append("validation and test are as they came")
     if notes and train.logits is not None:
-        notes.append("the logits given stay as they are: only memory sees the spoiled training examples")
-    return spoiled, notes
+        notes.append("the logits given stay as they are: only memory sees the corrupted training examples")
+    return corrupted, notes
 
 
 def _cut_off(part: str, train: Examples, n: int, seed: int) -> tuple[Examples, Examples]:

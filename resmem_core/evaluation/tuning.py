@@ -57,10 +57,6 @@ class Steps:
     fine_temperatures: FloatArray
     ks: int | None
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields as plain values, for keys."""
-        return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in vars(self).items()}
-
 
 EIGHTHS = 2.0 ** np.arange(-0.375, 0.4, 0.125)
 STEPS = {
@@ -146,16 +142,6 @@ class Tuned:
         ranges = {name: tuple(values[name]) for name in ("k_range", "sigma_range", "temperature_range")}
         params, rivals = Params(**values["params"]), Rivals.from_dict(values["rivals"])
         return cls(**{**values, **ranges, "params": params, "rivals": rivals})
-
-
-def constants(n_classes: int) -> dict[str, Any]:
-    """Return what a choice depends on beside the points, as plain values, for keys."""
-    return {
-        "ks": list(KS),
-        "steps": STEPS[engine_for(n_classes)].as_dict(),
-        "smoothings": [list(SMOOTHINGS), FINE_SMOOTHINGS.tolist()],
-        "lambdas": [LAMBDAS.tolist(), LAMBDA_STEPS.tolist()],
-    }
 
 
 def tune(

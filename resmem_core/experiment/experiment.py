@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, silent
-from resmem_core.common.store import Entry, Store
+from resmem_core.common.runner import Runner, Task
+from resmem_core.common.store import Entry
 from resmem_core.common.types import IntArray, check_k
 from resmem_core.evaluation import tuning
 from resmem_core.evaluation.evaluate import Evaluation, evaluate
@@ -22,9 +23,9 @@ from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.memory import dense_sweep
 from resmem_core.memory.search import recall
 from resmem_core.memory.types import Memory, Params, Queries
-from resmem_core.models.fitted import NeedsPreparing
 
 DEFAULT_K = 20
+P = TypeVar("P", bound="Prepared")
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,7 @@ class Prepared(ABC):
     index: str
     index_reason: str | None
     index_facts: Mapping[str, Any]
-    _store: Store
+    _runner: Runner
     _neighbors: Entry
 
     default_k = DEFAULT_K
@@ -113,6 +114,10 @@ class Prepared(ABC):
         """How often each class occurs in memory, (C,)."""
         return np.bincount(self.memory.labels, minlength=self.memory.n_classes)
 
+    def without_waiting(self: P) -> P:
+        """Return the same experiment, of which only what is there or soon done can be asked."""
+        return replace(self, _runner=replace(self._runner, may_wait=False))
+
     def default_params(self) -> Params:
         """Return a sensible setting that nothing was tuned for."""
         return Params(min(self.default_k, self.k_max), self.sigma_scale, 1.0)
@@ -131,32 +136,51 @@ class Prepared(ABC):
             )
         return params
 
-    def tune(self, objective: str = "accuracy", *, may_wait: bool = True, progress: Progress = silent) -> Tuned:
+    def tune(self, objective: str = "accuracy", progress: Progress | None = None) -> Tuned:
         """Return the settings of ResMem and its rivals chosen on validation; computed once and kept in the store.
 
         Parameters
         ----------
         objective : {"accuracy", "perplexity"}
             What they are chosen for.
-        may_wait : bool
-            Whether to choose them now, where that was not done yet and takes long.
-        progress : callable
+        progress : callable, optional
+            That of preparing unless given.
 
         Raises
         ------
         NeedsPreparing
-            If they are missing, take long, and `may_wait` is False.
+            If they are missing, take long, and the experiment was prepared not to wait.
         """
-        n_classes = self.memory.n_classes
-        key = tuning_key(self._neighbors, n_classes, objective)
+        return Tuned.from_dict(self._runner_for(progress).run(self._tuning(objective)).info)
 
-        def build(directory: Path) -> Mapping[str, Any]:
+    def check_tuned(self) -> None:
+        """Do nothing where the setting is chosen, or is soon.
+
+        Raises
+        ------
+        NeedsPreparing
+            As `tune`.
+        """
+        self._runner.check(self._tuning("accuracy"))
+
+    def _tuning(self, objective: str) -> Task:
+        """Return how the setting is chosen on validation."""
+
+        def build(directory: Path, progress: Progress) -> Mapping[str, Any]:
             return tune(self.memory, self.validation, self.sigma_scale, objective, progress).as_dict()
 
-        long = takes_long_to_sweep(len(self.validation), self.k_max, n_classes)
-        if not may_wait and long and self._store.find("tuning", key) is None:
-            raise NeedsPreparing(f"the setting of {self.config.dataset!r} is not chosen yet")
-        return Tuned.from_dict(self._store.get_or_build("tuning", key, build, progress).info)
+        n_classes = self.memory.n_classes
+        return Task(
+            "tuning",
+            {"neighbors": self._neighbors.path.name, "objective": objective},
+            build,
+            code=tuning.__name__,
+            long=takes_long_to_sweep(len(self.validation), self.k_max, n_classes),
+            missing=f"the setting of {self.config.dataset!r} is not chosen yet",
+        )
+
+    def _runner_for(self, progress: Progress | None) -> Runner:
+        return self._runner if progress is None else self._runner.telling(progress)
 
     def smoothing(self, params: Params, objective: str = "accuracy") -> float:
         """Return the smoothing constant that validation gives a setting."""
@@ -179,11 +203,6 @@ class Prepared(ABC):
     def recall(self, k: int) -> float:
         """Return the index's recall@k, against exact search on a sample of test points."""
         return recall(self.index, self._neighbors, k)
-
-
-def tuning_key(neighbors: Entry, n_classes: int, objective: str) -> dict[str, Any]:
-    """Return what the choice on validation depends on."""
-    return {"neighbors": neighbors.path.name, "objective": objective, **tuning.constants(n_classes)}
 
 
 def takes_long_to_sweep(n_queries: int, k_max: int, n_classes: int) -> bool:

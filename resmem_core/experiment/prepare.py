@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from resmem_core.common.progress import Progress, silent
+from resmem_core.common.runner import Runner, Task
 from resmem_core.common.store import Entry, Store
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.data import load_dataset
@@ -18,15 +19,15 @@ from resmem_core.data.base import TEXT
 from resmem_core.data.types import Dataset, Examples
 from resmem_core.evaluation.tuning import Tuned
 from resmem_core.experiment.config import PRECOMPUTED, ExperimentConfig
-from resmem_core.experiment.experiment import Prepared, takes_long_to_sweep, tuning_key
+from resmem_core.experiment.experiment import Prepared
 from resmem_core.experiment.text_prepare import LanguageExperiment, prepare_language
 from resmem_core.memory.edits import Edits, edited_memory, edited_queries
 from resmem_core.memory.explain import Explanation, explain
 from resmem_core.memory.indexes import exact, normalized
 from resmem_core.memory.residuals import auto_sigma
-from resmem_core.memory.search import Search, key_of, neighbors_of
+from resmem_core.memory.search import Search, neighbors_of
 from resmem_core.memory.types import Memory, Neighbors, Params, Queries
-from resmem_core.models.fitted import BaseModel, NeedsPreparing, Training, given
+from resmem_core.models.fitted import BaseModel, ImageFitting, given
 
 K_MAX = 256
 VERSION = 2  # of the steps below; raise it when one of them would give other numbers
@@ -136,51 +137,42 @@ class Experiment(Prepared):
         self,
         kind: str,
         key: Mapping[str, Any],
-        build: Callable[[Path], Mapping[str, Any] | None],
+        build: Callable[[Path, Progress], Mapping[str, Any] | None],
         *,
-        quick: bool,
-        may_wait: bool = True,
+        code: str,
+        long: bool,
         embeddings_only: bool = False,
-        progress: Progress = silent,
+        progress: Progress | None = None,
     ) -> Entry:
         """Return what was made of this experiment from the store, making it first where it is missing.
 
         Parameters
         ----------
-        kind, key, build, progress
-            As in `Store.get_or_build`; what it depends on is added to the key.
-        quick : bool
-            Whether it is made while a user waits.
-        may_wait : bool
-            Whether to make what is not.
+        kind, key, build, code, long
+            As in `Task`; what it depends on of the experiment is added to the key.
         embeddings_only : bool
             Whether it depends on the embeddings alone, and neither on neighbours nor on memory edits.
+        progress : callable, optional
+            That of preparing unless given.
 
         Raises
         ------
         NeedsPreparing
-            If it is missing, takes long, and `may_wait` is False.
+            If it is missing, takes long, and the experiment was prepared not to wait.
         """
+        made_from: dict[str, Any] = {"neighbors": self._neighbors.path.name, "edits": self.config.edits}
         if embeddings_only:
-            full = {"embeddings": self.base.identity, "normalize": self.normalize, **key}
-        else:
-            full = {
-                **key_of(self._neighbors, VERSION),
-                **({"edits": self.config.edits} if self.config.edits else {}),
-                **key,
-            }
-        if not (quick or may_wait) and self._store.find(kind, full) is None:
-            raise NeedsPreparing(f"the {kind} of {self.config.dataset!r} is not there yet")
-        return self._store.get_or_build(kind, full, build, progress)
+            made_from = {"embeddings": self.base.identity, "normalize": self.normalize}
+        missing = f"the {kind} of {self.config.dataset!r} is not there yet"
+        task = Task(kind, {**made_from, **key}, build, code=code, long=long, missing=missing)
+        return self._runner_for(progress).run(task)
 
-    def tune(self, objective: str = "accuracy", *, may_wait: bool = True, progress: Progress = silent) -> Tuned:
+    def tune(self, objective: str = "accuracy", progress: Progress | None = None) -> Tuned:
         """Return the settings chosen on the validation split: see `Prepared.tune`.
 
         They are chosen with memory as it came: what edits change at that setting is then theirs alone.
         """
-        if self._original is not None:
-            return self._original.tune(objective, may_wait=may_wait, progress=progress)
-        return super().tune(objective, may_wait=may_wait, progress=progress)
+        return super().tune(objective, progress) if self._original is None else self._original.tune(objective, progress)
 
     def explain(self, point: int, params: Params) -> Explanation:
         """Take apart the prediction of one test point."""
@@ -230,34 +222,34 @@ def prepare_examples(
     progress: Progress = silent,
 ) -> Experiment:
     """Prepare an experiment on examples, of images or embeddings: see `prepare`."""
-    store = store if store is not None else Store()
-    if config.edits:
-        original = prepare_examples(
-            replace(config, edits=""), store=store, device=device, may_wait=may_wait, progress=progress
-        )
-        return original.edited(Edits.load(store, config.edits, original.dataset))
+    runner = Runner(store if store is not None else Store(), may_wait, progress)
+    came = _as_it_came(replace(config, edits=""), device, runner)
+    return came.edited(Edits.load(runner.store, config.edits, came.dataset)) if config.edits else came
+
+
+def _as_it_came(config: ExperimentConfig, device: str, runner: Runner) -> Experiment:
+    """Prepare an experiment without memory edits."""
     dataset = load_dataset(
         config.dataset,
         seed=config.seed,
         limit_train=config.limit_train,
         imbalance=config.imbalance,
         label_noise=config.label_noise,
-        progress=progress,
-        store=store,
+        progress=runner.progress,
+        store=runner.store,
     )
     if config.backbone == PRECOMPUTED:
-        base, normalize = given(dataset, store, may_wait=may_wait, progress=progress), False
+        base, normalize = given(dataset, runner), False
     else:
-        training = Training(
-            dataset,
-            config.backbone,
+        fitting = ImageFitting(
+            dataset=dataset,
+            spec=config.backbone,
             seed=config.seed,
             epochs=config.epochs,
-            store=store,
             device=device,
-            progress=progress,
+            runner=runner,
         )
-        base, normalize = training.base_model(may_wait=may_wait), training.backbone.normalize
+        base, normalize = fitting.base_model(), fitting.backbone.normalize
     if config.normalize is not None:
         normalize = config.normalize
     search = Search(
@@ -267,11 +259,8 @@ def prepare_examples(
         index_name=config.index,
         seed=config.seed,
         k_max=min(K_MAX, len(base.parts["train"])),
-        store=store,
-        progress=progress,
+        runner=runner,
     )
-    if not may_wait:
-        _check_quick(search, dataset, store)
     index, reason = search.index()
     neighbors = search.neighbors(index)
 
@@ -279,7 +268,7 @@ def prepare_examples(
         return Queries(base.parts[part].logits, examples.labels, neighbors_of(neighbors, part))
 
     validation = queries("validation", dataset.validation)
-    return Experiment(
+    found = Experiment(
         config=config,
         dataset=dataset,
         base=base,
@@ -291,25 +280,11 @@ def prepare_examples(
         index=index,
         index_reason=reason,
         index_facts=neighbors.info,
-        _store=store,
+        _runner=runner,
         _neighbors=neighbors,
     )
-
-
-def _check_quick(search: Search, dataset: Dataset, store: Store) -> None:
-    """Refuse where what is missing would take long.
-
-    Raises
-    ------
-    NeedsPreparing
-        If neighbours or the tuned setting are missing, and there is much to search.
-    """
-    found = search.found()
-    n_classes = dataset.n_classes
-    tuned = found is not None and store.find("tuning", tuning_key(found, n_classes, "accuracy")) is not None
-    long = takes_long_to_sweep(len(dataset.validation), search.k_max, n_classes)
-    if (found is None and search.is_large) or (not tuned and long):
-        raise NeedsPreparing(f"the neighbours of {dataset.name!r}, or the setting chosen with them, are not there yet")
+    found.check_tuned()  # every page asks for the setting chosen on validation
+    return found
 
 
 def _vectors(base: BaseModel, part: str, normalize: bool) -> FloatArray:

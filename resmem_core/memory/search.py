@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 
 from resmem_core.common.progress import Progress, Step, about
-from resmem_core.common.store import Entry, Store, save_array
+from resmem_core.common.runner import Runner, Task
+from resmem_core.common.store import Entry, save_array
 from resmem_core.common.types import FloatArray
 from resmem_core.memory.indexes import AUTO, INDEXES, Index, auto, exact
 from resmem_core.memory.types import Neighbors, recall_at_k
 
 RECALL_SAMPLE = 500
 ASKED = ("validation", "test")
+MISSING = "the neighbours are not there yet"
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +39,7 @@ class Search:
         Of whatever is random in building it.
     k_max : int
         Neighbours found for each point.
-    store : Store
-    progress : callable
+    runner : Runner
     """
 
     vectors: Callable[[str], FloatArray]
@@ -47,8 +48,7 @@ class Search:
     index_name: str
     seed: int
     k_max: int
-    store: Store
-    progress: Progress
+    runner: Runner
 
     @property
     def _key(self) -> dict[str, Any]:
@@ -68,48 +68,40 @@ class Search:
         """Whether finding the neighbours takes long."""
         return self.n_queries * self.sizes["train"] >= exact.LARGE
 
-    def found(self) -> Entry | None:
-        """Return the neighbours if they are in the store."""
-        name = self.index_name
-        if name == AUTO:
-            chosen = self.store.find("choice", self._key)
-            name = chosen.info["name"] if chosen is not None else ""
-        return self.store.find("neighbors", self._key_with(name)) if name else None
-
     def index(self) -> tuple[str, str | None]:
         """Return the name of the index, and why it was chosen if it was."""
         if self.index_name != AUTO:
             return self.index_name, None
 
-        def build(directory: Path) -> Mapping[str, Any]:
+        def build(directory: Path, progress: Progress) -> Mapping[str, Any]:
             train, some = self.vectors("train"), self.vectors("validation")
-            return asdict(auto.choose(train, some, self.n_queries, self.k_max, seed=self.seed, progress=self.progress))
+            return asdict(auto.choose(train, some, self.n_queries, self.k_max, seed=self.seed, progress=progress))
 
-        info = self.store.get_or_build("choice", self._key, build, self.progress).info
+        info = self.runner.run(Task("choice", self._key, build, long=self.is_large, missing=MISSING)).info
         return info["name"], info["reason"]
 
     def opened(self, name: str) -> Index:
         """Return the index of this name, building it first where it is missing."""
         kind = INDEXES.get(name)
 
-        def build(directory: Path) -> Mapping[str, Any]:
-            self.progress(Step(f"Building the {name} index", 0, 0))
+        def build(directory: Path, progress: Progress) -> Mapping[str, Any]:
+            progress(Step(f"Building the {name} index", 0, 0))
             index = kind.build(self.vectors("train"), seed=self.seed)
-            index = index.calibrated(self.vectors("validation"), self.k_max, progress=self.progress)
+            index = index.calibrated(self.vectors("validation"), self.k_max, progress=progress)
             index.save(directory)
             return index.facts
 
-        entry = self.store.get_or_build("index", self._key_with(name), build, self.progress)
+        entry = self.runner.run(Task("index", self._key_with(name), build))
         return kind.load(entry.path, self.vectors("train"))
 
     def neighbors(self, name: str) -> Entry:
         """Return the neighbours of validation and test points that the index finds, and those of a sample."""
         kind = INDEXES.get(name)
 
-        def build(directory: Path) -> Mapping[str, Any]:
+        def build(directory: Path, progress: Progress) -> Mapping[str, Any]:
             index = self.opened(name)
             for part in ASKED:
-                found = index.search(self.vectors(part), self.k_max, progress=about(self.progress, part))
+                found = index.search(self.vectors(part), self.k_max, progress=about(progress, part))
                 _save(directory, part, found)
             if not kind.exact:
                 queries = self.vectors("test")
@@ -120,7 +112,8 @@ class Search:
                 save_array(directory, "sample_rows", rows)
             return index.facts
 
-        return self.store.get_or_build("neighbors", self._key_with(name), build, self.progress)
+        task = Task("neighbors", self._key_with(name), build, long=self.is_large, missing=MISSING)
+        return self.runner.run(task)
 
 
 def neighbors_of(entry: Entry, part: str) -> Neighbors:
@@ -135,11 +128,6 @@ def recall(index: str, entry: Entry, k: int) -> float:
     found = neighbors_of(entry, "test")
     rows = entry.array("sample_rows")
     return recall_at_k(Neighbors(found.distances[rows], found.indices[rows]), neighbors_of(entry, "sample"), k)
-
-
-def key_of(neighbors: Entry, version: int) -> dict[str, Any]:
-    """Return what something made with these neighbours depends on."""
-    return {"neighbors": neighbors.path.name, "version": version}
 
 
 def _save(directory: Path, name: str, found: Neighbors) -> None:

@@ -89,7 +89,7 @@ def backbone_of(spec: str, kind: str) -> tuple[Backbone, str | None]:
     if backbone.kind != kind:
         able = ", ".join(sorted(item.name for item in BACKBONES if item.kind == kind))
         raise InvalidParameterError(
-            f"backbone {spec!r} goes with {backbone.kind} data, but the dataset is {kind} data; choose another "
-            f"dataset, or one of: {able}"
+            f"backbone {spec!r} goes with data of kind {backbone.kind}, but the dataset is of kind {kind}; choose "
+            f"another dataset, or one of: {able}"
         )
     return backbone, argument

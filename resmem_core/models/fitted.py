@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from resmem_core.common.errors import InvalidParameterError, UnavailableError
-from resmem_core.common.progress import Progress, Step, about, silent
-from resmem_core.common.store import Store, digest_file, save_array
+from resmem_core.common.errors import InvalidParameterError
+from resmem_core.common.progress import Progress, Step, about
+from resmem_core.common.runner import Runner, Task
+from resmem_core.common.store import Entry, digest_file, save_array
 from resmem_core.common.types import FloatArray
 from resmem_core.data.base import IMAGE, PARTS
 from resmem_core.data.types import Dataset
 from resmem_core.models import backbone_of, shipped
 from resmem_core.models.linear_probe import LARGE, LinearProbe
-from resmem_core.models.types import Embedded, Recipe
+from resmem_core.models.types import Embedded, Recipe, Shape
 
 if TYPE_CHECKING:
+    import torch
+
     from resmem_core.common.row_writer import RowWriter
+    from resmem_core.models.batches import Batches
     from resmem_core.models.blocks import Network
 
 VERSION = 1  # of the steps below; raise it when one of them would give other numbers
-
-
-class NeedsPreparing(UnavailableError):
-    """Something that takes long is missing, such as weights, and the caller asked not to wait for it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,13 +58,13 @@ class BaseModel:
     identity: str
 
 
-def given(dataset: Dataset, store: Store, *, may_wait: bool = True, progress: Progress = silent) -> BaseModel:
+def given(dataset: Dataset, runner: Runner) -> BaseModel:
     """Return the model that a dataset brings along; a linear probe stands in for logits that are not given.
 
     Raises
     ------
     NeedsPreparing
-        If the probe is yet to be fitted, this takes long, and `may_wait` is False.
+        If the probe is yet to be fitted, this takes long, and the runner may not wait.
     DatasetError
         If it cannot be fitted: the training part has one class only.
     """
@@ -75,17 +75,20 @@ def given(dataset: Dataset, store: Store, *, may_wait: bool = True, progress: Pr
         parts = {part: Embedded(_there(getattr(dataset, part).logits), embeddings[part]) for part in PARTS}
         return BaseModel("given", None, None, {}, parts, dataset.fingerprint)
 
-    def build(directory: Path) -> None:
+    def build(directory: Path, progress: Progress) -> None:
         progress(Step("Fitting a linear probe", 0, 0))
         probe = LinearProbe(embeddings["train"], dataset.train.labels, dataset.n_classes)
         for part in PARTS:
             save_array(directory, part, probe.logits(embeddings[part]))
 
-    key = {"dataset": dataset.fingerprint, "version": VERSION}
-    large = embeddings["train"].size * dataset.n_classes >= LARGE
-    if large and not may_wait and store.find("probe", key) is None:
-        raise NeedsPreparing(f"the linear probe on {dataset.name!r} is not fitted yet")
-    entry = store.get_or_build("probe", key, build, progress)
+    task = Task(
+        "probe",
+        {"dataset": dataset.fingerprint, "version": VERSION},
+        build,
+        long=embeddings["train"].size * dataset.n_classes >= LARGE,
+        missing=f"the linear probe on {dataset.name!r} is not fitted yet",
+    )
+    entry = runner.run(task)
     parts = {part: Embedded(np.array(entry.array(part)), embeddings[part]) for part in PARTS}
     return BaseModel("trained here", None, None, {}, parts, entry.path.name)
 
@@ -95,24 +98,106 @@ def _there(array: FloatArray | None) -> FloatArray:
     return array
 
 
-class Training:
-    """One backbone on one dataset: finds or trains its weights, and embeds every part with them.
+@dataclass(eq=False, kw_only=True)
+class Fitting:
+    """A backbone on data of its kind, whichever that is: finds its weights in the store, or trains them.
 
-    Parameters
+    Attributes
     ----------
-    dataset : Dataset
-        With images.
-    backbone : str
-        A name, with its argument after a colon where it takes one.
+    spec : str
+        The backbone's name, with its argument after a colon where it takes one.
     seed : int
         Of the initial weights and of the order of training.
     epochs : int or None
         None: as the backbone's recipe says.
-    store : Store
     device : str
         "auto", or a torch device.
-    progress : callable
-        Told of every stage.
+    runner : Runner
+    backbone : Backbone
+    argument : str or None
+    """
+
+    spec: str
+    seed: int
+    epochs: int | None
+    device: str
+    runner: Runner
+
+    kind: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        self.backbone, self.argument = backbone_of(self.spec, self.kind)
+
+    @cached_property
+    def on(self) -> torch.device:
+        """The device."""
+        from resmem_core.models.training import choose_device
+
+        return choose_device(self.device)
+
+    def new_network(self, shape: Shape, n_classes: int) -> Network:
+        """Return an untrained network."""
+        from resmem_core.models.training import new_network
+
+        return new_network(self.backbone, shape, n_classes, self.seed, self.argument)
+
+    def recipe_for(self, n_train: int) -> Recipe | None:
+        """Return how it is trained on so many examples; None: not at all."""
+        recipe = self.backbone.recipe(n_train)
+        return recipe if recipe is None or self.epochs is None else replace(recipe, epochs=self.epochs)
+
+    def trained(
+        self,
+        kind: str,
+        key: Mapping[str, Any],
+        dataset: str,
+        recipe: Recipe,
+        begin: Callable[[], tuple[Network, Batches]],
+    ) -> Entry:
+        """Return the weights from the store, training first where they are missing.
+
+        Parameters
+        ----------
+        kind, key
+            As in `Task`.
+        dataset : str
+            What it is called.
+        recipe : Recipe
+        begin : callable
+            Returns the network and what its trained part learns from.
+        """
+
+        def build(directory: Path, progress: Progress) -> Mapping[str, Any]:
+            from resmem_core.models.training import save_weights, train, trained_part
+
+            network, data = begin()
+            checkpoint = self.runner.work_folder(task) / "checkpoint.safetensors"
+            history = train(
+                trained_part(network),
+                data,
+                recipe,
+                seed=self.seed,
+                device=self.on,
+                checkpoint=checkpoint,
+                progress=progress,
+            )
+            save_weights(network, directory / shipped.WEIGHTS)
+            checkpoint.unlink(missing_ok=True)
+            return {"losses": [round(loss, 4) for loss in history.losses], "seconds": round(history.seconds, 1)}
+
+        missing = f"there are no weights for {self.spec} on {dataset} (seed {self.seed}) yet"
+        task = Task(kind, key, build, long=True, missing=missing)
+        return self.runner.run(task)
+
+
+@dataclass(eq=False, kw_only=True)
+class ImageFitting(Fitting):
+    """A backbone on images: its weights, and what it says of every part with them.
+
+    Attributes
+    ----------
+    dataset : Dataset
+        With images.
 
     Raises
     ------
@@ -120,47 +205,35 @@ class Training:
         If the dataset has no images.
     """
 
-    def __init__(
-        self,
-        dataset: Dataset,
-        backbone: str,
-        *,
-        seed: int,
-        epochs: int | None,
-        store: Store,
-        device: str,
-        progress: Progress,
-    ) -> None:
-        self.dataset = dataset
-        self.spec = backbone
-        self.backbone, self.argument = backbone_of(backbone, IMAGE)
-        self.seed = seed
-        recipe = self.backbone.recipe(len(dataset.train))
-        assert recipe is not None  # every backbone of images has a head to be trained
-        self.recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
-        self.store = store
-        self.device = device
-        self.progress = progress
-        self.images = {part: _pixels(dataset, part) for part in PARTS}
+    dataset: Dataset
 
-    def base_model(self, *, may_wait: bool) -> BaseModel:
+    kind: ClassVar[str] = IMAGE
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        recipe = self.recipe_for(len(self.dataset.train))
+        assert recipe is not None  # every backbone of images has a head to be trained
+        self.recipe = recipe
+        self.images = {part: _pixels(self.dataset, part) for part in PARTS}
+
+    def base_model(self) -> BaseModel:
         """Return the model, taking weights and embeddings from where they are, or making them.
 
         Raises
         ------
         NeedsPreparing
-            If there are no weights and `may_wait` is False.
+            If there are no weights, and this may not wait for them.
         """
         from resmem_core.models.training import load_weights
 
-        origin, weights, facts = self._weights(may_wait)
+        origin, weights, facts = self._weights()
 
-        def build(directory: Path) -> None:
+        def build(directory: Path, progress: Progress) -> None:
             load_weights(self._network, weights)
-            self._embed(directory, self.store.work_folder("embeddings", key))
+            self._embed(directory, self.runner.work_folder(task), progress)
 
-        key = {**self._identity, "weights": digest_file(weights)}
-        entry = self.store.get_or_build("embeddings", key, build, self.progress)
+        task = Task("embeddings", {**self._identity, "weights": digest_file(weights)}, build)
+        entry = self.runner.run(task)
         parts = {
             part: Embedded(np.array(entry.array(f"{part}_logits")), entry.array(f"{part}_embeddings")) for part in PARTS
         }
@@ -172,64 +245,40 @@ class Training:
 
     @cached_property
     def _network(self) -> Network:
-        from resmem_core.models.training import new_network
+        return self.new_network(self.images["train"].shape[1:], self.dataset.n_classes)
 
-        shape = self.images["train"].shape[1:]
-        return new_network(self.backbone, shape, self.dataset.n_classes, self.seed, self.argument)
-
-    @cached_property
-    def _on(self) -> Any:
-        from resmem_core.models.training import choose_device
-
-        return choose_device(self.device)
-
-    def _weights(self, may_wait: bool) -> tuple[str, Path, Mapping[str, Any]]:
+    def _weights(self) -> tuple[str, Path, Mapping[str, Any]]:
         """Return where the weights come from, their file, and what is known of them."""
         found = shipped.find_shipped(self.dataset, self.spec, self.recipe, self.seed)
         if found is not None:
             return "shipped", found.weights, found.manifest
         key = {**self._identity, "recipe": dict(self.recipe.as_dict()), "seed": self.seed}
-        if not may_wait and self.store.find("weights", key) is None:
-            raise NeedsPreparing(f"there are no weights for {self.spec} on {self.dataset.name} (seed {self.seed}) yet")
-        checkpoint = self.store.work_folder("weights", key) / "checkpoint.safetensors"
-        entry = self.store.get_or_build("weights", key, lambda folder: self._train(folder, checkpoint), self.progress)
+        entry = self.trained("weights", key, self.dataset.name, self.recipe, self._begin)
         return "trained here", entry.path / shipped.WEIGHTS, entry.info
 
-    def _train(self, directory: Path, checkpoint: Path) -> Mapping[str, Any]:
+    def _begin(self) -> tuple[Network, Batches]:
         from resmem_core.models.example_batches import ExampleBatches
-        from resmem_core.models.training import save_weights, train
 
-        frozen = self.backbone.frozen
-        history = train(
-            self._network.head if frozen else self._network,
-            ExampleBatches.of(self._features("train") if frozen else self.images["train"], self.dataset.train.labels),
-            self.recipe,
-            seed=self.seed,
-            device=self._on,
-            checkpoint=checkpoint,
-            progress=self.progress,
-        )
-        save_weights(self._network, directory / shipped.WEIGHTS)
-        checkpoint.unlink(missing_ok=True)
-        return {"losses": [round(loss, 4) for loss in history.losses], "seconds": round(history.seconds, 1)}
+        inputs = self._features("train") if self.backbone.frozen else self.images["train"]
+        return self._network, ExampleBatches.of(inputs, self.dataset.train.labels)
 
     def _features(self, part: str) -> np.ndarray:
         """Return what a frozen trunk says of a part, memory-mapped; it is slow, and the same for every head."""
 
-        def build(directory: Path) -> None:
-            self._writer(directory / "features.npy", part, self.store.work_folder("features", key)).finish()
+        def build(directory: Path, progress: Progress) -> None:
+            self._writer(directory / "features.npy", part, self.runner.work_folder(task), progress).finish()
 
-        key = {**self._identity, "part": part}
-        return self.store.get_or_build("features", key, build, self.progress).array("features")
+        task = Task("features", {**self._identity, "part": part}, build)
+        return self.runner.run(task).array("features")
 
-    def _writer(self, file: Path, part: str, work: Path) -> RowWriter:
+    def _writer(self, file: Path, part: str, work: Path, progress: Progress) -> RowWriter:
         """Return what has written the embeddings of a part, and gives the file its name when it is to `finish`."""
         from resmem_core.models.embedding import write_features
 
-        told = about(self.progress, part)
-        return write_features(self._network, self.images[part], file, work=work, device=self._on, progress=told)
+        told = about(progress, part)
+        return write_features(self._network, self.images[part], file, work=work, device=self.on, progress=told)
 
-    def _embed(self, directory: Path, work: Path) -> None:
+    def _embed(self, directory: Path, work: Path, progress: Progress) -> None:
         """Write embeddings and logits of every part; what a stopped call has written is gone on with."""
         from resmem_core.models.embedding import logits_of
 
@@ -238,11 +287,11 @@ class Training:
             for part in PARTS:
                 save_array(directory, f"{part}_embeddings", self._features(part))
         else:  # none is finished before all are whole: what lies in `directory` is lost when a later part is stopped
-            for writer in [self._writer(file, part, work) for part, file in files.items()]:
+            for writer in [self._writer(file, part, work, progress) for part, file in files.items()]:
                 writer.finish()
         for part, file in files.items():
             z = np.load(file, mmap_mode="r")
-            save_array(directory, f"{part}_logits", logits_of(self._network.head, z, device=self._on))
+            save_array(directory, f"{part}_logits", logits_of(self._network.head, z, device=self.on))
 
 
 def _pixels(dataset: Dataset, part: str) -> np.ndarray:

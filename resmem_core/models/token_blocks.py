@@ -214,6 +214,18 @@ class RecurrentLayer(nn.Module):
         return self.unit(x)[0]
 
 
+class LastStates(nn.Module):
+    """A model of `transformers` without its output layer, ids (B, L) -> last hidden states (B, L, D)."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Return the states."""
+        return self.model(input_ids=ids, use_cache=False).last_hidden_state
+
+
 def transformer(n_classes: int, dimension: int, layers: int, heads: int, length: int) -> LanguageNetwork:
     """Return a decoder-only Transformer with its head tied to the token embedding, freshly initialised.
 

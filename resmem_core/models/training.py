@@ -191,7 +191,7 @@ def save_weights(network: nn.Module, path: Path) -> None:
     from safetensors.torch import save
 
     try:
-        path.write_bytes(save(portable_state(_trained_part(network))))
+        path.write_bytes(save(portable_state(trained_part(network))))
     except OSError as error:
         raise StoreError(f"could not write {path}: {error.strerror or error}; free some space there") from error
 
@@ -211,7 +211,7 @@ def load_weights(network: nn.Module, path: Path) -> None:
         found = load(path.read_bytes())
     except (OSError, SafetensorError) as error:
         raise StoreError(f"could not read weights from {path}: {error}; remove it and train again") from error
-    part = _trained_part(network)
+    part = trained_part(network)
     expected = part.state_dict()
     differences = [
         f"{name} is {_shape(found.get(name))} instead of {_shape(expected.get(name))}"
@@ -227,7 +227,8 @@ def load_weights(network: nn.Module, path: Path) -> None:
     part.load_state_dict(found)
 
 
-def _trained_part(network: nn.Module) -> nn.Module:
+def trained_part(network: nn.Module) -> nn.Module:
+    """Return what of a network is trained, and saved: of one with a frozen trunk the head."""
     return network.head if isinstance(network, Network) and network.frozen else network
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from resmem_core.analysis.longtail import Axis, Judged
+from resmem_core.analysis.judged import Judged
+from resmem_core.analysis.longtail import Axis
 from resmem_core.analysis.longtail_summary import Band, Summary, class_groups
 from resmem_core.plots.common import COLORS, NAMES, figure, plain
 

@@ -323,12 +323,7 @@ def _mark(projection: Projection, part: str, row: int, name: str, symbol: str, k
             "meta": part,
             "name": name,
             "hovertemplate": f"{name}<extra></extra>",
-            "marker": {
-                "color": SELECTED,
-                "symbol": symbol,
-                "size": 17,
-                "line": {"color": SELECTED, "width": 2},
-            },
+            "marker": {"color": SELECTED, "symbol": symbol, "size": 17, "line": {"color": SELECTED, "width": 2}},
         }
     ]
 

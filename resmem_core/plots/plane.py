@@ -12,7 +12,8 @@ from resmem_core.memory.explain import Explanation
 from resmem_core.plots.common import figure
 from resmem_core.plots.map import SELECTED
 from resmem_core.teaching.plane import EXTENT, Place
-from resmem_core.teaching.playground import Points, View
+from resmem_core.teaching.plane_base import Points
+from resmem_core.teaching.playground import View
 from resmem_core.teaching.raster import level_lines
 
 if TYPE_CHECKING:

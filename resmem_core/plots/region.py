@@ -126,10 +126,7 @@ class ClassCount(NamedTuple):
 
 
 def class_counts(
-    rows: Mapping[str, IntArray],
-    labels: Mapping[str, IntArray],
-    outcome: NDArray[np.str_],
-    class_names: Sequence[str],
+    rows: Mapping[str, IntArray], labels: Mapping[str, IntArray], outcome: NDArray[np.str_], class_names: Sequence[str]
 ) -> list[ClassCount]:
     """Count the classes among some points, those with most points first; absent ones are left out.
 

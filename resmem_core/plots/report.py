@@ -13,6 +13,7 @@ import numpy as np
 
 from resmem_core import __version__
 from resmem_core.analysis.grid import grid_of
+from resmem_core.common.runner import NeedsPreparing
 from resmem_core.common.types import NLL_FLOOR
 from resmem_core.data.pictures import data_url
 from resmem_core.data.uploads import shown_name
@@ -29,7 +30,6 @@ from resmem_core.evaluation.tuning import Tuned, ks_to_try
 from resmem_core.experiment.prepare import Experiment
 from resmem_core.memory.explain import Explanation
 from resmem_core.memory.types import Params
-from resmem_core.models.fitted import NeedsPreparing
 from resmem_core.plots.accuracy import accuracy_by_k as drawn_by_k
 from resmem_core.plots.accuracy import method_accuracies
 from resmem_core.plots.classes import class_gains, confusion_change
@@ -143,7 +143,7 @@ def report_figures(experiment: Experiment, evaluation: Evaluation) -> list[Shown
         ),
     ]
     with suppress(NeedsPreparing):
-        grids = grid_of(experiment, may_wait=False)
+        grids = grid_of(experiment.without_waiting())
         at = grids.nearest(params)[0]
         grid = Shown(
             grid_map(grids, "validation", params, [at]),

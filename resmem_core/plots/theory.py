@@ -10,7 +10,7 @@ import numpy as np
 from resmem_core.common.types import FloatArray
 from resmem_core.plots.common import COLORS, NAMES, WHISKERS, figure
 from resmem_core.teaching.ball import squared_gap, squared_gap_limit, variance
-from resmem_core.teaching.theory import Risks, estimates
+from resmem_core.teaching.risks import Risks, estimates
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

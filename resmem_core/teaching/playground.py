@@ -9,8 +9,8 @@ import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,14 +18,15 @@ from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.forms import Form, between, flag, one_of, positive, setting, whole
 from resmem_core.common.progress import Progress, silent
 from resmem_core.common.threads import n_workers
-from resmem_core.common.types import FloatArray, IntArray
+from resmem_core.common.types import FloatArray
 from resmem_core.evaluation.evaluate import Evaluation, evaluate
 from resmem_core.evaluation.metrics import GroupResult
 from resmem_core.memory.explain import Explanation, explain
 from resmem_core.memory.residuals import neighbor_weights, residuals, resmem_scores, weighted_rows
 from resmem_core.memory.types import Memory, Neighbors, Params, Queries
 from resmem_core.teaching.lessons import LESSONS
-from resmem_core.teaching.plane import DATA, EXTENT, MOST, Place, PlaneSample, plane_sample
+from resmem_core.teaching.plane import DATA, MOST, Place
+from resmem_core.teaching.plane_base import HIDDEN, LINEAR, NETWORK, PICTURE, PLANE, Base, Points, Scene, estimator_of
 from resmem_core.teaching.plane_edits import NONE, PlaneEdits
 from resmem_core.teaching.raster import memory_field
 
@@ -33,10 +34,6 @@ if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
 CLASS_NAMES = ("0", "1")
-LINEAR, NETWORK, PICTURE = "linear", "network", "picture-"
-PLANE, HIDDEN = "plane", "hidden"
-SIDE = 200  # places a side of the surface
-COARSE = 60  # where a place costs more: seen by a network of pictures, or searched among hidden layers
 K_MOST = 100
 CLICKS: Mapping[str, str] = {
     "ask": "asks who votes there",
@@ -60,10 +57,9 @@ def picture_backbones() -> list[str]:
 
 def base_name(text: str) -> str:
     """Read the name of a base model."""
-    names = (LINEAR, NETWORK)
-    if text in names:
+    if text in (LINEAR, NETWORK):  # without a look at the others
         return text
-    return one_of((*names, *picture_backbones()))(text)
+    return one_of((LINEAR, NETWORK, *picture_backbones()))(text)
 
 
 def place(text: str) -> str:
@@ -86,21 +82,6 @@ def hidden_controls(text: str) -> str:
             f"{text!r} must be {NONE}, all, or one or more, with commas, of: {', '.join(CONTROLS)}"
         )
     return ",".join(name for name in CONTROLS if name in names)
-
-
-@dataclass(frozen=True)
-class Scene:
-    """What a base model is trained on, and how; with the same scene nothing is trained anew."""
-
-    data: str
-    n: int
-    noise: float
-    label_noise: float
-    imbalance: float
-    seed: int
-    base: str
-    space: str
-    edits: str
 
 
 @dataclass(frozen=True)
@@ -191,125 +172,10 @@ class Playground(Form):
         if self.click == "ask":
             return replace(self, at=str(where))
         if self.click == "remove":
-            kept = _edited(self._train(), self.by_hand)
+            kept = Points.of(self.scene.sample()[0], self.by_hand)
             nearest = int(((kept.X - [where.x, where.y]) ** 2).sum(axis=1).argmin())
             return replace(self, edits=str(self.by_hand.remove(kept.names[nearest])))
         return replace(self, edits=str(self.by_hand.add(where, int(self.click[-1]))))
-
-    def _train(self) -> PlaneSample:
-        return _sample(self.scene)[0]
-
-
-@dataclass(frozen=True, eq=False)
-class Points:
-    """Labelled points that are in memory or trained on.
-
-    Attributes
-    ----------
-    X : ndarray, shape (N, 2)
-    y : ndarray of int64, shape (N,)
-    flipped, added : ndarray of bool, shape (N,)
-        Whose label is wrong; which were added by hand.
-    names : tuple of str, length N
-        The step of `PlaneEdits` that removes each.
-    """
-
-    X: FloatArray
-    y: IntArray
-    flipped: np.ndarray
-    added: np.ndarray
-    names: tuple[str, ...]
-
-
-def _sample(scene: Scene) -> tuple[PlaneSample, PlaneSample]:
-    return plane_sample(
-        scene.data,
-        scene.n,
-        noise=scene.noise,
-        label_noise=scene.label_noise,
-        imbalance=scene.imbalance,
-        seed=scene.seed,
-    )
-
-
-def _edited(train: PlaneSample, by_hand: PlaneEdits) -> Points:
-    kept = np.setdiff1d(np.arange(len(train)), by_hand.removed)
-    places = np.array([(at.x, at.y) for at, _ in by_hand.added.values()]).reshape(-1, 2)
-    labels = np.array([label for _, label in by_hand.added.values()], dtype=np.int64)
-    return Points(
-        X=np.vstack([train.X[kept], places]),
-        y=np.concatenate([train.y[kept], labels]),
-        flipped=np.concatenate([(train.y != train.clean)[kept], np.zeros(len(labels), bool)]),
-        added=np.arange(len(kept) + len(labels)) >= len(kept),
-        names=(*(f"x{row}" for row in kept), *by_hand.added),
-    )
-
-
-def estimator_of(base: str, seed: int, progress: Progress = silent) -> Any:
-    """Return a base model, not fitted, in scikit-learn's grammar."""
-    if base == LINEAR:
-        from sklearn.linear_model import LogisticRegression
-
-        return LogisticRegression()
-    if base == NETWORK:
-        from sklearn.neural_network import MLPClassifier
-
-        return MLPClassifier((10,), activation="tanh", solver="lbfgs", alpha=0.01, max_iter=60, random_state=seed)
-    from resmem_core.teaching.dots import PictureClassifier
-
-    return PictureClassifier(base.removeprefix(PICTURE), seed=seed, progress=progress)
-
-
-@dataclass(frozen=True, eq=False)
-class Base:
-    """A fitted base model, and what it says of the surface and of the test points.
-
-    Attributes
-    ----------
-    scene : Scene
-    estimator : classifier
-    train, test : PlaneSample
-    axis : ndarray, shape (S,)
-        Coordinates of the surface, the same along both axes.
-    surface : ndarray, shape (S * S, 2)
-        Logits; rows go with y first.
-    test_logits : ndarray, shape (M, 2)
-    """
-
-    scene: Scene
-    estimator: Any
-    train: PlaneSample
-    test: PlaneSample
-    axis: FloatArray
-    surface: FloatArray
-    test_logits: FloatArray
-
-    @property
-    def coarse(self) -> bool:
-        """Whether the surface has fewer places than usual."""
-        return len(self.axis) < SIDE
-
-    def logits(self, X: FloatArray) -> FloatArray:
-        """Return the logarithm of the probabilities, as `ResMemClassifier` takes it, (M, 2) -> (M, 2)."""
-        p = self.estimator.predict_proba(X)
-        return np.log(np.maximum(p, np.finfo(p.dtype).tiny))
-
-    def embed(self, X: FloatArray) -> FloatArray:
-        """Return where distances are taken, (M, 2) -> (M, D)."""
-        if self.scene.space == PLANE:
-            return X
-        from resmem_core.teaching.hidden import hidden_layer
-
-        return hidden_layer(self.estimator, X)
-
-    @cached_property
-    def embedded_surface(self) -> FloatArray:
-        """The surface where distances are taken, (S * S, D)."""
-        return self.embed(_grid(self.axis))
-
-
-def _grid(axis: FloatArray) -> FloatArray:
-    return np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
 
 
 @cache
@@ -331,8 +197,8 @@ def fit_base(scene: Scene, progress: Progress = silent) -> Base:
     """
     from sklearn.exceptions import ConvergenceWarning
 
-    train, test = _sample(scene)
-    points = _edited(train, PlaneEdits.parse(scene.edits))
+    train, test = scene.sample()
+    points = Points.of(train, PlaneEdits.parse(scene.edits))
     if len(np.unique(points.y)) < 2:
         raise InvalidParameterError(
             f"all {len(points.y)} training points are of class {points.y[0]}: a base model needs both; add one of the "
@@ -343,12 +209,7 @@ def fit_base(scene: Scene, progress: Progress = silent) -> Base:
     with warnings.catch_warnings(), nullcontext() if scene.base.startswith(PICTURE) else _threads().limit(limits=1):
         warnings.simplefilter("ignore", ConvergenceWarning)  # stopped early on purpose
         estimator.fit(points.X, points.y)
-    coarse = scene.space != PLANE or scene.base.startswith(PICTURE)
-    side = COARSE if coarse else SIDE
-    axis = (np.arange(side) + 0.5) / side * 2 * EXTENT - EXTENT
-    none = np.empty((0, 2))
-    base = Base(scene, estimator, train, test, axis, none, none)
-    return replace(base, surface=base.logits(_grid(axis)), test_logits=base.logits(test.X))
+    return Base(scene, estimator, train, test)
 
 
 @dataclass(frozen=True, eq=False)
@@ -397,7 +258,7 @@ class _Remembered:
 
     @classmethod
     def of(cls, form: Playground, base: Base) -> _Remembered:
-        points = _edited(base.train, form.by_hand)
+        points = Points.of(base.train, form.by_hand)
         k = min(form.k, len(points.y))
         memory = Memory(base.logits(points.X), points.y)
         return cls(points, memory, base.embed(points.X), replace(form.params, k=k))

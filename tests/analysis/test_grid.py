@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from resmem_core.analysis import grid as module
 from resmem_core.analysis.grid import AXES, SPLITS, Grids, grid_of, one_step_away
 from resmem_core.common.errors import Cancelled, InvalidParameterError
+from resmem_core.common.runner import NeedsPreparing
 from resmem_core.common.store import Store
 from resmem_core.evaluation.tuning import KS, STEPS, best_cell, standard_error
 from resmem_core.experiment.config import ExperimentConfig
@@ -21,7 +22,6 @@ from resmem_core.memory.edits import Edits
 from resmem_core.memory.grid import Grid, Sweep
 from resmem_core.memory.residuals import resmem_scores
 from resmem_core.memory.types import Params
-from resmem_core.models.fitted import NeedsPreparing
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +81,10 @@ def test_it_is_the_grid_that_tuning_begins_with(small, grids):
 
 
 def test_kept(small, grids, monkeypatch):
+    with pytest.raises(InvalidParameterError, match="'train' must be one of: validation, test"):
+        grids.on("train")
     monkeypatch.setattr(module, "coarse_sweep", None)
-    again = grid_of(small, may_wait=False)
+    again = grid_of(small.without_waiting())
     for split in SPLITS:
         np.testing.assert_array_equal(again.on(split).right, grids.on(split).right)
         np.testing.assert_array_equal(again.on(split).fixed, grids.on(split).fixed)
@@ -99,7 +101,7 @@ def test_what_takes_long_is_refused_and_reported_and_can_be_cancelled(small, mon
     monkeypatch.setattr(dense_sweep, "LARGE", 1)
     other = small.edited(Edits(forgotten=(3,)))
     with pytest.raises(NeedsPreparing):
-        grid_of(other, may_wait=False)
+        grid_of(other.without_waiting())
     steps = []
 
     def stop(step):
@@ -111,7 +113,7 @@ def test_what_takes_long_is_refused_and_reported_and_can_be_cancelled(small, mon
         grid_of(other, progress=stop)
     assert any("(validation)" in step.stage and step.done == step.total == 70 for step in steps)
     with pytest.raises(NeedsPreparing):  # nothing half-done is left
-        grid_of(other, may_wait=False)
+        grid_of(other.without_waiting())
 
 
 @effort(deadline=None, max_examples=60)
@@ -173,8 +175,3 @@ def test_table(grids):
         for split in SPLITS:
             for quantity in ("accuracy", "fixed", "broken"):
                 assert row[f"{split}_{quantity}"] == getattr(grids.on(split), quantity)[cell]
-
-
-def test_no_such_split(grids):
-    with pytest.raises(InvalidParameterError, match="'train' must be one of: validation, test"):
-        grids.on("train")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from resmem_core.analysis import index_lab as module
 from resmem_core.analysis.index_lab import REPEATS, Lab, Point, lab_of, measure
 from resmem_core.common.errors import Cancelled, InvalidParameterError
+from resmem_core.common.runner import NeedsPreparing
 from resmem_core.common.store import Store
 from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.prepare import prepare
@@ -20,7 +21,6 @@ from resmem_core.memory.indexes import INDEXES
 from resmem_core.memory.indexes.annoy_forest import AnnoyForest
 from resmem_core.memory.indexes.exact import ExactIndex
 from resmem_core.memory.types import Params
-from resmem_core.models.fitted import NeedsPreparing
 
 WAYS = 2 + len(AnnoyForest.build_options) * len(AnnoyForest.efforts)
 
@@ -113,15 +113,8 @@ def lab(*others, current=False):
 @given(st.lists(st.tuples(st.integers(1, 9), st.sampled_from([0.1, 0.5, 0.96, 1.0])), max_size=12))
 def test_the_front_holds_what_nothing_else_beats(drawn):
     found = lab(*(point(50.0 * speed, recall) for speed, recall in drawn))
-    best = {
-        (p.queries_per_second, p.recall)
-        for p in found.points
-        if not any(
-            (q.queries_per_second >= p.queries_per_second and q.recall > p.recall)
-            or (q.queries_per_second > p.queries_per_second and q.recall >= p.recall)
-            for q in found.points
-        )
-    }
+    both = {(p.queries_per_second, p.recall) for p in found.points}
+    best = {p for p in both if not any(q != p and q[0] >= p[0] and q[1] >= p[1] for q in both)}
     front = [(p.queries_per_second, p.recall) for p in found.front]
     assert set(front) == best
     assert front == sorted(best, reverse=True)
@@ -181,7 +174,7 @@ def test_accuracy_is_that_of_the_experiment_and_needs_no_second_measurement(smal
     exact, small = small
     params = Params(5, 1.0, 1.5)
     with pytest.raises(NeedsPreparing):
-        lab_of(small, params, may_wait=False)
+        lab_of(small.without_waiting(), params)
     found = lab_of(small, params)
     assert (found.n, found.n_memory, len(found.points)) == (60, 300, WAYS)
     assert (found.current.index, found.current.usual) == ("annoy", True)
@@ -194,10 +187,10 @@ def test_accuracy_is_that_of_the_experiment_and_needs_no_second_measurement(smal
 
     monkeypatch.setattr(module, "measure", None)
     other = Params(5, 0.2, 0.7)
-    again = lab_of(small, other, may_wait=False)
+    again = lab_of(small.without_waiting(), other)
     assert again.exact.accuracy == exact.evaluate(other).accuracy["resmem"]
     assert again.measured == found.measured
     with pytest.raises(NeedsPreparing):
-        lab_of(small, Params(6, 1.0), may_wait=False)
+        lab_of(small.without_waiting(), Params(6, 1.0))
     with pytest.raises(InvalidParameterError, match="k=301"):
         lab_of(small, Params(301, 1.0))

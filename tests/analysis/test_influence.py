@@ -25,6 +25,13 @@ def judged(arrays, params):
     return evaluate(arrays.memory, arrays.test, params, NAMES)
 
 
+@pytest.fixture
+def credit(experiment_arrays):
+    """Return the evaluation at `PARAMS` and the credit for it."""
+    result = judged(experiment_arrays, PARAMS)
+    return result, influence(experiment_arrays.memory, experiment_arrays.test, PARAMS, result.predictions)
+
+
 def reference(arrays, params, result):
     """Add up, query by query, what `explain` says; the queries decided by rounding are returned as well."""
     n = len(arrays.memory)
@@ -69,19 +76,20 @@ def test_residual_is_half_the_l1_norm(experiment_arrays, temperature):
     np.testing.assert_allclose(found.residual, np.abs(table).sum(axis=1) / 2, atol=1e-12)
 
 
-def test_blocks_change_nothing(experiment_arrays, monkeypatch):
-    predictions = judged(experiment_arrays, PARAMS).predictions
-    whole = influence(experiment_arrays.memory, experiment_arrays.test, PARAMS, predictions)
+def test_blocks_change_nothing(experiment_arrays, credit, monkeypatch):
+    result, whole = credit
     monkeypatch.setattr(module, "BLOCK", 50)
-    parts = influence(experiment_arrays.memory, experiment_arrays.test, PARAMS, predictions)
+    parts = influence(experiment_arrays.memory, experiment_arrays.test, PARAMS, result.predictions)
     for name in ("fixed", "broken", "uses", "support", "residual"):
         np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), atol=1e-12)
 
 
-def test_the_most_helpful_and_the_most_harmful(experiment_arrays):
-    found = influence(
-        experiment_arrays.memory, experiment_arrays.test, PARAMS, judged(experiment_arrays, PARAMS).predictions
-    )
+def test_the_most_helpful_and_the_most_harmful_and_half_is_the_fewest_points(credit):
+    result, found = credit
+    for outcome, credits, total in (("fixed", found.fixed, result.fixed), ("broken", found.broken, result.broken)):
+        n, greatest = found.half(outcome), sorted(credits, reverse=True)
+        assert sum(greatest[:n]) >= total / 2 - 1e-9
+        assert sum(greatest[: n - 1]) < total / 2
     helpful, harmful = found.helpful(10), found.harmful(10)
     assert len(helpful) == 10
     assert found.net[helpful].tolist() == sorted(found.net, reverse=True)[:10]
@@ -135,13 +143,10 @@ def test_touched_are_the_parts_of_a_points_sums(experiment_arrays, point):
     assert not found.where("both right").shares.any()
 
 
-@pytest.mark.parametrize("point", [-1, 300])
-def test_no_such_point(experiment_arrays, point):
-    with pytest.raises(InvalidParameterError, match=f"point={point} must be a memory point, from 0 to 299"):
-        touched(experiment_arrays.memory, experiment_arrays.test, PARAMS, {}, point)
-
-
-def test_more_neighbours_than_found(experiment_arrays):
+def test_no_such_point_and_more_neighbours_than_found(experiment_arrays):
+    for point in (-1, 300):
+        with pytest.raises(InvalidParameterError, match=f"point={point} must be a memory point, from 0 to 299"):
+            touched(experiment_arrays.memory, experiment_arrays.test, PARAMS, {}, point)
     with pytest.raises(InvalidParameterError, match="k=41"):
         influence(experiment_arrays.memory, experiment_arrays.test, Params(41, 0.5), {})
 
@@ -160,12 +165,3 @@ def test_the_table_has_a_row_for_each_point_and_names_its_edits(tmp_path):
     assert table["uses"][3] == table["net"][3] == 0
     assert "shapley" not in table
     assert memory_table(edited, found, found.support)["shapley"].tolist() == found.support.tolist()
-
-
-def test_half_is_the_fewest_points(experiment_arrays):
-    result = judged(experiment_arrays, PARAMS)
-    found = influence(experiment_arrays.memory, experiment_arrays.test, PARAMS, result.predictions)
-    for outcome, credit, total in (("fixed", found.fixed, result.fixed), ("broken", found.broken, result.broken)):
-        n, greatest = found.half(outcome), sorted(credit, reverse=True)
-        assert sum(greatest[:n]) >= total / 2 - 1e-9
-        assert sum(greatest[: n - 1]) < total / 2

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resmem_core.analysis import longtail
+from resmem_core.analysis import judged
 from resmem_core.analysis.longtail import AXES, CleanData, Plan, found, judge_all, planned, read_values, written
 from resmem_core.common.errors import Cancelled, InvalidParameterError
 from resmem_core.common.progress import silent
@@ -143,7 +143,7 @@ class TestJudging:
             assert sum(c.n_train for c in point.judged.classes) == 60 * (1 - point.value)
 
     def test_they_are_read_without_opening_anything(self, points, plan, store, monkeypatch):
-        monkeypatch.setattr(longtail, "load_dataset", None)
+        monkeypatch.setattr(judged, "load_dataset", None)
         assert found(plan, DATA, store) == points
         assert judge_all(plan, DATA, None, store=store, progress=silent) == points
 

@@ -47,6 +47,8 @@ def test_planted_ones_are_found_nearest_first():
     assert near.distances.tolist() == pytest.approx([0, 0.2])
     assert near.exact.tolist() == [True, False]
     assert near.pixel_difference is None
+    assert near.everything.gain == pytest.approx(result.delta)
+    assert near.everything.gain_ci95 == result.delta_ci95
     assert near.labels.tolist() == queries.labels[[3, 1]].tolist()
     assert near.memory_labels.tolist() == memory.labels[near.ids].tolist()
     assert near.same_label.tolist() == (near.labels == near.memory_labels).tolist()
@@ -74,22 +76,13 @@ def test_all_points_are_among_or_without(steps, fraction, seed):
         assert group.resmem == pytest.approx((result.predictions["resmem"] == queries.labels)[rows].mean())
 
 
-def test_all_points_have_the_evaluations_gain():
-    memory, queries, result = experiment(DISTANCES)
-    near = near_duplicates(memory, queries, result)
-    assert near.everything.gain == pytest.approx(result.delta)
-    assert near.everything.gain_ci95 == result.delta_ci95
-
-
-def test_at_0_only_exact_copies_count():
-    near = near_duplicates(*experiment(DISTANCES), fraction=0)
-    assert near.points.tolist() == [3]
+@pytest.mark.parametrize(
+    ("distances", "fraction", "copies"), [(DISTANCES, 0, [3]), ([0, 0, 0, 0.5, 0.7], 1, [0, 1, 2])]
+)
+def test_at_0_or_where_most_have_a_copy_only_exact_copies_count(distances, fraction, copies):
+    near = near_duplicates(*experiment(distances), fraction=fraction)
+    assert (near.threshold, near.points.tolist()) == (0, copies)
     assert near.exact.all()
-
-
-def test_where_most_have_a_copy_only_copies_count():
-    near = near_duplicates(*experiment(np.array([0, 0, 0, 0.5, 0.7])), fraction=1)
-    assert (near.threshold, near.points.tolist()) == (0, [0, 1, 2])
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -113,12 +106,6 @@ def test_pixels_are_compared(channels, monkeypatch):
     }
 
 
-def test_examples_without_images():
-    memory, queries, result = experiment(DISTANCES)
-    near = near_duplicates(memory, queries, result, train=Examples(memory.labels), test=Examples(queries.labels))
-    assert near.pixel_difference is None
-
-
 @pytest.mark.parametrize("fraction", [-0.1, 1.1, np.nan, "half", True])
 def test_no_fraction(fraction):
     with pytest.raises(InvalidParameterError, match="fraction="):
@@ -129,9 +116,8 @@ def test_no_fraction(fraction):
 def test_as_json(with_images):
     rng = np.random.default_rng(0)
     memory, queries, result = experiment(DISTANCES)
-    seen = {}
-    if with_images:
-        seen = {"train": Examples(memory.labels, images(rng, 50)), "test": Examples(queries.labels, images(rng, 9))}
+    train, test = (images(rng, n) if with_images else None for n in (50, 9))
+    seen = {"train": Examples(memory.labels, train), "test": Examples(queries.labels, test)}
     near = near_duplicates(memory, queries, result, **seen)
     told = json.loads(json.dumps(near.as_dict(NAMES), allow_nan=False))
     assert (told["n"], told["n_exact"]) == (2, 1)

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from resmem_core.analysis import projection as module
 from resmem_core.analysis.projection import METHODS, Projection, pca, principal_components, project, sample, tsne
 from resmem_core.common.errors import Cancelled, InvalidParameterError
+from resmem_core.common.runner import NeedsPreparing
 from resmem_core.common.store import Store
 from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.edits import Edits
-from resmem_core.models.fitted import NeedsPreparing
 
 
 @pytest.fixture
@@ -108,12 +108,9 @@ def test_tsne_of_many_dimensions_and_of_a_sample(quick):
     assert neighbours_of_the_same_cluster(some, {part: which[part][kept] for part, kept in placed.items()}) == 1
 
 
-def test_tsne_of_equal_points_stays_finite(quick):
+def test_tsne_of_equal_points_stays_finite_and_of_too_few_is_refused(quick):
     same = {part: np.ones((15, 1), np.float32) for part in ("train", "validation", "test")}
     assert all(np.isfinite(places).all() for places in tsne(same).points.values())
-
-
-def test_tsne_of_too_few_points_is_refused():
     with pytest.raises(InvalidParameterError, match="t-SNE of 9 points"):
         tsne({"train": np.zeros((9, 2), np.float32)})
 
@@ -128,27 +125,24 @@ def test_tsne_can_be_cancelled_and_leaves_nothing_behind(quick):
     with pytest.raises(Cancelled):
         project(experiment, "tsne", progress=cancel)
     with pytest.raises(NeedsPreparing):
-        project(experiment, "tsne", may_wait=False)
+        project(experiment.without_waiting(), "tsne")
     assert not Store().clear("projection")
 
 
 def test_a_map_is_made_once_whatever_the_index_and_the_edits():
     config = ExperimentConfig()
     experiment = prepare(config)
-    found = project(experiment, "pca", may_wait=False)
+    found = project(experiment.without_waiting(), "pca")
     for same in (prepare(replace(config, index="annoy")), experiment.edited(Edits((1, 2)))):
         assert project(same, "pca").facts == found.facts
     project(prepare(replace(config, normalize=True)), "pca")
     assert len([entry for entry in Store().entries() if entry.kind == "projection"]) == 2
+    assert list(METHODS) == ["pca", "tsne"]
+    with pytest.raises(InvalidParameterError, match="choose one of: pca, tsne"):
+        project(experiment, "umap")
     np.testing.assert_array_equal(
         found.points["test"], pca({p: experiment.embeddings(p) for p in found.points}).points["test"]
     )
-
-
-def test_an_unknown_method_is_refused():
-    with pytest.raises(InvalidParameterError, match="choose one of: pca, tsne"):
-        project(prepare(ExperimentConfig()), "umap")
-    assert list(METHODS) == ["pca", "tsne"]
 
 
 def test_the_table_has_a_row_for_every_point_placed():

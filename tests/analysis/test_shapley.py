@@ -2,6 +2,7 @@
 
 import itertools
 from math import comb
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -12,12 +13,12 @@ from hypothesis.extra.numpy import arrays
 from resmem_core.analysis import shapley as module
 from resmem_core.analysis.shapley import shapley_of, shapley_values
 from resmem_core.common.errors import Cancelled, InvalidParameterError
+from resmem_core.common.runner import NeedsPreparing
 from resmem_core.common.store import Store
 from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.edits import Edits
 from resmem_core.memory.indexes.exact import ExactIndex
-from resmem_core.models.fitted import NeedsPreparing
 
 
 def utility(some, points, labels, test_point, test_label, k):
@@ -71,7 +72,7 @@ def test_values_sum_to_the_share_of_right_votes(seed, k):
     assert shapley_values(points, labels, test_points, test_labels, k).sum() == pytest.approx(votes, abs=1e-12)
 
 
-def test_blocks_change_nothing(monkeypatch):
+def test_blocks_change_nothing_and_are_told_and_can_be_cancelled(monkeypatch):
     rng = np.random.default_rng(0)
     game = (rng.normal(size=(40, 3)), rng.integers(0, 3, 40), rng.normal(size=(25, 3)), rng.integers(0, 3, 25), 5)
     whole = shapley_values(*game)
@@ -79,14 +80,8 @@ def test_blocks_change_nothing(monkeypatch):
     done = []
     np.testing.assert_allclose(shapley_values(*game, progress=lambda step: done.append(step.done)), whole, atol=1e-15)
     assert done == [*range(0, 25, 3), 25]
-
-
-def test_cancelling_stops_it():
-    def cancel(step):
-        raise Cancelled("enough")
-
     with pytest.raises(Cancelled):
-        shapley_values(np.zeros((2, 1)), np.zeros(2, int), np.zeros((1, 1)), np.zeros(1, int), 1, progress=cancel)
+        shapley_values(*game, progress=Mock(side_effect=Cancelled("enough")))
 
 
 @pytest.mark.parametrize(
@@ -101,13 +96,8 @@ def test_cancelling_stops_it():
     ],
 )
 def test_nonsense_is_refused(changed, says):
-    game = {
-        "points": np.zeros((4, 2)),
-        "labels": np.zeros(4, int),
-        "test_points": np.zeros((2, 2)),
-        "test_labels": np.zeros(2, int),
-        "k": 1,
-    }
+    game = {"points": np.zeros((4, 2)), "labels": np.zeros(4, int), "k": 1}
+    game |= {"test_points": np.zeros((2, 2)), "test_labels": np.zeros(2, int)}
     with pytest.raises(InvalidParameterError, match=says):
         shapley_values(**{**game, **changed})
 
@@ -117,20 +107,15 @@ def experiment(tmp_path_factory):
     return prepare(ExperimentConfig(limit_train=400), store=Store(tmp_path_factory.mktemp("shapley")))
 
 
-def test_of_an_experiment_they_are_of_its_test_split_and_kept(experiment, monkeypatch):
+def test_of_an_experiment_they_are_of_its_test_split_left_to_a_job_and_kept(experiment, monkeypatch):
+    monkeypatch.setattr(module, "LARGE", 1)
+    with pytest.raises(NeedsPreparing, match="shapley"):
+        shapley_of(experiment.without_waiting(), 5)
     values = shapley_of(experiment, 5)
     votes = experiment.memory.labels[experiment.test.neighbors.indices[:, :5]] == experiment.test.labels[:, None]
     assert values.sum() == pytest.approx(votes.mean(), abs=1e-12)
     monkeypatch.setattr(module, "shapley_values", None)
-    np.testing.assert_array_equal(shapley_of(experiment, 5, may_wait=False), values)
-
-
-def test_what_takes_long_is_left_to_a_job(experiment, monkeypatch):
-    monkeypatch.setattr(module, "LARGE", 1)
-    with pytest.raises(NeedsPreparing, match="shapley"):
-        shapley_of(experiment, 7, may_wait=False)
-    values = shapley_of(experiment, 7)
-    np.testing.assert_array_equal(shapley_of(experiment, 7, may_wait=False), values)
+    np.testing.assert_array_equal(shapley_of(experiment.without_waiting(), 5), values)
 
 
 def test_forgotten_points_do_not_take_part(experiment):

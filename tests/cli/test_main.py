@@ -115,7 +115,11 @@ def test_backbones_of_every_kind_are_listed(capsys):
         (["evaluate", "--dataset", "python-docs", "--vocabulary", "7"], "7"),
         (["evaluate", "--dataset", "novels"], "choose one of: arrays, cifar10"),
         (["evaluate", "--dataset", "novels"], "python-docs"),
-        (["evaluate", "--backbone", "gru-small"], "'gru-small' goes with text data, but the dataset is image data"),
+        (["evaluate", "--backbone", "gru-small"], "'gru-small' goes with data of kind text, but the"),
+        (
+            ["evaluate", "--dataset=python-docs", "--backbone=linear"],
+            "'linear' goes with data of kind image",
+        ),
     ],
 )
 def test_wrong_usage_is_told_in_one_line(capsys, argv, says):

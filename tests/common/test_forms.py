@@ -28,11 +28,20 @@ class Pair(Form):
             raise InvalidParameterError(f"low={self.low} exceeds high={self.high}")
 
 
-@pytest.mark.parametrize(("text", "value"), [("1", 1), ("007", 7), (str(10**30), 10**30)])
-def test_whole(text, value):
-    assert whole(1)(text) == value
-    with pytest.raises(InvalidParameterError, match="at least 8"):
-        whole(8)("7")
+@pytest.mark.parametrize(
+    ("read", "good", "bad", "said"),
+    [
+        (whole(1), {"1": 1, "007": 7, str(10**30): 10**30}, "0", "'0' is not a whole number of at least 1"),
+        (whole(2, 5), {"2": 2, "5": 5}, "6", "'6' is not a whole number from 2 to 5"),
+        (flag, {"true": True, "True": True, "false": False, "FALSE": False}, "on", "'on' is neither"),
+        (one_of(("a", "b")), {"b": "b"}, "c", "'c' is none of: a, b"),
+        (some_of(("a", "b", "c")), {"c,a": "a,c"}, "a,d", "'a,d' must hold"),
+    ],
+)
+def test_readers(read, good, bad, said):
+    assert [read(text) for text in good] == list(good.values())
+    with pytest.raises(InvalidParameterError, match=said):
+        read(bad)
 
 
 @quick
@@ -43,24 +52,6 @@ def test_positive(value):
         positive(repr(-value))
 
 
-def test_flag():
-    assert [flag(text) for text in ("true", "True", "false", "FALSE")] == [True, True, False, False]
-    with pytest.raises(InvalidParameterError, match="'on' is neither"):
-        flag("on")
-
-
-def test_one_of():
-    assert one_of(("a", "b"))("b") == "b"
-    with pytest.raises(InvalidParameterError, match="'c' is none of: a, b"):
-        one_of(("a", "b"))("c")
-
-
-def test_whole_with_an_end():
-    assert whole(2, 5)("5") == 5
-    with pytest.raises(InvalidParameterError, match="'6' is not a whole number from 2 to 5"):
-        whole(2, 5)("6")
-
-
 @quick
 @given(st.floats())
 def test_between(value):
@@ -69,13 +60,6 @@ def test_between(value):
     else:
         with pytest.raises(InvalidParameterError, match="not a number from 0 to 1"):
             between(0, 1)(repr(value))
-
-
-def test_some_of():
-    read = some_of(("a", "b", "c"))
-    assert read("c,a") == "a,c"
-    with pytest.raises(InvalidParameterError, match="'a,d' must hold"):
-        read("a,d")
 
 
 def test_a_query_and_back():

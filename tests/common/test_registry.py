@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 from types import SimpleNamespace
 
 import pytest
@@ -67,23 +68,13 @@ def test_a_module_that_fails_fails_again(package):
 def test_a_thread_that_comes_second_sees_all(package):
     package.shared.entered, package.shared.release = threading.Event(), threading.Event()
     package.write("slow", "shared.entered.set(); shared.release.wait(30); shared.registry.register('slow', 1)")
-    found = []
-
-    def look():
-        try:
-            found.append(package.registry.get("slow"))
-        except Exception as error:
-            found.append(error)
-
-    first, second = threading.Thread(target=look), threading.Thread(target=look)
-    first.start()
-    assert package.shared.entered.wait(30)
-    second.start()
-    second.join(0.2)  # time to answer too early
-    package.shared.release.set()
-    first.join(30)
-    second.join(30)
-    assert found == [1, 1]
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(package.registry.get, "slow")
+        assert package.shared.entered.wait(30)
+        second = pool.submit(package.registry.get, "slow")
+        wait([second], timeout=0.2)  # time to answer too early
+        package.shared.release.set()
+    assert [first.result(), second.result()] == [1, 1]
     assert package.shared.imports == ["slow"]
 
 

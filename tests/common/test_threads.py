@@ -1,6 +1,7 @@
 import os
 import threading
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 
 import pytest
 import torch
@@ -12,13 +13,10 @@ from resmem_core.common.threads import in_parallel, n_workers, one_thread
 def test_workers_are_the_cores_this_process_may_use(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 3, 5}, raising=False)
     assert n_workers() == 3
-
-
-@pytest.mark.parametrize(("cores", "expected"), [(6, 6), (None, 1)])
-def test_workers_where_affinity_is_unknown(monkeypatch, cores, expected):
-    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: cores)
-    assert n_workers() == expected
+    monkeypatch.delattr(os, "sched_getaffinity")  # it is unknown elsewhere
+    for cores, expected in ((6, 6), (None, 1)):
+        monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
+        assert n_workers() == expected
 
 
 @pytest.fixture
@@ -31,15 +29,9 @@ def three_threads():
 
 @pytest.mark.usefixtures("three_threads")
 @pytest.mark.parametrize(("when", "inside"), [(True, 1), (False, 3)])
-def test_one_thread_only_inside_and_when_asked_for(when, inside):
-    with one_thread(when):
+def test_one_thread_only_inside_and_when_asked_for_even_if_it_fails(when, inside):
+    with suppress(ZeroDivisionError), one_thread(when):
         assert torch.get_num_threads() == inside
-    assert torch.get_num_threads() == 3
-
-
-@pytest.mark.usefixtures("three_threads")
-def test_threads_are_given_back_by_what_fails():
-    with pytest.raises(ZeroDivisionError), one_thread(True):
         raise ZeroDivisionError
     assert torch.get_num_threads() == 3
 
@@ -53,17 +45,14 @@ def test_callers_that_overlap_do_not_leave_it_at_1():
             began.set()
             assert go_on.wait(10)
 
-    other = threading.Thread(target=late)
-    with one_thread(True):
-        other.start()
-        assert began.wait(10)
-    go_on.set()
-    other.join()
-    found = []
-    newcomer = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
-    newcomer.start()
-    newcomer.join()
-    assert found == [3]
+    with ThreadPoolExecutor() as pool:
+        with one_thread(True):
+            other = pool.submit(late)
+            assert began.wait(10)
+        go_on.set()
+        other.result()
+    with ThreadPoolExecutor() as newcomers:
+        assert newcomers.submit(torch.get_num_threads).result() == 3
 
 
 @pytest.fixture

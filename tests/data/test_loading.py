@@ -1,4 +1,5 @@
 from dataclasses import replace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from resmem_core.common.errors import Cancelled, DatasetError, InvalidParameterE
 from resmem_core.common.progress import silent
 from resmem_core.common.store import Store
 from resmem_core.data import DATASETS, DatasetLoader, Source, load_dataset, parse_spec
-from resmem_core.data.base import EMBEDDINGS
+from resmem_core.data.base import EMBEDDINGS, TEXT
 from resmem_core.data.loading import cut, limited, split_groups, split_rows
 from resmem_core.data.types import Examples
 
@@ -62,11 +63,19 @@ def give(monkeypatch):
 # --- what a user writes
 
 
-def test_parse_spec_separates_name_and_argument():
-    assert parse_spec("digits")[0].name == "digits"
-    assert parse_spec("digits")[1] is None
-    loader, argument = parse_spec(r"folder:C:\pictures?size=32")
-    assert (loader.name, argument) == ("folder", r"C:\pictures?size=32")
+@pytest.mark.parametrize(
+    ("spec", "name", "argument"),
+    [
+        ("digits", "digits", None),
+        ("python-docs", "python-docs", None),
+        (r"folder:C:\pictures?size=32", "folder", r"C:\pictures?size=32"),
+        (r"text:train=C:\a.txt,test=C:\b.txt", "text", r"train=C:\a.txt,test=C:\b.txt"),
+    ],
+)
+def test_parse_spec_separates_name_and_argument(spec, name, argument):
+    loader, found = parse_spec(spec)
+    assert (loader.name, found) == (name, argument)
+    assert parse_spec(spec, text=loader.kind == TEXT) == (loader, argument)
 
 
 @pytest.mark.parametrize(
@@ -172,21 +181,16 @@ def test_cut_gives_every_example_to_one_part_in_source_order(labels, has_test, h
 
 
 @pytest.mark.parametrize(
-    ("n_train", "has_test", "sizes"),
+    ("n_train", "test", "sizes"),
     [
-        (100, False, (60, 20, 20)),
-        (100, True, (80, 20, 2)),
-        (50_000, True, (45_000, 5_000, 2)),
-        (50_000, False, (30_000, 10_000, 10_000)),
+        (100, None, (60, 20, 20)),
+        (100, examples([0, 1]), (80, 20, 2)),
+        (50_000, examples([0, 1]), (45_000, 5_000, 2)),
+        (50_000, None, (30_000, 10_000, 10_000)),
     ],
 )
-def test_cut_sizes(n_train, has_test, sizes):
-    source = Source(
-        ("a", "b"),
-        examples(np.arange(n_train) % 2),
-        test=examples([0, 1]) if has_test else None,
-    )
-    parts = cut(source, seed=0)
+def test_cut_sizes(n_train, test, sizes):
+    parts = cut(Source(("a", "b"), examples(np.arange(n_train) % 2), test=test), seed=0)
     assert tuple(len(parts[part]) for part in ("train", "validation", "test")) == sizes
     for part in parts.values():
         assert len(set(np.bincount(part.labels))) == 1
@@ -196,12 +200,6 @@ def test_a_class_of_one_example_stays_in_train():
     parts = cut(Source(("a", "b"), examples([0] + [1] * 9)), seed=0)
     assert parts["train"].labels[0] == 0
     assert set(parts["validation"].labels) == set(parts["test"].labels) == {1}
-
-
-def test_too_few_to_cut_is_said(give):
-    give(Source(("a", "b"), examples([0, 1])))
-    with pytest.raises(DatasetError, match=r"no test part.*2 training examples in 2 classes"):
-        load_dataset("given")
 
 
 @given(labelings, st.data())
@@ -292,12 +290,6 @@ def test_parts_that_are_cut_off_take_whole_groups(give):
     assert {str(load_dataset("given", seed=seed).test.names) for seed in range(3)} > {str(dataset.test.names)}
 
 
-def test_one_group_cannot_be_cut(give):
-    give(Source(("a", "b"), replace(examples(np.tile([0, 1], 100)), groups=np.zeros(200, np.int64))))
-    with pytest.raises(DatasetError, match=r"no test part.*all of one group"):
-        load_dataset("given")
-
-
 def test_names_stay_with_their_examples(give):
     labels = np.tile([1, 0], 20)
     names = np.array([f"file {i}" for i in range(40)])
@@ -308,27 +300,31 @@ def test_names_stay_with_their_examples(give):
     assert dataset.test.names.tolist() == ["test 0", "test 1"]
 
 
-def test_one_class_is_not_enough(give):
-    give(Source(("only",), examples([0] * 10)))
-    with pytest.raises(DatasetError, match=r"1 class \(only\)"):
-        load_dataset("given")
+ONE_GROUP = replace(examples(np.tile([0, 1], 100)), groups=np.zeros(200, np.int64))
+ZEBRA = Source(("cat", "dog", "zebra"), examples([0] * 5 + [1] * 5), test=examples([0, 2]))
 
 
-def test_an_empty_part_is_named(give):
-    give(Source(("a", "b"), examples([0, 0, 0, 1, 1, 1]), test=examples([])))
-    with pytest.raises(DatasetError, match="no examples in test"):
-        load_dataset("given")
-
-
-def test_a_class_that_train_lacks_is_named(give):
-    source = Source(("cat", "dog", "zebra"), examples([0] * 5 + [1] * 5), test=examples([0, 2]))
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (Source(("only",), examples([0] * 10)), r"1 class \(only\)"),
+        (Source(("a", "b"), examples([0, 1])), r"no test part.*2 training examples in 2 classes"),
+        (Source(("a", "b"), ONE_GROUP), r"no test part.*all of one group"),
+        (Source(("a", "b"), examples([0, 0, 0, 1, 1, 1]), test=examples([])), "no examples in test"),
+        (ZEBRA, "test has examples of classes that train lacks: 'zebra'"),
+    ],
+)
+def test_what_cannot_be_used_is_said(give, source, said):
     give(source)
-    with pytest.raises(DatasetError, match="test has examples of classes that train lacks: 'zebra'"):
+    with pytest.raises(DatasetError, match=said):
         load_dataset("given")
+
+
+def test_a_class_that_train_lacks_is_noted_where_the_base_model_knows_it(give):
     known = {
-        part: replace(x, logits=np.zeros((len(x), 3))) for part in ("train", "test") if (x := getattr(source, part))
+        part: replace(x, logits=np.zeros((len(x), 3))) for part in ("train", "test") if (x := getattr(ZEBRA, part))
     }
-    give(replace(source, **known), kind=EMBEDDINGS)
+    give(replace(ZEBRA, **known), kind=EMBEDDINGS)
     assert any("'zebra'" in note for note in load_dataset("given").notes)
 
 
@@ -342,12 +338,7 @@ def test_a_bad_seed_is_quoted(seed):
 
 
 def test_the_store_saves_a_second_load(give, tmp_path):
-    source = Source(
-        ("a", "b"),
-        examples(np.tile([0, 1], 10)),
-        test=examples([0, 1], 50),
-        notes=("something to know",),
-    )
+    source = Source(("a", "b"), examples(np.tile([0, 1], 10)), test=examples([0, 1], 50), notes=("something to know",))
     loader = give(source, key={"version": 1})
     plain = load_dataset("given")
     stored = [load_dataset("given", store=Store(tmp_path)) for _ in range(2)]
@@ -383,12 +374,7 @@ def test_what_needs_no_store_leaves_it_alone(tmp_path):
 
 
 def test_a_failed_load_leaves_nothing_in_the_store(give, tmp_path, monkeypatch):
-    loader = give(None, key={})
-
-    def stop(argument, progress):
-        raise Cancelled("stopped")
-
-    monkeypatch.setattr(loader, "load", stop)
+    monkeypatch.setattr(give(None, key={}), "load", Mock(side_effect=Cancelled("stopped")))
     with pytest.raises(Cancelled):
         load_dataset("given", store=Store(tmp_path))
     assert Store(tmp_path).paths() == []

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -49,13 +50,6 @@ def all_names(corpus):
 # --- what a user writes
 
 
-def test_parse_spec_separates_name_and_argument():
-    assert parse_spec("python-docs")[0].name == "python-docs"
-    assert parse_spec("python-docs")[1] is None
-    loader, argument = parse_spec(r"text:train=C:\a.txt,test=C:\b.txt")
-    assert (loader.name, argument) == ("text", r"train=C:\a.txt,test=C:\b.txt")
-
-
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
@@ -72,12 +66,6 @@ def test_a_wrong_spec_is_answered(spec, said):
     with pytest.raises(InvalidParameterError, match=said) as raised:
         parse_spec(spec, text=True)
     assert repr(spec.partition(":")[0]) in str(raised.value) or repr(spec) in str(raised.value)
-
-
-def test_text_is_told_from_other_datasets():
-    assert [parse_spec(spec)[0].kind for spec in ("python-docs", "text:a.txt", "hf:wikitext")] == [TEXT] * 3
-    assert all(parse_spec(spec, text=True) == parse_spec(spec) for spec in ("python-docs", "text:a.txt"))
-    assert all(parse_spec(spec, text=False)[0].kind != TEXT for spec in ("digits", "folder:text"))
 
 
 def test_what_comes_with_python_is_there():
@@ -126,11 +114,6 @@ def test_few_or_very_long_documents_are_shared_and_it_is_told(give, n, most):
     assert any(f"passages of {n_test} document" in note and f"of {common} of which" in note for note in corpus.notes)
 
 
-def test_parts_that_come_share_no_document(give):
-    give(*long_documents(20), test=tuple(long_documents(12)))
-    assert load_corpus("given").common_documents() == (12, 0)
-
-
 def test_whole_documents_go_to_the_parts_each_once(give):
     documents = texts(100)
     give(*documents)
@@ -176,6 +159,8 @@ def test_parts_that_come_stay(give):
     assert names(corpus.test) == [f"test {i}" for i in range(5)]
     assert len(corpus.validation) == 3
     assert len(corpus.train) == 17
+    give(*long_documents(20), test=tuple(long_documents(12)))
+    assert load_corpus("given").common_documents() == (12, 0)
     give(*texts(20), test=tuple(texts(5, "test")), validation=tuple(texts(4, "val")))
     assert [len(getattr(load_corpus("given"), part)) for part in PARTS] == [20, 4, 5]
     give(*texts(20), validation=tuple(texts(4, "val")))
@@ -232,8 +217,5 @@ def test_a_seed_is_a_whole_number(seed):
 
 
 def test_it_can_be_stopped():
-    def stop(step):
-        raise Cancelled("stopped")
-
     with pytest.raises(Cancelled):
-        load_corpus("python-docs", progress=stop)
+        load_corpus("python-docs", progress=Mock(side_effect=Cancelled("stopped")))

@@ -12,6 +12,7 @@ import pytest
 
 from resmem_core.common.errors import Cancelled, InvalidParameterError
 from resmem_core.common.progress import Step, silent
+from resmem_core.common.runner import Runner
 from resmem_core.common.store import Store
 from resmem_core.evaluation import tuning
 from resmem_core.evaluation.judging import judge
@@ -455,8 +456,8 @@ def test_an_experiment_chooses_without_test(experiment_arrays, tmp_path, monkeyp
         "memory": experiment_arrays.memory,
         "validation": experiment_arrays.validation,
         "sigma_scale": SCALE,
-        "_store": Store(tmp_path),
-        "config": SimpleNamespace(edits=""),
+        "_runner": Runner(Store(tmp_path)),
+        "config": SimpleNamespace(edits="", dataset="digits"),
         "_neighbors": SimpleNamespace(path=Path("neighbors/0")),
     }
     experiment = Experiment(**dict.fromkeys(field.name for field in fields(Experiment)) | given)

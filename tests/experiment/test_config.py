@@ -134,7 +134,6 @@ def test_the_store_knows_images_again(tmp_path):
         ("embeddings", "0ac40d9b96097da6c38e434c"),
         ("index", "cd72beadb7a4b278f047ec2a"),
         ("neighbors", "cd72beadb7a4b278f047ec2a"),
-        ("tuning", "1249812b1824bcd7a81dc3dd"),
         ("weights", "5e29f17c7320a328541bf880"),
     }
 
@@ -167,7 +166,10 @@ def test_text_needs_no_configuration_of_its_own():
         ({"dataset": "nowhere"}, "nowhere.*digits"),
         ({"dataset": "folder"}, "folder:PATH"),
         ({"backbone": "resnet9"}, "resnet9.*resnet8"),
-        ({"backbone": "gru-small"}, "'gru-small' goes with text data, but the dataset is image data"),
+        (
+            {"backbone": "gru-small"},
+            "'gru-small' goes with data of kind text, but the dataset is of kind image",
+        ),
         ({"index": "flat"}, "flat.*exact"),
         ({"seed": -1}, "seed=-1"),
         ({"epochs": 0}, "epochs=0"),

@@ -6,27 +6,28 @@ import pytest
 
 from resmem_core.cli.main import main
 from resmem_core.common.errors import Cancelled, InvalidParameterError
+from resmem_core.common.runner import NeedsPreparing, Runner
 from resmem_core.common.store import Store
 from resmem_core.data.contexts import context_of, matched
-from resmem_core.experiment.text_prepare import MOST, prepare_language
+from resmem_core.experiment.text_prepare import prepare_language
 from resmem_core.memory.explain import explain
 from resmem_core.memory.indexes.exact import ExactIndex
 from resmem_core.memory.types import Neighbors, Params, Queries
-from resmem_core.models.fitted import NeedsPreparing
+from resmem_core.models.fitted_text import MOST
 
 
 def test_nothing_is_done_twice(tiny, tiny_config, tiny_store):
     again = prepare_language(tiny_config, store=tiny_store, may_wait=False)
     np.testing.assert_array_equal(again.memory.logits.embeddings, tiny.memory.logits.embeddings)
     np.testing.assert_array_equal(again.test.neighbors.indices, tiny.test.neighbors.indices)
-    assert again.tune() == tiny.tune()
+    assert tiny.tune() == again.tune()
 
 
 def test_what_takes_long_is_not_begun_unasked(tiny_config, tiny, tmp_path):
     with pytest.raises(NeedsPreparing, match="no weights"):
         prepare_language(tiny_config, store=Store(tmp_path), may_wait=False)
     with pytest.raises(NeedsPreparing, match="not chosen yet"):
-        replace(tiny, _store=Store(tmp_path)).tune(may_wait=False)
+        replace(tiny, _runner=Runner(Store(tmp_path), may_wait=False)).tune()
 
 
 def test_a_cancelled_preparation_goes_on_to_the_same_result(tiny_config, tiny, tmp_path):

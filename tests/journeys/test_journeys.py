@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.journeys.steps import settled
+
 pytestmark = pytest.mark.browser
 
 
@@ -17,10 +19,6 @@ def metric(page: Page, label: str):
 
 def neighbor_cards(page: Page):
     return page.get_by_test_id("stMarkdown").filter(has_text=re.compile(r"distance [\d.]+"))
-
-
-def settled(page: Page) -> None:
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
 
 
 def go_to(page: Page, section: str, name: str) -> None:

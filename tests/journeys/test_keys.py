@@ -5,12 +5,10 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.journeys.steps import settled
+
 pytestmark = pytest.mark.browser
 APART = 30  # milliseconds between two presses, as a keyboard repeats
-
-
-def settled(page: Page) -> None:
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
 
 
 def press(page: Page, name: str, times: int):

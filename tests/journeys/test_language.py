@@ -6,6 +6,8 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.journeys.steps import fits_all_eyes_and_a_telephone, settled
+
 pytestmark = pytest.mark.browser
 
 PEOPLE = ("the red fox", "a small boat", "the old clock", "my <b>neighbour</b>")
@@ -21,11 +23,6 @@ def tales(tmp_path_factory):
         (folder / f"tale-{number:02}.txt").write_text("\n".join([f"Tale {number}", "", *lines, ""]))
     query = {"dataset": f"text:{folder}", "tokenizer": "words", "vocabulary": 512, "epochs": 2}
     return f"/language?{urlencode(query)}"
-
-
-def settled(page: Page) -> None:
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
-    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
 
 
 def view(page: Page, name: str) -> None:
@@ -96,8 +93,6 @@ def test_contexts_are_seen_and_a_text_is_walked_and_gone_on_with(page: Page, vis
 
 @pytest.mark.parametrize("name", ["inside", "walk", "generate", "gain"])
 def test_every_view_is_fit_for_all_eyes_and_a_telephone(name, visit, tales):
-    from axe_playwright_python.sync_playwright import Axe
-
     page = visit(color_scheme="light")
     page.goto(f"{tales}&view={name}")
     prepare = page.get_by_role("button", name=re.compile("Train and prepare|Continue|Try again"))
@@ -110,15 +105,4 @@ def test_every_view_is_fit_for_all_eyes_and_a_telephone(name, visit, tales):
         page.get_by_role("button", name="Generate", exact=True).click()
         expect(page.get_by_role("option")).to_have_count(60)
         settled(page)
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        found = Axe().run(page).response["violations"]
-        serious = [(v["id"], v["nodes"][0]["html"]) for v in found if v["impact"] in ("serious", "critical")]
-        assert (scheme, serious) == (scheme, [])
-    page.set_viewport_size({"width": 400, "height": 800})
-    page.wait_for_function(
-        """() => ![...document.querySelectorAll('[data-testid=stMain] *')].some(
-            e => e.getBoundingClientRect().right > 401 && !e.closest('.js-plotly-plot, [data-testid=stDataFrame], '
-            + '[data-testid=stSlider], [data-testid=stTable], [role=tablist], pre, .katex, svg, iframe'))""",
-        timeout=20_000,
-    )
+    fits_all_eyes_and_a_telephone(page)

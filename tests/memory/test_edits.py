@@ -57,7 +57,7 @@ def test_what_cannot_be_loaded_is_told(experiment, tmp_path):
     store = Store(tmp_path)
     with pytest.raises(InvalidParameterError, match="not kept on this machine"):
         Edits.load(store, "0" * 24, experiment.dataset)
-    other = prepare(ExperimentConfig(limit_train=500), store=experiment._store)
+    other = prepare(ExperimentConfig(limit_train=500), store=experiment._runner.store)
     reference = Edits((4,)).save(store, experiment.dataset)
     with pytest.raises(InvalidParameterError, match="other training points"):
         Edits.load(store, reference, other.dataset)
@@ -111,9 +111,9 @@ def test_another_label_changes_the_vote_and_nothing_else(experiment):
 
 
 def test_an_edited_experiment_is_prepared_by_its_reference(experiment):
-    reference = Edits((4, 7)).save(experiment._store, experiment.dataset)
+    reference = Edits((4, 7)).save(experiment._runner.store, experiment.dataset)
     config = ExperimentConfig(edits=reference)
-    again = prepare(config, store=experiment._store)
+    again = prepare(config, store=experiment._runner.store)
     assert again.config == config
     assert again.edits == Edits((4, 7))
     assert (

@@ -30,13 +30,13 @@ def test_a_spec_names_a_backbone_and_its_argument(spec, kind, expected):
         (
             "linear",
             TEXT,
-            "backbone 'linear' goes with image data, but the dataset is text data; choose another dataset, "
+            "backbone 'linear' goes with data of kind image, but the dataset is of kind text; choose another dataset, "
             "or one of: gru-small, hf, transformer-small",
         ),
         (
             "hf:tiny",
             IMAGE,
-            "backbone 'hf:tiny' goes with text data, but the dataset is image data; choose another dataset, "
+            "backbone 'hf:tiny' goes with data of kind text, but the dataset is of kind image; choose another dataset, "
             "or one of: linear, .*small-cnn",
         ),
     ],

@@ -6,12 +6,13 @@ from sklearn.linear_model import LogisticRegression
 
 from resmem_core.common.errors import DatasetError
 from resmem_core.common.progress import silent
+from resmem_core.common.runner import NeedsPreparing, Runner
 from resmem_core.common.store import Store
 from resmem_core.data import DATASETS, load_dataset
 from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.prepare import prepare
 from resmem_core.models import fitted as base_model
-from resmem_core.models.fitted import NeedsPreparing, given
+from resmem_core.models.fitted import given
 from resmem_core.models.linear_probe import NEVER, LinearProbe
 
 
@@ -63,7 +64,7 @@ class TestThroughTheLoader:
         assert dataset.train.logits is None
         assert any("logistic regression" in note for note in dataset.notes)
         assert not any("optimistic" in note for note in dataset.notes)  # validation is cut off before it is fitted
-        base = given(dataset, Store())
+        base = given(dataset, Runner(Store()))
         expected = LinearProbe(dataset.train.embeddings, dataset.train.labels, 3)
         for part, embedded in base.parts.items():
             examples = getattr(dataset, part)
@@ -73,19 +74,19 @@ class TestThroughTheLoader:
 
     def test_it_is_kept_and_differs_by_cut(self, tmp_path, monkeypatch):
         spec, store = write(tmp_path / "mine.npz"), Store()
-        one, other = (given(load_dataset(spec, seed=seed), store) for seed in (0, 1))
+        one, other = (given(load_dataset(spec, seed=seed), Runner(store)) for seed in (0, 1))
         assert one.identity != other.identity
         monkeypatch.setattr(base_model, "LinearProbe", None)
-        again = given(load_dataset(spec), store)
+        again = given(load_dataset(spec), Runner(store))
         assert np.array_equal(again.parts["test"].logits, one.parts["test"].logits)
 
     def test_a_large_one_is_not_waited_for(self, tmp_path, monkeypatch):
         monkeypatch.setattr(base_model, "LARGE", 10)
         dataset, store = load_dataset(write(tmp_path / "mine.npz")), Store()
         with pytest.raises(NeedsPreparing):
-            given(dataset, store, may_wait=False)
-        given(dataset, store)
-        given(dataset, store, may_wait=False)
+            given(dataset, Runner(store, may_wait=False))
+        given(dataset, Runner(store))
+        given(dataset, Runner(store, may_wait=False))
 
     def test_memory_sits_on_top_of_it(self, tmp_path):
         experiment = prepare(ExperimentConfig(write(tmp_path / "mine.npz")))

@@ -30,12 +30,13 @@ def test_bars_are_base_memory_and_their_sum(assert_drawable, n_classes, k, label
     names = [f"token {token}" for token in shown]
     drawn = assert_drawable(next_token_bars(asked, shown, names))
     base, memory, score = drawn["data"]
-    np.testing.assert_allclose(base["x"], asked.base[shown])
-    np.testing.assert_allclose(memory["x"], asked.memory[shown])
-    np.testing.assert_allclose(score["x"], asked.scores[shown])
-    assert [trace["marker"]["color"] for trace in (base, memory, score)] == [
-        COLORS[name] for name in ("base", "memory", "resmem")
-    ]
+    for trace, values, name in (
+        (base, asked.base, "base"),
+        (memory, asked.memory, "memory"),
+        (score, asked.scores, "resmem"),
+    ):
+        np.testing.assert_allclose(trace["x"], values[shown])
+        assert trace["marker"]["color"] == COLORS[name]
     assert base["y"] == memory["y"] == score["y"] == names
     one, *others = (drawn["layout"][f"xaxis{number}"]["range"] for number in ("", 2, 3))
     assert others == [one, one]
@@ -77,8 +78,7 @@ def test_methods(assert_drawable):
     assert base["error_x"]["arrayminus"] == [0]
     assert "30.0% to 50.0%" in base["hovertemplate"]
 
-
-def test_a_method_without_an_interval_has_no_whiskers(assert_drawable):
+    # without an interval there are no whiskers
     drawn = assert_drawable(method_figures(evaluation((math.nan, math.nan))))["data"]
     base = next(trace for trace in drawn if trace["y"] == ["Base"] and trace["xaxis"] == "x")
     assert base["error_x"]["array"] == [0]

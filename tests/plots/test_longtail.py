@@ -2,7 +2,8 @@
 
 import pytest
 
-from resmem_core.analysis.longtail import AXES, Judged, JudgedClass, Point
+from resmem_core.analysis.judged import Judged, JudgedClass
+from resmem_core.analysis.longtail import AXES, Point
 from resmem_core.analysis.longtail_summary import class_groups, summaries
 from resmem_core.plots.common import COLORS
 from resmem_core.plots.longtail import accuracy_curves, class_accuracies, gain_curve

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from resmem_core.analysis.influence import influence
-from resmem_core.analysis.longtail import Judged, JudgedClass
+from resmem_core.analysis.judged import Judged, JudgedClass
 from resmem_core.analysis.projection import Projection
 from resmem_core.evaluation.slices import slices
 from resmem_core.plots.classes import class_gains, confusion_change

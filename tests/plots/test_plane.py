@@ -52,19 +52,14 @@ def test_a_panel_is_light_and_drawable(seen, assert_drawable, what):
 
 def test_every_training_point_is_drawn_where_it_is(seen):
     drawn = paths(plane_panel(seen, "memory"))
-    starts = [part.split("h")[0].split("l")[0] for _, path in drawn for part in path.split("M")[1:]]
-    assert len(starts) == len(seen.points.y) == 100
+    assert sum(path.count("M") for _, path in drawn) == len(seen.points.y) == 100
     assert sum("l" in path for _, path in drawn) == 2  # crosses of both classes
     assert sum(path.count("l") for _, path in drawn) == 2 * seen.points.flipped.sum()
-    plain = np.array([part.split() for _, path in drawn if "h" in path for part in _starts(path)], dtype=float)
-    places = plain * [1, -1] / UNITS * 2 * EXTENT + [-EXTENT, EXTENT]
+    plain = [part.split("h")[0].split() for _, path in drawn if "h" in path for part in path.split("M")[1:]]
+    places = np.array(plain, dtype=float) * [1, -1] / UNITS * 2 * EXTENT + [-EXTENT, EXTENT]
     for point in seen.points.X[~seen.points.flipped]:
         assert np.abs(places - point).sum(axis=1).min() < 0.005
     assert {color for color, _ in drawn} == set(DOT_COLORS)
-
-
-def _starts(path):
-    return [part.split("h")[0] for part in path.split("M")[1:]]
 
 
 def test_borders_are_on_both_sides_but_not_on_memory(seen):

@@ -2,6 +2,7 @@ import csv
 import io
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -106,22 +107,15 @@ class TestFiles:
             write_table(pd.DataFrame({"a": [1]}), tmp_path / name)
         assert list(tmp_path.iterdir()) == []
 
-    def test_a_folder_that_is_not_there_is_named(self, tmp_path):
-        with pytest.raises(FileNotFoundError) as told:
-            write_table(pd.DataFrame({"a": [1]}), tmp_path / "none" / "table.csv")
-        assert told.value.filename == str(tmp_path / "none" / "table.csv")
-
-    def test_what_was_there_stays_where_writing_fails(self, tmp_path, monkeypatch):
-        path = tmp_path / "table.csv"
-        write_table(pd.DataFrame({"a": [1]}), path)
+    def test_what_cannot_be_written_is_named_and_what_was_there_stays(self, tmp_path, monkeypatch):
+        one, path = pd.DataFrame({"a": [1]}), tmp_path / "table.csv"
+        with pytest.raises(FileNotFoundError, match=str(tmp_path / "none" / "table.csv")):
+            write_table(one, tmp_path / "none" / "table.csv")
+        write_table(one, path)
         before = path.read_bytes()
-
-        def full(self, content):
-            raise OSError(28, "No space left on device")
-
-        monkeypatch.setattr(Path, "write_bytes", full)
+        monkeypatch.setattr(Path, "write_bytes", Mock(side_effect=OSError(28, "No space left on device")))
         with pytest.raises(OSError, match="No space"):
-            write_table(pd.DataFrame({"a": [2]}), path)
+            write_table(2 * one, path)
         assert path.read_bytes() == before
 
 
@@ -147,11 +141,7 @@ class TestSpreadsheets:
         assert [text.removeprefix("'") for text in written] == texts
         assert not any(text.lstrip()[:1] in tuple("=+-@") for text in written if text)
 
-    def test_parquet_holds_them_as_they_are(self):
+    def test_parquet_holds_them_as_they_are_and_every_format_takes_an_empty_table(self):
         frame = pd.DataFrame({"a": ["=1", "'x"]})
         assert pd.read_parquet(io.BytesIO(table_bytes(frame, ".parquet")))["a"].tolist() == ["=1", "'x"]
-
-
-def test_every_format_takes_an_empty_table():
-    for extension in FORMATS:
-        assert table_bytes(pd.DataFrame({"a": []}), extension)
+        assert all(table_bytes(frame[:0], extension) for extension in FORMATS)

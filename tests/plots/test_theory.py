@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from resmem_core.plots.theory import parts_of_risk, risk_by_dimension, risks_against_n
-from resmem_core.teaching.theory import Estimate, simulate_theory
+from resmem_core.teaching.risks import Estimate
+from resmem_core.teaching.theory import simulate_theory
 
 
 @pytest.fixture(scope="module", params=[((50, 200, 800), 4), ((50,), 1)], ids=["three sizes", "one of one seed"])

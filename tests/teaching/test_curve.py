@@ -13,25 +13,12 @@ from hypothesis import strategies as st
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.forms import table_of
 from resmem_core.memory.residuals import auto_sigma
-from resmem_core.teaching.curve import (
-    GRID,
-    PRESETS,
-    TARGETS,
-    Curve,
-    Outcome,
-    Repeated,
-    bandwidth,
-    code,
-    fit_base,
-    remember,
-    repeat,
-    sample,
-    view,
-)
+from resmem_core.teaching import curve as module
+from resmem_core.teaching.curve import GRID, PRESETS, TARGETS, Curve, Outcome, Repeated, bandwidth, fit_base, view
 from resmem_core.teaching.narration import judged
 
 quick = settings(deadline=None, max_examples=30)
-SEEDS = range(3)
+
 SMALL = Curve(n=60, width=8, steps=50)
 
 
@@ -40,30 +27,24 @@ def base():
     return fit_base(SMALL)
 
 
-def everywhere(preset):
-    """Return the outcomes of a preset under several seeds."""
-    return repeat(PRESETS[preset], SEEDS).outcomes
-
-
-@st.composite
-def forms(draw):
-    return Curve(
-        target=draw(st.sampled_from(list(TARGETS))),
-        noise=draw(st.floats(0, 0.5)),
-        n=draw(st.integers(10, 500)),
-        width=draw(st.integers(1, 64)),
-        steps=draw(st.integers(1, 2000)),
-        k=draw(st.integers(1, 100)),
-        sigma=draw(st.just("auto") | st.floats(1e-6, 1e6)),
-        seed=draw(st.integers(0, 2**31 - 1)),
-        step=draw(st.integers(1, 5)),
-        repeat=draw(st.booleans()),
-    )
+forms = st.builds(
+    Curve,
+    target=st.sampled_from(list(TARGETS)),
+    noise=st.floats(0, 0.5),
+    n=st.integers(10, 500),
+    width=st.integers(1, 64),
+    steps=st.integers(1, 2000),
+    k=st.integers(1, 100),
+    sigma=st.just("auto") | st.floats(1e-6, 1e6),
+    seed=st.integers(0, 2**31 - 1),
+    step=st.integers(1, 5),
+    repeat=st.booleans(),
+)
 
 
 class TestForm:
     @quick
-    @given(forms())
+    @given(forms)
     def test_round_trip_of_the_address(self, form):
         assert Curve.from_query(form.to_query()) == (form, [])
 
@@ -84,7 +65,7 @@ class TestForm:
             bandwidth("nan")
 
     @quick
-    @given(forms())
+    @given(forms)
     def test_memory_and_the_explanation_shape_no_network(self, form):
         assert replace(form, k=1, sigma=9.0, step=2, repeat=not form.repeat).of_base() == form.of_base()
         for name in set(table_of(Curve)) - {"k", "sigma", "step", "repeat"}:
@@ -93,32 +74,25 @@ class TestForm:
 
 
 class TestSample:
-    @pytest.mark.parametrize("target", TARGETS)
-    def test_targets_are_finite_and_about_of_size_1(self, target):
-        values = TARGETS[target].curve(GRID)
-        assert values.shape == GRID.shape
-        assert 0.5 < np.abs(values).max() < 1.7
-
     @quick
-    @given(forms())
+    @given(forms)
     def test_points_are_distinct_in_order_and_never_tested_on(self, form):
-        x, y = sample(form)
+        x, y = module.sample(form)
         assert x.shape == y.shape == (form.n,)
         assert (np.diff(x) > 1e-5).all()
         assert np.abs(x).max() < 1
         assert np.abs(x[:, None] - GRID).min() > 1e-5
 
     @pytest.mark.parametrize("target", TARGETS)
-    def test_noise_is_of_the_size_that_is_asked_for(self, target):
+    def test_targets_are_about_of_size_1_and_noise_of_the_size_that_is_asked_for(self, target):
+        values = TARGETS[target].curve(GRID)
+        assert values.shape == GRID.shape
+        assert 0.5 < np.abs(values).max() < 1.7
         form = Curve(target=target, n=500, noise=0.3)
-        x, y = sample(form)
+        x, y = module.sample(form)
         assert (y - TARGETS[target].curve(x)).std() == pytest.approx(0.3, rel=0.15)
-        x, y = sample(replace(form, noise=0.0))
+        x, y = module.sample(replace(form, noise=0.0))
         assert (y == TARGETS[target].curve(x)).all()
-
-    def test_the_seed_decides(self):
-        assert np.array_equal(sample(Curve()), sample(Curve()))
-        assert not np.array_equal(sample(Curve()), sample(Curve(seed=1)))
 
 
 class TestBase:
@@ -129,6 +103,8 @@ class TestBase:
                 assert fit_base(replace(SMALL, steps=steps)).n_iter_ == steps
 
     def test_the_seed_decides(self, base):
+        assert np.array_equal(module.sample(SMALL), module.sample(SMALL))
+        assert not np.array_equal(module.sample(SMALL), module.sample(replace(SMALL, seed=1)))
         points = GRID[:, None]
         assert np.array_equal(base.predict(points), fit_base(SMALL).predict(points))
         assert not np.array_equal(base.predict(points), fit_base(replace(SMALL, seed=1)).predict(points))
@@ -150,14 +126,14 @@ class TestView:
     @pytest.mark.parametrize("sigma", [0.001, 0.5, "auto"])
     def test_one_neighbour_memorises_every_training_value(self, base, sigma):
         form = replace(SMALL, k=1, sigma=sigma)
-        x, y = sample(form)
-        assert remember(form, base).predict(x[:, None]) == pytest.approx(y, abs=1e-12)
+        x, y = module.sample(form)
+        assert module.remember(form, base).predict(x[:, None]) == pytest.approx(y, abs=1e-12)
         outcome = view(form, base).outcome
         assert outcome.resmem_train < 1e-12
         assert outcome.voters == pytest.approx(1)
 
     def test_auto_is_the_librarys_rule(self, base):
-        x, _ = sample(SMALL)
+        x, _ = module.sample(SMALL)
         gaps = np.diff(x)
         nearest = np.minimum(np.append(gaps, np.inf), np.insert(gaps, 0, np.inf))
         assert view(replace(SMALL, sigma="auto"), base).sigma == pytest.approx(auto_sigma(nearest), rel=1e-4)
@@ -182,37 +158,29 @@ class TestPresets:
     def test_they_are_within_what_the_address_takes(self, name):
         assert Curve.from_query(PRESETS[name].to_query()) == (PRESETS[name], [])
 
-    def test_memory_helps(self):
-        for outcome in everywhere("Memory helps"):
-            assert outcome.resmem_test < 0.6 * outcome.base_test
-            assert judged(outcome) == "Memory helps"
-
-    def test_memory_hurts(self):
-        for outcome in everywhere("Memory hurts"):
-            assert outcome.resmem_test > 2 * outcome.base_test
-            assert judged(outcome) == "Memory hurts"
-            assert outcome.resmem_test == pytest.approx(outcome.curve.noise, rel=0.25)
-            assert outcome.resmem_train < 1e-12
-
-    def test_nothing_to_memorise(self):
-        for outcome in everywhere("Nothing to memorise"):
-            assert max(outcome.base_test, outcome.resmem_test) < 0.01
-            assert judged(outcome) == "Memory changes little"
+    @pytest.mark.parametrize("seed", range(3))
+    def test_memory_helps_hurts_or_has_nothing_to_memorise(self, seed):
+        (helps,), (hurts,), (nothing,) = (module.repeat(preset, [seed]).outcomes for preset in PRESETS.values())
+        assert helps.resmem_test < 0.6 * helps.base_test
+        assert hurts.resmem_test > 2 * hurts.base_test
+        assert hurts.resmem_test == pytest.approx(hurts.curve.noise, rel=0.25)
+        assert hurts.resmem_train < 1e-12
+        assert max(nothing.base_test, nothing.resmem_test) < 0.01
+        assert [*map(judged, (helps, hurts, nothing))] == ["Memory helps", "Memory hurts", "Memory changes little"]
+        assert list(PRESETS) == ["Memory helps", "Memory hurts", "Nothing to memorise"]
 
 
 class TestRepeated:
     def test_interval(self):
-        outcomes = tuple(Outcome(Curve(), 0.5, 0.5 + change, 0, 0, 1) for change in (-0.3, -0.1, 0.0, 0.1))
-        found = Repeated(outcomes)
-        assert found.changes == pytest.approx([-0.3, -0.1, 0.0, 0.1])
+        changes = [-0.3, -0.1, 0.0, 0.1]
+        found = Repeated(tuple(Outcome(Curve(), 0.5, 0.5 + change, 0, 0, 1) for change in changes))
+        assert found.changes == pytest.approx(changes)
         assert found.lower == 2
-        standard_error = np.std([-0.3, -0.1, 0.0, 0.1], ddof=1) / 2
-        assert found.interval() == pytest.approx(
-            (-0.075 - 3.182446 * standard_error, -0.075 + 3.182446 * standard_error)
-        )
+        reach = 3.182446 * np.std(changes, ddof=1) / 2
+        assert found.interval() == pytest.approx((-0.075 - reach, -0.075 + reach))
 
     def test_only_the_seed_differs(self):
-        found = repeat(SMALL, (3, 4)).outcomes
+        found = module.repeat(SMALL, (3, 4)).outcomes
         assert [outcome.curve for outcome in found] == [replace(SMALL, seed=3), replace(SMALL, seed=4)]
         assert found[0] == view(replace(SMALL, seed=3), fit_base(replace(SMALL, seed=3))).outcome
 
@@ -224,7 +192,7 @@ def test_the_code_gives_the_numbers(target):
     if target == "chirp":
         form = replace(form, k=4, sigma=0.02)
     names = {}
-    exec(code(form), names)
+    exec(module.code(form), names)
     outcome = view(form, fit_base(form)).outcome
     assert (names["base_error"], names["resmem_error"]) == pytest.approx((outcome.base_test, outcome.resmem_test))
 

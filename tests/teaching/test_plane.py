@@ -59,23 +59,17 @@ def test_the_rare_group_is_small_and_within_the_other_land():
     assert train.X[train.rare, 0].max() < -0.2
 
 
+NAN = float("nan")
+
+
 @pytest.mark.parametrize(
-    "wrong",
-    [
-        {"data": "rings"},
-        {"n": 1},
-        {"n": 2001},
-        {"n": 10.5},
-        {"noise": -0.1},
-        {"noise": float("nan")},
-        {"label_noise": 2},
-        {"imbalance": 0.5},
-    ],
+    ("name", "values"),
+    [("data", ["rings"]), ("n", [1, 2001, 10.5]), ("noise", [-0.1, NAN]), ("label_noise", [2]), ("imbalance", [0.5])],
 )
-def test_nonsense_is_refused_by_its_name(wrong):
-    name = next(iter(wrong))
-    with pytest.raises(InvalidParameterError, match=name):
-        plane_sample(**wrong)
+def test_nonsense_is_refused_by_its_name(name, values):
+    for value in values:
+        with pytest.raises(InvalidParameterError, match=f"{name}={value!r}"):
+            plane_sample(**{name: value})
 
 
 @given(st.floats(-EXTENT, EXTENT), st.floats(-EXTENT, EXTENT))

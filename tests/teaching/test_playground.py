@@ -16,18 +16,8 @@ from resmem_core.teaching.dots import SIDE as PIXELS
 from resmem_core.teaching.dots import dot_pictures
 from resmem_core.teaching.lessons import LESSONS
 from resmem_core.teaching.plane import EXTENT, Place, plane_sample
-from resmem_core.teaching.playground import (
-    CLICKS,
-    COARSE,
-    SIDE,
-    Playground,
-    code,
-    estimator_of,
-    fit_base,
-    picture_backbones,
-    view,
-    votes,
-)
+from resmem_core.teaching.plane_base import COARSE, SIDE, estimator_of
+from resmem_core.teaching.playground import CLICKS, Playground, code, fit_base, picture_backbones, view, votes
 
 
 def places_of(seen):
@@ -65,8 +55,7 @@ def test_surfaces_and_accuracies_are_those_of_the_public_interface(values):
     assert decided.mean() > 0.999
     np.testing.assert_allclose(found[decided], wanted[decided], atol=2e-4)
     np.testing.assert_allclose(np.clip(found, 0, 1)[decided], public.predict_proba(places)[decided, 1], atol=2e-4)
-    cold = ResMemClassifier(estimator_of(form.base, form.seed), temperature=form.temperature).fit(train.X, train.y)
-    np.testing.assert_allclose(seen.test.accuracy["base"], cold.base_estimator_.score(test.X, test.y))
+    np.testing.assert_allclose(seen.test.accuracy["base"], public.base_estimator_.score(test.X, test.y))
     assert abs(seen.test.accuracy["resmem"] - public.score(test.X, test.y)) <= 0.001
     assert seen.train.base == pytest.approx(public.base_estimator_.score(train.X, train.y))
     assert seen.train.resmem == pytest.approx(public.score(train.X, train.y), abs=0.002)
@@ -255,6 +244,7 @@ def test_a_lesson_is_its_name_and_more_overrides_it(name):
         ({"k": "101"}, "from 1 to 100"),
         ({"at": "9_9"}, "outside"),
         ({"edits": "boo"}, "not an edit"),
+        ({"edits": "x7,x999999"}, "x999999"),
         ({"hide": "nose"}, "nose"),
         ({"seed": "-1"}, "'-1'"),
     ],
@@ -264,10 +254,3 @@ def test_nonsense_is_told(query, says):
     assert form == Playground()
     assert len(notes) == 1
     assert says in notes[0]
-
-
-def test_a_row_that_is_not_there_cannot_be_removed():
-    form, notes = Playground.from_query({"edits": "x7,x999999"})
-    assert form.edits == "none"
-    assert "x999999" in notes[0]
-    assert Playground.from_query({"edits": "x7"}) == (Playground(edits="x7"), [])

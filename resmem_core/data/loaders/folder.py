@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 import re
 import stat
-import struct
-import zlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,23 +16,14 @@ from resmem_core.common.errors import DatasetError, InvalidParameterError
 from resmem_core.common.progress import Progress, Step
 from resmem_core.common.store import digest_key
 from resmem_core.data.base import DATASETS, PART_NAMES, DatasetLoader, Source, file_state, user_path
+from resmem_core.data.image_files import Look, decode, image_endings, look
 from resmem_core.data.types import Examples
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 VERSION = 2  # of the decoding, for cache keys
 DEFAULT_SIDE = 64  # pixels, where the images differ in size
 LARGEST_SIDE = 256  # pixels, up to which a size that all images share is kept
 SIDES = range(4, 1025)  # what `?size=` takes
 CHUNK = 64  # images a thread decodes between two reports
-
-# Formats that Pillow opens but cannot draw by itself; EPS would even run another program.
-_NOT_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
-_LIKELY = ("JPEG", "PNG")
-_GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
-_ORIENTATION = 0x0112  # EXIF tag
-_SIDEWAYS = (5, 6, 7, 8)  # its values that swap width and height
 
 
 class ImageFile(NamedTuple):
@@ -44,13 +32,6 @@ class ImageFile(NamedTuple):
     part: str
     class_name: str
     name: str  # path below the folder, with forward slashes
-
-
-class Look(NamedTuple):
-    """What an image's header says."""
-
-    size: tuple[int, int]  # width, height
-    grey: bool
 
 
 class Folder(DatasetLoader):
@@ -105,23 +86,23 @@ class Folder(DatasetLoader):
         """
         root, side = _parse(argument)
         files, notes = _listing(root)
-        looks = _in_threads(lambda file: _look(root / file.name), files, "Reading image sizes", progress)
-        known = [look for look in looks if look is not None]
+        looks = _in_threads(lambda file: look(root / file.name), files, "Reading image sizes", progress)
+        known = [found for found in looks if found is not None]
         width, height = (side, side) if side else _common_size(known)
-        channels = 1 if all(look.grey for look in known) else 3
+        channels = 1 if all(found.grey for found in known) else 3
 
         images = np.empty((len(files), channels, height, width), dtype=np.uint8)
 
-        def decode(row: int) -> bool:
+        def read(row: int) -> bool:
             if looks[row] is None:
                 return False
-            pixels = _decode(root / files[row].name, (width, height), "L" if channels == 1 else "RGB")
+            pixels = decode(root / files[row].name, (width, height), "L" if channels == 1 else "RGB")
             if pixels is None:
                 return False
             images[row] = pixels
             return True
 
-        readable = np.array(_in_threads(decode, range(len(files)), "Decoding images", progress))
+        readable = np.array(_in_threads(read, range(len(files)), "Decoding images", progress))
         damaged = [file.name for file, ok in zip(files, readable, strict=True) if not ok]
         notes += _noted(damaged, "damaged image was", "damaged images were", "skipped")
         return _source(root, files, images, readable, notes)
@@ -179,7 +160,7 @@ def _named(paths: list[Path]) -> str:
 
 def _listing(root: Path) -> tuple[list[ImageFile], list[str]]:
     """Return the images of each part by class and path, and notes on what was passed over."""
-    endings = _image_endings()
+    endings = image_endings()
     files: list[ImageFile] = []
     notes: list[str] = []
     others: list[str] = []
@@ -241,38 +222,6 @@ def _kind(entry: os.DirEntry[str]) -> int:
         return 0
 
 
-@cache
-def _formats() -> tuple[str, ...]:
-    """Return the formats to try, the likely ones first, as Pillow tries them one by one."""
-    from PIL import Image
-
-    Image.init()
-    return tuple(sorted(Image.OPEN.keys() - _NOT_PICTURES, key=lambda name: (name not in _LIKELY, name)))
-
-
-@cache
-def _damage() -> tuple[type[Exception], ...]:
-    """Return what Pillow raises on damaged bytes; to be caught around its reading alone, never around our own code.
-
-    Seen on 240,000 truncated and bit-flipped files of 30 formats with Pillow 10.3 and 13.0, apart from EOFError,
-    struct.error and zlib.error, which its readers catch in places themselves. Some readers take the bytes at their
-    word, so a TypeError (TIFF), an AttributeError (SPIDER) or a division by zero (DDS) may be theirs. Memory that
-    runs out while pixels are loaded is no damage.
-    """
-    from PIL import Image
-
-    told = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, Image.DecompressionBombError)
-    slips = (TypeError, AttributeError, LookupError, ArithmeticError, AssertionError, struct.error, zlib.error)
-    return told + slips
-
-
-def _image_endings() -> frozenset[str]:
-    from PIL import Image
-
-    known = Image.registered_extensions().items()
-    return frozenset(ending for ending, name in known if name in _formats())
-
-
 def _in_threads(work: Callable[[Any], Any], items: Any, stage: str, progress: Progress) -> list[Any]:
     """Return `work(item)` of each item, in order; Pillow decodes without holding the interpreter's lock."""
     chunks = [items[start : start + CHUNK] for start in range(0, len(items), CHUNK)]
@@ -288,74 +237,8 @@ def _in_threads(work: Callable[[Any], Any], items: Any, stage: str, progress: Pr
     return results
 
 
-def _look(path: Path) -> Look | None:
-    """Return what the header says, or None if the file is damaged or promises too many pixels."""
-    from PIL import Image
-    from PIL.TiffImagePlugin import IMAGELENGTH, IMAGEWIDTH, TiffImageFile
-
-    try:
-        with Image.open(path, formats=_formats()) as image:
-            (width, height), mode = image.size, image.mode
-            if isinstance(image, TiffImageFile):  # whose `size` is turned already, but not in older Pillows
-                width, height = int(image.tag_v2[IMAGEWIDTH]), int(image.tag_v2[IMAGELENGTH])
-            if width * height > (Image.MAX_IMAGE_PIXELS or np.inf):
-                return None
-            orientation = image.getexif().get(_ORIENTATION)
-    except _damage():
-        return None
-    except MemoryError:  # a damaged header may promise any length
-        return None
-    if orientation in _SIDEWAYS:
-        width, height = height, width
-    return Look((width, height), mode in _GREY_MODES)
-
-
-def _decode(path: Path, size: tuple[int, int], mode: str) -> np.ndarray | None:
-    """Return the pixels, (C, height, width), or None if the file is damaged."""
-    from PIL import Image, ImageOps
-
-    loaded = _load(path, size)
-    if loaded is None:
-        return None
-    image = _eight_bits(loaded).convert(mode)
-    if image.size != size:
-        image = ImageOps.fit(image, size, Image.Resampling.BICUBIC)
-    pixels = np.asarray(image)
-    return pixels[None] if mode == "L" else pixels.transpose(2, 0, 1)
-
-
-def _load(path: Path, size: tuple[int, int]) -> Image.Image | None:
-    """Return the image with its pixels, upright, or None if the file is damaged."""
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(path, formats=_formats()) as opened:
-            opened.draft(None, (2 * size[0], 2 * size[1]))  # a large JPEG need not be decoded in full
-            return ImageOps.exif_transpose(opened)
-    except _damage():
-        return None
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Return the image with 8 bits a channel, opaque."""
-    from PIL import Image
-
-    if image.mode == "F":
-        values = np.nan_to_num(np.asarray(image))
-        scale = 255 if values.max() <= 1 else 1
-        return Image.fromarray(np.clip(np.round(values * scale), 0, 255).astype(np.uint8))
-    if image.mode.startswith("I"):  # 16 bits; older Pillows keep them in 32
-        values = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
-        return Image.fromarray(((values + 128) // 257).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, image).convert("RGB")
-    return image
-
-
 def _common_size(looks: list[Look]) -> tuple[int, int]:
-    sizes = {look.size for look in looks}
+    sizes = {found.size for found in looks}
     if len(sizes) == 1 and max(looks[0].size) <= LARGEST_SIDE:
         return looks[0].size
     return DEFAULT_SIDE, DEFAULT_SIDE
@@ -393,11 +276,7 @@ def _source(root: Path, files: list[ImageFile], images: np.ndarray, readable: np
     train = examples("train")
     assert train is not None  # its images were counted above
     return Source(
-        tuple(class_names.tolist()),
-        train,
-        test=examples("test"),
-        validation=examples("validation"),
-        notes=tuple(notes),
+        tuple(class_names.tolist()), train, test=examples("test"), validation=examples("validation"), notes=tuple(notes)
     )
 
 

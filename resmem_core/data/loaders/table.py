@@ -99,11 +99,7 @@ def _read_csv(path: Path) -> tuple[Layout, pa.Table]:
             path,
             arrow.ReadOptions(use_threads=False, block_size=BLOCK, column_names=names, skip_rows=1),
             arrow.ParseOptions(newlines_in_values=True),
-            arrow.ConvertOptions(
-                include_columns=layout.used,
-                column_types=kinds,
-                null_values=[""],
-            ),
+            arrow.ConvertOptions(include_columns=layout.used, column_types=kinds, null_values=[""]),
         )
 
     try:

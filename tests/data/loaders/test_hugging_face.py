@@ -2,6 +2,7 @@
 
 import json
 from importlib.metadata import PackageNotFoundError
+from unittest.mock import Mock
 
 import pandas as pd
 import pytest
@@ -75,11 +76,11 @@ def test_a_folder_of_json_lines_and_of_parquet(datasets, tmp_path):
         folder = tmp_path / kind
         folder.mkdir()
         for split, values in rows.items():
+            frame = pd.DataFrame({"text": values, "label": 1})
             if kind == "parquet":
-                pd.DataFrame({"text": values, "label": 1}).to_parquet(folder / f"{split}.parquet")
+                frame.to_parquet(folder / f"{split}.parquet")
             else:
-                lines = [json.dumps({"text": value, "label": 1}) for value in values]
-                (folder / f"{split}.jsonl").write_text("\n".join(lines))
+                frame.to_json(folder / f"{split}.jsonl", orient="records", lines=True)
         source = LOADER.load(str(folder), silent)
         assert texts(source.documents) == ["one", "two"]
         assert [document.name for document in source.documents] == ["train 0", "train 1"]
@@ -97,16 +98,12 @@ def test_a_folder_makes_a_corpus(datasets, tmp_path):
     assert len(corpus.train) + len(corpus.validation) + len(corpus.test) == 30
 
 
-def test_damaged_files_are_answered(datasets, tmp_path):
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "train.parquet").write_bytes(b"PAR1 and nothing else")
-    with pytest.raises(DatasetError, match="mine"):
-        LOADER.load(str(tmp_path / "mine"), silent)
-
-
-def test_a_folder_without_data_is_answered(datasets, tmp_path):
+def test_a_folder_without_data_or_with_damaged_files_is_answered(datasets, tmp_path):
     (tmp_path / "mine").mkdir()
     with pytest.raises(UnavailableError, match="mine"):
+        LOADER.load(str(tmp_path / "mine"), silent)
+    (tmp_path / "mine" / "train.parquet").write_bytes(b"PAR1 and nothing else")
+    with pytest.raises(DatasetError, match="mine"):
         LOADER.load(str(tmp_path / "mine"), silent)
 
 
@@ -159,12 +156,8 @@ def test_what_the_hub_has_not_is_answered(hub, splits, error, said):
 
 @pytest.mark.parametrize(("installed", "said"), [(None, "not installed"), ("3.6.0", "datasets 3.6.0 can run code")])
 def test_what_is_missing_is_told_with_how_to_install_it(monkeypatch, installed, said):
-    def version(name):
-        if installed is None:
-            raise PackageNotFoundError(name)
-        return installed
-
-    monkeypatch.setattr(hugging_face, "version", version)
+    missing = PackageNotFoundError("datasets") if installed is None else None
+    monkeypatch.setattr(hugging_face, "version", Mock(return_value=installed, side_effect=missing))
     assert said in LOADER.unavailable("imdb")
     with pytest.raises(UnavailableError, match="pip install 'datasets>=4'"):
         LOADER.load("imdb", silent)

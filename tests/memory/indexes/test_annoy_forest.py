@@ -2,6 +2,7 @@ import json
 import pickle
 import threading
 import time
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -35,14 +36,10 @@ def test_manifest(saved, memory):
 
 
 def test_same_seed_same_bytes(memory, saved, tmp_path):
-    again, other = tmp_path / "again", tmp_path / "other"
-    again.mkdir()
-    other.mkdir()
-    AnnoyForest.build(memory, seed=5, n_trees=10).save(again)
-    AnnoyForest.build(memory, seed=6, n_trees=10).save(other)
     content = (saved / "index.ann").read_bytes()
-    assert (again / "index.ann").read_bytes() == content
-    assert (other / "index.ann").read_bytes() != content
+    for seed in (5, 6):
+        AnnoyForest.build(memory, seed=seed, n_trees=10).save(tmp_path)  # where the first was
+        assert ((tmp_path / "index.ann").read_bytes() == content) == (seed == 5)
 
 
 def test_options_survive_saving(saved, memory):
@@ -60,56 +57,43 @@ def test_fewer_trees_find_fewer(memory):
     assert few > many
 
 
-@pytest.mark.parametrize("rows", [299, 301])
-def test_other_number_of_points(saved, memory, rows):
-    with pytest.raises(StoreError, match=f"other embeddings .*n_points is 300, theirs is {rows}"):
-        AnnoyForest.load(saved, np.resize(memory, (rows, 8)))
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (lambda memory: memory[:299], "n_points is 300, theirs is 299"),
+        (lambda memory: np.resize(memory, (301, 8)), "n_points is 300, theirs is 301"),
+        (lambda memory: memory[:, :4], "dimension is 8, theirs is 4"),
+        (lambda memory: memory[::-1], ""),
+    ],
+)
+def test_other_embeddings(saved, memory, other, said):
+    with pytest.raises(StoreError, match=f"belongs to other embeddings.*{said}"):
+        AnnoyForest.load(saved, other(memory))
 
 
-def test_other_dimension(saved, memory):
-    with pytest.raises(StoreError, match="dimension is 8, theirs is 4"):
-        AnnoyForest.load(saved, memory[:, :4])
+def one_bit(content):
+    half = len(content) // 2
+    return content[:half] + bytes([content[half] ^ 1]) + content[half + 1 :]
 
 
-def test_other_content(saved, memory):
-    with pytest.raises(StoreError, match="belongs to other embeddings"):
-        AnnoyForest.load(saved, memory[::-1])
+DAMAGES = {
+    "cut short": lambda content: content[:-100],
+    "noise": lambda content: np.random.default_rng(0).bytes(len(content)),
+    "one bit": one_bit,
+    "empty": lambda content: b"",
+    **{other: lambda content, other=other: other.encode() for other in ("[]", "{}", "null", '{"seed": "x"}')},
+}
 
 
-def cut_short(file):
-    file.write_bytes(file.read_bytes()[:-100])
-
-
-def noise(file):
-    file.write_bytes(np.random.default_rng(0).bytes(file.stat().st_size))
-
-
-def one_bit(file):
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    file.write_bytes(content)
-
-
-def empty(file):
-    file.write_bytes(b"")
-
-
-def missing(file):
-    file.unlink()
-
-
-@pytest.mark.parametrize("damage", [cut_short, noise, one_bit, empty, missing])
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 @pytest.mark.parametrize("name", ["index.ann", "index.json"])
 def test_damage_is_noticed(saved, memory, name, damage):
-    damage(saved / name)
+    file = saved / name
+    file.write_bytes(damage(file.read_bytes()))
     with pytest.raises(StoreError, match="build it anew"):
         AnnoyForest.load(saved, memory)
-
-
-@pytest.mark.parametrize("content", ["[]", "{}", "null", '{"seed": "x"}'])
-def test_manifest_of_another_kind(saved, memory, content):
-    (saved / "index.json").write_text(content)
-    with pytest.raises(StoreError, match="damaged"):
+    file.unlink()
+    with pytest.raises(StoreError, match="build it anew"):
         AnnoyForest.load(saved, memory)
 
 
@@ -214,9 +198,8 @@ def test_cancelling_stops_all_threads(memory, monkeypatch):
             raise Cancelled("enough")
 
     before = set(threading.enumerate())
-    queries = np.zeros((3000, 8))
     with pytest.raises(Cancelled, match="enough") as raised:  # its traceback keeps what the search left open
-        AnnoyForest(memory, forest=Fake(look)).search(queries, 3, progress=cancel)
+        AnnoyForest(memory, forest=Fake(look)).search(np.zeros((3000, 8)), 3, progress=cancel)
     assert raised.tb is not None
     assert set(threading.enumerate()) <= before
     assert 0 < len(calls) < 1500  # the first blocks, of 64 queries each
@@ -224,12 +207,8 @@ def test_cancelling_stops_all_threads(memory, monkeypatch):
 
 def test_what_fails_in_a_thread_is_raised(memory, monkeypatch):
     workers(monkeypatch, 2)
-
-    def fail():
-        raise RuntimeError("no such tree")
-
     with pytest.raises(RuntimeError, match="no such tree"):
-        AnnoyForest(memory, forest=Fake(fail)).search(memory, 3)
+        AnnoyForest(memory, forest=Fake(Mock(side_effect=RuntimeError("no such tree")))).search(memory, 3)
 
 
 @pytest.fixture(scope="module")
@@ -274,15 +253,12 @@ def test_the_smallest_search_k_is_found(forest, monkeypatch):
     assert recall(at(int(chosen.search_k / 1.1)), queries, 10) < 0.9
 
 
-@pytest.mark.parametrize("threshold", [1, 2, 3, 50, 99, 100, 101, 5000, 9999, 10_000])
-def test_smallest_of_a_threshold(threshold):
-    found = annoy_forest._smallest(lambda n: n >= threshold, least=1, start=100, most=10_000)
-    assert threshold <= found <= max(1.1 * threshold, threshold + 1)
-
-
-@pytest.mark.parametrize(("least", "start", "most"), [(1, 1, 1), (5, 50, 3), (1, 100, 2), (7, 90, 1000)])
-def test_smallest_where_nothing_reaches(least, start, most):
-    assert annoy_forest._smallest(lambda n: False, least=least, start=start, most=most) == most
+def test_smallest_of_a_threshold():
+    for threshold in (1, 2, 3, 50, 99, 100, 101, 5000, 9999, 10_000):
+        found = annoy_forest._smallest(lambda n, least=threshold: n >= least, least=1, start=100, most=10_000)
+        assert threshold <= found <= max(1.1 * threshold, threshold + 1)
+    for least, start, most in ((1, 1, 1), (5, 50, 3), (1, 100, 2), (7, 90, 1000)):  # where nothing reaches it
+        assert annoy_forest._smallest(lambda n: False, least=least, start=start, most=most) == most
 
 
 def test_the_bound_is_below_the_mean_of_all():
@@ -346,12 +322,13 @@ def test_impossible_targets(forest, target):
 
 
 def test_calibration_needs_queries_that_fit(forest):
-    with pytest.raises(InvalidParameterError, match=r"queries of shape \(0, 12\) must hold at least one"):
-        forest.calibrated(drawn(1, n=0), 10)
-    with pytest.raises(InvalidParameterError, match=r"must have the shape \(M, 12\)"):
-        forest.calibrated(np.zeros((5, 3)), 10)
-    with pytest.raises(InvalidParameterError, match="k=1001 cannot exceed"):
-        forest.calibrated(drawn(1), 1001)
+    for queries, k, said in (
+        (drawn(1, n=0), 10, r"queries of shape \(0, 12\) must hold at least one"),
+        (np.zeros((5, 3)), 10, r"must have the shape \(M, 12\)"),
+        (drawn(1), 1001, "k=1001 cannot exceed"),
+    ):
+        with pytest.raises(InvalidParameterError, match=said):
+            forest.calibrated(queries, k)
 
 
 def test_a_manifest_of_the_version_before(saved, memory):
@@ -364,8 +341,7 @@ def test_a_manifest_of_the_version_before(saved, memory):
 
 
 @pytest.mark.parametrize(
-    "measured",
-    [3, {"recall": 0.9}, {"recall": 2, "target": 0.9, "k": 3}, {"recall": "x", "target": 0.9, "k": 3}],
+    "measured", [3, {"recall": 0.9}, {"recall": 2, "target": 0.9, "k": 3}, {"recall": "x", "target": 0.9, "k": 3}]
 )
 def test_a_manifest_with_an_impossible_recall(saved, memory, measured):
     file = saved / "index.json"

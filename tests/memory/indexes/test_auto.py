@@ -126,11 +126,11 @@ def test_impossible_numbers_of_queries(n_queries):
 
 
 def test_arrays_that_cannot_be_searched():
-    with pytest.raises(InvalidParameterError, match=r"queries of shape \(0, 4\) must hold at least one"):
-        choose(points(50), points(0), 10, 3)
-    with pytest.raises(InvalidParameterError, match="k=51 cannot exceed"):
-        choose(points(50), points(10), 10, 51)
-    with pytest.raises(InvalidParameterError, match=r"embeddings of shape \(0, 4\)"):
-        choose(points(0), points(10), 10, 3)
-    with pytest.raises(InvalidParameterError, match=r"must have the shape \(M, 4\)"):
-        choose(points(50), np.zeros((5, 3)), 10, 3)
+    for memory, queries, k, said in (
+        (points(50), points(0), 3, r"queries of shape \(0, 4\) must hold at least one"),
+        (points(50), points(10), 51, "k=51 cannot exceed"),
+        (points(0), points(10), 3, r"embeddings of shape \(0, 4\)"),
+        (points(50), np.zeros((5, 3)), 3, r"must have the shape \(M, 4\)"),
+    ):
+        with pytest.raises(InvalidParameterError, match=said):
+            choose(memory, queries, 10, k)

@@ -1,6 +1,7 @@
 """What every registered index promises, whichever it is."""
 
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -55,53 +56,36 @@ def test_names_and_summary(kind):
     assert isinstance(kind.exact, bool)
 
 
-def test_answers_are_well_formed_and_distances_true(kind):
-    memory, queries = clustered(300), clustered(40, seed=1)
-    found = kind.build(memory).search(queries, 7)
-    assert_well_formed(found, (40, 7))
-    expected = np.take_along_axis(truth(memory, queries), found.indices, axis=1)
-    np.testing.assert_allclose(found.distances, expected, rtol=1e-6)
-
-
-def test_recall(kind):
+def test_answers_are_well_formed_distances_true_and_recall_is_high(kind):
     memory, queries = clustered(2000), clustered(100, seed=1)
-    found = kind.build(memory).search(queries, 10)
-    nearest = np.argsort(truth(memory, queries), axis=1)[:, :10]
+    found, distances = kind.build(memory).search(queries, 10), truth(memory, queries)
+    assert_well_formed(found, (100, 10))
+    np.testing.assert_allclose(found.distances, np.take_along_axis(distances, found.indices, axis=1), rtol=1e-6)
+    nearest = np.argsort(distances, axis=1)[:, :10]
     recall = np.mean([len(np.intersect1d(a, b)) / 10 for a, b in zip(found.indices, nearest, strict=True)])
     assert recall == 1 if kind.exact else recall > 0.9
 
 
-def test_a_memory_point_finds_itself(kind):
+def test_a_memory_point_finds_itself_and_exclude_leaves_itself_out(kind):
     memory = clustered(200)
-    found = kind.build(memory).search(memory, 1)
-    np.testing.assert_array_equal(found.indices[:, 0], np.arange(200))
-    assert not found.distances.any()
-
-
-def test_exclude_leaves_itself_out(kind):
-    memory = clustered(50)
     index = kind.build(memory)
-    found = index.search(memory, 5, exclude=np.arange(50))
-    assert_well_formed(found, (50, 5))
-    assert not (found.indices == np.arange(50)[:, None]).any()
-    assert_same(found, type(found)(*(part[:, 1:] for part in vars(index.search(memory, 6)).values())))
+    with_itself = index.search(memory, 6)
+    np.testing.assert_array_equal(with_itself.indices[:, 0], np.arange(200))
+    assert not with_itself.distances[:, 0].any()
+    found = index.search(memory, 5, exclude=np.arange(200))
+    assert_well_formed(found, (200, 5))
+    assert not (found.indices == np.arange(200)[:, None]).any()
+    assert_same(found, type(found)(*(part[:, 1:] for part in vars(with_itself).values())))
 
 
-def test_exclude_among_copies_finds_the_other_copies(kind):
-    memory = np.repeat(clustered(4), 6, axis=0)  # six copies of each
-    ids = np.arange(24)
+@pytest.mark.parametrize("copies", [6, 24])  # of each point: all others are asked for, or more than that are there
+def test_exclude_among_copies_finds_other_copies(kind, copies):
+    memory, ids = np.repeat(clustered(24 // copies), copies, axis=0), np.arange(24)
     found = kind.build(memory).search(memory, 5, exclude=ids)
+    assert_well_formed(found, (24, 5))
     assert not found.distances.any()
     for row, others in enumerate(found.indices):
-        assert set(others) == set(ids[ids // 6 == row // 6]) - {row}
-
-
-def test_exclude_among_more_copies_than_asked_for(kind):
-    memory = np.ones((30, 3), dtype=np.float32)
-    found = kind.build(memory).search(memory, 4, exclude=np.arange(30))
-    assert_well_formed(found, (30, 4))
-    assert not (found.indices == np.arange(30)[:, None]).any()
-    assert not found.distances.any()
+        assert set(others) <= set(ids[ids // copies == row // copies]) - {row}
 
 
 @pytest.mark.parametrize("copies", [1, 40])
@@ -137,86 +121,44 @@ def test_no_class_wins_ties_by_its_place_in_the_file(kind):
     assert abs(np.mean(share) - 0.9) < 5 * np.sqrt(0.9 * 0.1 / (50 * 20))
 
 
-def test_one_point(kind):
+def test_one_point_and_no_queries(kind):
     index = kind.build(np.float32([[3, 4]]))
     found = index.search(np.zeros((2, 2)), 1)
     np.testing.assert_array_equal(found.distances, [[5], [5]])
     np.testing.assert_array_equal(found.indices, [[0], [0]])
-    with pytest.raises(InvalidParameterError, match="k=1 cannot exceed"):
-        index.search(np.zeros((1, 2)), 1, exclude=np.array([0]))
+    assert_well_formed(index.search(np.empty((0, 2)), 1), (0, 1))
 
 
-def test_no_queries(kind):
-    found = kind.build(clustered(5)).search(np.empty((0, 16)), 3)
-    assert_well_formed(found, (0, 3))
+FIVE, TWO = clustered(5), clustered(2)
+WRONG = [
+    *((FIVE, TWO, k, None, f"k={k!r} must be a whole number") for k in (0, -1, 1.5, "3", True, None)),
+    (FIVE, TWO, 6, None, "k=6 .* 5"),
+    (FIVE, TWO, 5, np.array([0, 1]), "k=5 .* 4"),
+    (FIVE[:1], TWO[:1], 1, np.array([0]), "k=1 cannot exceed"),
+    *((FIVE, np.zeros(shape), 1, None, re.escape(str(shape))) for shape in ((2, 15), (16,), (1, 2, 16))),
+    *((FIVE, np.full((2, 16), value), 1, None, "queries must be finite") for value in (np.nan, np.inf, 1e300)),
+    *((np.full((2, 16), value), TWO, 1, None, "embeddings must be finite") for value in (np.nan, np.inf, 1e300)),
+    *((np.zeros(shape), TWO, 1, None, r"embeddings of shape \(") for shape in ((0, 3), (3, 0), (3,), (2, 2, 2))),
+    (FIVE, TWO, 1, np.arange(3), r"exclude of shape \(3,\).* 2 queries"),
+]
 
 
-@pytest.mark.parametrize("k", [0, -1, 1.5, "3", True, None])
-def test_k_must_be_a_positive_whole_number(kind, k):
-    with pytest.raises(InvalidParameterError, match=f"k={k!r} must be a whole number"):
-        kind.build(clustered(5)).search(clustered(2), k)
+@pytest.mark.parametrize(("memory", "queries", "k", "exclude", "said"), WRONG)
+def test_what_cannot_be_searched_is_told(kind, memory, queries, k, exclude, said):
+    with pytest.raises(InvalidParameterError, match=said):
+        kind.build(memory).search(queries, k, exclude=exclude)
 
 
-def test_k_beyond_memory(kind):
-    index = kind.build(clustered(5))
-    with pytest.raises(InvalidParameterError, match=r"k=6 .* 5"):
-        index.search(clustered(2), 6)
-    with pytest.raises(InvalidParameterError, match=r"k=5 .* 4"):
-        index.search(clustered(2), 5, exclude=np.array([0, 1]))
-
-
-@pytest.mark.parametrize("shape", [(2, 15), (16,), (1, 2, 16)])
-def test_queries_of_another_shape(kind, shape):
-    with pytest.raises(InvalidParameterError, match=str(shape).replace("(", r"\(").replace(")", r"\)")):
-        kind.build(clustered(5)).search(np.zeros(shape), 1)
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
-def test_numbers_that_float32_cannot_hold(kind, value):
-    bad = np.full((2, 16), value)
-    with pytest.raises(InvalidParameterError, match="queries must be finite"):
-        kind.build(clustered(5)).search(bad, 1)
-    with pytest.raises(InvalidParameterError, match="embeddings must be finite"):
-        kind.build(bad)
-
-
-@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (3,), (2, 2, 2)])
-def test_memory_of_an_impossible_shape(kind, shape):
-    with pytest.raises(InvalidParameterError, match=r"embeddings of shape \("):
-        kind.build(np.zeros(shape, dtype=np.float32))
-
-
-def test_exclude_of_another_length(kind):
-    with pytest.raises(InvalidParameterError, match=r"exclude of shape \(3,\).* 2 queries"):
-        kind.build(clustered(5)).search(clustered(2), 1, exclude=np.arange(3))
-
-
-def test_round_trip_gives_identical_answers(kind, tmp_path):
-    memory, queries = clustered(500), clustered(50, seed=1)
-    index = kind.build(memory, seed=3)
-    before = index.search(queries, 10)
-    index.save(tmp_path)
-    assert_same(index.search(queries, 10), before)
-    assert_same(kind.load(tmp_path, memory).search(queries, 10), before)
-
-
-def test_memory_mapped_embeddings(kind, tmp_path):
-    memory, queries = clustered(100), clustered(10, seed=1)
-    np.save(tmp_path / "z.npy", memory)
-    mapped = np.load(tmp_path / "z.npy", mmap_mode="r")
-    assert_same(kind.build(mapped).search(queries, 3), kind.build(memory).search(queries, 3))
-
-
-def test_pickle(kind):
-    memory, queries = clustered(500), clustered(50, seed=1)
-    index = kind.build(memory, seed=3)
-    assert_same(pickle.loads(pickle.dumps(index)).search(queries, 10), index.search(queries, 10))
-
-
-def test_same_seed_same_answers(kind):
+def test_files_pickles_maps_and_the_same_seed_give_identical_answers(kind, tmp_path):
     memory, queries = clustered(1000), clustered(50, seed=1)
-    first, second = (kind.build(memory, seed=7).search(queries, 20) for _ in range(2))
-    assert_same(first, second)
+    memory.flags.writeable = queries.flags.writeable = False  # a search changes nothing that it was given
+    index = kind.build(memory, seed=3)
+    before = index.search(queries, 20)
+    index.save(tmp_path)
+    np.save(tmp_path / "z.npy", memory)
+    mapped = kind.build(np.load(tmp_path / "z.npy", mmap_mode="r"), seed=3)
+    for other in (index, kind.load(tmp_path, memory), pickle.loads(pickle.dumps(index)), mapped):
+        assert_same(other.search(queries, 20), before)
 
 
 def test_scaling_scales_distances_only(kind):
@@ -225,13 +167,6 @@ def test_scaling_scales_distances_only(kind):
     scaled = kind.build(4 * memory).search(4 * queries, 10)
     np.testing.assert_array_equal(scaled.indices, found.indices)
     np.testing.assert_array_equal(scaled.distances, 4 * found.distances)
-
-
-def test_search_changes_nothing_it_was_given(kind):
-    memory, queries = clustered(100), clustered(10, seed=1)
-    memory.flags.writeable = queries.flags.writeable = False
-    index = kind.build(memory)
-    assert_same(index.search(queries, 3), index.search(queries, 3))
 
 
 def test_progress_ends_at_the_number_of_queries(kind, monkeypatch):

@@ -40,8 +40,8 @@ def undecided(monkeypatch):
     return queries
 
 
-def search(memory, queries, k):
-    return ExactIndex(memory, device="cpu").search(queries, k)
+def search(memory, queries, k, device="cpu"):
+    return ExactIndex(memory, device=device).search(queries, k)
 
 
 def truth(memory, queries, k):
@@ -50,9 +50,9 @@ def truth(memory, queries, k):
     return exact.nearest_first(exact.distances_to(queries, memory, everyone), everyone, 0).first(k)
 
 
-def assert_agrees(memory, queries, k):
+def assert_agrees(memory, queries, k, device="cpu"):
     memory, queries = memory.astype(np.float32), queries.astype(np.float32)
-    found, expected = search(memory, queries, k), truth(memory, queries, k)
+    found, expected = search(memory, queries, k, device), truth(memory, queries, k)
     np.testing.assert_array_equal(found.indices, expected.indices)
     np.testing.assert_allclose(found.distances, expected.distances, rtol=2e-7, atol=0)
 
@@ -176,20 +176,14 @@ def test_blocks_do_not_show(monkeypatch):
     np.testing.assert_array_equal(parts.distances, whole.distances)
 
 
-def test_large_searches_are_compiled(monkeypatch):
+def test_large_searches_are_compiled_and_a_huge_memory_is_never_copied_in_float64(monkeypatch):
     monkeypatch.setattr(exact, "LARGE", 30 * 20)
     monkeypatch.delattr(ExactIndex, "_nearest_in_torch")
     memory = np.random.default_rng(0).normal(size=(30, 2))
     search(memory, memory[:20], 3)
     with pytest.raises(AttributeError, match="_nearest_in_torch"):
         search(memory, memory[:19], 3)
-
-
-def test_a_huge_memory_is_never_copied_in_float64(monkeypatch):
-    monkeypatch.setattr(exact, "LARGE", 10**18)
     monkeypatch.setattr(exact, "HUGE", 30 * 2)
-    monkeypatch.delattr(ExactIndex, "_nearest_in_torch")
-    memory = np.random.default_rng(0).normal(size=(30, 2))
     assert search(memory, memory[:1], 3).indices[0, 0] == 0
 
 
@@ -323,10 +317,8 @@ def test_cancelled_drops_what_has_not_begun(monkeypatch):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: exact search on one is NOT tested here")
 @pytest.mark.parametrize("kind", KINDS)
 def test_cuda_agrees_with_brute_force(kind):
-    memory = kind(np.random.default_rng(0), 2000, 8).astype(np.float32)
-    found, expected = ExactIndex(memory, device="cuda").search(memory[:50], 20), truth(memory, memory[:50], 20)
-    np.testing.assert_array_equal(found.indices, expected.indices)
-    np.testing.assert_allclose(found.distances, expected.distances, rtol=2e-7, atol=0)
+    memory = kind(np.random.default_rng(0), 2000, 8)
+    assert_agrees(memory, memory[:50], 20, device="cuda")
 
 
 def test_a_damaged_file_is_told(tmp_path):

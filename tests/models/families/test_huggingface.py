@@ -10,7 +10,8 @@ import torch
 from resmem_core.common.errors import InvalidParameterError, UnavailableError
 from resmem_core.data.base import TEXT
 from resmem_core.data.text import Stream
-from resmem_core.models import backbone_of
+from resmem_core.models import backbone_of, token_blocks
+from resmem_core.models.families import huggingface
 from resmem_core.models.text_embedding import embed_stream, hidden_of
 from resmem_core.models.token_blocks import output_layer
 
@@ -97,20 +98,18 @@ def test_capped_logits_cannot_be_had_from_states(folder_of):
 
 
 def test_a_model_that_looks_ahead_is_refused(folder_of, monkeypatch):
-    from resmem_core.models import hf_network
-
     folder, _ = folder_of("gpt2")
 
     def mixed(self, ids):
         states = self.model(input_ids=ids).last_hidden_state
         return states + states.flip(1)
 
-    monkeypatch.setattr(hf_network.States, "forward", mixed)
-    monkeypatch.setattr(hf_network, "TOLERANCE", 1e9)
+    monkeypatch.setattr(token_blocks.LastStates, "forward", mixed)
+    monkeypatch.setattr(huggingface, "TOLERANCE", 1e9)
     network_of(folder)
     with monkeypatch.context() as patch:
         patch.setattr(transformers.GPT2LMHeadModel, "forward", lambda self, input_ids, **_: _Same(self, input_ids))
-        patch.setattr(hf_network, "TOLERANCE", 1e-4)
+        patch.setattr(huggingface, "TOLERANCE", 1e-4)
         with pytest.raises(InvalidParameterError, match="depend on tokens that come later"):
             network_of(folder)
 

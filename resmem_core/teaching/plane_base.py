@@ -1,0 +1,154 @@
+"""The playground's scene: points in the plane, edited by hand, and a base model that is fitted to them.
+
+Shapes: N points in memory, M test points, S x S places of the surface, two classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from resmem_core.common.progress import Progress, silent
+from resmem_core.common.types import FloatArray, IntArray
+from resmem_core.teaching.plane import EXTENT, PlaneSample, plane_sample
+from resmem_core.teaching.plane_edits import PlaneEdits
+
+LINEAR, NETWORK, PICTURE = "linear", "network", "picture-"
+PLANE, HIDDEN = "plane", "hidden"
+SIDE = 200  # places a side of the surface
+COARSE = 60  # where a place costs more: seen by a network of pictures, or searched among hidden layers
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a base model is trained on, and how; with the same scene nothing is trained anew."""
+
+    data: str
+    n: int
+    noise: float
+    label_noise: float
+    imbalance: float
+    seed: int
+    base: str
+    space: str
+    edits: str
+
+    def sample(self) -> tuple[PlaneSample, PlaneSample]:
+        """Draw the training points, before edits, and the test points."""
+        return plane_sample(
+            self.data, self.n, noise=self.noise, label_noise=self.label_noise, imbalance=self.imbalance, seed=self.seed
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Labelled points that are in memory or trained on.
+
+    Attributes
+    ----------
+    X : ndarray, shape (N, 2)
+    y : ndarray of int64, shape (N,)
+    flipped, added : ndarray of bool, shape (N,)
+        Whose label is wrong; which were added by hand.
+    names : tuple of str, length N
+        The step of `PlaneEdits` that removes each.
+    """
+
+    X: FloatArray
+    y: IntArray
+    flipped: np.ndarray
+    added: np.ndarray
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, train: PlaneSample, by_hand: PlaneEdits) -> Points:
+        """Return what the edits leave of a sample, and what they add to it."""
+        kept = np.setdiff1d(np.arange(len(train)), by_hand.removed)
+        places = np.array([(at.x, at.y) for at, _ in by_hand.added.values()]).reshape(-1, 2)
+        labels = np.array([label for _, label in by_hand.added.values()], dtype=np.int64)
+        return cls(
+            X=np.vstack([train.X[kept], places]),
+            y=np.concatenate([train.y[kept], labels]),
+            flipped=np.concatenate([(train.y != train.clean)[kept], np.zeros(len(labels), bool)]),
+            added=np.arange(len(kept) + len(labels)) >= len(kept),
+            names=(*(f"x{row}" for row in kept), *by_hand.added),
+        )
+
+
+def estimator_of(base: str, seed: int, progress: Progress = silent) -> Any:
+    """Return a base model, not fitted, in scikit-learn's grammar."""
+    if base == LINEAR:
+        from sklearn.linear_model import LogisticRegression
+
+        return LogisticRegression()
+    if base == NETWORK:
+        from sklearn.neural_network import MLPClassifier
+
+        return MLPClassifier((10,), activation="tanh", solver="lbfgs", alpha=0.01, max_iter=60, random_state=seed)
+    from resmem_core.teaching.dots import PictureClassifier
+
+    return PictureClassifier(base.removeprefix(PICTURE), seed=seed, progress=progress)
+
+
+@dataclass(frozen=True, eq=False)
+class Base:
+    """A fitted base model, and what it says of the surface and of the test points.
+
+    Attributes
+    ----------
+    scene : Scene
+    estimator : classifier
+    train, test : PlaneSample
+    """
+
+    scene: Scene
+    estimator: Any
+    train: PlaneSample
+    test: PlaneSample
+
+    @property
+    def coarse(self) -> bool:
+        """Whether the surface has fewer places than usual."""
+        return self.scene.space != PLANE or self.scene.base.startswith(PICTURE)
+
+    @property
+    def axis(self) -> FloatArray:
+        """Coordinates of the surface, the same along both axes, (S,)."""
+        side = COARSE if self.coarse else SIDE
+        return (np.arange(side) + 0.5) / side * 2 * EXTENT - EXTENT
+
+    @cached_property
+    def places(self) -> FloatArray:
+        """The surface, (S * S, 2); rows go with y first."""
+        return np.stack(np.meshgrid(self.axis, self.axis), axis=-1).reshape(-1, 2)
+
+    @cached_property
+    def surface(self) -> FloatArray:
+        """Logits of the surface, (S * S, 2)."""
+        return self.logits(self.places)
+
+    @cached_property
+    def test_logits(self) -> FloatArray:
+        """Logits of the test points, (M, 2)."""
+        return self.logits(self.test.X)
+
+    def logits(self, X: FloatArray) -> FloatArray:
+        """Return the logarithm of the probabilities, as `ResMemClassifier` takes it, (M, 2) -> (M, 2)."""
+        p = self.estimator.predict_proba(X)
+        return np.log(np.maximum(p, np.finfo(p.dtype).tiny))
+
+    def embed(self, X: FloatArray) -> FloatArray:
+        """Return where distances are taken, (M, 2) -> (M, D)."""
+        if self.scene.space == PLANE:
+            return X
+        from resmem_core.teaching.hidden import hidden_layer
+
+        return hidden_layer(self.estimator, X)
+
+    @cached_property
+    def embedded_surface(self) -> FloatArray:
+        """The surface where distances are taken, (S * S, D)."""
+        return self.embed(self.places)
