@@ -10,6 +10,8 @@ from pages._shared.summary import gain_table, headline
 from resmem_core.evaluation.metrics import confusion
 from resmem_core.plots.classes import class_gains, confusion_change
 
+PAGE = {"title": "Classes", "icon": ":material/category:", "section": "Gain", "place": 1}
+
 experiment, params = opened()
 data = experiment.dataset
 result = cache.evaluation(experiment.config, params)

@@ -34,6 +34,7 @@ from resmem_core.models import BACKBONES
 from resmem_core.plots.classes import class_gains
 from resmem_core.plots.seeds import seed_accuracies
 
+PAGE = {"title": "Compare", "icon": ":material/compare_arrows:", "section": "Gain", "place": 2}
 SHOWN = 12
 SEEDS = 5
 KINDS = {"pair": "Two settings or experiments", "seeds": "Several seeds"}

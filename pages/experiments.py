@@ -14,9 +14,12 @@ from resmem_core.cli.settings import Language, Settings
 from resmem_core.common.errors import ResMemError
 from resmem_core.data import dataset_title, parse_spec
 from resmem_core.data.uploads import Uploads
+from resmem_core.evaluation.evaluate import METRICS
 from resmem_core.experiment.runs import Run, Runs
 
+PAGE = {"title": "Experiments", "icon": ":material/history:", "section": "Workspace", "place": 1}
 ALL = "all"
+LABELS = {"top5": "top-5", "nll": "NLL", "brier": "Brier", "ece": "ECE"}
 PERCENT, POINTS = ("base", "ResMem"), ("gain, points", "from", "to")
 
 
@@ -43,6 +46,7 @@ def filtered(runs: tuple[Run, ...], names: dict[str, str]) -> list[Run]:
 
 def table(runs: list[Run], names: dict[str, str]) -> Run | None:
     """Show the runs and return the one that is selected."""
+    labels = {metric.name: LABELS.get(metric.name, metric.name) for metric in METRICS if metric.name != "accuracy"}
     rows = [
         {
             "recorded (UTC)": pd.Timestamp(run.recorded),
@@ -64,7 +68,7 @@ def table(runs: list[Run], names: dict[str, str]) -> Run | None:
             "edited": bool(run.setting.get("edits")),
             "index": run.setting["index"],
             "weights": run.results["weights"],
-            **{label: run.results[f"{label.lower()}_resmem"] for label in ("NLL", "Brier", "ECE")},
+            **{label: run.results.get(f"{metric}_resmem") for metric, label in labels.items()},
         }
         for run in runs
     ]
@@ -82,7 +86,7 @@ def table(runs: list[Run], names: dict[str, str]) -> Run | None:
             **{name: st.column_config.NumberColumn(format="%+.2f") for name in POINTS},
             **{
                 name: st.column_config.NumberColumn(format="%.4g")
-                for name in ("sigma", "temperature", "NLL", "Brier", "ECE")
+                for name in ("sigma", "temperature", *labels.values())
             },
         },
     )

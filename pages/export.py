@@ -15,6 +15,7 @@ from resmem_core.plots.report import file_stem, report_html
 from resmem_core.plots.standalone import figure_html
 from resmem_core.plots.tables import class_table, example_table, table_bytes
 
+PAGE = {"title": "Export", "icon": ":material/download:", "section": "Workspace", "place": 3}
 FORMAT_NAMES = {".csv": "CSV", ".parquet": "Parquet"}
 MIME = {".csv": "text/csv", ".parquet": "application/vnd.apache.parquet"}
 BUTTONS = 80  # pixels beneath a figure

@@ -16,6 +16,7 @@ from resmem_core.data.pictures import title
 from resmem_core.evaluation.slices import AXES, BINS, LEVEL, MAX_CLASSES, strongest
 from resmem_core.plots.slices import slice_gains
 
+PAGE = {"title": "Where it gains", "icon": ":material/insights:", "section": "Gain", "place": 3}
 PER_PAGE = 12
 CUTS = {
     "distance": f"Cut at quantiles into {BINS} slices. The distance is Euclidean, between embeddings"

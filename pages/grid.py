@@ -15,6 +15,8 @@ from resmem_core.experiment.jobs import Job
 from resmem_core.memory.types import Params
 from resmem_core.plots.grid import grid_map, transfer
 
+PAGE = {"title": "Grid", "icon": ":material/grid_on:", "section": "Setting", "place": 2}
+
 experiment, params = opened()
 st.caption(
     "Each cell is one setting of k and sigma, at one temperature: blue where ResMem beats the base model, orange where "

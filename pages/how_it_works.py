@@ -12,6 +12,13 @@ from resmem_core.plots.curve import PANELS, curve_panels
 from resmem_core.teaching.curve import Curve, Outcome, View, code
 from resmem_core.teaching.narration import told, verdict
 
+PAGE = {
+    "title": "How it works",
+    "icon": ":material/school:",
+    "section": "Learn",
+    "place": 1,
+    "form": "resmem_core.teaching.curve:Curve",
+}
 SUM = 4  # the step from which on memory has been told of
 
 

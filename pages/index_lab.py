@@ -13,6 +13,8 @@ from resmem_core.experiment.jobs import Job
 from resmem_core.memory.indexes.base import RECALL_TARGET
 from resmem_core.plots.index_lab import recall_against_speed
 
+PAGE = {"title": "Index lab", "icon": ":material/speed:", "section": "Setting", "place": 3}
+
 experiment, params = opened()
 st.caption(
     "An approximate index trades true neighbours for speed. Further right is faster, further up finds more; the dotted "

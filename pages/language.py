@@ -13,6 +13,13 @@ from pages._shared.text import plain
 from resmem_core.cli.settings import Language
 from resmem_core.common.errors import ResMemError
 
+PAGE = {
+    "title": "Language",
+    "icon": ":material/chat:",
+    "section": "",
+    "place": 2,
+    "form": "resmem_core.cli.settings:Language",
+}
 VIEWS = {
     "inside": ("Look inside", inside),
     "walk": ("Walk", walk),

@@ -17,6 +17,8 @@ from resmem_core.common.errors import ResMemError
 from resmem_core.common.store import Store
 from resmem_core.experiment.jobs import Job
 
+PAGE = {"title": "Long tail lab", "icon": ":material/stacked_line_chart:", "section": "Learn", "place": 4}
+
 
 def asked() -> Plan:
     """Return the plan that the settings tell; where it is not possible, stop with the reason."""

@@ -18,6 +18,7 @@ from resmem_core.experiment.jobs import Job
 from resmem_core.plots.map import MAX_LINKS, embedding_map, most_drawn
 from resmem_core.plots.region import Region
 
+PAGE = {"title": "Map", "icon": ":material/scatter_plot:", "section": "Points", "place": 1}
 KEY = "map"
 PART_NAMES = {"train": "Training", "validation": "Validation", "test": "Test"}
 

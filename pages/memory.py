@@ -18,6 +18,7 @@ from resmem_core.common.types import IntArray
 from resmem_core.experiment.jobs import Job
 from resmem_core.plots.memory import concentration, residual_against_credit
 
+PAGE = {"title": "Memory", "icon": ":material/psychology:", "section": "Points", "place": 3}
 IN_GALLERY = 6
 
 experiment, params = opened_as(settings())  # what edits do is shown at length below

@@ -17,6 +17,8 @@ from resmem_core.memory.types import Params
 from resmem_core.plots.accuracy import method_accuracies
 from resmem_core.plots.explanation import explanation_bars
 
+PAGE = {"title": "Overview", "icon": ":material/home:", "section": "", "place": 1}
+
 st.markdown(
     "A trained model that cannot fit everything leaves *residuals*: the gap between each training label and what the "
     "model says of it. **ResMem** keeps the model and stores these residuals at the training points' embeddings. For a "

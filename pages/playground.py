@@ -17,6 +17,13 @@ from resmem_core.plots.plane import TITLES, plane_panel
 from resmem_core.teaching.plane import Place
 from resmem_core.teaching.playground import Playground, View, code
 
+PAGE = {
+    "title": "Playground",
+    "icon": ":material/sports_esports:",
+    "section": "Learn",
+    "place": 2,
+    "form": "resmem_core.teaching.playground:Playground",
+}
 PANELS = {
     "base": "Probability of class 1 that the base model gives to each place, with its border",
     "memory": "What memory adds to it: weighted residuals of the nearest training points",

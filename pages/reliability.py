@@ -12,6 +12,7 @@ from resmem_core.evaluation.metrics import ECE_BINS, reliability
 from resmem_core.plots.common import NAMES
 from resmem_core.plots.reliability import reliability_diagram
 
+PAGE = {"title": "Reliability", "icon": ":material/balance:", "section": "Gain", "place": 4}
 MEANINGS = {
     "nll": (
         "NLL (nats)",

@@ -12,6 +12,14 @@ from pages._shared.theory_views import dimension_view, parts_view, risk_view
 from resmem_core.common.progress import Step, silent
 from resmem_core.teaching.theory import CHOICES, DIMENSIONS, VIEWS, Risks, Theory, simulate_theory
 
+PAGE = {
+    "title": "Theory",
+    "icon": ":material/function:",
+    "section": "Learn",
+    "place": 3,
+    "form": "resmem_core.teaching.theory:Theory",
+}
+
 form = shown(Theory)
 
 

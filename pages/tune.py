@@ -13,6 +13,8 @@ from resmem_core.common.types import NLL_FLOOR
 from resmem_core.evaluation.metrics import ECE_BINS
 from resmem_core.plots.accuracy import accuracy_by_k, method_accuracies
 
+PAGE = {"title": "Tune", "icon": ":material/tune:", "section": "Setting", "place": 1}
+
 
 @st.fragment
 def instrument() -> None:

@@ -1,24 +1,74 @@
-"""What every page is set in: its form and its URL, the sidebar, the title, and notes."""
+"""What every page is set in: its place in the menu, its form and its URL, the sidebar, the title, and notes."""
 
 from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import NamedTuple
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from pages._shared.sidebar import sidebar
 from pages._shared.state import load, show_notes
-from resmem_core.cli.settings import Language, Settings
+from resmem_core.cli.settings import Settings
 from resmem_core.common.forms import Form
-from resmem_core.teaching.curve import Curve
-from resmem_core.teaching.playground import Playground
-from resmem_core.teaching.theory import Theory
+
+SECTIONS = ("", "Learn", "Setting", "Gain", "Points", "Workspace")  # of the menu; others come after them
+
+
+class Head(NamedTuple):
+    """What a page says of itself in `PAGE`, a dict of plain values at its head.
+
+    Attributes
+    ----------
+    title, icon : str
+    section : str
+        Of the menu.
+    place : int
+        In its section; the first page of all is the one that the app opens on.
+    form : str or None
+        Of a page that shows no experiment, its own as "MODULE:CLASS".
+    """
+
+    title: str
+    icon: str
+    section: str
+    place: int
+    form: str | None = None
+
+
+@cache
+def pages(folder: Path) -> dict[Path, Head]:
+    """Return the pages of a folder in the order of the menu, none of which is run.
+
+    Raises
+    ------
+    ValueError
+        If one of them has no `PAGE`.
+    """
+    heads = {path: _head(path) for path in folder.glob("[a-z]*.py")}
+
+    def place(item: tuple[Path, Head]) -> tuple[int, str, int, str]:
+        _, head = item
+        section = SECTIONS.index(head.section) if head.section in SECTIONS else len(SECTIONS)
+        return section, head.section, head.place, head.title
+
+    return dict(sorted(heads.items(), key=place))
+
+
+def _head(path: Path) -> Head:
+    for statement in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "PAGE":
+            return Head(**ast.literal_eval(statement.value))
+    raise ValueError(f"{path} does not say its title, icon and place in the menu; give it a PAGE as in CONTRIBUTING.md")
+
 
 # Of the pages that show no experiment, by the name of their file.
 FORMS: dict[str, type[Form]] = {
-    "how_it_works": Curve,
-    "language": Language,
-    "playground": Playground,
-    "theory": Theory,
+    path.stem: resolve_name(head.form) for path, head in pages(Path(__file__).parents[1]).items() if head.form
 }
 
 

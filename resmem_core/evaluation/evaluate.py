@@ -5,7 +5,7 @@ Shapes: N points in memory, M points judged, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, about, silent
+from resmem_core.common.registry import Registry
 from resmem_core.common.types import NLL_FLOOR, BoolArray, FloatArray, IntArray
 from resmem_core.evaluation import figures, metrics
 from resmem_core.evaluation.figures import LIKELIHOODS, METHODS, Band, Figures, Interval, Versus, ends_of, finite
@@ -195,6 +196,11 @@ class Evaluation:
         """Intervals of the first three."""
         return {method: self._intervals[f"nll {method}"] for method in LIKELIHOODS}
 
+    @cached_property
+    def metrics(self) -> dict[str, dict[str, float]]:
+        """What every registered metric gives to each method that it knows."""
+        return {metric.name: dict(metric.values(self)) for metric in METRICS}
+
     @property
     def probabilities(self) -> dict[str, FloatArray]:
         """Of the label, by method of `LIKELIHOODS`, (M,) each."""
@@ -264,7 +270,30 @@ class Evaluation:
                 **{method: asdict(values) for method, values in self.calibration.items()},
                 "nll_floor": NLL_FLOOR,
             },
+            "metrics": {name: finite(values) for name, values in self.metrics.items()},
         }
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One way to say in a number how good a method is.
+
+    Attributes
+    ----------
+    name, summary : str
+        What it is called, and one line on what it is.
+    higher_is_better : bool
+    values : callable
+        From an evaluation to the number of each method, one of `METHODS`, that the metric makes sense for.
+    """
+
+    name: str
+    summary: str
+    higher_is_better: bool
+    values: Callable[[Evaluation], Mapping[str, float]]
+
+
+METRICS: Registry[Metric] = Registry("metric", "resmem_core.evaluation.measures")
 
 
 def evaluate(

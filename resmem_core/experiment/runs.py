@@ -60,8 +60,7 @@ class Run:
     results : mapping
         `weights` (where the base model came from), `n_memory` and `n_test` (points, or tokens), the accuracies `base`
         and `resmem` (0 to 1), the gain `delta` from `delta_low` to `delta_high` (95 % interval), the counts `fixed` and
-        `broken`, and as in `metrics.Calibration` `nll`, `brier` and `ece` of `_base` and `_resmem`: of base at
-        temperature 1, and of ResMem's smoothed probabilities.
+        `broken`, and `METRIC_METHOD` ("nll_resmem") of every metric that was registered and each method it knows.
     """
 
     id: str
@@ -104,9 +103,9 @@ class Run:
                 "fixed": evaluation.fixed,
                 "broken": evaluation.broken,
                 **{
-                    f"{metric}_{method}": getattr(evaluation.calibration[method], metric)
-                    for metric in ("nll", "brier", "ece")
-                    for method in ("base", "resmem")
+                    f"{metric}_{method}": value
+                    for metric, values in evaluation.metrics.items()
+                    for method, value in values.items()
                 },
             },
         )

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 PROMISED = {
     "dataset", "backbone", "seed", "index", "k", "sigma", "temperature", "tuned_on", "n_memory", "n_validation",
     "n_test", "accuracy", "delta", "delta_ci95", "fixed", "broken", "mcnemar_p", "recall_at_k", "per_class",
-    "calibration",
+    "calibration", "metrics",
 }  # fmt: skip
 
 

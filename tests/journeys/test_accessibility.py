@@ -1,6 +1,5 @@
 """Every page as axe-core sees it, in both schemes, and on a narrow screen."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -8,9 +7,10 @@ from playwright.sync_api import expect
 
 from tests.journeys.steps import fits_all_eyes_and_a_telephone, settled
 
+from pages._shared.frame import pages
+
 pytestmark = pytest.mark.browser
-ROOT = Path(__file__).parents[2]
-PATHS = re.findall(r'st\.Page\("pages/(\w+)\.py"', (ROOT / "app.py").read_text())
+PATHS = [path.stem for path in pages(Path(__file__).parents[2] / "pages")]
 
 
 def address(name: str) -> str:

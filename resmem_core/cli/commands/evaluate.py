@@ -21,10 +21,12 @@ from resmem_core.common.progress import Progress
 from resmem_core.data.base import TEXT
 
 METHODS = {"base": "base", "knn": "kNN", "interpolation": "interpolation", "resmem": "ResMem"}
+WITH_INTERVALS = ("accuracy", "top5", "perplexity")  # metrics that have columns of their own
 FEW = 10  # classes up to which being among the first five says little
 
 
 def run(args: argparse.Namespace, progress: Progress) -> Output:
+    from resmem_core.evaluation.evaluate import METRICS
     from resmem_core.experiment.runs import Runs
 
     experiment = prepared(args, progress)
@@ -53,6 +55,12 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
         told = "" if perplexity is None else f"{perplexity:12.2f}"
         told += "" if interval is None else f"   {interval[0]:.2f} to {interval[1]:.2f}"
         lines.append(f"  {name:14}{found.accuracy[method]:9.2%}{top5:>9}{told}".rstrip())
+    lines += ["", f"  {'':14}" + "".join(f"{name:>14}" for name in METHODS.values())]
+    for metric in METRICS:
+        if metric.name not in WITH_INTERVALS:
+            values = found.metrics[metric.name]
+            told = "".join(f"{values[method]:14.4g}" if method in values else f"{'':14}" for method in METHODS)
+            lines.append(f"  {metric.name:14}{told}   {'higher' if metric.higher_is_better else 'lower'} is better")
     low, high = found.delta_ci95
     over = "" if found.groups is None else f" over {found.n_groups:,} groups"
     lines += [

@@ -1,0 +1,1 @@
+"""Metrics by name: one, or a group of kin, a file."""
