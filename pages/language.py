@@ -6,8 +6,8 @@ from pages._shared.language_controls import data_and_model, memory_controls, war
 from pages._shared.language_gain import gain
 from pages._shared.language_generate import generate
 from pages._shared.language_inside import inside
-from pages._shared.language_opening import opened
 from pages._shared.language_walk import walk
+from pages._shared.opening import opened_text
 from pages._shared.state import bound, shown
 from pages._shared.text import plain
 from resmem_core.cli.settings import Language
@@ -26,7 +26,7 @@ st.caption(
     "that it followed, and corrects the model by the nearest ones. Here these contexts can be read."
 )
 data_and_model(form)
-found = opened(form)
+found = opened_text(form)
 warn_of_leakage(found)
 memory_controls(found)
 st.radio(

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages._shared.language_opening import Opened
+from pages._shared.opening import Opened
 from pages._shared.scales import compact, log_scale
 from pages._shared.state import bound, change
 from pages._shared.text import plain

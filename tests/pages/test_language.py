@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pages._shared.language_contexts import ANY
-from pages._shared.language_opening import Opened
 from pages._shared.language_test import next_of
 from pages._shared.language_text import Passage, code, running, short, visible
+from pages._shared.opening import Opened
 from pages._shared.summary import sentence
 from resmem_core.cli.settings import OBJECTIVES, Language
 from resmem_core.common.progress import silent
@@ -270,9 +270,9 @@ def test_the_next_token_that_memory_changed_is_found(ready, tales, text_of):
 def test_looking_for_an_outcome_goes_round(monkeypatch, after):
     wanted = {300, 511, 512}
     monkeypatch.setattr(
-        "pages._shared.language_cache.test_block",
-        lambda config, params, block: SimpleNamespace(
-            outcome=np.array(["fixed" if row in wanted else "broken" for row in range(256 * block, 256 * block + 256)])
+        "pages._shared.cache.outcomes_of_block",
+        lambda config, params, block: np.array(
+            ["fixed" if row in wanted else "broken" for row in range(256 * block, 256 * block + 256)]
         ),
     )
     experiment = SimpleNamespace(test=range(600), config=None)
