@@ -87,7 +87,7 @@ def test_contexts_are_seen_and_a_text_is_walked_and_gone_on_with(page: Page, vis
     k.focus()
     k.press("End")
     expect(page.get_by_text(re.compile("best value found like this is optimistic"))).to_be_visible()
-    page.get_by_role("button", name="Back to tuned").click()
+    page.get_by_role("button", name="Choose on validation").click()
     expect(page.get_by_text(re.compile("best value found like this is optimistic"))).to_have_count(0)
 
 
