@@ -8,7 +8,6 @@ from playwright.sync_api import expect
 
 from tests.journeys.steps import fits_all_eyes_and_a_telephone, settled
 
-pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
 PATHS = re.findall(r'st\.Page\("pages/(\w+)\.py"', (ROOT / "app.py").read_text())
 
