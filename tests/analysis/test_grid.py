@@ -116,9 +116,9 @@ def test_what_takes_long_is_refused_and_reported_and_can_be_cancelled(small, mon
         grid_of(other.without_waiting())
 
 
-@effort(deadline=None, max_examples=60)
+@effort(max_examples=60)
 @given(counts)
-def test_one_step_away(right):
+def test_one_step_away_and_near_is_one_standard_error(right):
     found = swept(right)
     values = (found.grid.temperatures, found.grid.sigmas, found.grid.ks)
     for cell in itertools.product(*map(range, right.shape)):
@@ -129,12 +129,6 @@ def test_one_step_away(right):
                 expected[AXES[axis], step] = (values[axis][to[axis]], (right[cell] - right[to]) / 100)
         moves = one_step_away(found, cell)
         assert {(move.name, move.step): (move.value, move.loss) for move in moves} == expected
-
-
-@effort(deadline=None, max_examples=60)
-@given(counts)
-def test_near_is_one_standard_error(right):
-    found = swept(right)
     best = best_cell(found, 1.0)
     grids = Grids(found, found, best)
     near = grids.near("test")

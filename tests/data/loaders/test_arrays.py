@@ -274,7 +274,7 @@ def test_members_that_are_no_arrays(path, good):
 
 @pytest.mark.parametrize("compressed", [False, True])
 @given(data=st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damaged_bytes_never_raise_anything_else(tmp_path, compressed, data):
     path = tmp_path / "mine.npz"
     save = np.savez_compressed if compressed else np.savez
@@ -291,7 +291,7 @@ def test_damaged_bytes_never_raise_anything_else(tmp_path, compressed, data):
 
 
 @given(header=st.text(max_size=80), tail=st.binary(max_size=40))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_odd_array_headers_never_raise_anything_else(tmp_path, header, tail):
     path = tmp_path / "mine.npz"
     np.savez(path, **part("train", 3, 0))
