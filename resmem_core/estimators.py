@@ -18,6 +18,7 @@ from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.types import FloatArray, IntArray, check_positive
 from resmem_core.memory.indexes import AUTO, INDEXES, Index, auto, normalized
 from resmem_core.memory.residuals import auto_sigma, project_to_simplex, resmem_scores, resmem_values
+from resmem_core.memory.rows import Points
 
 SAMPLE = 2000  # points that the automatic sigma looks at
 
@@ -91,7 +92,7 @@ class _ResMem(BaseEstimator):
         rows = np.arange(len(points))
         if len(rows) > SAMPLE:
             rows = np.random.default_rng(seed).choice(rows, SAMPLE, replace=False)
-        return auto_sigma(self.index_.search(points[rows], 1, exclude=rows).distances)
+        return auto_sigma(self.index_.search(points.take(rows), 1, exclude=rows).distances)
 
     def _embeddings(self, X: FloatArray) -> FloatArray:
         """Return the embeddings as memory holds them, (M, n_features) -> (M, D)."""
@@ -146,7 +147,7 @@ class _ResMem(BaseEstimator):
         """
         check_is_fitted(self)
         if X is None:
-            queries = self.index_.embeddings
+            queries: FloatArray | Points = self.index_.embeddings
             exclude, most = np.arange(len(queries)), len(queries) - 1
         else:
             queries = self._embeddings(validate_data(self, X, reset=False))

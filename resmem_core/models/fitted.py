@@ -68,9 +68,7 @@ def given(dataset: Dataset, store: Store, *, may_wait: bool = True, progress: Pr
     DatasetError
         If it cannot be fitted: the training part has one class only.
     """
-    given_as = {part: _there(getattr(dataset, part).embeddings) for part in PARTS}
-    dtype = np.result_type(*given_as.values())
-    embeddings = {part: array.astype(dtype, copy=False) for part, array in given_as.items()}
+    embeddings = {part: _there(getattr(dataset, part).embeddings) for part in PARTS}
     if dataset.train.logits is not None:
         parts = {part: Embedded(_there(getattr(dataset, part).logits), embeddings[part]) for part in PARTS}
         return BaseModel("given", None, None, {}, parts, dataset.fingerprint)
