@@ -18,7 +18,7 @@ from resmem_core.data.base import PARTS
 from resmem_core.data.types import Dataset
 from resmem_core.models import shipped
 from resmem_core.models.linear_probe import LARGE, LinearProbe
-from resmem_core.models.types import Embedded, Recipe
+from resmem_core.models.types import Embedded, HeadLogits, OutputLayer, Recipe
 
 if TYPE_CHECKING:
     from resmem_core.models import Backbone
@@ -69,8 +69,12 @@ def given(dataset: Dataset, store: Store, *, may_wait: bool = True, progress: Pr
         If it cannot be fitted: the training part has one class only.
     """
     embeddings = {part: _there(getattr(dataset, part).embeddings) for part in PARTS}
-    if dataset.train.logits is not None:
-        parts = {part: Embedded(_there(getattr(dataset, part).logits), embeddings[part]) for part in PARTS}
+    if dataset.train.logits is not None or dataset.head is not None:
+        layer = dataset.head and OutputLayer(dataset.head.weights, dataset.head.bias)
+        parts = {
+            part: Embedded(HeadLogits(z, layer) if layer else _there(getattr(dataset, part).logits), z)
+            for part, z in embeddings.items()
+        }
         return BaseModel("given", None, None, {}, parts, dataset.fingerprint)
 
     def build(directory: Path) -> None:
@@ -84,7 +88,7 @@ def given(dataset: Dataset, store: Store, *, may_wait: bool = True, progress: Pr
     if large and not may_wait and store.find("probe", key) is None:
         raise NeedsPreparing(f"the linear probe on {dataset.name!r} is not fitted yet")
     entry = store.get_or_build("probe", key, build, progress)
-    parts = {part: Embedded(np.array(entry.array(part)), embeddings[part]) for part in PARTS}
+    parts = {part: Embedded(entry.array(part), embeddings[part]) for part in PARTS}
     return BaseModel("trained here", None, None, {}, parts, entry.path.name)
 
 
@@ -154,7 +158,7 @@ class Training:
             load_weights(self._network, weights)
             for part in PARTS:
                 embedded = self._embedded(part)
-                save_array(directory, f"{part}_logits", embedded.logits)
+                save_array(directory, f"{part}_logits", embedded.table)
                 save_array(directory, f"{part}_embeddings", embedded.embeddings)
 
         key = {**self._identity, "weights": digest_file(weights)}
