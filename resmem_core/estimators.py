@@ -94,7 +94,7 @@ class _ResMem(BaseEstimator):
         rows = np.arange(len(points))
         if len(rows) > SAMPLE:
             rows = np.random.default_rng(seed).choice(rows, SAMPLE, replace=False)
-        return auto_sigma(self.index_.search(points[rows], 1, exclude=rows).distances)
+        return auto_sigma(self.index_.search(points.take(rows), 1, exclude=rows).distances)
 
     def _raw_embeddings(self, X: FloatArray) -> FloatArray:
         embed = self.embed_.transform if _is_transformer(self.embed_) else self.embed_
@@ -144,6 +144,7 @@ class _ResMem(BaseEstimator):
         """
         check_is_fitted(self)
         points = self.index_.embeddings
+        queries: FloatArray | Points
         if X is None:
             queries, exclude, most = points, np.arange(len(points)), len(points) - 1
         else:

@@ -22,6 +22,7 @@ from resmem_core.experiment.experiment import Prepared
 from resmem_core.memory.explain import Explanation, explain
 from resmem_core.memory.generation import Generated, generate
 from resmem_core.memory.residuals import auto_sigma
+from resmem_core.memory.rows import Points
 from resmem_core.memory.search import Search, neighbors_of
 from resmem_core.memory.types import Memory, Params, Queries
 from resmem_core.models.fitted_text import TextFitting
@@ -202,7 +203,7 @@ def prepare_language(
     )
     embeddings = {part: model.embeddings(part) for part in PARTS}
     search = Search(
-        vectors=lambda part: np.asarray(embeddings[part], np.float32),
+        vectors=lambda part: Points(embeddings[part]),
         sizes={part: len(vectors) for part, vectors in embeddings.items()},
         key={"embeddings": model.identity, "normalize": False, "version": VERSION},
         index_name=config.index,
