@@ -15,19 +15,18 @@ from resmem_core.common.runner import Runner, Task
 from resmem_core.common.store import Entry, Store
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.data import load_dataset
-from resmem_core.data.base import TEXT
-from resmem_core.data.types import Dataset, Examples
+from resmem_core.data.base import PARTS, TEXT
+from resmem_core.data.types import Dataset
 from resmem_core.evaluation.tuning import Tuned
 from resmem_core.experiment.config import PRECOMPUTED, ExperimentConfig
-from resmem_core.experiment.experiment import Prepared
+from resmem_core.experiment.experiment import Part, Prepared, remembered
 from resmem_core.experiment.text_prepare import LanguageExperiment, prepare_language
 from resmem_core.memory.edits import Edits, edited_memory, edited_queries
 from resmem_core.memory.explain import Explanation, explain
 from resmem_core.memory.indexes import exact
-from resmem_core.memory.residuals import auto_sigma
 from resmem_core.memory.rows import Points
-from resmem_core.memory.search import Search, neighbors_of
-from resmem_core.memory.types import Memory, Neighbors, Params, Queries
+from resmem_core.memory.search import Search
+from resmem_core.memory.types import Neighbors, Params, Queries
 from resmem_core.models.fitted import BaseModel, ImageFitting, given
 
 K_MAX = 256
@@ -262,28 +261,9 @@ def _as_it_came(config: ExperimentConfig, device: str, runner: Runner) -> Experi
         k_max=min(K_MAX, len(base.parts["train"])),
         runner=runner,
     )
-    index, reason = search.index()
-    neighbors = search.neighbors(index)
-
-    def queries(part: str, examples: Examples) -> Queries:
-        return Queries(base.parts[part].logits, examples.labels, neighbors_of(neighbors, part))
-
-    validation = queries("validation", dataset.validation)
-    found = Experiment(
-        config=config,
-        dataset=dataset,
-        base=base,
-        memory=Memory(base.parts["train"].logits, dataset.train.labels),
-        validation=validation,
-        test=queries("test", dataset.test),
-        sigma_scale=auto_sigma(validation.neighbors.distances[:, 0]),
-        normalize=normalize,
-        index=index,
-        index_reason=reason,
-        index_facts=neighbors.info,
-        _runner=runner,
-        _neighbors=neighbors,
-    )
+    labels = {part: getattr(dataset, part).labels for part in PARTS}
+    parts = {part: Part(embedded.logits, labels[part]) for part, embedded in base.parts.items()}
+    found = Experiment(**remembered(config, search, parts), dataset=dataset, base=base, normalize=normalize)
     found.check_tuned()  # every page asks for the setting chosen on validation
     return found
 
