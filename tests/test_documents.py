@@ -1,6 +1,10 @@
 """What the documents promise: their commands, pictures and code; and what they ask to be installed."""
 
 import ast
+import importlib
+import inspect
+import json
+import os
 import re
 import subprocess
 import sys
@@ -8,9 +12,17 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
+from resmem_core.cli.base import COMMANDS
 from resmem_core.cli.main import main
 from resmem_core.data import DATASETS
+from resmem_core.data.text_loading import load_corpus
+from resmem_core.evaluation.evaluate import METRICS
+from resmem_core.memory.indexes import INDEXES
+from resmem_core.models import BACKBONES
+from tests.memory.indexes import test_contract as index_contract
+from tests.models.families import test_contract as model_contract
 
 ROOT = Path(__file__).parents[1]
 
@@ -63,14 +75,127 @@ def test_the_classifier_example_runs_and_gains():
     assert resmem > base
 
 
-def test_the_dataset_example_is_one_file_and_evaluates(capsys):
-    example = next(block for block in blocks("CONTRIBUTING.md") if "class Wine" in block)
-    try:
-        exec(example, {"__name__": "resmem_core.data.wine"})
-        assert main(["evaluate", "--dataset", "wine", "--json"]) == 0
-        assert '"dataset": "wine"' in capsys.readouterr().out
-    finally:
-        DATASETS._items.pop("wine", None)
+EXAMPLES = dict(
+    re.findall(
+        r"^### [^\n]*`(\S+)`\n.*?```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+)
+REGISTRIES = (DATASETS, BACKBONES, INDEXES, METRICS, COMMANDS)
+
+
+@pytest.fixture
+def add(tmp_path, monkeypatch):
+    """Return a function that puts an example of CONTRIBUTING where its heading says, as far as anyone can tell."""
+    added = []
+
+    def put(path: str) -> None:
+        file = tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(EXAMPLES[path])
+        package = importlib.import_module(".".join(Path(path).parent.parts))
+        monkeypatch.setattr(package, "__path__", [*package.__path__, str(file.parent)])
+        added.append(f"{package.__name__}.{file.stem}")
+        for registry in REGISTRIES:
+            if registry._package == package.__name__:
+                registry.names()
+                monkeypatch.setattr(registry, "_items", dict(registry._items))
+                monkeypatch.setattr(registry, "_discovered", False)
+
+    yield put
+    for name in added:
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def printed(capsys):
+    """Return a function from a command's arguments to the JSON that it prints."""
+
+    def run(*argv: str) -> dict:
+        assert main([*argv, "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    return run
+
+
+def test_there_is_an_example_of_each():
+    assert set(EXAMPLES) == {
+        "resmem_core/data/loaders/wine.py",
+        "resmem_core/data/loaders/numpy_docs.py",
+        "resmem_core/models/families/perceptron.py",
+        "resmem_core/memory/indexes/kd_tree.py",
+        "resmem_core/evaluation/measures/balanced.py",
+        "resmem_core/analysis/hubs.py",
+        "resmem_core/cli/commands/hubs.py",
+        "pages/hubs.py",
+    }
+    assert not [path for path in EXAMPLES if (ROOT / path).exists()]
+
+
+def test_a_dataset_is_one_file(add, printed):
+    add("resmem_core/data/loaders/wine.py")
+    assert "wine" in [row["name"] for row in printed("datasets")["datasets"]]
+    assert printed("evaluate", "--dataset", "wine")["dataset"] == "wine"
+
+
+def test_a_text_dataset_is_one_file(add):
+    add("resmem_core/data/loaders/numpy_docs.py")
+    corpus = load_corpus("numpy-docs")
+    assert any("linspace" in document.name for part in (corpus.train, corpus.test) for document in part)
+    assert all(len(part) > 10 for part in (corpus.train, corpus.validation, corpus.test))
+
+
+def test_a_base_model_is_one_file_and_keeps_the_contract(add, printed):
+    add("resmem_core/models/families/perceptron.py")
+    found = printed("evaluate", "--backbone", "perceptron", "--limit-train", "300")
+    assert (found["backbone"], found["weights"]) == ("perceptron", "trained here")
+    assert found["accuracy"]["base"] > 0.5
+    model_contract.test_a_backbone_knows_its_name_and_has_a_recipe("perceptron")
+    model_contract.test_network_takes_any_shape("perceptron", (3, 9, 17))
+    model_contract.test_initial_weights_depend_on_the_seed_alone("perceptron", (1, 8, 8))
+
+
+def test_an_index_is_one_file_and_keeps_the_contract(add, printed, tmp_path, monkeypatch):
+    add("resmem_core/memory/indexes/kd_tree.py")
+    found, exact = printed("evaluate", "--index", "kd-tree"), printed("evaluate")
+    assert (found["index"], found["recall_at_k"]) == ("kd-tree", 1.0)
+    assert found["accuracy"] == exact["accuracy"]
+    (tmp_path / "empty").mkdir()
+    given = {"kind": INDEXES.get("kd-tree"), "tmp_path": tmp_path / "empty", "monkeypatch": monkeypatch}
+    for name, check in vars(index_contract).items():
+        wants = inspect.signature(check).parameters if name.startswith("test_") else {"nothing"}
+        if given.keys() >= set(wants):
+            check(**{name: given[name] for name in wants})
+
+
+def test_a_metric_is_one_file(add, printed, capsys):
+    add("resmem_core/evaluation/measures/balanced.py")
+    found = printed("evaluate")["metrics"]["balanced"]
+    assert 0.8 < found["base"] < found["resmem"] < 1
+    (run,) = printed("runs")["runs"]
+    assert run["balanced_resmem"] == found["resmem"]
+    assert main(["evaluate"]) == 0
+    assert re.search(r"balanced .*higher is better", capsys.readouterr().out)
+
+
+def test_an_analysis_and_its_command_are_one_file_each(add, printed):
+    add("resmem_core/analysis/hubs.py")
+    add("resmem_core/cli/commands/hubs.py")
+    hubs = printed("hubs", "--k", "5")["hubs"]
+    assert list(hubs.values()) == sorted(hubs.values(), reverse=True)
+    assert printed("hubs", "--k", "5")["hubs"] == hubs
+    assert len(list(Path(os.environ["RESMEM_CACHE"]).glob("hubs/*"))) == 1  # kept
+
+
+def test_a_page_is_one_file(add, tmp_path):
+    add("resmem_core/analysis/hubs.py")
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages" / "_shared").symlink_to(ROOT / "pages" / "_shared")
+    (tmp_path / "pages" / "hubs.py").write_text(EXAMPLES["pages/hubs.py"])
+    (tmp_path / "app.py").write_text((ROOT / "app.py").read_text())  # the router, which finds this page alone
+    at = AppTest.from_file(str(tmp_path / "app.py"), default_timeout=60).run()
+    assert not at.exception
+    assert int(at.metric[0].value) == at.dataframe[0].value["test points"].max() > 1
+    assert at.code[1].value.startswith("python -m resmem_core hubs ")
 
 
 def test_the_app_listens_to_this_machine_only():

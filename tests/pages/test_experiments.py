@@ -55,6 +55,8 @@ def test_runs_are_listed_the_latest_first(opened, text_of, two):
     assert (table["from"] <= table["gain, points"]).all()
     assert (table["gain, points"] <= table["to"]).all()
     assert table["chosen on"].tolist() == ["by hand"] * 2
+    assert table.columns[-5:].tolist() == ["top-5", "perplexity", "NLL", "Brier", "ECE"]  # every metric
+    assert table["NLL"].tolist() == [run.results["nll_resmem"] for run in Runs().list()]
     assert "Select a row" in text_of(at)
 
 
