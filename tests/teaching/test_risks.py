@@ -107,7 +107,7 @@ def test_the_risks_are_those_of_the_estimators_on_the_same_points(d, L):
 # ---- theory and simulation ----
 
 
-each_problem = pytest.mark.parametrize(("d", "L"), itertools.product([1, 2, 4, 9], [0.0, 0.3, 0.8]))
+each_problem = pytest.mark.parametrize(("d", "L"), [*itertools.product([1, 2, 4, 9], [0.0, 0.3, 0.8])])
 
 
 @each_problem

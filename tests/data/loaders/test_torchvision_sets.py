@@ -106,7 +106,7 @@ def offline(monkeypatch):
     return lambda: monkeypatch.setattr(urllib.request, "urlopen", refuse)
 
 
-@pytest.mark.parametrize(("name", "first"), zip(NAMES, ["class 0", "class 0", "0", "T-shirt/top"], strict=True))
+@pytest.mark.parametrize(("name", "first"), [*zip(NAMES, ["class 0", "class 0", "0", "T-shirt/top"], strict=True)])
 def test_downloads_and_reads(name, first, publish, data, offline):
     arrays = publish(name)
     loader = DATASETS.get(name)
