@@ -44,7 +44,7 @@ if share > LEAKED:
         "longest.",
         icon=":material/content_copy:",
     )
-*places, aside = st.columns([3, 3, 3, 2], gap="medium")
+*places, aside = st.columns(4, gap="medium")
 knobs(places, found.experiment, found.params)
 aside.radio(
     "Chosen on validation for",

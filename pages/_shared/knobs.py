@@ -1,13 +1,13 @@
-"""k, sigma and temperature to be turned, and what validation chose."""
+"""k, sigma and temperature to be turned, on scales whose equal steps are equal ratios, and what validation chose."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages._shared.scales import compact, log_scale
 from pages._shared.state import bound, change
 from resmem_core.data.base import TEXT
 from resmem_core.evaluation.tuning import Tuned
@@ -71,3 +71,17 @@ def tuned_line(experiment: Prepared, params: Params, tuned: Tuned) -> None:
 
 def _told(params: Params) -> str:
     return f"k = {params.k}, sigma = {params.sigma:.4g}, temperature = {params.temperature:.4g}"
+
+
+def log_scale(low: float, high: float, count: int, current: float, digits: int = 3) -> list[float]:
+    """Return about `count` numbers from `low` to `high`, rounded to so many digits, and the current one among them.
+
+    No two of them are written alike, as widgets tell options apart by how they are written.
+    """
+    steps = {float(f"{value:.{digits}g}") for value in np.geomspace(low, high, count)}
+    return sorted({*(step for step in steps if compact(step) != compact(current)), current})
+
+
+def compact(value: float) -> str:
+    """Write a number of the scale."""
+    return f"{value:.3g}"
