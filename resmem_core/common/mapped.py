@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import tempfile
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -70,8 +69,3 @@ def converted(array: np.ndarray, dtype: DTypeLike) -> np.ndarray:
         for part in row_blocks(made):
             made[part] = array[part]
     return made
-
-
-def ready(array: np.ndarray, dtype: DTypeLike) -> Any:
-    """Return an array as compiled loops take it: in row order, and where the machine can address its numbers."""
-    return np.require(np.asarray(array), dtype, ["C", "A"])
