@@ -90,7 +90,8 @@ class Sweep:
         the base model's probabilities at temperature 1: where the supports hold all that matters, and at most. Where
         eps is 0, probabilities are raised to at least `NLL_FLOOR`.
     brier : ndarray of float64, shape (T, S, G)
-        Mean squared distance of the projected scores to the one-hot label; 0 where there are no smoothings.
+        Mean squared distance of the projected scores to the one-hot label, where the supports hold all that matters; 0
+        where there are no smoothings.
     """
 
     grid: Grid
