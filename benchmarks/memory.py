@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.common import K_MAX, SIGMA_FACTORS, TEMPERATURES, Row, arguments, make_points, report, searched
+from resmem_core.evaluation.choice import KS
 from resmem_core.evaluation.evaluate import evaluate
-from resmem_core.evaluation.tuning import KS
 from resmem_core.memory.indexes.exact import ExactIndex
 from resmem_core.memory.sweep import sweep
 from resmem_core.memory.types import Params

@@ -15,6 +15,7 @@ from annoy import AnnoyIndex
 
 from benchmarks.common import K_MAX, Points, Row, arguments, make_points, report, seconds, side_by_side
 from resmem_core.common.types import FloatArray, IntArray
+from resmem_core.memory import rows
 from resmem_core.memory.indexes.annoy_forest import FOREST, AnnoyForest
 from resmem_core.memory.indexes.auto import choose
 from resmem_core.memory.indexes.exact import ExactIndex, distances_to
@@ -52,10 +53,10 @@ def by_topk(points: Points) -> None:
 
 def agreement(points: Points, ids: IntArray) -> float:
     """Return the share of neighbours that float64 brute force ranks alike, or at the same distance to 1e-6."""
-    everyone = np.arange(len(points.memory))[None]
+    memory, everyone = rows.Points(points.memory), np.arange(len(points.memory))[None]
     alike = []
     for row in range(CHECKED):
-        distances = distances_to(points.queries[row : row + 1], points.memory, everyone)[0]
+        distances = distances_to(points.queries[row : row + 1], memory, everyone)[0]
         nearest = np.sort(distances)[:K_MAX]
         alike.append(np.isclose(distances[ids[row]], nearest, rtol=1e-6, atol=0).mean())
     return float(np.mean(alike))

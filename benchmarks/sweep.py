@@ -26,8 +26,9 @@ from benchmarks.common import (
     seconds,
     side_by_side,
 )
+from resmem_core.evaluation.choice import KS
 from resmem_core.evaluation.evaluate import evaluate
-from resmem_core.evaluation.tuning import KS, choose_smoothing
+from resmem_core.evaluation.tuning import choose_smoothing
 from resmem_core.memory.sweep import sweep
 from resmem_core.memory.types import Memory, Params, Queries
 

@@ -1,16 +1,18 @@
 """ResMem on a curve, one step at a time."""
 
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any, Literal
+
 import streamlit as st
 
 from pages._shared import cache
-from pages._shared.curve_controls import controls, walk
-from pages._shared.curve_numbers import numbers, repeated
 from pages._shared.figures import show
 from pages._shared.share import share_form, show_code
-from pages._shared.state import shown
+from pages._shared.state import bound, change, shown
 from resmem_core.plots.curve import PANELS, curve_panels
-from resmem_core.teaching.curve import Curve, Outcome, View, code
-from resmem_core.teaching.narration import told, verdict
+from resmem_core.teaching.curve import AUTO, GRID, PRESETS, TARGETS, Curve, Outcome, View, code
+from resmem_core.teaching.narration import MATTERS, MEMORISED, STEPS, matters, memorised, told, verdict
 
 PAGE = {
     "title": "How it works",
@@ -19,7 +21,173 @@ PAGE = {
     "place": 1,
     "form": "resmem_core.teaching.curve:Curve",
 }
+STEPS_TO_TRY = (1, 10, 30, 100, 300, 600, 1000, 2000)
+SIGMAS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+KEPT = ("seed", "repeat", "step")  # by a preset
+SEEDS = 5
 SUM = 4  # the step from which on memory has been told of
+
+
+def walk(shown: Curve) -> None:
+    """Show the step of the explanation, the way back and on, and the examples."""
+    with st.container(horizontal=True):
+        _to(shown.step - 1, "Back", "arrow_back")
+        _to(shown.step + 1, "Next", "arrow_forward")
+        for name, preset in PRESETS.items():
+            st.button(
+                name,
+                key=f"preset-{name}",
+                help=f"Set the controls to a case of this: {TARGETS[preset.target].title.lower()}, noise "
+                f"{preset.noise:g}, k = {preset.k}. The seed stays as it is.",
+                on_click=_take,
+                args=(preset,),
+            )
+    step = STEPS[shown.step - 1]
+    st.markdown(f"**Step {shown.step} of {len(STEPS)}: {step.title}.** {step.text}")
+
+
+def _take(preset: Curve) -> None:
+    taken = {f.name: getattr(preset, f.name) for f in fields(preset) if f.name not in KEPT}
+    change(**taken, step=len(STEPS))
+
+
+def _to(number: int, label: str, icon: str) -> None:
+    there = 1 <= number <= len(STEPS)
+    st.button(
+        label,
+        key=f"to-{label}",
+        icon=f":material/{icon}:",
+        help=f"Step {number}: {STEPS[number - 1].title}." if there else "There is no further step.",
+        disabled=not there,
+        on_click=change,
+        kwargs={"step": number},
+    )
+
+
+def controls(shown: Curve) -> None:
+    """Show everything that can be turned."""
+    st.selectbox(
+        "Target",
+        list(TARGETS),
+        format_func=lambda name: TARGETS[name].title,
+        help="The curve to be learned. " + " ".join(f"**{of.title}**: {of.lesson}" for of in TARGETS.values()),
+        **bound("target", shown.target),
+    )
+    st.slider(
+        "Noise",
+        0.0,
+        0.5,
+        step=0.05,
+        help="Standard deviation of the noise on the training values. The targets swing between about -1 and 1.",
+        **bound("noise", shown.noise, lambda held: round(held, 4)),
+    )
+    st.slider("Sample size", 10, 500, step=10, help="Number of training points.", **bound("n", shown.n))
+    st.slider(
+        "Network width", 1, 64, help="Units in the network's one hidden layer (tanh).", **bound("width", shown.width)
+    )
+    st.select_slider(
+        "Training steps",
+        _with(STEPS_TO_TRY, shown.steps),
+        help="Steps of gradient descent (Adam) on all training points. Few steps: only the slow part is learned.",
+        **bound("steps", shown.steps),
+    )
+    st.slider("k, neighbours", 1, 100, help="Number of residuals that memory averages.", **bound("k", shown.k))
+    st.select_slider(
+        "sigma, bandwidth",
+        [AUTO, *_with(SIGMAS, shown.sigma)],
+        help="A neighbour at distance d weighs exp(-d / sigma), so sigma is in units of x, which runs from -1 to 1. "
+        "Small: only the nearest counts. 1 and more: all k count nearly alike. Auto is the library's rule for any "
+        "data, 0.3 times the median distance of a training point to the nearest other: on a line that is so short "
+        "that mostly one neighbour decides.",
+        **bound("sigma", shown.sigma),
+    )
+    st.number_input(
+        "Seed",
+        min_value=0,
+        max_value=2**31 - 1,
+        help="Draws the training points, the noise and the network's starting weights.",
+        **bound("seed", shown.seed),
+    )
+
+
+def _with(steps: Iterable[Any], current: Any) -> list[Any]:
+    """Return the scale with the current value on it."""
+    return sorted({*steps} | ({current} - {AUTO}))
+
+
+def numbers(view: View) -> None:
+    """Show the errors without and with memory, and what they are errors of."""
+    found, curve = view.outcome, view.outcome.curve
+    with st.container(horizontal=True):
+        _error(
+            "Test error",
+            found.base_test,
+            found.resmem_test,
+            "Against the noise-free target, between the training points. Grey: a change below "
+            f"{MATTERS:g} is called little.",
+            color="inverse" if matters(found) else "off",
+        )
+        _error(
+            "Training error",
+            found.base_train,
+            found.resmem_train,
+            "Against the noisy values at the training points.",
+            color="off",
+        )
+        st.metric(
+            "Noise floor",
+            f"{curve.noise:g}",
+            help="Standard deviation of the noise. Against the noise-free target a perfect prediction has error 0; "
+            "against new noisy readings it has this one.",
+            border=True,
+            width=150,
+            height="stretch",
+        )
+        st.metric(
+            "Neighbours that count",
+            f"{found.voters:.1f} of {curve.neighbors}",
+            help="Effective number of neighbours, 1 / sum of the squared weights: k where all weigh alike, 1 where one "
+            "decides. Mean over the test points.",
+            border=True,
+            width=210,
+            height="stretch",
+        )
+    st.caption(
+        f"Network → network + memory. Test: {len(GRID):,} points in equal steps, against the target without noise. One "
+        f"draw of {curve.n} training points (seed {curve.seed}); sigma = {view.sigma:.3g}."
+        + (f" {MEMORISED}" if memorised(found) else "")
+    )
+
+
+def _error(label: str, base: float, resmem: float, text: str, color: Literal["inverse", "off"]) -> None:
+    """Show an error without and with memory."""
+    st.metric(
+        label,
+        f"{base:.3f} → {resmem:.3f}",
+        f"{round(resmem, 3) - round(base, 3):+.3f}",  # of the numbers shown
+        delta_color=color,
+        help=f"Root mean squared error, network → network + memory. {text} Lower is better.",
+        border=True,
+        width=234,
+    )
+
+
+def repeated(curve: Curve) -> None:
+    """Offer to do the same with other draws, and show how far the change depends on them."""
+    st.toggle(
+        f"Is it chance? Repeat with {SEEDS} seeds",
+        help="Draws points, noise and starting weights anew. Each network is trained, which takes seconds.",
+        **bound("repeat", curve.repeat),
+    )
+    if not curve.repeat:
+        return
+    found = cache.curve_repeated(curve.of_numbers(), tuple(range(curve.seed, curve.seed + SEEDS)))
+    low, high = found.interval()
+    st.markdown(
+        f"With memory the test error changes by **{found.changes.mean():+.3f}** on average (95 % interval of the mean "
+        f"{low:+.3f} to {high:+.3f}, seeds {curve.seed} to {curve.seed + SEEDS - 1}); it is lower with "
+        f"**{found.lower} of {SEEDS}** seeds."
+    )
 
 
 @st.fragment

@@ -1,25 +1,83 @@
 """Single test points: what base said, what memory added, and which training points are responsible."""
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
-from pages._shared import cache, neighbors
+from pages._shared import cache, editing
 from pages._shared.figures import show
+from pages._shared.links import to_train_point
 from pages._shared.opening import opened
 from pages._shared.share import share
 from pages._shared.state import bound, change, settings
 from pages._shared.text import plain
-from resmem_core.common.types import IntArray
+from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.data.lookup import find_rows
 from resmem_core.data.pictures import data_url, title
 from resmem_core.evaluation.metrics import OUTCOMES
-from resmem_core.memory.explain import without_each
+from resmem_core.experiment.prepare import Experiment
+from resmem_core.memory.explain import Explanation, without_each
 from resmem_core.plots.explanation import explanation_bars, pushes
 
 PAGE = {"title": "Inspect", "icon": ":material/search:", "section": "Points", "place": 2}
 PER_PAGE = 12
 ALL = "all classes"
 LABELS = {"fixed": "Fixed", "broken": "Broken", "both right": "Both right", "both wrong": "Still wrong"}
+
+
+def neighbor_cards(
+    experiment: Experiment, explanation: Explanation, other: IntArray, moves: FloatArray, n: int
+) -> None:
+    """Show the `n` nearest memories with their share in the decision, to be opened or forgotten."""
+    data, names = experiment.dataset, experiment.dataset.class_names
+    with st.container(horizontal=True, gap="small"):
+        for rank in range(min(n, len(explanation.ids))):
+            row, label = int(explanation.ids[rank]), names[explanation.labels[rank]]
+            with st.container(width=152, border=True, gap="small"):
+                image = data_url(data.train, row, 96)
+                if image is not None:
+                    st.image(image, width=96, alt=f"training point {row}, a {label}")
+                color, sign = ("green", "for") if moves[rank] >= 0 else ("orange", "against")
+                flips = other[rank] != explanation.prediction
+                st.markdown(
+                    f"**{plain(label)}** #{row}  \ndistance {explanation.distances[rank]:.3g}  \n"
+                    f"weight {explanation.weights[rank]:.1%}  \n:{color}[{sign} {abs(moves[rank]):.3f}]  \n"
+                    + (f"without it: **{plain(names[other[rank]])}**" if flips else "without it: same")
+                )
+                with st.container(horizontal=True, gap="small"):
+                    if st.button(
+                        f"Open #{row}",
+                        key=f"memory-{row}",
+                        help=f"Open training point {row} ({plain(title(data.train, row))}) in Memory.",
+                    ):
+                        to_train_point(row)
+                    st.button(
+                        f"Forget #{row}",
+                        key=f"forget-{row}",
+                        on_click=editing.forget,
+                        args=(experiment, [row]),
+                        help=f"Take training point {row} out of memory, and see what that changes.",
+                    )
+
+
+def neighbor_table(experiment: Experiment, explanation: Explanation, other: IntArray, shown: list[int]) -> None:
+    """Show all neighbours, with what they add to the classes `shown`."""
+    names = experiment.dataset.class_names
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "training point": explanation.ids,
+                "name": [title(experiment.dataset.train, int(row)) for row in explanation.ids],
+                "label": [names[label] for label in explanation.labels],
+                "distance": explanation.distances,
+                "weight": explanation.weights,
+                **{f"adds to {names[c]}": explanation.contributions[:, c] for c in shown},
+                "without it": [names[c] for c in other],
+            }
+        ),
+        hide_index=True,
+    )
+
 
 experiment, params = opened()
 st.caption(
@@ -173,7 +231,7 @@ def inspected(point: int) -> None:
         f"Without any one of these {len(moves)} memories, the next nearest taking its place, the answer "
         + (f"would flip for {flips} of them." if flips else "would stay the same.")
     )
-    neighbors.cards(experiment, explanation, other, moves, settings().shown)
+    neighbor_cards(experiment, explanation, other, moves, settings().shown)
     if len(explanation.ids) > settings().shown:
         st.caption(f"The nearest {settings().shown} of k = {len(explanation.ids)}. All of them:")
     show(
@@ -182,7 +240,7 @@ def inspected(point: int) -> None:
         f"Bars of how far each neighbour moves {names[final]} ahead of {names[against]}, nearest first",
     )
     with st.expander("All neighbours as a table"):
-        neighbors.table(experiment, explanation, other, [final, against])
+        neighbor_table(experiment, explanation, other, [final, against])
 
 
 rows = listed()

@@ -2,15 +2,16 @@
 
 import streamlit as st
 
-from pages._shared.language_controls import data_and_model, memory_controls, warn_of_leakage
+from pages._shared.knobs import UNTUNED, knobs, tuned_line
 from pages._shared.language_gain import gain
 from pages._shared.language_generate import generate
 from pages._shared.language_inside import inside
-from pages._shared.language_opening import opened
 from pages._shared.language_walk import walk
+from pages._shared.opening import opened_text
 from pages._shared.state import bound, shown
+from pages._shared.summary import experiment_line
 from pages._shared.text import plain
-from resmem_core.cli.settings import Language
+from resmem_core.cli.settings import OBJECTIVES, Language
 from resmem_core.common.errors import ResMemError
 
 PAGE = {
@@ -20,6 +21,7 @@ PAGE = {
     "place": 2,
     "form": "resmem_core.cli.settings:Language",
 }
+LEAKED = 0.05  # share of the test text beyond which the page warns of it
 VIEWS = {
     "inside": ("Look inside", inside),
     "walk": ("Walk", walk),
@@ -32,10 +34,26 @@ st.caption(
     "A small language model predicts the next token; memory keeps every token of the training text with the context "
     "that it followed, and corrects the model by the nearest ones. Here these contexts can be read."
 )
-data_and_model(form)
-found = opened(form)
-warn_of_leakage(found)
-memory_controls(found)
+found = opened_text(form)
+experiment_line(found.experiment)
+share = found.experiment.corpus.leakage.parts["test"].share
+if share > LEAKED:
+    st.warning(
+        f"{share:.0%} of the words of the test text stand in long passages that train holds, too: memory only has to "
+        "recite these, and what is said here of test does not hold for new text. Where it helps, at its end, lists the "
+        "longest.",
+        icon=":material/content_copy:",
+    )
+*places, aside = st.columns(4, gap="medium")
+knobs(places, found.experiment, found.params)
+aside.radio(
+    "Chosen on validation for",
+    OBJECTIVES,
+    help="What is best for the first guess is rarely best for the probabilities. Perplexity is that of the smoothed "
+    "probabilities.",
+    **bound("objective", form.objective, also=UNTUNED),
+)
+tuned_line(found.experiment, found.params, found.tuned)
 st.radio(
     "Show",
     list(VIEWS),

@@ -1,25 +1,237 @@
 """What each training point did through memory, and what would be without it."""
 
+from typing import Any
+
+import pandas as pd
 import streamlit as st
 
 from pages._shared import cache
 from pages._shared.background import offer, watched
 from pages._shared.cards import cards
-from pages._shared.editing import shown_effect
+from pages._shared.editing import forget, relabel, restore, shown_effect
 from pages._shared.figures import show
+from pages._shared.links import to_test_point
 from pages._shared.opening import opened_as
 from pages._shared.share import share
 from pages._shared.state import bound, change, settings
-from pages._shared.training_list import training_list
-from pages._shared.training_point import training_point
+from pages._shared.text import plain
+from resmem_core.analysis.influence import RANKINGS, Influence, touched
 from resmem_core.cli.commands.memory import shapley_options
 from resmem_core.common.runner import NeedsPreparing
 from resmem_core.common.types import IntArray
+from resmem_core.data.pictures import data_url, title
 from resmem_core.experiment.jobs import Job
+from resmem_core.experiment.prepare import Experiment
+from resmem_core.memory.types import Params
 from resmem_core.plots.memory import concentration, residual_against_credit
 
 PAGE = {"title": "Memory", "icon": ":material/psychology:", "section": "Points", "place": 3}
 IN_GALLERY = 6
+# By column of `memory_table`: heading, format, and what it means.
+COLUMNS = {
+    "net": ("Net credit", "%+.2f", "Fixed less broken: the right answers it gained, in test points."),
+    "fixed": ("Fixed", "%.2f", "Its credit for the test points that memory fixed: the sum of its shares in them."),
+    "broken": ("Broken", "%.2f", "Its blame for those that memory broke: the sum of its shares in them."),
+    "support": ("Support", "%+.2f", "What it adds to the scores of right answers, summed over all test points."),
+    "residual": ("Residual", "%.3f", "1 - base probability of its label, 0 to 1: half the L1 norm of its residual."),
+    "uses": ("Uses", "%d", "Test points that have it among their k nearest."),
+    "shapley": ("Shapley value", "%.1e", "In the unweighted vote of the k nearest, on the test split; see below."),
+}
+PER_PAGE = 100
+ALL = "all classes"
+
+
+def training_point(experiment: Experiment, params: Params, row: pd.Series) -> None:
+    """Show one row of `memory_table` in full."""
+    point = int(row["row"])
+    left, right = st.columns([1, 4])
+    with left:
+        image = data_url(experiment.dataset.train, point, 160)
+        if image is not None:
+            st.image(image, width=160, alt=f"training point {point}")
+        st.markdown(
+            f"Training point **{point}**  \n{plain(title(experiment.dataset.train, point))}  \n"
+            f"Is **{plain(row['label'])}**"
+            + (f" ({plain(row['edit'])})" if row["edit"] else "")
+            + f"  \nBase says **{plain(row['base'])}**,  \ngives its label {1 - row['residual']:.1%}"
+        )
+    with right:
+        with st.container(horizontal=True):
+            for name, (head, form, text) in COLUMNS.items():
+                if name in row:
+                    st.metric(head, form % row[name], help=text, border=True, width=160)
+        _actions(experiment, point)
+        _touched(experiment, params, point)
+
+
+def _actions(experiment: Experiment, point: int) -> None:
+    edits, names = experiment.edits, experiment.dataset.class_names
+    forgotten = point in edits.forgotten
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if forgotten or point in dict(edits.relabelled):
+            st.button(
+                "Restore it",
+                icon=":material/undo:",
+                on_click=restore,
+                args=(experiment, [point]),
+                help="Undo all edits of this point.",
+            )
+        if forgotten:
+            return
+        st.button(
+            "Forget it",
+            icon=":material/delete:",
+            on_click=forget,
+            args=(experiment, [point]),
+            help="Take it out of memory, and see at once what that changes.",
+        )
+        key = f"label-{point}-{experiment.config.edits}"
+        st.selectbox(
+            "Label in memory",
+            range(len(names)),
+            int(experiment.memory.labels[point]),
+            format_func=names.__getitem__,
+            key=key,
+            width=180,
+            on_change=lambda: relabel(experiment, point, st.session_state[key]),
+            help="Hold it under another class, and see at once what that changes. The base model stays as it is.",
+        )
+
+
+def _touched(experiment: Experiment, params: Params, point: int) -> None:
+    names, labels = experiment.dataset.class_names, experiment.test.labels
+    predictions = cache.evaluation(experiment.config, params).predictions
+    touches = touched(experiment.memory, experiment.test, params, predictions, point)
+    for outcome in ("fixed", "broken"):
+        some = touches.where(outcome)
+        if not len(some.rows):
+            continue
+        shown = some.rows[:IN_GALLERY].tolist()
+        more = f", the first {len(shown)} of {len(some.rows)}" if len(some.rows) > len(shown) else ""
+        st.markdown(f"**{outcome.capitalize()} test points** among whose k nearest it is{more}, with its share")
+        texts = [f"{names[labels[row]]} {share:+.2f}" for row, share in zip(shown, some.shares, strict=False)]
+        clicked = cards(experiment.dataset.test, shown, texts, f"of-{outcome}", "test point")
+        if clicked is not None:
+            to_test_point(clicked)
+    with st.expander(f"All {len(touches.rows):,} test points that have it among their k nearest"):
+        st.dataframe(
+            pd.DataFrame(
+                {
+                    "test point": touches.rows,
+                    "label": [names[label] for label in labels[touches.rows]],
+                    "outcome": touches.outcomes,
+                    "weight": touches.weights,
+                    "adds to the true class": touches.adds,
+                    "share in the outcome": touches.shares,
+                }
+            ),
+            hide_index=True,
+            alt=f"Test points that have training point {point} among their k nearest",
+        )
+
+
+def training_list(experiment: Experiment, params: Params, table: pd.DataFrame, found: Influence) -> int:
+    """Show `memory_table`, filtered and ranked as the settings say, and return the row of the first point."""
+    some = _ranked(table, experiment.dataset.class_names)
+    _listed(experiment, params, some, found)
+    return int(some["row"].iloc[0]) if len(some) else 0
+
+
+def _ranked(table: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
+    """Show the filters and return what they leave, in order."""
+    shown = settings()
+    of_class = shown.of_class if shown.of_class in names else None
+    rank_by = shown.rank_by if shown.rank_by in table else "net"
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox(
+            "Class in memory",
+            [ALL, *names],
+            width=180,
+            help="List only training points that memory holds under this class.",
+            **bound("of_class", of_class or ALL, lambda name: None if name == ALL else name),
+        )
+        st.selectbox(
+            "Rank by",
+            [name for name in RANKINGS if name in table],
+            format_func=lambda name: COLUMNS[name][0],
+            width=180,
+            help="The heads of the columns explain themselves where you point at them.",
+            **bound("rank_by", rank_by),
+        )
+        st.toggle("Lowest first", help="Turn the order round: harm before help.", **bound("lowest", shown.lowest))
+    some = table[table["label"] == of_class] if of_class else table
+    return some.sort_values(rank_by, ascending=shown.lowest, kind="stable")
+
+
+def _listed(experiment: Experiment, params: Params, some: pd.DataFrame, found: Influence) -> None:
+    """Show a page of the list: a click on a cell opens the point, ticked points can be forgotten."""
+    shown, config, data = settings(), experiment.config, experiment.dataset
+    view = f"{shown.of_class}-{shown.rank_by}-{shown.lowest}-{config.edits}-{params}"
+    n_pages = -(-len(some) // PER_PAGE)
+    page = 1
+    if n_pages > 1:
+        page = st.number_input(
+            f"Page (of {n_pages:,})", 1, n_pages, key=f"page-{view}", width=140, help=f"{PER_PAGE} points each."
+        )
+    some = some.iloc[(page - 1) * PER_PAGE : page * PER_PAGE]
+    rows, key = some["row"].tolist(), f"list-{view}-{page}"
+    if data.train.images is not None:
+        some = some.assign(image=cache.thumbnails(config, "train", tuple(rows)))
+
+    def pick() -> None:
+        if cells := st.session_state[key].selection.cells:
+            change(train_point=rows[cells[0][0]])
+
+    numbers = {
+        name: st.column_config.NumberColumn(head, format=form, help=text)
+        for name, (head, form, text) in COLUMNS.items()
+    }
+    chosen: Any = st.dataframe(
+        some,
+        hide_index=True,
+        height=380,
+        row_height=44 if "image" in some else None,
+        column_order=["image", "row", "label", "base", *COLUMNS, "edit", "name"],
+        column_config={
+            "image": st.column_config.ImageColumn("Image", width=60),
+            "row": st.column_config.NumberColumn("Point", format="%d", help="Row in the training split."),
+            "label": st.column_config.TextColumn("Label", help="The class that memory holds it under."),
+            "base": st.column_config.TextColumn("Base says"),
+            "edit": st.column_config.TextColumn("Edit"),
+            "name": st.column_config.TextColumn("Name"),
+            **numbers,
+        },
+        key=key,
+        on_select=pick,
+        selection_mode=["multi-row", "single-cell"],
+        alt="Training points, with what each did to the test split",
+    )
+    _forgetting(experiment, [rows[i] for i in chosen.selection.rows], found)
+
+
+def _forgetting(experiment: Experiment, ticked: list[int], found: Influence) -> None:
+    """Show what can be done to several points."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.button(
+            f"Forget the {len(ticked)} ticked" if ticked else "Forget the ticked",
+            icon=":material/delete:",
+            disabled=not ticked,
+            on_click=forget,
+            args=(experiment, ticked),
+            help="Take the points whose boxes are ticked in the list out of memory, and see at once what that changes.",
+        )
+        count = st.number_input("How many", 1, 1_000, 10, width=130, help="For the button beside it.")
+        harmful = found.harmful(count).tolist()
+        st.button(
+            f"Forget the {count} most harmful",
+            icon=":material/delete_sweep:",
+            key="forget-harmful",
+            disabled=not harmful,
+            on_click=forget,
+            args=(experiment, harmful),
+            help="Those of least net credit, as far as it is below 0.",
+        )
+
 
 experiment, params = opened_as(settings())  # what edits do is shown at length below
 config, data, names = experiment.config, experiment.dataset, experiment.dataset.class_names

@@ -9,7 +9,7 @@ from pages._shared import cache
 from pages._shared.figures import show
 from pages._shared.opening import opened
 from pages._shared.share import share
-from pages._shared.summary import headline, sentence
+from pages._shared.summary import experiment_line, headline, sentence
 from pages._shared.text import plain
 from resmem_core.data.pictures import data_url
 from resmem_core.experiment.prepare import Experiment
@@ -76,16 +76,7 @@ config, data = experiment.config, experiment.dataset
 chosen = cache.tuned(config).params
 result = cache.evaluation(config, chosen)
 cache.recorded(config, chosen)
-origin = {
-    "shipped": "with weights that come with the software",
-    "trained here": "trained on this machine",
-    "given": "as given",
-}
-st.markdown(
-    f"**{plain(config.title)}** ({origin[experiment.origin]}), seed {config.seed}: "
-    f"{experiment.n_memory:,} training points in memory, {len(data.validation):,} for choosing k, sigma and "
-    f"temperature, {len(data.test):,} for testing."
-)
+experiment_line(experiment)
 headline(experiment, result)
 for note in data.notes:
     st.info(plain(sentence(note)), icon=":material/info:")

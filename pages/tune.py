@@ -4,10 +4,9 @@ import streamlit as st
 
 from pages._shared import cache
 from pages._shared.figures import show
+from pages._shared.knobs import knobs, tuned_line
 from pages._shared.opening import opened
-from pages._shared.scales import compact, log_scale
 from pages._shared.share import share
-from pages._shared.state import bound, change
 from pages._shared.summary import headline
 from resmem_core.common.types import NLL_FLOOR
 from resmem_core.evaluation.metrics import ECE_BINS
@@ -21,45 +20,8 @@ def instrument() -> None:
     """Show the knobs and what they do; only this part runs again when one is turned."""
     experiment, params = opened()
     config = experiment.config
-
-    scale = experiment.sigma_scale
-    knobs = st.columns(3)
-    knobs[0].slider(
-        "k, neighbours",
-        1,
-        experiment.k_max,
-        help="How many memories vote.",
-        **bound("k", params.k, place=f"up to {experiment.k_max}"),
-    )
-    knobs[1].select_slider(
-        "sigma, bandwidth of the distance",
-        log_scale(scale / 30, scale * 30, 69, params.sigma),
-        format_func=compact,
-        help="A neighbour at distance d weighs exp(-d / sigma), so sigma is in the units of the embedding distance. "
-        f"The scale is centred on {scale:.3g}, 0.3 times the median distance from a validation point to its nearest "
-        "memory. Small: only the nearest counts. Large: all k count alike.",
-        **bound("sigma", params.sigma),
-    )
-    knobs[2].select_slider(
-        "temperature of the base model",
-        log_scale(0.1, 10, 41, params.temperature),
-        format_func=compact,
-        help="Divides the logits, of query and memory alike. Large: base cancels out, the neighbours' vote stays.",
-        **bound("temperature", params.temperature),
-    )
-    st.button(
-        "Choose on validation",
-        icon=":material/auto_fix_high:",
-        help="Set all three to the best of a grid on the validation split, which is neither trained on nor in memory.",
-        on_click=lambda: change(k=None, sigma=None, temperature=None),
-    )
-
-    tuned = cache.tuned(config)
-    if params == tuned.params:
-        st.caption(
-            f"The best of {tuned.n_settings:,} settings on validation ({tuned.seconds:.1f} s). {tuned.flatness()}"
-        )
-
+    knobs(st.columns(3), experiment, params)
+    tuned_line(experiment, params, cache.tuned(config))
     result = cache.evaluation(config, params)
     headline(experiment, result)
     st.warning(

@@ -18,6 +18,7 @@ from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.types import FloatArray, IntArray, check_positive
 from resmem_core.memory.indexes import AUTO, INDEXES, Index, auto, normalized
 from resmem_core.memory.residuals import auto_sigma, project_to_simplex, resmem_scores, resmem_values
+from resmem_core.memory.rows import Points
 
 SAMPLE = 2000  # points that the automatic sigma looks at
 
@@ -94,7 +95,7 @@ class _ResMem(BaseEstimator):
         rows = np.arange(len(points))
         if len(rows) > SAMPLE:
             rows = np.random.default_rng(seed).choice(rows, SAMPLE, replace=False)
-        return auto_sigma(self.index_.search(points[rows], 1, exclude=rows).distances)
+        return auto_sigma(self.index_.search(points.take(rows), 1, exclude=rows).distances)
 
     def _raw_embeddings(self, X: FloatArray) -> FloatArray:
         embed = self.embed_.transform if _is_transformer(self.embed_) else self.embed_
@@ -116,7 +117,9 @@ class _ResMem(BaseEstimator):
     def _neighbors(self, X: FloatArray) -> tuple[FloatArray, IntArray]:
         return self._search(self._centered(self._raw_embeddings(X)), self.n_neighbors_)
 
-    def _search(self, queries: FloatArray, k: int, exclude: IntArray | None = None) -> tuple[FloatArray, IntArray]:
+    def _search(
+        self, queries: FloatArray | Points, k: int, exclude: IntArray | None = None
+    ) -> tuple[FloatArray, IntArray]:
         found = self.index_.search(queries, k, exclude=exclude)
         return found.distances.astype(np.float64), found.indices
 
@@ -145,7 +148,8 @@ class _ResMem(BaseEstimator):
         check_is_fitted(self)
         points = self.index_.embeddings
         if X is None:
-            queries, exclude, most = points, np.arange(len(points)), len(points) - 1
+            exclude, most = np.arange(len(points)), len(points) - 1
+            queries: FloatArray | Points = points
         else:
             queries = self._centered(self._raw_embeddings(validate_data(self, X, reset=False)))
             exclude, most = None, len(points)

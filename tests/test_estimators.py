@@ -342,12 +342,6 @@ def test_copies_and_a_single_point():
     np.testing.assert_allclose(one.predict([[9.0, 9.0]]), 3)
 
 
-def test_temperature_has_no_effect_on_regression():
-    X, y = load_diabetes(return_X_y=True)
-    cold, hot = (ResMemRegressor(temperature=t).fit(X, y).predict(X) for t in (0.1, 10))
-    np.testing.assert_array_equal(cold, hot)
-
-
 def test_same_random_state_same_forest(digits):
     X, X_test, y, _ = digits
     first, second = (
@@ -371,7 +365,10 @@ def test_kneighbors_of_queries_and_of_the_training_points(kind, blobs):
 
 
 @BOTH
-def test_kneighbors_beyond_memory(kind):
+def test_kneighbors_beyond_memory_or_without_any(kind):
+    for method in {"predict", "predict_proba", "decision_function", "kneighbors"} & set(dir(kind)):
+        with pytest.raises(NotFittedError):
+            getattr(kind(), method)(np.ones((1, 2)))
     model = kind(n_neighbors=5).fit(np.arange(5.0)[:, None], [0, 1, 0, 1, 0])
     with pytest.raises(InvalidParameterError, match="n_neighbors=6 cannot exceed 5"):
         model.kneighbors([[1.0]], n_neighbors=6)
@@ -384,13 +381,6 @@ def test_kneighbors_beyond_memory(kind):
 # scikit-learn's machinery ----------------------------------------------------------------------------------
 
 
-@BOTH
-def test_not_fitted(kind):
-    for method in {"predict", "predict_proba", "decision_function", "kneighbors"} & set(dir(kind)):
-        with pytest.raises(NotFittedError):
-            getattr(kind(), method)(np.ones((1, 2)))
-
-
 def test_grid_search_over_a_pipeline(digits):
     X, X_test, y, y_test = digits
     grid = {"n_neighbors": [1, 5], "sigma": ["auto", 1000.0], "temperature": [0.5, 2.0]}
@@ -401,8 +391,10 @@ def test_grid_search_over_a_pipeline(digits):
     assert accuracy_score(y_test, search.predict(X_test)) > 0.85
 
 
-def test_one_grid_fits_the_regressor_too():
+def test_one_grid_fits_the_regressor_too_on_which_temperature_has_no_effect():
     X, y = load_diabetes(return_X_y=True)
+    cold, hot = (ResMemRegressor(temperature=t).fit(X, y).predict(X) for t in (0.1, 10))
+    np.testing.assert_array_equal(cold, hot)
     grid = {"n_neighbors": [1, 20], "sigma": ["auto", 1.0], "temperature": [1.0]}
     search = GridSearchCV(ResMemRegressor(), grid, cv=2, error_score="raise").fit(X, y)
     assert search.best_params_["n_neighbors"] == 20
@@ -410,19 +402,14 @@ def test_one_grid_fits_the_regressor_too():
 
 @pytest.mark.parametrize("index", ["exact", "annoy"])
 @BOTH
-def test_pickled_copies_predict_the_same(kind, index, blobs):
+def test_clones_keep_every_parameter_and_pickled_copies_predict_the_same(kind, index, blobs):
     X = blobs[0]
-    model = kind(index=index, embed=PCA(2), normalize=True, random_state=0).fit(X, np.arange(120) % 3)
+    parameters = {"n_neighbors": 3, "sigma": 0.5, "temperature": 2.0, "index": index, "normalize": True}
+    model = clone(kind(embed=PCA(2), random_state=0, **parameters)).fit(X, np.arange(120) % 3)
+    assert parameters.items() <= model.get_params().items()
     copy = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(copy.predict(X), model.predict(X))
     np.testing.assert_array_equal(copy.kneighbors()[1], model.kneighbors()[1])
-
-
-@BOTH
-def test_clone_keeps_every_parameter(kind):
-    parameters = {"base_estimator": None, "n_neighbors": 3, "sigma": 0.5, "temperature": 2.0, "index": "annoy"}
-    parameters |= {"embed": None, "normalize": True, "random_state": 7}
-    assert clone(kind(**parameters)).get_params() == parameters
 
 
 def test_names_of_features_and_classes(blobs):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,18 +23,21 @@ from resmem_core.analysis.near_duplicates import near_duplicates as find_near_du
 from resmem_core.analysis.projection import Projection, project
 from resmem_core.analysis.seeds import SeedResult, judge
 from resmem_core.analysis.shapley import shapley_of
-from resmem_core.common.progress import Step
+from resmem_core.common.progress import Progress, Step
 from resmem_core.common.store import Store
 from resmem_core.data.pictures import data_url
+from resmem_core.evaluation.choice import ks_to_try
 from resmem_core.evaluation.comparison import Comparison, same_points
 from resmem_core.evaluation.evaluate import Evaluation, accuracy_by_k
-from resmem_core.evaluation.metrics import calibration_change_intervals
+from resmem_core.evaluation.judging import judge as judge_points
+from resmem_core.evaluation.metrics import calibration_change_intervals, outcomes
 from resmem_core.evaluation.slices import Slice
 from resmem_core.evaluation.slices import slices as slices_of
-from resmem_core.evaluation.tuning import Tuned, ks_to_try
+from resmem_core.evaluation.tuning import Tuned
 from resmem_core.experiment.config import ExperimentConfig
-from resmem_core.experiment.prepare import Experiment, prepare_examples
+from resmem_core.experiment.prepare import Experiment, prepare, prepare_examples
 from resmem_core.experiment.runs import Runs
+from resmem_core.experiment.text_prepare import LanguageExperiment
 from resmem_core.memory.edits import Edits
 from resmem_core.memory.explain import Explanation
 from resmem_core.memory.types import Params
@@ -47,73 +53,148 @@ from resmem_core.teaching.theory import Sample, draw_sample
 if TYPE_CHECKING:
     from sklearn.neural_network import MLPRegressor
 
+BLOCK = 256  # test points that are judged at a time where only some are looked at
+SOON = 0.5  # seconds for which nobody needs a bar
+
+
+@contextmanager
+def bar() -> Iterator[Progress]:
+    """Yield what moves a bar that shows how work goes on, where it takes longer than a moment."""
+    begin, place = time.monotonic(), None
+
+    def tell(step: Step) -> None:
+        nonlocal place
+        if time.monotonic() - begin > SOON:
+            place = place or st.empty()
+            told = plain(step.message) if step.message else f"{step.done:,} of {step.total:,}"
+            place.progress(step.done / max(1, step.total), f"{step.stage}: {told}")
+
+    yield tell
+    if place:
+        place.empty()
+
 
 @st.cache_resource(max_entries=6, show_spinner="Opening the experiment…", hash_funcs=BY_DATA)
-def open_experiment(config: ExperimentConfig) -> Experiment:
+def experiment(config: ExperimentConfig) -> Experiment | LanguageExperiment:
     """Return the experiment without training anything; memory edits are made on the one that is open already."""
     if not config.edits:
-        return prepare_examples(config, may_wait=False)
-    original = open_experiment(replace(config, edits=""))
+        return prepare(config, may_wait=False)
+    original = of_examples(replace(config, edits=""))
     return original.edited(Edits.load(Store(), config.edits, original.dataset))
 
 
+def of_examples(config: ExperimentConfig) -> Experiment:
+    """Return an experiment on images or embeddings."""
+    opened = experiment(config)
+    assert isinstance(opened, Experiment)
+    return opened
+
+
+def of_text(config: ExperimentConfig) -> LanguageExperiment:
+    """Return an experiment on text."""
+    opened = experiment(config)
+    assert isinstance(opened, LanguageExperiment)
+    return opened
+
+
 @st.cache_data(max_entries=64, show_spinner="Choosing k, sigma and temperature on validation…", hash_funcs=BY_DATA)
-def tuned(config: ExperimentConfig) -> Tuned:
-    """Return the setting chosen on validation."""
-    return open_experiment(config).tune()
+def tuned(config: ExperimentConfig, objective: str = "accuracy") -> Tuned:
+    """Return the setting chosen on validation, without working long for it."""
+    return experiment(config).tune(objective)
 
 
-@st.cache_data(max_entries=128, show_spinner=False, hash_funcs=BY_DATA)
-def evaluation(config: ExperimentConfig, params: Params) -> Evaluation:
-    """Return the four methods judged on test."""
-    return open_experiment(config).evaluate(params)
+@st.cache_data(max_entries=256, show_spinner="Choosing the smoothing constant on validation…", hash_funcs=BY_DATA)
+def smoothing(config: ExperimentConfig, params: Params, objective: str) -> float:
+    """Return the smoothing constant that validation gives a setting."""
+    return experiment(config).smoothing(params, objective)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_DATA)
+def _evaluated(config: ExperimentConfig, params: Params, objective: str) -> list[Evaluation]:
+    return []
+
+
+def evaluation(config: ExperimentConfig, params: Params, objective: str = "accuracy") -> Evaluation:
+    """Return the four methods judged on test, with a bar where that takes long; whoever leaves meanwhile stops it."""
+    kept = _evaluated(config, params, objective)  # filled here, as a function that Streamlit caches cannot move a bar
+    if not kept:
+        with bar() as progress:
+            kept.append(experiment(config).evaluate(params, objective, progress))
+    return kept[0]
+
+
+@st.cache_data(max_entries=256, show_spinner=False, hash_funcs=BY_DATA)
+def recorded(config: ExperimentConfig, params: Params, objective: str = "accuracy") -> None:
+    """List the experiment, at the setting chosen on validation, among those judged on this machine."""
+    Runs().record(experiment(config), params, evaluation(config, params, objective), tuned=True)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_DATA)
+def explained(config: ExperimentConfig, params: Params, eps: float, context: tuple[int, ...]) -> Explanation:
+    """Return the prediction after a context, taken apart; one holds (K, C) numbers."""
+    return of_text(config).explain(np.array(context, np.int32), params, eps)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_DATA)
+def explained_test(config: ExperimentConfig, params: Params, eps: float, row: int) -> Explanation:
+    """Return the prediction of a test token, taken apart."""
+    return of_text(config).explain_test(row, params, eps)
+
+
+@st.cache_data(max_entries=256, show_spinner="Judging tokens of the test text…", hash_funcs=BY_DATA)
+def outcomes_of_block(config: ExperimentConfig, params: Params, block: int) -> np.ndarray:
+    """Return what memory did to `BLOCK` test points, of `metrics.OUTCOMES`, from row `BLOCK * block` on."""
+    opened = experiment(config)
+    some = opened.test.take(slice(block * BLOCK, min((block + 1) * BLOCK, len(opened.test))))
+    judged = judge_points(opened.memory, some, params)
+    return outcomes(*(method.predictions == some.labels for method in (judged.base, judged.resmem)))
 
 
 @st.cache_data(max_entries=128, show_spinner=False, hash_funcs=BY_DATA)
 def curves(config: ExperimentConfig, sigma: float, temperature: float) -> tuple[list[int], dict[str, list[float]]]:
     """Return accuracy against k at this sigma and temperature."""
-    experiment = open_experiment(config)
-    ks = ks_to_try(experiment.k_max)
-    return ks, accuracy_by_k(experiment.memory, experiment.test, Params(1, sigma, temperature), ks)
+    opened = experiment(config)
+    ks = ks_to_try(opened.k_max)
+    return ks, accuracy_by_k(opened.memory, opened.test, Params(1, sigma, temperature), ks)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=BY_DATA)
 def influence_of(config: ExperimentConfig, params: Params) -> Influence:
     """Return what each memory point did to the test split."""
-    experiment = open_experiment(config)
-    return influence(experiment.memory, experiment.test, params, evaluation(config, params).predictions)
+    opened = experiment(config)
+    return influence(opened.memory, opened.test, params, evaluation(config, params).predictions)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Working out Shapley values…", hash_funcs=BY_DATA)
 def shapley(config: ExperimentConfig, k: int) -> np.ndarray:
     """Return each training point's Shapley value in the vote of the k nearest, without working long for it."""
-    return shapley_of(open_experiment(config), k)
+    return shapley_of(of_examples(config), k)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_DATA)
 def memories(config: ExperimentConfig, params: Params, with_shapley: bool) -> pd.DataFrame:
     """Return the table of training points."""
     values = shapley(config, params.k) if with_shapley else None
-    return memory_table(open_experiment(config), influence_of(config, params), values)
+    return memory_table(of_examples(config), influence_of(config, params), values)
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=BY_DATA)
 def thumbnails(config: ExperimentConfig, part: str, rows: tuple[int, ...]) -> list[str | None]:
     """Return small pictures as data URLs; None where there is nothing to look at."""
-    examples = getattr(open_experiment(config).dataset, part)
+    examples = getattr(of_examples(config).dataset, part)
     return [data_url(examples, row) for row in rows]
 
 
 @st.cache_resource(max_entries=4, show_spinner="Projecting…", hash_funcs=BY_DATA)
 def projection(config: ExperimentConfig, method: str) -> Projection:
     """Return the map of the experiment, without working long for it."""
-    return project(open_experiment(config), method)
+    return project(of_examples(config), method)
 
 
 @st.cache_data(max_entries=32, show_spinner="Comparing…", hash_funcs=BY_DATA)
 def comparison(a: ExperimentConfig, a_params: Params, b: ExperimentConfig, b_params: Params) -> Comparison | None:
     """Return B against A on test; None where their test points differ."""
-    if not same_points(open_experiment(a).dataset.test, open_experiment(b).dataset.test):
+    if not same_points(of_examples(a).dataset.test, of_examples(b).dataset.test):
         return None
     return Comparison.of(evaluation(a, a_params), evaluation(b, b_params))
 
@@ -126,23 +207,23 @@ def seed_result(config: ExperimentConfig) -> SeedResult:
 
 @st.cache_data(max_entries=16, show_spinner=False, hash_funcs=BY_DATA)
 def clean_data(config: ExperimentConfig, n_seeds: int) -> CleanData:
-    """Return what plans that spoil a dataset need to know of it, under so many seeds from the config's own on."""
+    """Return what plans of label noise and long tails need to know of the data, under so many seeds from its own on."""
     return CleanData.of(config.dataset, range(config.seed, config.seed + n_seeds), store=Store())
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=BY_DATA)
 def slices(config: ExperimentConfig, params: Params, by: str) -> list[Slice]:
     """Return the gain within slices of the test points."""
-    experiment = open_experiment(config)
-    forgotten = experiment.edits.forgotten
-    return slices_of(experiment.memory, experiment.test, evaluation(config, params), by, forgotten=forgotten)
+    opened = of_examples(config)
+    forgotten = opened.edits.forgotten
+    return slices_of(opened.memory, opened.test, evaluation(config, params), by, forgotten=forgotten)
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=BY_DATA)
 def near_duplicates(config: ExperimentConfig, params: Params, fraction: float) -> NearDuplicates:
     """Return the test points with a memory within this fraction of the median distance to the nearest."""
-    experiment = open_experiment(config)
-    memory, test, data = experiment.memory, experiment.test, experiment.dataset
+    opened = of_examples(config)
+    memory, test, data = opened.memory, opened.test, opened.dataset
     result = evaluation(config, params)
     return find_near_duplicates(memory, test, result, fraction=fraction, train=data.train, test=data.test)
 
@@ -157,25 +238,19 @@ def calibration_intervals(config: ExperimentConfig, params: Params) -> dict[str,
 @st.cache_resource(max_entries=8, show_spinner="Judging the grid…", hash_funcs=BY_DATA)
 def grids(config: ExperimentConfig) -> Grids:
     """Return every setting of the grid on validation and test, without working long for it."""
-    return grid_of(open_experiment(config))
+    return grid_of(of_examples(config))
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=BY_DATA)
 def lab(config: ExperimentConfig, params: Params) -> Lab:
     """Return what the indexes cost and find, without measuring."""
-    return lab_of(open_experiment(config), params)
+    return lab_of(of_examples(config), params)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Drawing…", hash_funcs=BY_DATA)
 def report_figures(config: ExperimentConfig, params: Params, with_grid: bool) -> list[Shown]:
     """Return the figures of the experiment's report; `with_grid`: whether the grid, one more of them, is there now."""
-    return figures_of(open_experiment(config), evaluation(config, params))
-
-
-@st.cache_data(max_entries=256, show_spinner=False, hash_funcs=BY_DATA)
-def recorded(config: ExperimentConfig, params: Params) -> None:
-    """List the experiment, at the setting chosen on validation, among those judged on this machine."""
-    Runs().record(open_experiment(config), params, evaluation(config, params), tuned=True)
+    return figures_of(of_examples(config), evaluation(config, params))
 
 
 @st.cache_resource(max_entries=64, show_spinner="Training the network…")
@@ -207,14 +282,8 @@ def plane_base(scene: Scene) -> playground.Base:
     """Return the base model of the playground; a network of the project's own shows how its training goes."""
     if not scene.base.startswith(playground.PICTURE):
         return playground.fit_base(scene)
-    bar = st.progress(0.0, "Training…")
-
-    def told(step: Step) -> None:
-        bar.progress(step.done / max(1, step.total), f"{step.stage}: {plain(step.message)}")
-
-    fitted = playground.fit_base(scene, told)
-    bar.empty()
-    return fitted
+    with bar() as progress:
+        return playground.fit_base(scene, progress)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

@@ -13,7 +13,7 @@ from streamlit.navigation.page import StreamlitPage
 
 from pages._shared.sidebar import sidebar
 from pages._shared.state import load, show_notes
-from resmem_core.cli.settings import Settings
+from resmem_core.cli.settings import ExperimentForm, Settings
 from resmem_core.common.forms import Form
 
 SECTIONS = ("", "Learn", "Setting", "Gain", "Points", "Workspace")  # of the menu; others come after them
@@ -66,7 +66,7 @@ def _head(path: Path) -> Head:
     raise ValueError(f"{path} does not say its title, icon and place in the menu; give it a PAGE as in CONTRIBUTING.md")
 
 
-# Of the pages that show no experiment, by the name of their file.
+# Of the pages that show no experiment on examples, by the name of their file.
 FORMS: dict[str, type[Form]] = {
     path.stem: resolve_name(head.form) for path, head in pages(Path(__file__).parents[1]).items() if head.form
 }
@@ -83,8 +83,8 @@ def run(page: StreamlitPage, name: str) -> None:
     """
     form = FORMS.get(name, Settings)
     load(form)
-    if form is Settings:
-        sidebar()
+    if issubclass(form, ExperimentForm):
+        sidebar(form)
     st.title(page.title if name else "ResMem Lab")
     show_notes()
     page.run()

@@ -7,8 +7,8 @@ import pandas as pd
 import streamlit as st
 
 from pages._shared.figures import show
-from pages._shared.language_opening import Opened
 from pages._shared.language_text import Found, Passage, code, contexts, paragraph, short, visible
+from pages._shared.opening import Opened
 from pages._shared.share import share_form, show_code
 from pages._shared.state import bound
 from resmem_core.cli.settings import LEAST_AROUND, MOST_AROUND, MOST_SHOWN

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from pages._shared import language_cache as cache
+from pages._shared import cache
 from pages._shared.figures import show
-from pages._shared.language_opening import Opened
+from pages._shared.opening import Opened
 from pages._shared.share import share_form, show_code
 from pages._shared.summary import sentence
 from pages._shared.text import plain

@@ -11,9 +11,9 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages._shared.language_contexts import taken_apart
-from pages._shared.language_opening import Opened
 from pages._shared.language_text import paragraph, running
 from pages._shared.language_tokens import pick_token
+from pages._shared.opening import Opened
 from pages._shared.share import share_form, show_code
 from pages._shared.state import bound
 from resmem_core.cli.settings import MOST_TOKENS, MOST_TYPED

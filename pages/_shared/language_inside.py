@@ -6,8 +6,8 @@ import numpy as np
 import streamlit as st
 
 from pages._shared.language_contexts import asked_text, share_point, taken_apart
-from pages._shared.language_opening import Opened
 from pages._shared.language_test import jumps, point_of, to_token
+from pages._shared.opening import Opened
 from pages._shared.share import share_form, show_code
 from pages._shared.state import bound, change
 from pages._shared.text import plain

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import streamlit as st
 
-from pages._shared import language_cache as cache
-from pages._shared.language_opening import Opened
+from pages._shared import cache
+from pages._shared.opening import Opened
 from pages._shared.state import change
 
 BEFORE = 100  # tokens of the test text that are passed over, where nobody said which one to look at
@@ -17,7 +17,7 @@ BEFORE = 100  # tokens of the test text that are passed over, where nobody said 
 def outcomes_of(shown: Opened, first: int, end: int) -> np.ndarray:
     """Return what memory did to test tokens `first` to `end` - 1, (M,) of `metrics.OUTCOMES`."""
     blocks = range(first // cache.BLOCK, -(-end // cache.BLOCK))
-    found = [cache.test_block(shown.config, shown.params, block).outcome for block in blocks]
+    found = [cache.outcomes_of_block(shown.config, shown.params, block) for block in blocks]
     offset = blocks.start * cache.BLOCK
     return np.concatenate(found)[first - offset : end - offset]
 

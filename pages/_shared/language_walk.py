@@ -6,9 +6,9 @@ import numpy as np
 import streamlit as st
 
 from pages._shared.language_contexts import share_point, taken_apart
-from pages._shared.language_opening import Opened
 from pages._shared.language_test import jumps, outcomes_of, point_of, to_token
 from pages._shared.language_tokens import pick_token
+from pages._shared.opening import Opened
 from pages._shared.state import hold
 
 PASSAGE = 240  # tokens shown at a time

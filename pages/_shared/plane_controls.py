@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages._shared.scales import compact, log_scale
+from pages._shared.knobs import compact, log_scale
 from pages._shared.state import bound, change, hold
 from resmem_core.teaching.lessons import LESSONS
 from resmem_core.teaching.plane import DATA, MOST

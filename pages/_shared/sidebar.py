@@ -7,90 +7,121 @@ from typing import Any
 
 import streamlit as st
 
-from pages._shared.state import bound, change, hold, settings
+from pages._shared.state import bound, change, hold, shown
 from pages._shared.summary import sentence
 from pages._shared.text import plain
-from resmem_core.cli.settings import TABLE
-from resmem_core.data import DATASETS, dataset_title, parse_spec
-from resmem_core.data.base import IMAGE, TEXT
+from resmem_core.cli.settings import ExperimentForm
+from resmem_core.common.forms import table_of
+from resmem_core.data import DATASETS, DatasetLoader, dataset_title, parse_spec
+from resmem_core.data.base import TEXT
 from resmem_core.data.corruption import MAX_NOISE
+from resmem_core.data.tokenizers import TOKENIZERS, VOCABULARY
+from resmem_core.experiment.config import OWN, fields_of
 from resmem_core.memory.indexes import AUTO, INDEXES
 from resmem_core.models import BACKBONES
 
 NORMALIZE = {"as the backbone says": None, "yes": True, "no": False}
 
 
-def sidebar() -> None:
-    """Show the controls; a change shows at once."""
-    shown = settings()
-    loader, argument = parse_spec(shown.dataset)
-    picked = st.session_state.get("picked-dataset", loader.name)
+def sidebar(kind: type[ExperimentForm]) -> None:
+    """Show the controls of a form that apply to its dataset's kind; a change shows at once."""
+    form = shown(kind)
+    config = form.experiment()
+    loader, argument = parse_spec(form.dataset)
+    applies = fields_of(loader.kind)
+    help_of = {name: sentence(field.metadata["help"]) for name, field in table_of(kind).items()}
     with st.sidebar:
-        st.selectbox(
-            "Dataset",
-            [item.name for item in DATASETS if item.kind != TEXT],
-            format_func=_dataset_label,
-            help="`folder:` reads images from train/ and test/ folders; `arrays:` and `table:` read embeddings and "
-            "logits of your own model from an .npz, .csv or .parquet file; `upload:` is what you upload on Your data.",
-            **_picked_dataset(picked),
-        )
-        wanted = DATASETS.get(picked)
-        if wanted.private:
-            st.info("Files are uploaded and opened on the page **Your data**.", icon=":material/upload_file:")
-        elif wanted.argument is not None:
-            st.text_input(
-                f"{wanted.argument.capitalize()} on this machine",
-                placeholder="type it and press Enter",
-                help=f"{wanted.name}: {wanted.summary}.",
-                **_typed_argument(wanted.name, argument if wanted.name == loader.name else ""),
-            )
-            if wanted.name != loader.name:
-                st.info(f"Until it is given, the pages show {plain(dataset_title(shown.dataset))}.")
+        _dataset(form, loader, argument)
         if not loader.has_model:
-            images = [item.name for item in BACKBONES if item.kind == IMAGE]
+            models = [item for item in BACKBONES if item.kind == loader.kind]
+            typed = [
+                f" Type `{item.name}:{item.argument}` for {plain(item.summary)}." for item in models if item.argument
+            ]
+            names = _with(config.backbone, (item.name for item in models if item.argument is None))
             st.selectbox(
                 "Backbone",
-                images,
+                names,
                 format_func=_backbone_label,
-                help="The base model. Its last hidden layer is the embedding in which neighbours are looked for.",
-                **bound("backbone", shown.experiment().backbone, place=_missing(images, _lacks_weights)),
+                accept_new_options=bool(typed),
+                help="The base model. Its last hidden layer is the embedding in which neighbours are looked for."
+                + "".join(typed),
+                **bound("backbone", config.backbone, place=_missing(names, _lacks_weights)),
             )
-        st.number_input("Seed", min_value=0, step=1, help=_help("seed"), **bound("seed", shown.seed))
+        if "tokenizer" in applies:
+            own = config.tokenizer == OWN
+            st.selectbox(
+                "Tokens", _with(config.tokenizer, TOKENIZERS.names()), help=help_of["tokenizer"], disabled=own,
+                **bound("tokenizer", config.tokenizer),
+            )  # fmt: skip
+            st.number_input(
+                "Vocabulary", VOCABULARY[0], VOCABULARY[-1], step=512, help=help_of["vocabulary"], disabled=own,
+                **bound("vocabulary", config.vocabulary),
+            )  # fmt: skip
+        st.number_input("Seed", min_value=0, step=1, help=help_of["seed"], **bound("seed", config.seed))
         st.selectbox(
             "Index",
             [*(index.name for index in INDEXES), AUTO],
             format_func=_index_label,
-            help="How neighbours are searched. Exact finds all; Annoy is set to find 95 % of them, and its recall is "
-            "under the results. Auto takes what is sooner done on this machine.",
-            **bound("index", shown.index),
+            help="How neighbours are searched. Exact finds all, Annoy is set to find 95 % of them, and auto takes what "
+            "is sooner done on this machine.",
+            **bound("index", config.index),
         )
         with st.expander("More"):
             st.number_input(
-                "Training examples", min_value=1, step=100, placeholder="all", help=_help("limit_train"),
-                **bound("limit_train", shown.limit_train),
+                f"Training {'tokens' if loader.kind == TEXT else 'examples'}", min_value=1, step=100,
+                placeholder="all", help=help_of["limit_train"], **bound("limit_train", config.limit_train),
             )  # fmt: skip
+            if "imbalance" in applies:
+                st.number_input(
+                    "Imbalance", min_value=1.0, step=10.0, format="%g", help=help_of["imbalance"],
+                    **bound("imbalance", config.imbalance),
+                )  # fmt: skip
+            if "label_noise" in applies:
+                st.number_input(
+                    "Label noise", min_value=0.0, max_value=MAX_NOISE, step=0.1, format="%g",
+                    help=help_of["label_noise"], **bound("label_noise", config.label_noise),
+                )  # fmt: skip
             st.number_input(
-                "Imbalance", min_value=1.0, step=10.0, format="%g", help=_help("imbalance"),
-                **bound("imbalance", shown.imbalance),
+                "Epochs", min_value=1, step=1, placeholder="as the recipe says", help=help_of["epochs"],
+                disabled=loader.has_model, **bound("epochs", config.epochs),
             )  # fmt: skip
-            st.number_input(
-                "Label noise", min_value=0.0, max_value=MAX_NOISE, step=0.1, format="%g", help=_help("label_noise"),
-                **bound("label_noise", shown.label_noise),
-            )  # fmt: skip
-            st.number_input(
-                "Epochs", min_value=1, step=1, placeholder="as the recipe says", help=_help("epochs"),
-                disabled=loader.has_model, **bound("epochs", shown.epochs),
-            )  # fmt: skip
-            st.selectbox(
-                "Scale embeddings to length 1",
-                list(NORMALIZE),
-                help=_help("normalize"),
-                **bound("normalize", _named(shown.normalize), NORMALIZE.__getitem__),
-            )
+            if "normalize" in applies:
+                st.selectbox(
+                    "Scale embeddings to length 1",
+                    list(NORMALIZE),
+                    help=help_of["normalize"],
+                    **bound("normalize", _named(config.normalize), NORMALIZE.__getitem__),
+                )
 
 
-def _help(name: str) -> str:
-    return sentence(TABLE[name].metadata["help"])
+def _dataset(form: ExperimentForm, loader: DatasetLoader, argument: str | None) -> None:
+    """Show which dataset it is, and what stands after its colon."""
+    offered = {item.name: item for item in DATASETS if (item.kind == TEXT) == form.of_text}
+    wanted = offered.get(st.session_state.get("picked-dataset", ""), loader)
+    own = (f"`{item.name}:` is {plain(item.summary)}" for item in offered.values() if item.argument)
+    st.selectbox(
+        "Dataset",
+        list(offered),
+        format_func=_dataset_label,
+        help=f"Of these, {'; '.join(own)}.",
+        **_picked_dataset(wanted.name, loader),
+    )
+    if wanted.private:
+        st.info("Files are uploaded and opened on the page **Your data**.", icon=":material/upload_file:")
+    elif wanted.argument is not None:
+        st.text_input(
+            "Path on this machine" if wanted.argument == "PATH" else wanted.argument.capitalize(),
+            placeholder="type it and press Enter",
+            help=f"{wanted.name}: {plain(wanted.summary)}.",
+            **_typed_argument(wanted.name, argument if wanted is loader else "", loader),
+        )
+        if wanted is not loader:
+            st.info(f"Until it is given, the pages show {plain(dataset_title(form.dataset))}.")
+
+
+def _with(current: str, names: Iterable[str]) -> list[str]:
+    """Return the names, and the current one among them."""
+    return list(dict.fromkeys((*names, current)))
 
 
 def _named(normalize: bool | None) -> str:
@@ -98,8 +129,8 @@ def _named(normalize: bool | None) -> str:
 
 
 def _dataset_label(name: str) -> str:
-    if DATASETS.get(name).argument is not None:
-        return f"{name}: your own data"
+    if argument := DATASETS.get(name).argument:
+        return f"{name}: {'by name' if argument == 'NAME' else 'your own data'}"
     return f"{name} (not downloaded)" if _lacks_data(name) else name
 
 
@@ -119,7 +150,8 @@ def _lacks_data(name: str) -> bool:
 
 
 def _lacks_weights(name: str) -> bool:
-    return BACKBONES.get(name).unavailable() is not None
+    backbone = BACKBONES.get(name.partition(":")[0])
+    return backbone.argument is None and backbone.unavailable() is not None
 
 
 def _missing(names: Iterable[str], lacks: Callable[[str], bool]) -> str:
@@ -127,7 +159,7 @@ def _missing(names: Iterable[str], lacks: Callable[[str], bool]) -> str:
     return f"lacking {' '.join(filter(lacks, names)) or 'nothing'}"
 
 
-def _picked_dataset(name: str) -> dict[str, Any]:
+def _picked_dataset(name: str, before: DatasetLoader) -> dict[str, Any]:
     """Tie the selectbox: a dataset that needs an argument is shown only once it has one."""
     key = f"{_missing(DATASETS.names(), _lacks_data)}-dataset"
     hold(key, name)
@@ -136,26 +168,25 @@ def _picked_dataset(name: str) -> dict[str, Any]:
         picked = st.session_state[key]
         if DATASETS.get(picked).argument is None:
             st.session_state.pop("picked-dataset", None)
-            change(dataset=picked, **_fitting_backbone(picked))
+            change(dataset=picked, **_fitting_backbone(picked, before))
         else:
             st.session_state["picked-dataset"] = picked
 
     return {"key": key, "on_change": store}
 
 
-def _typed_argument(name: str, value: str | None) -> dict[str, Any]:
+def _typed_argument(name: str, value: str | None, before: DatasetLoader) -> dict[str, Any]:
     key = f"dataset-argument-{name}"
     if value:
         hold(key, value)
 
     def store() -> None:
         if typed := st.session_state[key].strip():
-            change(dataset=f"{name}:{typed}", **_fitting_backbone(name))
+            change(dataset=f"{name}:{typed}", **_fitting_backbone(name, before))
 
     return {"key": key, "on_change": store}
 
 
-def _fitting_backbone(name: str) -> dict[str, Any]:
+def _fitting_backbone(name: str, before: DatasetLoader) -> dict[str, Any]:
     """Keep the backbone unless the dataset brings its own model, or the one before did."""
-    before, _ = parse_spec(settings().dataset)
     return {"backbone": ""} if DATASETS.get(name).has_model or before.has_model else {}

@@ -12,23 +12,17 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from pages._shared.text import plain
-from resmem_core.cli.settings import Settings
+from resmem_core.cli.settings import ExperimentForm, Language, Settings
 from resmem_core.common.errors import ResMemError
 from resmem_core.common.forms import Form
 
 F = TypeVar("F", bound=Form)
+E = TypeVar("E", bound=ExperimentForm)
 
-FOR_ONE_EXPERIMENT: dict[str, Any] = {
-    "edits": "",
-    "k": None,
-    "sigma": None,
-    "temperature": None,
-    "point": None,
-    "train_point": None,
-    "of_class": None,
-    "pairs": 1,
-    "region": None,
-    "view": None,
+# What belongs to one experiment, and goes back to its default where another takes its place.
+FOR_ONE_EXPERIMENT: dict[type[Form], tuple[str, ...]] = {
+    Settings: ("edits", "k", "sigma", "temperature", "point", "train_point", "of_class", "pairs", "region", "view"),
+    Language: ("k", "sigma", "temperature", "point", "followed"),
 }
 
 
@@ -84,20 +78,21 @@ def change(**values: Any) -> None:
     except ResMemError as error:
         st.session_state.notes = [str(error)]
         return
-    if isinstance(changed, Settings) and isinstance(current, Settings):
+    if isinstance(changed, ExperimentForm) and isinstance(current, ExperimentForm):
         changed = _for_one_experiment(changed, current, values)
     st.session_state.forms[type(changed)] = changed
     _write_url()
 
 
-def _for_one_experiment(changed: Settings, current: Settings, values: Mapping[str, Any]) -> Settings:
+def _for_one_experiment(changed: E, current: ExperimentForm, values: Mapping[str, Any]) -> E:
     """Forget what belongs to the experiment before, where another takes its place."""
     if changed.dataset != current.dataset:
         st.session_state.pop("picked-dataset", None)  # what the sidebar was about to choose
     now, before = (replace(of.experiment(), edits="") for of in (changed, current))
     if now == before:
         return changed
-    return replace(changed, **{name: values.get(name, none) for name, none in FOR_ONE_EXPERIMENT.items()})
+    kind = type(changed)
+    return replace(changed, **{name: values.get(name, getattr(kind, name)) for name in FOR_ONE_EXPERIMENT[kind]})
 
 
 def bound(

@@ -7,10 +7,20 @@ from typing import Any
 
 import streamlit as st
 
+from pages._shared.text import plain
+from resmem_core.data.base import TEXT
 from resmem_core.evaluation.evaluate import Evaluation
 from resmem_core.evaluation.metrics import GroupResult
+from resmem_core.experiment.experiment import Prepared
 from resmem_core.experiment.prepare import Experiment
 from resmem_core.plots.tables import group_table
+
+ORIGINS = {
+    "shipped": "with weights that come with the software",
+    "trained here": "trained on this machine",
+    "given": "as given",
+}
+NAMED = ("dataset", "backbone", "seed", "edits")  # are told otherwise
 
 
 def sentence(text: str) -> str:
@@ -43,6 +53,17 @@ def gain_table(kind: str, groups: Sequence[GroupResult], more: Sequence[Mapping[
             "n": "test points",
             **{name: st.column_config.NumberColumn(label, format="percent") for name, label in shares.items()},
         },
+    )
+
+
+def experiment_line(experiment: Prepared) -> None:
+    """Say which experiment it is, and how much it has of what."""
+    config = experiment.config
+    others = (f", {name.replace('_', ' ')} {value}" for name, value in config.told().items() if name not in NAMED)
+    st.markdown(
+        f"**{plain(config.title)}** ({ORIGINS[experiment.origin]}), seed {config.seed}{plain(''.join(others))}: "
+        f"{experiment.n_memory:,} training {'tokens' if config.kind == TEXT else 'points'} in memory, "
+        f"{len(experiment.validation):,} for choosing k, sigma and temperature, {len(experiment.test):,} for testing."
     )
 
 

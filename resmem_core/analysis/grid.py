@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, about
 from resmem_core.common.store import save_array
-from resmem_core.evaluation.tuning import Cell, best_cell, coarse_grid, coarse_sweep, standard_error
+from resmem_core.evaluation.choice import Cell, best_cell, coarse_grid, coarse_sweep, standard_error
 from resmem_core.experiment.experiment import takes_long_to_sweep
 from resmem_core.experiment.prepare import Experiment
 from resmem_core.memory.grid import Grid, Sweep

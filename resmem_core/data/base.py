@@ -11,10 +11,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from resmem_core.common.mapped import row_blocks
 from resmem_core.common.progress import Progress
 from resmem_core.common.registry import Registry
 from resmem_core.data.text import Document
-from resmem_core.data.types import Examples
+from resmem_core.data.types import Examples, Head
 
 IMAGE, EMBEDDINGS, TEXT = "image", "embeddings", "text"  # kinds of data
 PARTS = ("train", "validation", "test")
@@ -68,6 +69,8 @@ class Source:
         None: cut off `train`.
     notes : tuple of str
         What a user should know.
+    head : Head or None
+        What gives the logits, where they are not given themselves.
     """
 
     class_names: tuple[str, ...]
@@ -75,6 +78,7 @@ class Source:
     test: Examples | None = None
     validation: Examples | None = None
     notes: tuple[str, ...] = ()
+    head: Head | None = None
 
     def __post_init__(self) -> None:
         for part in PARTS:
@@ -105,7 +109,10 @@ class TextSource:
 def _named(part: str, examples: Examples) -> Examples:
     if examples.names is not None:
         return examples
-    return replace(examples, names=np.array([f"{part} {row}" for row in range(len(examples))], dtype=np.str_))
+    names = np.empty(len(examples), f"<U{len(f'{part} {len(examples) - 1}')}")
+    for rows in row_blocks(names):  # a list of all would take several times the room
+        names[rows] = [f"{part} {row}" for row in range(len(names))[rows]]
+    return replace(examples, names=names)
 
 
 class DatasetLoader(ABC):

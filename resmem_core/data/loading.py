@@ -112,8 +112,8 @@ def load_dataset(
     source = _load_source(loader, argument, progress, store)
     parts = cut(source, seed)
     parts["train"], corrupted = _corrupted(source, parts["train"], limit_train, imbalance, label_noise, seed)
-    notes = (*source.notes, *corrupted, *_check(spec, source.class_names, parts))
-    fingerprint = _fingerprint(source.class_names, parts)
+    notes = (*source.notes, *corrupted, *_check(spec, source, parts))
+    fingerprint = _fingerprint(source, parts)
     loader.made(argument, fingerprint)
     return Dataset(
         name=loader.title(argument),
@@ -123,6 +123,7 @@ def load_dataset(
         test=parts["test"],
         fingerprint=fingerprint,
         notes=notes,
+        head=source.head,
     )
 
 
@@ -182,7 +183,7 @@ def _corrupted(
         notes.append(f"label_noise={label_noise:g} changed {changed:,} of {len(kept):,} training labels at random")
     if notes:
         notes.append("validation and test are as they came")
-    if notes and train.logits is not None:
+    if notes and (train.logits is not None or source.head is not None):
         notes.append("the logits given stay as they are: only memory sees the corrupted training examples")
     return corrupted, notes
 
@@ -203,8 +204,9 @@ def _cut_off(part: str, train: Examples, n: int, seed: int) -> tuple[Examples, E
     return train.take(kept), train.take(cut_off)
 
 
-def _check(spec: str, class_names: tuple[str, ...], parts: Mapping[str, Examples]) -> tuple[str, ...]:
+def _check(spec: str, source: Source, parts: Mapping[str, Examples]) -> tuple[str, ...]:
     """Raise what makes the parts unusable; return what is only worth a note."""
+    class_names = source.class_names
     if len(class_names) < 2:
         raise DatasetError(
             f"dataset {spec!r} has {len(class_names)} class ({', '.join(class_names)}); at least 2 are needed"
@@ -219,18 +221,20 @@ def _check(spec: str, class_names: tuple[str, ...], parts: Mapping[str, Examples
             continue
         named = ", ".join(repr(class_names[label]) for label in unseen[:5]) + (", ..." if len(unseen) > 5 else "")
         found = f"{part} has examples of classes that train lacks: {named}"
-        if parts["train"].logits is None:  # no model that knows more classes
+        if parts["train"].logits is None and source.head is None:  # no model that knows more classes
             raise DatasetError(f"dataset {spec!r}: {found}; add some to train, or remove them from {part}")
         notes.append(f"{found}; memory cannot vote for these, only the base model can")
     return tuple(notes)
 
 
-def _fingerprint(class_names: tuple[str, ...], parts: Mapping[str, Examples]) -> str:
+def _fingerprint(source: Source, parts: Mapping[str, Examples]) -> str:
     content = {
         part: digest_arrays(examples.labels, examples.images, examples.embeddings, examples.logits)
         for part, examples in parts.items()
     }
-    return digest_key({"class_names": list(class_names), **content})
+    if source.head is not None:
+        content["head"] = digest_arrays(source.head.weights, source.head.bias)
+    return digest_key({"class_names": list(source.class_names), **content})
 
 
 def _load_source(loader: DatasetLoader, argument: str | None, progress: Progress, store: Store | None) -> Source:

@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from resmem_core.common.errors import DatasetError
+from resmem_core.common.mapped import converted, row_blocks
 from resmem_core.common.progress import Progress
 from resmem_core.common.types import FloatArray
 from resmem_core.data.base import EMBEDDINGS, DatasetLoader, Source, file_state, user_path
@@ -71,18 +72,26 @@ class ModelFile(DatasetLoader):
 
 def as_float32(matrix: np.ndarray) -> tuple[FloatArray, int | None]:
     """Return the numbers of `matrix` as float32, and the first row that has one which is not finite, if any."""
-    with np.errstate(over="ignore"):
-        matrix = np.ascontiguousarray(matrix, dtype=np.float32)
-    bad = np.flatnonzero(~np.isfinite(matrix).reshape(len(matrix), -1).all(axis=1))
-    return matrix, int(bad[0]) if len(bad) else None
+    return converted(matrix, np.float32), _not_finite(matrix)
 
 
 def as_embeddings(matrix: np.ndarray) -> tuple[FloatArray, int | None]:
     """Do as `as_float32`, but keep as float64 what float32 would round: small distances far from 0 would be lost."""
-    single, row = as_float32(matrix)
-    if row is not None or np.can_cast(matrix.dtype, np.float32) or np.array_equal(single, matrix):
-        return single, row
-    return np.ascontiguousarray(matrix, dtype=np.float64), None
+    if np.can_cast(matrix.dtype, np.float32) or _not_finite(matrix) is not None:
+        return as_float32(matrix)
+    same = all(np.array_equal(np.asarray(matrix[rows], np.float32), matrix[rows]) for rows in row_blocks(matrix))
+    return converted(matrix, np.float32 if same else np.float64), None
+
+
+def _not_finite(matrix: np.ndarray) -> int | None:
+    """Return the first row with a number that is not finite in float32, if any."""
+    for rows in row_blocks(matrix):
+        with np.errstate(over="ignore"):
+            single = np.asarray(matrix[rows], np.float32)
+        bad = np.flatnonzero(~np.isfinite(single).reshape(len(single), -1).all(axis=1))
+        if len(bad):
+            return rows.start + int(bad[0])
+    return None
 
 
 def in_class_order(texts: Iterable[str]) -> list[str]:

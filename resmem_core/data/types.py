@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resmem_core.common.errors import DatasetError
+from resmem_core.common.mapped import taken
 from resmem_core.common.types import FloatArray, IntArray
 
 OF_EXAMPLES = ("labels", "images", "embeddings", "logits", "names", "groups")
@@ -51,8 +52,23 @@ class Examples:
 
     def take(self, rows: IntArray) -> Examples:
         """Return the examples at `rows`, in that order."""
-        kept = {name: None if (value := getattr(self, name)) is None else value[rows] for name in OF_EXAMPLES[1:]}
+        given = {name: getattr(self, name) for name in OF_EXAMPLES[1:]}
+        kept = {name: None if value is None else taken(value, rows) for name, value in given.items()}
         return Examples(self.labels[rows], **kept)
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """The last layer of a person's own model, given in place of logits, which are embeddings @ weights.T + bias.
+
+    Attributes
+    ----------
+    weights : ndarray of float32, shape (C, D)
+    bias : ndarray of float32, shape (C,)
+    """
+
+    weights: FloatArray
+    bias: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +88,8 @@ class Dataset:
         Digest of the content of all three parts; artefacts made from the data are keyed by it.
     notes : tuple of str
         What a user should know ("3 damaged images were skipped: ...").
+    head : Head or None
+        What gives the logits, where they are not given themselves.
     """
 
     name: str
@@ -81,6 +99,7 @@ class Dataset:
     test: Examples
     fingerprint: str
     notes: tuple[str, ...] = ()
+    head: Head | None = None
 
     @property
     def n_classes(self) -> int:

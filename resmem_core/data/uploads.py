@@ -20,7 +20,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from filelock import FileLock
@@ -29,6 +28,7 @@ from resmem_core.common.errors import DatasetError, InvalidParameterError
 from resmem_core.common.progress import Progress, silent
 from resmem_core.common.store import Store, write_json, write_whole
 from resmem_core.data import load_dataset
+from resmem_core.data.array_files import npy_header
 from resmem_core.data.base import PARTS
 from resmem_core.data.table_layout import MAX_COLUMNS
 
@@ -302,7 +302,7 @@ def _npz_size(content: bytes) -> tuple[int, int]:
             if not member.filename.endswith(".npy"):
                 continue
             with archive.open(member) as stream:
-                shape, dtype = _npy_header(stream)
+                shape, _, dtype = npy_header(stream)
             count = int(np.prod(shape, dtype=object))
             promised = count * dtype.itemsize
             if promised > member.file_size and not dtype.hasobject:
@@ -310,15 +310,6 @@ def _npz_size(content: bytes) -> tuple[int, int]:
             size += max(4 * count - member.file_size, 0)
             rows += shape[0] if shape and member.filename.endswith("_labels.npy") else 0
     return rows, size
-
-
-def _npy_header(stream: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    version = np.lib.format.read_magic(stream)
-    if version not in read:
-        raise DatasetError(f"it is written in version {version} of NumPy's format")
-    shape, _, dtype = read[version](stream)
-    return shape, dtype
 
 
 def _csv_size(content: bytes) -> tuple[int, int]:

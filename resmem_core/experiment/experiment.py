@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -15,14 +15,16 @@ from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, silent
 from resmem_core.common.runner import Runner, Task
 from resmem_core.common.store import Entry
-from resmem_core.common.types import IntArray, check_k
+from resmem_core.common.types import FloatArray, IntArray, check_k
 from resmem_core.evaluation import tuning
 from resmem_core.evaluation.evaluate import Evaluation, evaluate
 from resmem_core.evaluation.tuning import Tuned, choose_smoothing, tune
 from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.memory import dense_sweep
-from resmem_core.memory.search import recall
+from resmem_core.memory.residuals import auto_sigma
+from resmem_core.memory.search import ASKED, Search, neighbors_of, recall
 from resmem_core.memory.types import Memory, Params, Queries
+from resmem_core.models.types import HeadLogits
 
 DEFAULT_K = 20
 P = TypeVar("P", bound="Prepared")
@@ -203,6 +205,35 @@ class Prepared(ABC):
     def recall(self, k: int) -> float:
         """Return the index's recall@k, against exact search on a sample of test points."""
         return recall(self.index, self._neighbors, k)
+
+
+class Part(NamedTuple):
+    """What is known of a part before it is searched: base's logits, labels, and groups, as in `Queries`."""
+
+    logits: FloatArray | HeadLogits
+    labels: IntArray
+    groups: IntArray | None = None
+
+
+def remembered(config: ExperimentConfig, search: Search, parts: Mapping[str, Part]) -> dict[str, Any]:
+    """Return the fields of `Prepared`: train as memory, the other parts with their neighbours in it."""
+    index, reason = search.index()
+    neighbors = search.neighbors(index)
+    queries = {
+        part: Queries(parts[part].logits, parts[part].labels, neighbors_of(neighbors, part), parts[part].groups)
+        for part in ASKED
+    }
+    return {
+        "config": config,
+        "memory": Memory(parts["train"].logits, parts["train"].labels),
+        **queries,
+        "sigma_scale": auto_sigma(queries["validation"].neighbors.distances[:, 0]),
+        "index": index,
+        "index_reason": reason,
+        "index_facts": neighbors.info,
+        "_runner": search.runner,
+        "_neighbors": neighbors,
+    }
 
 
 def takes_long_to_sweep(n_queries: int, k_max: int, n_classes: int) -> bool:

@@ -15,18 +15,18 @@ from resmem_core.common.runner import Runner, Task
 from resmem_core.common.store import Entry, Store
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.data import load_dataset
-from resmem_core.data.base import TEXT
-from resmem_core.data.types import Dataset, Examples
+from resmem_core.data.base import PARTS, TEXT
+from resmem_core.data.types import Dataset
 from resmem_core.evaluation.tuning import Tuned
 from resmem_core.experiment.config import PRECOMPUTED, ExperimentConfig
-from resmem_core.experiment.experiment import Prepared
+from resmem_core.experiment.experiment import Part, Prepared, remembered
 from resmem_core.experiment.text_prepare import LanguageExperiment, prepare_language
 from resmem_core.memory.edits import Edits, edited_memory, edited_queries
 from resmem_core.memory.explain import Explanation, explain
-from resmem_core.memory.indexes import exact, normalized
-from resmem_core.memory.residuals import auto_sigma
-from resmem_core.memory.search import Search, neighbors_of
-from resmem_core.memory.types import Memory, Neighbors, Params, Queries
+from resmem_core.memory.indexes import exact
+from resmem_core.memory.rows import Points
+from resmem_core.memory.search import Search
+from resmem_core.memory.types import Neighbors, Params, Queries
 from resmem_core.models.fitted import BaseModel, ImageFitting, given
 
 K_MAX = 256
@@ -98,7 +98,7 @@ class Experiment(Prepared):
 
     def embeddings(self, part: str) -> FloatArray:
         """Return the embeddings of a part between which distances are measured, (N, D)."""
-        return _vectors(self.base, part, self.normalize)
+        return np.asarray(_points(self.base, part, self.normalize))
 
     def edited(self, edits: Edits) -> Experiment:
         """Return the experiment with these edits, in place of any it has; nothing is trained or chosen anew.
@@ -117,9 +117,9 @@ class Experiment(Prepared):
 
         def queries(part: str) -> Queries:
             def search(rows: IntArray, remaining: IntArray, k: int) -> Neighbors:
-                memory = original.embeddings("train")[remaining]
-                index = exact.ExactIndex(memory, seed=original.config.seed, rows=remaining)
-                return index.search(original.embeddings(part)[rows], k)
+                memory, asked = (_points(original.base, of, original.normalize) for of in ("train", part))
+                index = exact.ExactIndex(memory.at(remaining), seed=original.config.seed, rows=remaining)
+                return index.search(asked.at(rows), k)
 
             return edited_queries(getattr(original, part), edits, len(original.memory), search)
 
@@ -253,7 +253,7 @@ def _as_it_came(config: ExperimentConfig, device: str, runner: Runner) -> Experi
     if config.normalize is not None:
         normalize = config.normalize
     search = Search(
-        vectors=lambda part: _vectors(base, part, normalize),
+        vectors=lambda part: _points(base, part, normalize),
         sizes={part: len(embedded) for part, embedded in base.parts.items()},
         key={"embeddings": base.identity, "normalize": normalize, "version": VERSION},
         index_name=config.index,
@@ -261,43 +261,18 @@ def _as_it_came(config: ExperimentConfig, device: str, runner: Runner) -> Experi
         k_max=min(K_MAX, len(base.parts["train"])),
         runner=runner,
     )
-    index, reason = search.index()
-    neighbors = search.neighbors(index)
-
-    def queries(part: str, examples: Examples) -> Queries:
-        return Queries(base.parts[part].logits, examples.labels, neighbors_of(neighbors, part))
-
-    validation = queries("validation", dataset.validation)
-    found = Experiment(
-        config=config,
-        dataset=dataset,
-        base=base,
-        memory=Memory(base.parts["train"].logits, dataset.train.labels),
-        validation=validation,
-        test=queries("test", dataset.test),
-        sigma_scale=auto_sigma(validation.neighbors.distances[:, 0]),
-        normalize=normalize,
-        index=index,
-        index_reason=reason,
-        index_facts=neighbors.info,
-        _runner=runner,
-        _neighbors=neighbors,
-    )
+    labels = {part: getattr(dataset, part).labels for part in PARTS}
+    parts = {part: Part(embedded.logits, labels[part]) for part, embedded in base.parts.items()}
+    found = Experiment(**remembered(config, search, parts), dataset=dataset, base=base, normalize=normalize)
     found.check_tuned()  # every page asks for the setting chosen on validation
     return found
 
 
-def _vectors(base: BaseModel, part: str, normalize: bool) -> FloatArray:
-    """Return the points of a part between which distances are measured, as float32, (N, D).
+def _points(base: BaseModel, part: str, normalize: bool) -> Points:
+    """Return the points of a part between which distances are measured.
 
-    Where embeddings are more precise than that, train's mean is taken off them first, which changes no distance.
+    Where embeddings are more precise than float32, train's mean is taken off them first, which changes no distance.
     """
-
-    def scaled(part: str) -> FloatArray:
-        embeddings = np.array(base.parts[part].embeddings)
-        return normalized(embeddings) if normalize else embeddings
-
-    points = scaled(part)
-    if points.dtype == np.float64:
-        points = (points - scaled("train").mean(axis=0)).astype(np.float32)
-    return points
+    precise = np.result_type(*(embedded.embeddings for embedded in base.parts.values())) == np.float64
+    center = Points(base.parts["train"].embeddings, normalize=normalize).center() if precise else None
+    return Points(base.parts[part].embeddings, normalize=normalize, center=center)

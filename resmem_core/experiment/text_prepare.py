@@ -18,12 +18,12 @@ from resmem_core.data.text import Ids, Stream
 from resmem_core.data.text_loading import Corpus, load_corpus
 from resmem_core.data.tokenizers import Tokenizer
 from resmem_core.experiment.config import ExperimentConfig
-from resmem_core.experiment.experiment import Prepared
+from resmem_core.experiment.experiment import Part, Prepared, remembered
 from resmem_core.memory.explain import Explanation, explain
 from resmem_core.memory.generation import Generated, generate
-from resmem_core.memory.residuals import auto_sigma
-from resmem_core.memory.search import Search, neighbors_of
-from resmem_core.memory.types import Memory, Params, Queries
+from resmem_core.memory.rows import Points
+from resmem_core.memory.search import Search
+from resmem_core.memory.types import Params, Queries
 from resmem_core.models.fitted_text import TextFitting
 from resmem_core.models.types import HeadLogits
 
@@ -202,7 +202,7 @@ def prepare_language(
     )
     embeddings = {part: model.embeddings(part) for part in PARTS}
     search = Search(
-        vectors=lambda part: np.asarray(embeddings[part], np.float32),
+        vectors=lambda part: Points(embeddings[part]),
         sizes={part: len(vectors) for part, vectors in embeddings.items()},
         key={"embeddings": model.identity, "normalize": False, "version": VERSION},
         index_name=config.index,
@@ -210,31 +210,15 @@ def prepare_language(
         k_max=min(K_MAX, len(embeddings["train"])),
         runner=runner,
     )
-    index, reason = search.index()
-    neighbors = search.neighbors(index)
-    streams = model.streams
-
-    layer = output_layer(model.network)
-
-    def queries(part: str) -> Queries:
-        stream, logits = streams[part], HeadLogits(embeddings[part], layer)
-        return Queries(logits, stream.ids, neighbors_of(neighbors, part), stream.blocks)
-
-    validation = queries("validation")
+    layer, streams = output_layer(model.network), model.streams
+    parts = {
+        part: Part(HeadLogits(embeddings[part], layer), stream.ids, stream.blocks) for part, stream in streams.items()
+    }
     return LanguageExperiment(
-        config=config,
+        **remembered(config, search, parts),
         corpus=corpus,
         tokenizer=model.tokenizer,
         streams=streams,
-        memory=Memory(HeadLogits(embeddings["train"], layer), streams["train"].ids),
-        validation=validation,
-        test=queries("test"),
-        sigma_scale=auto_sigma(validation.neighbors.distances[:, 0]),
-        index=index,
-        index_reason=reason,
-        index_facts=neighbors.info,
         _model=model,
-        _runner=runner,
-        _neighbors=neighbors,
         _search=search,
     )

@@ -12,8 +12,8 @@ import numpy as np
 from resmem_core.common.progress import Progress, Step, about
 from resmem_core.common.runner import Runner, Task
 from resmem_core.common.store import Entry, save_array
-from resmem_core.common.types import FloatArray
 from resmem_core.memory.indexes import AUTO, INDEXES, Index, auto, exact
+from resmem_core.memory.rows import Points
 from resmem_core.memory.types import Neighbors, recall_at_k
 
 RECALL_SAMPLE = 500
@@ -28,7 +28,7 @@ class Search:
     Attributes
     ----------
     vectors : callable
-        Returns the points of a part between which distances are measured, (N, D).
+        Returns the points of a part, (N, D).
     sizes : mapping
         How many points each part has.
     key : mapping
@@ -42,7 +42,7 @@ class Search:
     runner : Runner
     """
 
-    vectors: Callable[[str], FloatArray]
+    vectors: Callable[[str], Points]
     sizes: Mapping[str, int]
     key: Mapping[str, Any]
     index_name: str
@@ -107,7 +107,7 @@ class Search:
                 queries = self.vectors("test")
                 size = min(RECALL_SAMPLE, len(queries))
                 rows = np.sort(np.random.default_rng(0).choice(len(queries), size, replace=False))
-                truth = exact.ExactIndex(self.vectors("train"), seed=self.seed).search(queries[rows], self.k_max)
+                truth = exact.ExactIndex(self.vectors("train"), seed=self.seed).search(queries.take(rows), self.k_max)
                 _save(directory, "sample", truth)
                 save_array(directory, "sample_rows", rows)
             return index.facts

@@ -19,7 +19,7 @@ from resmem_core.data.base import IMAGE, PARTS
 from resmem_core.data.types import Dataset
 from resmem_core.models import backbone_of, shipped
 from resmem_core.models.linear_probe import LARGE, LinearProbe
-from resmem_core.models.types import Embedded, Recipe, Shape
+from resmem_core.models.types import Embedded, HeadLogits, OutputLayer, Recipe, Shape
 
 if TYPE_CHECKING:
     import torch
@@ -68,11 +68,13 @@ def given(dataset: Dataset, runner: Runner) -> BaseModel:
     DatasetError
         If it cannot be fitted: the training part has one class only.
     """
-    given_as = {part: _there(getattr(dataset, part).embeddings) for part in PARTS}
-    dtype = np.result_type(*given_as.values())
-    embeddings = {part: array.astype(dtype, copy=False) for part, array in given_as.items()}
-    if dataset.train.logits is not None:
-        parts = {part: Embedded(_there(getattr(dataset, part).logits), embeddings[part]) for part in PARTS}
+    embeddings = {part: _there(getattr(dataset, part).embeddings) for part in PARTS}
+    if dataset.train.logits is not None or dataset.head is not None:
+        layer = dataset.head and OutputLayer(dataset.head.weights, dataset.head.bias)
+        parts = {
+            part: Embedded(HeadLogits(z, layer) if layer else _there(getattr(dataset, part).logits), z)
+            for part, z in embeddings.items()
+        }
         return BaseModel("given", None, None, {}, parts, dataset.fingerprint)
 
     def build(directory: Path, progress: Progress) -> None:
@@ -89,7 +91,7 @@ def given(dataset: Dataset, runner: Runner) -> BaseModel:
         missing=f"the linear probe on {dataset.name!r} is not fitted yet",
     )
     entry = runner.run(task)
-    parts = {part: Embedded(np.array(entry.array(part)), embeddings[part]) for part in PARTS}
+    parts = {part: Embedded(entry.array(part), embeddings[part]) for part in PARTS}
     return BaseModel("trained here", None, None, {}, parts, entry.path.name)
 
 

@@ -18,15 +18,20 @@ class Embedded:
 
     Attributes
     ----------
-    logits : ndarray of float32, shape (M, C)
+    logits : ndarray of float32, shape (M, C), or HeadLogits
     embeddings : ndarray of float32 or float64, shape (M, D)
     """
 
-    logits: FloatArray
+    logits: FloatArray | HeadLogits
     embeddings: FloatArray
 
     def __len__(self) -> int:
         return len(self.logits)
+
+    @property
+    def table(self) -> FloatArray:
+        """The logits of all examples at once, (M, C)."""
+        return self.logits[:]
 
 
 _ALWAYS_TOLD = {  # fields of recipes, as keys of stored weights have them, by optimizer

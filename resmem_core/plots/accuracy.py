@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from resmem_core.evaluation.evaluate import Evaluation
 from resmem_core.evaluation.metrics import wilson_interval
-from resmem_core.plots.common import COLORS, NAMES, figure
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
+from resmem_core.plots.common import COLORS, NAMES, Figure, figure
 
 _TICKS = (1, 2, 5, 10, 20, 50, 100, 200)
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from resmem_core.common.types import IntArray
 from resmem_core.evaluation.metrics import GroupResult
-from resmem_core.plots.common import COLORS, WHISKERS, figure, plain
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
+from resmem_core.plots.common import COLORS, WHISKERS, Figure, figure, plain
 
 
 def class_gains(results: Sequence[GroupResult], before: str = "base", after: str = "ResMem") -> Figure:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
+else:
+    Figure = "plotly.graph_objects.Figure"  # for annotations alone: importing plotly takes long
 
 # Told apart by colour-blind eyes, and legible on white and on black.
 COLORS = {

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from resmem_core.common.types import FloatArray
-from resmem_core.plots.common import COLORS, WHISKERS, figure
+from resmem_core.plots.common import COLORS, WHISKERS, Figure, figure
 from resmem_core.teaching.curve import View
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
 
 PANELS = (
     "1 · target and network",

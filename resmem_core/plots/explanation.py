@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from resmem_core.common.types import IntArray
 from resmem_core.memory.explain import Explanation
-from resmem_core.plots.common import COLORS, figure, plain
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
+from resmem_core.plots.common import COLORS, Figure, figure, plain
 
 MAX_CLASSES = 12  # bars in one panel
 GAP = 0.04  # between two panels, of the figure's width

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from resmem_core.analysis.grid import Grids
 from resmem_core.memory.types import Params
-from resmem_core.plots.common import COLORS, WHISKERS, figure
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
+from resmem_core.plots.common import COLORS, WHISKERS, Figure, figure
 
 COLUMNS = 3  # of small multiples
 RASTER = 60  # cells a side in which settings are counted

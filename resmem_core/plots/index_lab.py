@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from resmem_core.analysis.index_lab import Lab, Point
-from resmem_core.plots.common import COLORS, WHISKERS, figure
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
+from resmem_core.plots.common import COLORS, WHISKERS, Figure, figure
 
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "pentagon")
 

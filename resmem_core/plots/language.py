@@ -9,12 +9,10 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from resmem_core.memory.explain import Explanation
-from resmem_core.plots.common import COLORS, NAMES, figure
+from resmem_core.plots.common import COLORS, NAMES, Figure, figure
 from resmem_core.plots.explanation import MAX_CLASSES, explanation_bars
 
 if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
-
     from resmem_core.common.types import IntArray
     from resmem_core.evaluation.evaluate import Evaluation
     from resmem_core.evaluation.figures import Band

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from resmem_core.analysis.judged import Judged
 from resmem_core.analysis.longtail import Axis
 from resmem_core.analysis.longtail_summary import Band, Summary, class_groups
-from resmem_core.plots.common import COLORS, NAMES, figure, plain
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
+from resmem_core.plots.common import COLORS, NAMES, Figure, figure, plain
 
 
 def accuracy_curves(found: Sequence[Summary], axis: Axis) -> Figure:

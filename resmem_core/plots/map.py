@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from resmem_core.analysis.projection import Projection, sample
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.memory.explain import Explanation
-from resmem_core.plots.common import COLORS, WHISKERS, figure, plain
+from resmem_core.plots.common import COLORS, WHISKERS, Figure, figure, plain
 from resmem_core.plots.region import Region
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
 
 SVG_UP_TO = 5_000  # points, above which WebGL draws them
 POINTS_UP_TO = 100_000  # points, above which their density is drawn, and a sample of them

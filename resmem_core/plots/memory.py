@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from resmem_core.analysis.influence import Influence
-from resmem_core.plots.common import COLORS, figure, plain
+from resmem_core.plots.common import COLORS, Figure, figure, plain
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-    from plotly.graph_objects import Figure
 
 POINTS = 200  # of a curve
 MAX_MARKS = 500  # as many as are drawn at once without WebGL

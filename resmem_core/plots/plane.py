@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.memory.explain import Explanation
-from resmem_core.plots.common import figure
+from resmem_core.plots.common import Figure, figure
 from resmem_core.plots.map import SELECTED
 from resmem_core.teaching.plane import EXTENT, Place
 from resmem_core.teaching.plane_base import Points
 from resmem_core.teaching.playground import View
 from resmem_core.teaching.raster import level_lines
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
 
 TITLES = {"base": "Base", "memory": "+ memory", "resmem": "= ResMem"}
 CLASS_COLORS = ("#FFB13B", "#4C97DB")  # orange and blue, as on the map: told apart by colour-blind eyes

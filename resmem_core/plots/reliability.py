@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from resmem_core.evaluation.metrics import ReliabilityBin
-from resmem_core.plots.common import COLORS, NAMES, WHISKERS, figure
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
+from resmem_core.plots.common import COLORS, NAMES, WHISKERS, Figure, figure
 
 SYMBOLS = {"base": "circle", "resmem": "diamond"}
 

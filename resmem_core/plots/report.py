@@ -17,6 +17,7 @@ from resmem_core.common.runner import NeedsPreparing
 from resmem_core.common.types import NLL_FLOOR
 from resmem_core.data.pictures import data_url
 from resmem_core.data.uploads import shown_name
+from resmem_core.evaluation.choice import ks_to_try
 from resmem_core.evaluation.evaluate import Evaluation, accuracy_by_k
 from resmem_core.evaluation.metrics import (
     ECE_BINS,
@@ -26,7 +27,7 @@ from resmem_core.evaluation.metrics import (
     wilson_interval,
 )
 from resmem_core.evaluation.slices import slices
-from resmem_core.evaluation.tuning import Tuned, ks_to_try
+from resmem_core.evaluation.tuning import Tuned
 from resmem_core.experiment.prepare import Experiment
 from resmem_core.memory.explain import Explanation
 from resmem_core.memory.types import Params

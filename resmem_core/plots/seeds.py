@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from resmem_core.analysis.seeds import SeedResult, spread
-from resmem_core.plots.common import COLORS, NAMES, figure
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
+from resmem_core.plots.common import COLORS, NAMES, Figure, figure
 
 
 def seed_accuracies(results: Sequence[SeedResult]) -> Figure:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from resmem_core.evaluation.metrics import GroupResult
 from resmem_core.plots.classes import gain_bars
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
+from resmem_core.plots.common import Figure
 
 
 def slice_gains(found: Sequence[GroupResult], axis: str) -> Figure:

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from resmem_core.plots.common import Figure
+
 if TYPE_CHECKING:
     from jinja2 import Environment
-    from plotly.graph_objects import Figure
 
-HEIGHT = 450  # pixels, where a figure leaves it to plotly
+HEIGHT = 450  # pixels, where a figure leaves it to plotlyfrom resmem_core.plots.common import Figure
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from resmem_core.common.types import FloatArray
-from resmem_core.plots.common import COLORS, NAMES, WHISKERS, figure
+from resmem_core.plots.common import COLORS, NAMES, WHISKERS, Figure, figure
 from resmem_core.teaching.ball import squared_gap, squared_gap_limit, variance
 from resmem_core.teaching.risks import Risks, estimates
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
 
 POINTS = 24  # of a curve
 

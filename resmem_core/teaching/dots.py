@@ -82,7 +82,7 @@ class PictureClassifier(ClassifierMixin, BaseEstimator):
         """Return probabilities, (M, 2) -> (M, C)."""
         from resmem_core.models.embedding import embed
 
-        logits = embed(self.network_, dot_pictures(X), device=_device()).logits
+        logits = embed(self.network_, dot_pictures(X), device=_device()).table
         return probabilities(logits.astype(np.float64))
 
     def predict(self, X: Any) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import parse_qsl
 
 _CALM = "imbalance,seed,space"  # what most lessons do without
 
@@ -18,7 +19,7 @@ class Lesson:
         Short, for a list.
     question : str
         To be asked before anything is turned.
-    setting : mapping
+    query : str
         What of the Playground's form differs from its defaults, as an address writes it.
     notice : tuple of str
         What there is to see; every claim holds under several seeds.
@@ -28,9 +29,14 @@ class Lesson:
 
     title: str
     question: str
-    setting: Mapping[str, str]
+    query: str
     notice: tuple[str, ...]
     action: str
+
+    @property
+    def setting(self) -> Mapping[str, str]:
+        """The query's parameters."""
+        return dict(parse_qsl(self.query))
 
 
 LESSONS: Mapping[str, Lesson] = {
@@ -38,14 +44,7 @@ LESSONS: Mapping[str, Lesson] = {
         "Learning labels by heart",
         "Here every label is a coin flip: there is nothing to learn. How well can ResMem do on its training points, "
         "and how well on new ones?",
-        {
-            "data": "checkerboard",
-            "n": "200",
-            "noise": "0.05",
-            "label_noise": "0.5",
-            "k": "1",
-            "hide": f"{_CALM},noise,data,temperature",
-        },
+        f"data=checkerboard&n=200&noise=0.05&label_noise=0.5&k=1&hide={_CALM},noise,data,temperature",
         (
             "Training accuracy of ResMem is exactly 100 %: with k = 1 a training point finds itself, and its residual "
             "turns the base's answer into its label, whatever the base said.",
@@ -59,15 +58,7 @@ LESSONS: Mapping[str, Lesson] = {
         "When one neighbour is too few",
         "The two moons overlap, and the network draws a good border. What happens if memory lets only the nearest "
         "training point speak?",
-        {
-            "data": "moons",
-            "n": "600",
-            "noise": "0.35",
-            "base": "network",
-            "k": "1",
-            "sigma": "0.5",
-            "hide": f"{_CALM},data,label_noise,temperature",
-        },
+        f"data=moons&n=600&noise=0.35&base=network&k=1&sigma=0.5&hide={_CALM},data,label_noise,temperature",
         (
             "With k = 1 every stray point carries its own island: memory breaks more test points than it fixes, and "
             "ResMem falls behind its base.",
@@ -80,15 +71,7 @@ LESSONS: Mapping[str, Lesson] = {
     "temperature": Lesson(
         "Temperature and confidence",
         "Temperature divides the base's logits. Turned up, the base grows unsure of everything. Does ResMem get worse?",
-        {
-            "data": "moons",
-            "n": "400",
-            "noise": "0.2",
-            "k": "15",
-            "sigma": "0.2",
-            "temperature": "100.0",
-            "hide": f"{_CALM},data,n,noise,label_noise",
-        },
+        f"data=moons&n=400&noise=0.2&k=15&sigma=0.2&temperature=100.0&hide={_CALM},data,n,noise,label_noise",
         (
             "At T = 100 the base's panel is one colour: everywhere near 50 %. Yet its border, and so its accuracy, is "
             "what it was: dividing logits does not change which is larger.",
@@ -102,14 +85,7 @@ LESSONS: Mapping[str, Lesson] = {
     "rare-group": Lesson(
         "A rare group that only memory gets right",
         "A few points of class 1 live deep in the land of class 0. A straight line cannot set them apart. Can memory?",
-        {
-            "data": "blobs",
-            "n": "500",
-            "noise": "0.05",
-            "k": "10",
-            "sigma": "0.05",
-            "hide": f"{_CALM},data,temperature,label_noise",
-        },
+        f"data=blobs&n=500&noise=0.05&k=10&sigma=0.05&hide={_CALM},data,temperature,label_noise",
         (
             "The base gets none of the rare group right; ResMem gets at least nine in ten.",
             "Overall accuracy moves by a few points only, as the group is small: look at groups, not just at the mean.",
@@ -121,15 +97,7 @@ LESSONS: Mapping[str, Lesson] = {
         "A wrong label is remembered too",
         "A quarter of the training labels are wrong: crosses, in the colour of the wrong label. The network smooths "
         "over most of them. What does memory do with them?",
-        {
-            "data": "moons",
-            "n": "600",
-            "noise": "0.1",
-            "label_noise": "0.25",
-            "base": "network",
-            "k": "1",
-            "hide": f"{_CALM},data,n,temperature",
-        },
+        f"data=moons&n=600&noise=0.1&label_noise=0.25&base=network&k=1&hide={_CALM},data,n,temperature",
         (
             "With k = 1 memory repeats wrong labels: about a quarter of the test points are wrong, as many as there "
             "are wrong labels, and the base alone is far better.",
@@ -142,14 +110,7 @@ LESSONS: Mapping[str, Lesson] = {
     "perfect-base": Lesson(
         "A perfect base has nothing to memorise",
         "The circles are clean, and the network gets all of them right. What is left for memory?",
-        {
-            "data": "circles",
-            "n": "400",
-            "noise": "0.03",
-            "base": "network",
-            "k": "10",
-            "hide": f"{_CALM},data,label_noise,temperature",
-        },
+        f"data=circles&n=400&noise=0.03&base=network&k=10&hide={_CALM},data,label_noise,temperature",
         (
             "Every training point is right and sure: residuals are below 0.05, and memory's panel is empty.",
             "So base and ResMem give the same answer on every test point, whatever k and sigma are.",

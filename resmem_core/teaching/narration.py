@@ -56,6 +56,7 @@ STEPS = (
     ),
 )
 
+_CHANCE = "Only the draw of points, noise and starting weights is another: so much of every number is chance."
 _NAMES = {
     "target": "target",
     "noise": "noise",
@@ -187,21 +188,13 @@ def _of_n(before: Outcome, after: Outcome) -> str:
     return f"Training points lie {nearer} each other, {2 / after.curve.n:.3f} apart on average."
 
 
-def _of_seed(before: Outcome, after: Outcome) -> str:
-    return "Only the draw of points, noise and starting weights is another: so much of every number is chance."
-
-
-def _of_target(before: Outcome, after: Outcome) -> str:
-    return TARGETS[after.curve.target].lesson
-
-
 _REASONS: Mapping[str, Callable[[Outcome, Outcome], str]] = {
-    "target": _of_target,
+    "target": lambda before, after: TARGETS[after.curve.target].lesson,
     "noise": _of_noise,
     "n": _of_n,
     "width": _of_residuals,
     "steps": _of_residuals,
     "k": _of_k,
     "sigma": _of_sigma,
-    "seed": _of_seed,
+    "seed": lambda before, after: _CHANCE,
 }

@@ -14,7 +14,7 @@ from resmem_core.analysis.grid import AXES, SPLITS, Grids, grid_of, one_step_awa
 from resmem_core.common.errors import Cancelled, InvalidParameterError
 from resmem_core.common.runner import NeedsPreparing
 from resmem_core.common.store import Store
-from resmem_core.evaluation.tuning import KS, STEPS, best_cell, standard_error
+from resmem_core.evaluation.choice import KS, STEPS, best_cell, standard_error
 from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.prepare import prepare
 from resmem_core.memory import dense_sweep
@@ -116,9 +116,9 @@ def test_what_takes_long_is_refused_and_reported_and_can_be_cancelled(small, mon
         grid_of(other.without_waiting())
 
 
-@effort(deadline=None, max_examples=60)
+@effort(max_examples=60)
 @given(counts)
-def test_one_step_away(right):
+def test_one_step_away_and_near_is_one_standard_error(right):
     found = swept(right)
     values = (found.grid.temperatures, found.grid.sigmas, found.grid.ks)
     for cell in itertools.product(*map(range, right.shape)):
@@ -129,12 +129,6 @@ def test_one_step_away(right):
                 expected[AXES[axis], step] = (values[axis][to[axis]], (right[cell] - right[to]) / 100)
         moves = one_step_away(found, cell)
         assert {(move.name, move.step): (move.value, move.loss) for move in moves} == expected
-
-
-@effort(deadline=None, max_examples=60)
-@given(counts)
-def test_near_is_one_standard_error(right):
-    found = swept(right)
     best = best_cell(found, 1.0)
     grids = Grids(found, found, best)
     near = grids.near("test")

@@ -123,7 +123,7 @@ def points(store, plan):
 
 
 class TestJudging:
-    def test_a_point_is_what_the_experiment_says(self, points, store):
+    def test_a_point_is_what_the_experiment_says_and_counts_examples_with_their_own_label(self, points, store):
         experiment = prepare(replace(CONFIG, label_noise=0.5), store=store)
         result = experiment.evaluate(experiment.tune().params)
         point = points[-1]
@@ -137,14 +137,13 @@ class TestJudging:
             (c.name, c.n, c.base, c.resmem) for c in result.per_class
         ]
         assert judged.seconds > 0
-
-    def test_examples_of_a_class_are_those_with_their_own_label(self, points):
         for point in points:
             assert sum(c.n_train for c in point.judged.classes) == 60 * (1 - point.value)
 
     def test_they_are_read_without_opening_anything(self, points, plan, store, monkeypatch):
         monkeypatch.setattr(judged, "load_dataset", None)
         assert found(plan, DATA, store) == points
+        assert found(plan, replace(DATA, fingerprint="something else"), store) == []
         assert judge_all(plan, DATA, None, store=store, progress=silent) == points
 
     @pytest.mark.parametrize(
@@ -154,6 +153,3 @@ class TestJudging:
     )
     def test_other_experiments_are_not_taken_for_these(self, points, plan, store, other):
         assert found(replace(plan, config=replace(CONFIG, **other)), DATA, store) == []
-
-    def test_other_data_is_not_taken_for_this(self, points, plan, store):
-        assert found(plan, replace(DATA, fingerprint="something else"), store) == []

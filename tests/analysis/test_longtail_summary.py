@@ -73,14 +73,12 @@ class TestSummaries:
 
 
 class TestWords:
-    def test_every_value(self):
+    def test_every_value_and_some_gain_some_do_not(self):
         told = in_words(summaries(points(a=[0.10, 0.101, 0.102], b=[0.2, 0.201, 0.202])), AXES["size"])
         assert told == (
             "Memory gains at every value: from +10.1 points (+9.9 to +10.3) with 0 training examples to +20.1 points "
             "(+19.9 to +20.3) with 1 training examples."
         )
-
-    def test_some_gain_some_do_not(self):
         told = in_words(
             summaries(points(a=[0.10, 0.101, 0.102], b=[0.1, -0.1, 0], c=[-0.1, -0.101, -0.102], d=[0.1])),
             AXES["imbalance"],

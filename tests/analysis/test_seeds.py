@@ -40,9 +40,6 @@ def test_the_command_says_what_each_seed_says_alone(capsys):
     assert [row["seed"] for row in told["seeds"]] == [0, 1]
     assert told["seeds"][1]["resmem"] == alone.resmem
     assert told["spread"]["resmem"]["max"] >= alone.resmem
-
-
-@pytest.mark.parametrize("count", ["0", "101"])
-def test_a_silly_count_is_refused(capsys, count):
-    assert main(["seeds", f"--count={count}"]) == 1
-    assert f"--count={count}" in capsys.readouterr().err
+    for count in (0, 101):
+        assert main(["seeds", f"--count={count}"]) == 1
+        assert f"--count={count}" in capsys.readouterr().err

@@ -55,13 +55,13 @@ def games(draw):
     return points, labels, test_points, test_labels, draw(st.integers(1, n))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(games())
 def test_is_the_mean_over_all_orders(game):
     np.testing.assert_allclose(shapley_values(*game), brute_force(*game), atol=1e-12)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 10**6), st.integers(1, 60))
 def test_values_sum_to_the_share_of_right_votes(seed, k):
     rng = np.random.default_rng(seed)

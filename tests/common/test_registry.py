@@ -41,13 +41,10 @@ def test_discovers_once_on_first_use(package):
     assert package.shared.imports == ["a_first", "b_second", "c_nothing"]
 
 
-def test_unknown_name_lists_the_known(package):
+def test_an_unknown_name_lists_the_known_and_a_name_is_taken_once(package):
     package.write("a", "shared.registry.register('zebra', 1); shared.registry.register('ant', 2)")
     with pytest.raises(InvalidParameterError, match="unknown plugin 'bee'; choose one of: ant, zebra"):
         package.registry.get("bee")
-
-
-def test_a_name_is_taken_once(package):
     item = object()
     assert package.registry.register("one", item) is item
     with pytest.raises(ValueError, match="plugin 'one' is registered twice"):

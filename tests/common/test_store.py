@@ -1,6 +1,7 @@
 """The store: whole or not at all, built once, damage seen, failures told."""
 
 import errno
+import hashlib
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import textwrap
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -20,16 +22,7 @@ from hypothesis.extra import numpy as hnp
 
 from resmem_core.common import store as store_module
 from resmem_core.common.errors import Cancelled, StoreError
-from resmem_core.common.store import (
-    MANIFEST,
-    Store,
-    default_root,
-    digest_arrays,
-    digest_file,
-    digest_key,
-    save_array,
-    write_json,
-)
+from resmem_core.common.store import MANIFEST, Store, digest_arrays, digest_file, digest_key, save_array, write_json
 
 KEY = {"dataset": "abc", "seed": 0, "recipe": {"epochs": 3, "learning_rate": 0.1}}
 ROOT = Path(__file__).parents[2]
@@ -38,6 +31,11 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def store(tmp_path):
     return Store(tmp_path / "cache")
+
+
+@pytest.fixture
+def entry(store):
+    return store.get_or_build("numbers", KEY, build)
 
 
 def build(directory):
@@ -125,8 +123,7 @@ class TestBuilding:
             store.get_or_build("numbers", KEY, build)
         assert litter(store) == []
 
-    def test_failed_rebuild_leaves_no_entry(self, store):
-        entry = store.get_or_build("numbers", KEY, build)
+    def test_failed_rebuild_leaves_no_entry(self, store, entry):
         (entry.path / "a.npy").unlink()
         with pytest.raises(Cancelled):
             store.get_or_build("numbers", KEY, lambda d: (_ for _ in ()).throw(Cancelled("stop")))
@@ -134,9 +131,6 @@ class TestBuilding:
 
     def test_left_by_a_killed_process(self, store):
         code = """
-            import sys, time
-            from pathlib import Path
-            from resmem_core.common.store import Store
             def build(directory):
                 (directory / "half").write_text("half")
                 print("building", flush=True)
@@ -152,9 +146,6 @@ class TestBuilding:
 
     def test_two_processes_build_once(self, store, tmp_path):
         code = """
-            import sys, time
-            from pathlib import Path
-            from resmem_core.common.store import Store
             folder = Path(sys.argv[2])
             def build(directory):
                 with (folder / "built").open("a") as stream:
@@ -176,17 +167,17 @@ class TestBuilding:
         assert (tmp_path / "built").read_text() == "x"
 
     def test_waiting_can_be_cancelled(self, store):
-        def cancel(step):
-            raise Cancelled("stop")
-
         with store._lock(store._path("numbers", KEY)), pytest.raises(Cancelled):
-            store.get_or_build("numbers", KEY, forbidden, cancel)
+            store.get_or_build("numbers", KEY, forbidden, Mock(side_effect=Cancelled("stop")))
         assert store.get_or_build("numbers", KEY, build).size > 0
+
+
+IMPORTS = "import sys, time\nfrom pathlib import Path\nfrom resmem_core.common.store import Store\n"
 
 
 def process(code, *arguments):
     return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
+        [sys.executable, "-c", IMPORTS + textwrap.dedent(code), *map(str, arguments)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -263,8 +254,7 @@ class TestDamage:
         np.testing.assert_array_equal(rebuilt.array("a"), np.arange(1000))
 
     @pytest.mark.parametrize("position", [0, 64, 200, -1])
-    def test_one_flipped_bit(self, store, position):
-        entry = store.get_or_build("numbers", KEY, build)
+    def test_one_flipped_bit(self, store, entry, position):
         flip(entry.path / "a.npy", position)
         assert store.problem(entry.path) == "a.npy has other content than was written"
 
@@ -279,8 +269,7 @@ class TestDamage:
         os.utime(file, ns=(written.st_atime_ns, written.st_mtime_ns))
         assert store.problem(entry.path) == "a.npy has other content than was written"
 
-    def test_says_what(self, store):
-        entry = store.get_or_build("numbers", KEY, build)
+    def test_says_what(self, store, entry):
         os.truncate(entry.path / "a.npy", 100)
         assert store.problem(entry.path) == "a.npy has 100 bytes instead of 8128"
         (entry.path / "a.npy").unlink()
@@ -288,18 +277,13 @@ class TestDamage:
         (entry.path / MANIFEST).unlink()
         assert store.problem(entry.path) == "no manifest"
 
-    def test_files_of_a_file_manager_are_no_damage(self, store):
-        entry = store.get_or_build("numbers", KEY, build)
+    def test_files_of_a_file_manager_are_no_damage(self, store, entry):
         (entry.path / ".DS_Store").write_bytes(b"?")
         assert store.problem(entry.path) is None
 
-    def test_an_entry_that_cannot_be_read_is_damaged(self, store, monkeypatch):
-        entry = store.get_or_build("numbers", KEY, build)
-
-        def fail(path):
-            raise OSError(errno.EIO, "Input/output error", str(path))
-
-        monkeypatch.setattr(store_module, "digest_file", fail)
+    def test_an_entry_that_cannot_be_read_is_damaged(self, store, entry, monkeypatch):
+        error = OSError(errno.EIO, "Input/output error", str(entry.path / "a.npy"))
+        monkeypatch.setattr(store_module, "digest_file", Mock(side_effect=error))
         assert "Input/output error" in store.problem(entry.path)
         assert store.find("numbers", KEY) is None
 
@@ -329,16 +313,16 @@ class TestWriting:
         for words in (str(store.root / "numbers"), "RESMEM_CACHE", "free some space"):
             assert words in str(raised.value)
 
-    def test_disk_full_inside_build(self, store):
+    def test_disk_full_or_no_permission_inside_build(self, store):
+        denied = (errno.EACCES, "Permission denied")
+        self.assert_told(store, denied[1], lambda d: fails(d, PermissionError(*denied, str(d / "a.npy"))))
         self.assert_told(store, "No space left", lambda d: fails(d, NO_SPACE))
         assert litter(store) == []
         assert_unlocked(store)
 
     def test_disk_full_in_numpy(self, store, monkeypatch):
-        def save(*args, **kwargs):
-            raise OSError("1000 requested and 12 written")  # what ndarray.tofile says: without a number
-
-        monkeypatch.setattr(np, "save", save)
+        error = OSError("1000 requested and 12 written")  # what ndarray.tofile says: without a number
+        monkeypatch.setattr(np, "save", Mock(side_effect=error))
         self.assert_told(store, "1000 requested and 12 written", build)
 
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
@@ -351,12 +335,6 @@ class TestWriting:
         self.assert_told(store, None, write)
         assert litter(store) == []
 
-    def test_no_permission_in_the_store(self, store):
-        def build(directory):
-            raise PermissionError(errno.EACCES, "Permission denied", str(directory / "a.npy"))
-
-        self.assert_told(store, "Permission denied", build)
-
     def test_root_that_is_a_file(self, tmp_path):
         (tmp_path / "file").write_text("mine")
         store = Store(tmp_path / "file")
@@ -368,10 +346,8 @@ class TestWriting:
         assert (tmp_path / "file").read_text() == "mine"
 
     def test_root_below_a_folder_without_permission(self, store, monkeypatch):
-        def mkdir(path, *args, **kwargs):
-            raise PermissionError(errno.EACCES, "Permission denied", str(store.root.parent))
-
-        monkeypatch.setattr(Path, "mkdir", mkdir)
+        error = PermissionError(errno.EACCES, "Permission denied", str(store.root.parent))
+        monkeypatch.setattr(Path, "mkdir", Mock(side_effect=error))
         self.assert_told(store, "Permission denied", forbidden)
 
     @pytest.mark.parametrize(
@@ -390,8 +366,7 @@ class TestWriting:
         assert raised.value is error
         assert litter(store) == []
 
-    def test_failure_to_remove_is_told(self, store, monkeypatch):
-        entry = store.get_or_build("numbers", KEY, build)
+    def test_failure_to_remove_is_told(self, store, entry, monkeypatch):
         (entry.path / "a.npy").unlink()
 
         def rmtree(path, ignore_errors=False):
@@ -531,10 +506,10 @@ class TestJson:
 
 def test_default_root(monkeypatch, tmp_path):
     monkeypatch.setenv("RESMEM_CACHE", str(tmp_path))
-    assert default_root() == Store().root == tmp_path
+    assert store_module.default_root() == Store().root == tmp_path
     for unset in (lambda: monkeypatch.setenv("RESMEM_CACHE", ""), lambda: monkeypatch.delenv("RESMEM_CACHE")):
         unset()
-        assert default_root() == ROOT / "cached_models" / "local"
+        assert store_module.default_root() == ROOT / "cached_models" / "local"
 
 
 DTYPES = st.sampled_from(["u1", "i1", "?", "<i4", "<f4", ">f4", "<f8", "<i8", "<f2", "<U3", "S3", "<M8[s]", "c16"])
@@ -558,14 +533,13 @@ def pairs(draw):
 
 
 class TestDigests:
-    @settings(deadline=None)
     @given(pairs())
     def test_arrays_agree_only_if_the_same(self, pair):
         one, other = pair
         same = (one.dtype, one.shape, one.tobytes()) == (other.dtype, other.shape, other.tobytes())
         assert (digest_arrays(one) == digest_arrays(other)) is same
 
-    @settings(deadline=None, max_examples=50)
+    @settings(max_examples=50)
     @given(st.lists(st.none() | ARRAYS, max_size=3), st.lists(st.none() | ARRAYS, max_size=3))
     def test_lists_of_arrays_agree_only_if_the_same(self, some, others):
         def content(arrays):
@@ -573,11 +547,9 @@ class TestDigests:
 
         assert (digest_arrays(*some) == digest_arrays(*others)) is (content(some) == content(others))
 
-    def test_order_in_memory_does_not_matter(self):
+    def test_order_in_memory_does_not_matter_and_objects_are_refused(self):
         array = np.arange(12.0).reshape(3, 4)
         assert digest_arrays(np.asfortranarray(array)) == digest_arrays(array) != digest_arrays(array.T)
-
-    def test_objects_are_refused(self):
         with pytest.raises(TypeError):
             digest_arrays(np.array([{}], dtype=object))
 
@@ -587,14 +559,12 @@ class TestDigests:
         max_leaves=8,
     )
 
-    @settings(deadline=None)
     @given(st.dictionaries(st.text(), JSON, max_size=5), st.randoms())
     def test_keys_do_not_depend_on_order(self, key, random):
         items = list(key.items())
         random.shuffle(items)
         assert digest_key(dict(items)) == digest_key(key) == digest_key(json.loads(json.dumps(key)))
 
-    @settings(deadline=None)
     @given(st.dictionaries(st.text(), JSON, max_size=3), st.dictionaries(st.text(), JSON, max_size=3))
     def test_other_keys_differ(self, one, other):
         assume(json.dumps(one, sort_keys=True) != json.dumps(other, sort_keys=True))
@@ -609,7 +579,6 @@ class TestDigests:
         content = np.random.default_rng(0).bytes((1 << 20) + 7)  # more than one block
         (tmp_path / "a").write_bytes(content)
         (tmp_path / "b").write_bytes(content[:-1])
-        import hashlib
 
         assert digest_file(tmp_path / "a") == hashlib.blake2b(content, digest_size=20).hexdigest()
         assert digest_file(tmp_path / "a") != digest_file(tmp_path / "b")

@@ -27,17 +27,15 @@ def three_threads():
     torch.set_num_threads(before)
 
 
-@pytest.mark.usefixtures("three_threads")
 @pytest.mark.parametrize(("when", "inside"), [(True, 1), (False, 3)])
-def test_one_thread_only_inside_and_when_asked_for_even_if_it_fails(when, inside):
+def test_one_thread_only_inside_and_when_asked_for_even_if_it_fails(when, inside, three_threads):
     with suppress(ZeroDivisionError), one_thread(when):
         assert torch.get_num_threads() == inside
         raise ZeroDivisionError
     assert torch.get_num_threads() == 3
 
 
-@pytest.mark.usefixtures("three_threads")
-def test_callers_that_overlap_do_not_leave_it_at_1():
+def test_callers_that_overlap_do_not_leave_it_at_1(three_threads):
     began, go_on = threading.Event(), threading.Event()
 
     def late():
@@ -60,8 +58,7 @@ def two_workers(monkeypatch):
     monkeypatch.setattr(threads, "n_workers", lambda: 2)
 
 
-@pytest.mark.usefixtures("two_workers")
-def test_answers_come_in_the_order_of_the_items():
+def test_answers_come_in_the_order_of_the_items(two_workers):
     second_is_done = threading.Event()
 
     def work(item):
@@ -73,8 +70,7 @@ def test_answers_come_in_the_order_of_the_items():
     assert list(in_parallel(work, range(50))) == list(range(0, 500, 10))
 
 
-@pytest.mark.usefixtures("two_workers")
-def test_items_are_worked_on_at_the_same_time():
+def test_items_are_worked_on_at_the_same_time(two_workers):
     meeting = threading.Barrier(2, timeout=10)  # broken unless two threads are inside at once
     assert len(list(in_parallel(lambda item: meeting.wait(), range(4)))) == 4
 
@@ -109,9 +105,8 @@ def test_closing_drops_what_has_not_begun_and_waits_for_what_has(monkeypatch):
     assert len(begun) <= 3  # the first, and one in either worker
 
 
-@pytest.mark.usefixtures("two_workers")
 @pytest.mark.parametrize("items", [range(1), range(100)])
-def test_what_fails_is_raised_and_leaves_no_thread(items):
+def test_what_fails_is_raised_and_leaves_no_thread(items, two_workers):
     before = set(threading.enumerate())
     with pytest.raises(ZeroDivisionError):
         list(in_parallel(lambda item: 1 // item, items))

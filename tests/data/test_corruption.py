@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from resmem_core.common.errors import InvalidParameterError
@@ -89,7 +89,6 @@ def test_noise_changes_so_many_labels_to_other_classes_and_nothing_else(counts, 
 
 
 @given(COUNTS, IMBALANCES, NOISES, SEEDS, st.randoms(use_true_random=False))
-@settings(deadline=None)
 def test_both_depend_on_the_order_within_classes_alone(counts, imbalance, noise, seed, random):
     came = train(counts)
     order = np.argsort([(random.random()) for _ in range(len(came))])
@@ -105,12 +104,13 @@ def test_both_depend_on_the_order_within_classes_alone(counts, imbalance, noise,
     assert corrupted(came.take(mixed)) == corrupted(came)
 
 
-def test_wrong_labels_are_spread_evenly():
+def test_wrong_labels_are_spread_evenly_and_names_are_not_needed():
     came = train([2000, 2000, 2000, 0, 2000, 0])
     to = noisy(came, 0.9, 1, NAMES).labels[:2000]
     counts = np.bincount(to, minlength=6)
     assert counts[[3, 5]].tolist() == [0, 0]
     assert abs(counts[[1, 2, 4]] - 600).max() < 80
+    assert noisy(replace(train([5, 5]), names=None), 0.5, 0, NAMES).names is None
 
 
 PINNED_ROWS = "0 1 5 10 13 16 24 26 27 32 34 36 37 38 39 40 41 42 43 44 45 46 47 57 59 61 62 63 66 67 68 69 71"
@@ -121,10 +121,6 @@ def test_it_is_the_same_on_every_machine():
     corrupted = noisy(long_tailed(train([12, 12, 12, 12, 12, 12]), 6, seed=5), 0.3, 5, NAMES)
     assert " ".join(map(str, rows_of(corrupted))) == PINNED_ROWS
     assert corrupted.labels.tolist() == PINNED_LABELS
-
-
-def test_names_are_not_needed():
-    assert noisy(replace(train([5, 5]), names=None), 0.5, 0, NAMES).names is None
 
 
 class TestLoading:
@@ -156,7 +152,7 @@ class TestLoading:
     )
     def test_nonsense_is_quoted(self, call, option, values):
         for value in values:
-            with pytest.raises(InvalidParameterError, match=f"{option}={value}.* between|{option}={value}.* number"):
+            with pytest.raises(InvalidParameterError, match=f"^{option}={value},"):
                 call(**{option: value})
 
 

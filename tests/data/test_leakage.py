@@ -71,12 +71,9 @@ def test_windows_have_one_number_where_they_are_equal(length, ids):
     assert len(set(zip(windows, runs, strict=True))) == len(set(windows)) == len(set(runs))
 
 
-def test_no_passage_runs_on_into_the_next_document():
+def test_no_passage_runs_on_into_the_next_document_and_only_white_space_does_not_matter():
     train = documents([["a", "b"], ["c", "d"]])
     assert find_leakage(train, {"test": documents([["a", "b", "c", "d"]])}).parts["test"].n_leaked == 0
-
-
-def test_white_space_does_not_matter_and_all_else_does():
     train = [Document("t", "One  two\n\tthree four")]
     found = find_leakage(train, {"same": [Document("a", "One two three")], "other": [Document("b", "one two three")]})
     assert found.parts["same"].share == 1

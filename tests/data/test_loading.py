@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from resmem_core.common.errors import Cancelled, DatasetError, InvalidParameterError, ResMemError
 from resmem_core.common.progress import silent
 from resmem_core.common.store import Store
-from resmem_core.data import DATASETS, DatasetLoader, Source, load_dataset, parse_spec
+from resmem_core.data import DATASETS, Source, load_dataset, parse_spec
 from resmem_core.data.base import EMBEDDINGS, TEXT
 from resmem_core.data.loading import cut, limited, split_groups, split_rows
 from resmem_core.data.types import Examples
@@ -27,37 +27,6 @@ def examples(labels, first=0):
 
 def identities(part):
     return (part.images.astype(int) @ np.array([256, 1])).ravel()
-
-
-class Given(DatasetLoader):
-    """Returns the source it was made with, and counts how often it was asked."""
-
-    name = "given"
-    summary = "for tests"
-    argument = None
-
-    def __init__(self, source, key=None):
-        self.source, self.key, self.loads = source, key, 0
-
-    def cache_key(self, argument):
-        return self.key
-
-    def load(self, argument, progress):
-        self.loads += 1
-        return self.source
-
-
-@pytest.fixture
-def give(monkeypatch):
-    def register(source, key=None, **attributes):
-        loader = Given(source, key)
-        for name, value in attributes.items():
-            monkeypatch.setattr(Given, name, value)
-        DATASETS.names()
-        monkeypatch.setitem(DATASETS._items, "given", loader)
-        return loader
-
-    return register
 
 
 # --- what a user writes
@@ -153,7 +122,6 @@ def test_split_rows_is_the_same_on_every_machine(dtype):
     assert split_rows(labels, 6, (1, 1))[1].tolist() != PINNED
 
 
-@settings(deadline=None)
 @given(labelings, st.booleans(), st.booleans())
 def test_cut_gives_every_example_to_one_part_in_source_order(labels, has_test, has_validation):
     labels = np.concatenate([labels, np.repeat(np.unique(labels), 2)])  # at least 3 of each, so it can be cut
@@ -214,17 +182,11 @@ def test_limited_keeps_each_class(labels, data):
     assert np.array_equal(identities(kept), identities(limited(train, n, seed=1)))
 
 
-@pytest.mark.parametrize("n", [2, 0, -1, 11, 4.0, True])
-def test_limited_quotes_both_bounds(n):
-    with pytest.raises(InvalidParameterError, match=rf"limit_train={n!r} .* from 3 .* to 10 "):
-        limited(examples([0] * 5 + [1] * 3 + [2] * 2), n, seed=0)
-
-
 # --- the whole way
 
 
-def test_loading_is_deterministic_and_seeded(give):
-    give(Source(("a", "b"), examples(np.arange(100) % 2)))
+def test_loading_is_deterministic_and_seeded(give_source):
+    give_source(Source(("a", "b"), examples(np.arange(100) % 2)))
     first, again, other = (load_dataset("given", seed=seed) for seed in (0, 0, 1))
     assert first.fingerprint == again.fingerprint != other.fingerprint
     assert np.array_equal(first.test.names, again.test.names)
@@ -236,12 +198,12 @@ def test_loading_is_deterministic_and_seeded(give):
     assert smaller.fingerprint != first.fingerprint
 
 
-def test_fingerprint_knows_pixels_labels_and_class_names_but_not_names_of_examples(give):
+def test_fingerprint_knows_pixels_labels_and_class_names_but_not_names_of_examples(give_source):
     labels = np.repeat([0, 1], 20)
     train = examples(labels)
 
     def fingerprint(train=train, class_names=("a", "b")):
-        give(Source(class_names, train))
+        give_source(Source(class_names, train))
         return load_dataset("given").fingerprint
 
     pixel = train.images.copy()
@@ -259,7 +221,7 @@ def test_fingerprint_knows_pixels_labels_and_class_names_but_not_names_of_exampl
 
 
 @given(st.permutations(range(24)))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_source_keeps_its_order_and_is_named_by_row(order):
     labels = np.repeat([0, 1, 2], 8)[list(order)]
     source = Source(("a", "b", "c"), examples(labels))
@@ -280,9 +242,9 @@ def test_split_groups_draws_whole_groups(groups, n, seed):
         assert abs(len(drawn) - n) <= sizes.max()  # one group more or less would not be nearer
 
 
-def test_parts_that_are_cut_off_take_whole_groups(give):
+def test_parts_that_are_cut_off_take_whole_groups(give_source):
     groups = np.random.default_rng(0).integers(0, 20, 200)
-    give(Source(("a", "b"), replace(examples(np.tile([0, 1], 100)), groups=groups)))
+    give_source(Source(("a", "b"), replace(examples(np.tile([0, 1], 100)), groups=groups)))
     dataset = load_dataset("given")
     parts = [set(part.groups.tolist()) for part in (dataset.train, dataset.validation, dataset.test)]
     assert sum(map(len, parts)) == len(set.union(*parts)) == 20
@@ -290,10 +252,10 @@ def test_parts_that_are_cut_off_take_whole_groups(give):
     assert {str(load_dataset("given", seed=seed).test.names) for seed in range(3)} > {str(dataset.test.names)}
 
 
-def test_names_stay_with_their_examples(give):
+def test_names_stay_with_their_examples(give_source):
     labels = np.tile([1, 0], 20)
     names = np.array([f"file {i}" for i in range(40)])
-    give(Source(("a", "b"), replace(examples(labels), names=names), test=examples([1, 0])))
+    give_source(Source(("a", "b"), replace(examples(labels), names=names), test=examples([1, 0])))
     dataset = load_dataset("given")
     for part in (dataset.train, dataset.validation):
         assert part.names.tolist() == [f"file {i}" for i in identities(part)]
@@ -314,32 +276,35 @@ ZEBRA = Source(("cat", "dog", "zebra"), examples([0] * 5 + [1] * 5), test=exampl
         (ZEBRA, "test has examples of classes that train lacks: 'zebra'"),
     ],
 )
-def test_what_cannot_be_used_is_said(give, source, said):
-    give(source)
+def test_what_cannot_be_used_is_said(give_source, source, said):
+    give_source(source)
     with pytest.raises(DatasetError, match=said):
         load_dataset("given")
 
 
-def test_a_class_that_train_lacks_is_noted_where_the_base_model_knows_it(give):
+def test_a_class_that_train_lacks_is_noted_where_the_base_model_knows_it(give_source):
     known = {
         part: replace(x, logits=np.zeros((len(x), 3))) for part in ("train", "test") if (x := getattr(ZEBRA, part))
     }
-    give(replace(ZEBRA, **known), kind=EMBEDDINGS)
+    give_source(replace(ZEBRA, **known), kind=EMBEDDINGS)
     assert any("'zebra'" in note for note in load_dataset("given").notes)
 
 
-@pytest.mark.parametrize("seed", [-1, 0.5, True, "0", None])
-def test_a_bad_seed_is_quoted(seed):
-    with pytest.raises(InvalidParameterError, match=f"seed={seed!r}"):
-        load_dataset("digits", seed=seed)
+def test_a_bad_seed_and_a_bad_limit_are_quoted():
+    for seed in (-1, 0.5, True, "0", None):
+        with pytest.raises(InvalidParameterError, match=f"seed={seed!r}"):
+            load_dataset("digits", seed=seed)
+    for n in (2, 0, -1, 11, 4.0, True):
+        with pytest.raises(InvalidParameterError, match=rf"limit_train={n!r} .* from 3 .* to 10 "):
+            limited(examples([0] * 5 + [1] * 3 + [2] * 2), n, seed=0)
 
 
 # --- through the store
 
 
-def test_the_store_saves_a_second_load(give, tmp_path):
+def test_the_store_saves_a_second_load(give_source, tmp_path):
     source = Source(("a", "b"), examples(np.tile([0, 1], 10)), test=examples([0, 1], 50), notes=("something to know",))
-    loader = give(source, key={"version": 1})
+    loader = give_source(source, key={"version": 1})
     plain = load_dataset("given")
     stored = [load_dataset("given", store=Store(tmp_path)) for _ in range(2)]
     assert loader.loads == 2  # once without the store, once to fill it
@@ -358,8 +323,8 @@ def test_the_store_saves_a_second_load(give, tmp_path):
     assert loader.loads == 3
 
 
-def test_a_damaged_entry_is_decoded_again(give, tmp_path):
-    loader = give(Source(("a", "b"), examples(np.tile([0, 1], 10))), key={})
+def test_a_damaged_entry_is_decoded_again(give_source, tmp_path):
+    loader = give_source(Source(("a", "b"), examples(np.tile([0, 1], 10))), key={})
     store = Store(tmp_path)
     whole = load_dataset("given", store=store)
     (entry,) = store.entries()
@@ -368,13 +333,10 @@ def test_a_damaged_entry_is_decoded_again(give, tmp_path):
     assert loader.loads == 2
 
 
-def test_what_needs_no_store_leaves_it_alone(tmp_path):
+def test_what_needs_no_store_and_a_failed_load_leave_nothing_in_it(tmp_path, give_source, monkeypatch):
     load_dataset("digits", store=Store(tmp_path / "store"))
     assert not (tmp_path / "store").exists()
-
-
-def test_a_failed_load_leaves_nothing_in_the_store(give, tmp_path, monkeypatch):
-    monkeypatch.setattr(give(None, key={}), "load", Mock(side_effect=Cancelled("stopped")))
+    monkeypatch.setattr(give_source(None, key={}), "load", Mock(side_effect=Cancelled("stopped")))
     with pytest.raises(Cancelled):
         load_dataset("given", store=Store(tmp_path))
     assert Store(tmp_path).paths() == []

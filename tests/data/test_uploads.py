@@ -106,6 +106,8 @@ def test_visitors_are_kept_apart(mine, store):
     assert load_dataset(upload.dataset).n_classes == 3
     assert [found.id for found in Uploads("me", store).list()] == [upload.id]
     assert b"me" not in str(files(store)[0].relative_to(store.root)).encode()
+    with pytest.raises(InvalidParameterError, match="must name somebody"):
+        Uploads("")
 
 
 def test_deleting_removes_everything_made_from_it(mine, store):
@@ -150,12 +152,6 @@ def test_no_other_id_leads_anywhere(mine, store, identity):
         DATASETS.get("upload").load(identity, lambda step: None)
     DATASETS.get("upload").made(identity, "a" * 24)
     assert files(store) == before
-
-
-@given(identity=st.text(max_size=40))
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_ids_are_guessed_in_vain(tmp_path, identity):
-    assert find(identity, Store(tmp_path)) is None
 
 
 @pytest.mark.parametrize(
@@ -339,7 +335,7 @@ def test_mistakes_are_told_by_the_files_own_name_and_nothing_is_kept(mine, store
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(data=st.data())
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damaged_bytes_are_refused_or_taken_never_anything_else(mine, kind, data):
     content = bytearray(example_file(kind))
     if data.draw(st.booleans()):
@@ -363,11 +359,6 @@ def test_a_damaged_description_or_file_is_not_listed_or_told(mine, store):
     for text in ("", "[]", json.dumps({"id": 1}), "{"):
         (path.parent / "upload.json").write_text(text)
         assert mine.list() == ()
-
-
-def test_somebody_is_named():
-    with pytest.raises(InvalidParameterError):
-        Uploads("")
 
 
 def test_the_table_of_an_example_reads_as_a_person_writes_it():

@@ -14,11 +14,8 @@ def test_each_article_is_a_document_named_after_it():
     assert found[1].text == " = Two ( 2 ) = \n \n Second . \n"
 
 
-def test_what_stands_before_the_first_title_has_the_files_name():
+def test_what_stands_before_the_first_title_has_the_files_name_and_sections_are_no_articles():
     assert [document.name for document in articles("Preface\n\n= One =\n\nText\n", "file")] == ["file", "One"]
-
-
-def test_sections_alone_make_no_articles():
     (document,) = articles("\n= = A = =\n\ntext\n\n== B ==\n\n= C\n\nD =\n\n=E=\n\n", "file")
     assert document.name == "file"
 

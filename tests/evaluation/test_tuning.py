@@ -14,19 +14,10 @@ from resmem_core.common.errors import Cancelled, InvalidParameterError
 from resmem_core.common.progress import Step, silent
 from resmem_core.common.runner import Runner
 from resmem_core.common.store import Store
-from resmem_core.evaluation import tuning
+from resmem_core.evaluation import choice, tuning
+from resmem_core.evaluation.choice import KS, STEPS, Choice, Steps, ks_to_try, standard_error
 from resmem_core.evaluation.judging import judge
-from resmem_core.evaluation.tuning import (
-    KS,
-    STEPS,
-    Choice,
-    Steps,
-    Tuned,
-    choose_smoothing,
-    ks_to_try,
-    standard_error,
-    tune,
-)
+from resmem_core.evaluation.tuning import Tuned, choose_smoothing, tune
 from resmem_core.experiment.prepare import Experiment
 from resmem_core.memory import sweep as sweeping
 from resmem_core.memory.grid import Grid, Sweep
@@ -46,7 +37,8 @@ def data():
 def engine(request, monkeypatch):
     """Let this engine, with its steps, judge however many classes there are."""
     monkeypatch.setattr(sweeping, "engine_for", lambda n_classes: request.param)
-    monkeypatch.setattr(tuning, "engine_for", lambda n_classes: request.param)
+    for module in (choice, tuning):
+        monkeypatch.setattr(module, "engine_for", lambda n_classes: request.param)
     return request.param
 
 
@@ -58,14 +50,14 @@ def best_smoothing(dense, params):
 def small_grids(monkeypatch):
     """Try so little that tables can be made of all of it."""
     steps = [np.array(values) for values in ([0.25, 1, 4], [0.5, 1, 3], [0.6, 1, 1.3], [0.7, 1, 1.2])]
-    monkeypatch.setattr(tuning, "STEPS", dict.fromkeys(STEPS, Steps(*steps, 8)))
+    monkeypatch.setattr(choice, "STEPS", dict.fromkeys(STEPS, Steps(*steps, 8)))
     for name, values in (
         ("LAMBDAS", [0, 0.3, 0.6, 0.9]),
         ("LAMBDA_STEPS", [-0.04, 0, 0.02]),
         ("SMOOTHINGS", [0.1, 0.5]),
     ):
-        monkeypatch.setattr(tuning, name, np.array(values))
-    monkeypatch.setattr(tuning, "ks_to_try", lambda k_max: [1, 4, 9, k_max])
+        monkeypatch.setattr(choice, name, np.array(values))
+    monkeypatch.setattr(choice, "ks_to_try", lambda k_max: [1, 4, 9, k_max])
 
 
 @pytest.mark.parametrize("objective", ["accuracy", "perplexity"])
@@ -94,7 +86,7 @@ def test_is_the_best_of_a_fine_grid_around_the_best_of_a_coarse_one(data, engine
     ks = [1, 4, 9, 16]
     nearest_one = lambda p: abs(math.log(p.temperature))  # noqa: E731
     around = best(settings(ks, [0.2, 0.8, 3.2], [0.5, 1, 3]), value, nearest_one)
-    fine_ks = tuning._between(ks, ks.index(around.k), 8)
+    fine_ks = choice._between(ks, ks.index(around.k), 8)
     steps = [np.array(values) for values in ([0.6, 1, 1.3], [0.7, 1, 1.2])]
     expected = best(settings(fine_ks, around.sigma * steps[0], around.temperature * steps[1]), value, nearest_one)
     found = tune(*(tables(memory, queries) if engine == "dense" else data), SCALE, objective)
@@ -107,7 +99,7 @@ def test_is_the_best_of_a_fine_grid_around_the_best_of_a_coarse_one(data, engine
     nearest = lambda r: 0  # noqa: E731
     first = best(rivals, rival_value, nearest)
     weights = [w for w in np.round(first.weight + np.array([-0.04, 0, 0.02]), 2) if 0 <= w < 1]
-    fine = itertools.product(tuning._between(ks, ks.index(first.k), 8), first.sigma * steps[0], weights)
+    fine = itertools.product(choice._between(ks, ks.index(first.k), 8), first.sigma * steps[0], weights)
     assert rival_value(found.rivals.interpolation) == pytest.approx(
         max(map(rival_value, itertools.starmap(Rival, fine))), rel=1e-5
     )
@@ -116,7 +108,7 @@ def test_is_the_best_of_a_fine_grid_around_the_best_of_a_coarse_one(data, engine
     votes = itertools.starmap(Rival, itertools.product(ks, [0.2, 0.8, 3.2], [1.0]))
     of_votes = lambda r: (dense.votes(r.k, r.sigma).argmax(axis=1) == queries.labels).sum()  # noqa: E731
     first = best(votes, of_votes, nearest)
-    fine = itertools.product(tuning._between(ks, ks.index(first.k), 8), first.sigma * steps[0], [1.0])
+    fine = itertools.product(choice._between(ks, ks.index(first.k), 8), first.sigma * steps[0], [1.0])
     assert of_votes(knn) == pytest.approx(max(map(of_votes, itertools.starmap(Rival, fine))), abs=1)
     assert knn.weight == 1
 
@@ -190,8 +182,8 @@ def plant(monkeypatch, reached, rights=None):
             counts[s, g, i] = (rights or (lambda rival: 0))(rival)
         return InterpolationSweep(grid.sigmas, grid.ks, np.array(weights), len(queries), counts, 0.0 * counts)
 
-    monkeypatch.setattr(tuning, "sweep", sweep)
-    monkeypatch.setattr(tuning, "sweep_interpolation", sweep_interpolation)
+    monkeypatch.setattr(choice, "sweep", sweep)
+    monkeypatch.setattr(choice, "sweep_interpolation", sweep_interpolation)
     return grids, knn_grids
 
 
@@ -234,7 +226,7 @@ def test_ties(monkeypatch, engine, tied, first, backwards):
     if backwards:
         steps = STEPS[engine]
         turned = replace(steps, sigmas=steps.sigmas[::-1], temperatures=steps.temperatures[::-1])
-        monkeypatch.setattr(tuning, "STEPS", {engine: turned})
+        monkeypatch.setattr(choice, "STEPS", {engine: turned})
     found, _ = planted(monkeypatch, {Params(*setting): 0.9 for setting in tied})
     assert found.params == Params(*first)
 
@@ -280,8 +272,8 @@ def test_steps_stay_between_neighbours():
             assert 1 in steps
             assert 1 in values
             assert 1 / ratio < steps[0] < steps[-1] < ratio
-    assert np.diff(tuning.LAMBDAS).max() > tuning.LAMBDA_STEPS.max()
-    assert tuning.LAMBDAS[-1] < 1
+    assert np.diff(choice.LAMBDAS).max() > choice.LAMBDA_STEPS.max()
+    assert choice.LAMBDAS[-1] < 1
 
 
 @pytest.mark.parametrize(
@@ -362,8 +354,8 @@ def test_ranges_hold_what_was_chosen(monkeypatch):
     ],
 )
 def test_between(ks, at, expected):
-    assert tuning._between(ks, at, 8) == expected
-    assert tuning._between(ks, at, None) == list(range(expected[0], expected[-1] + 1))
+    assert choice._between(ks, at, 8) == expected
+    assert choice._between(ks, at, None) == list(range(expected[0], expected[-1] + 1))
 
 
 def test_choose_smoothing_is_the_best_on_validation(data):

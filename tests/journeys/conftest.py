@@ -18,6 +18,13 @@ FLAGS = ["headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run"
 FLAGS += ["disable-background-networking", "disable-component-update"]
 
 
+@pytest.hookimpl(tryfirst=True)  # before any are chosen by their markers
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker("browser")
+
+
 def _chromium() -> str | None:
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")
     return os.environ.get("RESMEM_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)

@@ -1,5 +1,7 @@
 """What several journeys do and look for."""
 
+import re
+
 from playwright.sync_api import Page, expect
 
 
@@ -25,3 +27,16 @@ def fits_all_eyes_and_a_telephone(page: Page) -> None:
             + '[data-testid=stSlider], [data-testid=stTable], [role=tablist], pre, .katex, svg, iframe'))""",
         timeout=20_000,
     )
+
+
+def metric(page: Page, label: str):
+    """Return the value below a label."""
+    return page.get_by_test_id("stMetric").filter(has_text=label).get_by_test_id("stMetricValue")
+
+
+def press(page: Page, slider: str | re.Pattern[str], key: str):
+    """Press a key on a slider, and return the slider."""
+    found = page.get_by_role("slider", name=slider)
+    found.focus()
+    found.press(key)
+    return found

@@ -8,7 +8,6 @@ from playwright.sync_api import expect
 from pages._shared.frame import pages
 from tests.journeys.steps import fits_all_eyes_and_a_telephone, settled
 
-pytestmark = pytest.mark.browser
 PATHS = [path.stem for path in pages(Path(__file__).parents[2] / "pages")]
 
 

@@ -2,10 +2,9 @@
 
 import re
 
-import pytest
 from playwright.sync_api import Page, expect
 
-pytestmark = pytest.mark.browser
+from tests.journeys.steps import metric, press, settled
 
 
 def test_step_by_step_then_the_examples(page: Page, visit):
@@ -22,15 +21,12 @@ def test_step_by_step_then_the_examples(page: Page, visit):
     said = page.get_by_test_id("stAlert")
     page.get_by_role("button", name="Memory hurts").click()
     expect(said).to_contain_text("Memory hurts here.")
-    k = page.get_by_role("slider", name="k, neighbours")
-    k.focus()
-    k.press("End")
+    press(page, "k, neighbours", "End")
     expect(said).to_contain_text("k went from 1 to 100: the test error fell from")
     expect(page).to_have_url(re.compile("k=100"))
     expect(said).to_contain_text("averages more residuals")
-    errors = page.get_by_test_id("stMetric").filter(has_text="Test error").get_by_test_id("stMetricValue")
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
-    now = errors.inner_text()
+    settled(page)
+    now = metric(page, "Test error").inner_text()
     page.locator(".js-plotly-plot .nsewdrag").first.hover()
     expect(page.locator(".hoverlayer")).to_contain_text("network + memory")
 

@@ -8,13 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.journeys.steps import settled
-
-pytestmark = pytest.mark.browser
-
-
-def metric(page: Page, label: str):
-    return page.get_by_test_id("stMetric").filter(has_text=label).get_by_test_id("stMetricValue")
+from tests.journeys.steps import metric, press, settled
 
 
 def neighbor_cards(page: Page):
@@ -34,12 +28,8 @@ def test_a_newcomer_tunes_the_default_and_opens_a_fixed_point(page: Page):
     go_to(page, "Setting", "Tune")
     expect(page.get_by_role("heading", name="Accuracy against k")).to_be_visible()
     chosen = metric(page, "ResMem accuracy").inner_text()
-    k = page.get_by_role("slider", name="k, neighbours")
-    k.focus()
-    k.press("End")
-    temperature = page.get_by_role("slider", name="temperature of the base model")
-    temperature.focus()
-    temperature.press("Home")
+    press(page, "k, neighbours", "End")
+    press(page, "temperature of the base model", "Home")
     expect(page).to_have_url(re.compile("k=256"))
     expect(page).to_have_url(re.compile("temperature=0.1"))
     expect(metric(page, "ResMem accuracy")).not_to_have_text(chosen)

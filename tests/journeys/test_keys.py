@@ -7,7 +7,6 @@ from playwright.sync_api import Page, expect
 
 from tests.journeys.steps import settled
 
-pytestmark = pytest.mark.browser
 APART = 30  # milliseconds between two presses, as a keyboard repeats
 
 

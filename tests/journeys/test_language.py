@@ -6,9 +6,7 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.journeys.steps import fits_all_eyes_and_a_telephone, settled
-
-pytestmark = pytest.mark.browser
+from tests.journeys.steps import fits_all_eyes_and_a_telephone, press, settled
 
 PEOPLE = ("the red fox", "a small boat", "the old clock", "my <b>neighbour</b>")
 HABITS = ("follows the harbour", "carries a *lantern*", "waits for the letter", "forgets the bridge")
@@ -83,11 +81,9 @@ def test_contexts_are_seen_and_a_text_is_walked_and_gone_on_with(page: Page, vis
         expect(page.get_by_role("heading", name=heading)).to_be_visible()
     expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible()
     settled(page)
-    k = page.get_by_role("slider", name="k, neighbours")
-    k.focus()
-    k.press("End")
+    press(page, "k, neighbours", "End")
     expect(page.get_by_text(re.compile("best value found like this is optimistic"))).to_be_visible()
-    page.get_by_role("button", name="Back to tuned").click()
+    page.get_by_role("button", name="Choose on validation").click()
     expect(page.get_by_text(re.compile("best value found like this is optimistic"))).to_have_count(0)
 
 

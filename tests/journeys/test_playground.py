@@ -2,12 +2,9 @@
 
 import re
 
-import pytest
 from playwright.sync_api import Page, expect
 
-from tests.journeys.steps import settled
-
-pytestmark = pytest.mark.browser
+from tests.journeys.steps import press, settled
 
 
 def click(page: Page, panel: str, x: float, y: float) -> None:
@@ -41,9 +38,7 @@ def test_a_lesson_is_followed_a_place_asked_and_a_point_added(page: Page, visit)
     expect(page).to_have_url(re.compile(r"edits=0_0\.5\d*_0\.7"))
     expect(page.get_by_text("1 of 50 edits by hand")).to_be_visible()
 
-    k = page.get_by_role("slider", name="k, neighbours")
-    k.focus()
-    k.press("Home")
+    press(page, "k, neighbours", "Home")
     expect(page).to_have_url(re.compile("k=1&"))
     settled(page)
     told = page.get_by_text(re.compile("test points base gets")).inner_text()

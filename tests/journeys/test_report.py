@@ -8,7 +8,6 @@ from playwright.sync_api import Browser, Page, expect
 
 from resmem_core.cli.main import main
 
-pytestmark = pytest.mark.browser
 EVIL = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>'
 
 

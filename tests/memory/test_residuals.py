@@ -26,7 +26,7 @@ from resmem_core.memory.residuals import (
 
 KINDS = [(library, dtype) for library in ("numpy", "torch") for dtype in ("float32", "float64")]
 each_kind = pytest.mark.parametrize(("library", "dtype"), KINDS)
-quick = settings(deadline=None, max_examples=25)
+quick = settings(max_examples=25)
 TOLERANCE = {"float32": 2e-6, "float64": 1e-14}
 
 POSITIVE = st.floats(1e-3, 1e3)
@@ -99,12 +99,15 @@ def reference(case, sigma, temperature):
     return np.array(rows)
 
 
+def in_each_kind(**drawn):
+    """Let a test go through both libraries and precisions, with cases and numbers drawn by hypothesis."""
+    return lambda test: each_kind(quick(given(case=cases(), **drawn)(test)))
+
+
 # The invariants --------------------------------------------------------------------------------------------
 
 
-@each_kind
-@quick
-@given(case=cases(), sigma=POSITIVE, temperature=st.floats(0.1, 10))
+@in_each_kind(sigma=POSITIVE, temperature=st.floats(0.1, 10))
 def test_scores_are_those_of_the_formula(library, dtype, case, sigma, temperature):
     expected = reference(case, sigma, temperature)
     atol = 1e-12 if dtype == "float64" else 2e-3 if case.spread / temperature > 10 or sigma < 0.1 else 2e-5
@@ -112,9 +115,7 @@ def test_scores_are_those_of_the_formula(library, dtype, case, sigma, temperatur
     np.testing.assert_allclose(found, expected, atol=atol)
 
 
-@each_kind
-@quick
-@given(case=cases(), sigma=POSITIVE, temperature=POSITIVE)
+@in_each_kind(sigma=POSITIVE, temperature=POSITIVE)
 def test_1_rows_sum_to_1_and_entries_lie_between_minus_1_and_2(library, dtype, case, sigma, temperature):
     s = case.scores(library, dtype, sigma=sigma, temperature=temperature)
     tolerance = TOLERANCE[dtype]
@@ -123,9 +124,7 @@ def test_1_rows_sum_to_1_and_entries_lie_between_minus_1_and_2(library, dtype, c
     assert s.max() <= 2 + tolerance
 
 
-@each_kind
-@quick
-@given(case=cases(), sigma=POSITIVE, temperature=POSITIVE)
+@in_each_kind(sigma=POSITIVE, temperature=POSITIVE)
 def test_2_its_own_only_neighbour_gives_exactly_its_label(library, dtype, case, sigma, temperature):
     case.query_points, case.query_logits = case.memory_points, case.memory_logits
     case.search(k=1)
@@ -134,9 +133,7 @@ def test_2_its_own_only_neighbour_gives_exactly_its_label(library, dtype, case, 
     np.testing.assert_array_equal(s, case.one_hot())
 
 
-@each_kind
-@quick
-@given(case=cases(), sigma=st.sampled_from([5e-324, 1e-310, 1e-100, 1e-40, 1e-20]))
+@in_each_kind(sigma=st.sampled_from([5e-324, 1e-310, 1e-100, 1e-40, 1e-20]))
 def test_3_tiny_sigma_gives_the_nearest_alone(library, dtype, case, sigma):
     assume(case.k == 1 or (np.diff(case.distances[:, :2]) > 1e-6).all())
     s = case.scores(library, dtype, sigma=sigma)
@@ -144,18 +141,14 @@ def test_3_tiny_sigma_gives_the_nearest_alone(library, dtype, case, sigma):
     np.testing.assert_array_equal(s, case.scores(library, dtype, sigma=1.0))
 
 
-@each_kind
-@quick
-@given(case=cases(), sigma=st.sampled_from([1e20, 1e100, 1.7e308]))
+@in_each_kind(sigma=st.sampled_from([1e20, 1e100, 1.7e308]))
 def test_3_huge_sigma_gives_the_plain_average(library, dtype, case, sigma):
     s = case.scores(library, dtype, sigma=sigma)
     case.distances = np.zeros_like(case.distances)
     np.testing.assert_allclose(s, case.scores(library, dtype), atol=TOLERANCE[dtype])
 
 
-@each_kind
-@quick
-@given(case=cases(), sigma=POSITIVE, temperature=st.sampled_from([1e20, 1e100, 1.7e308]))
+@in_each_kind(sigma=POSITIVE, temperature=st.sampled_from([1e20, 1e100, 1.7e308]))
 def test_4_at_infinite_temperature_the_base_cancels(library, dtype, case, sigma, temperature):
     _, _, labels, distances, indices = case.inputs(library, dtype)
     vote = knn_scores(labels, indices, neighbor_weights(distances, sigma), case.c)
@@ -163,18 +156,14 @@ def test_4_at_infinite_temperature_the_base_cancels(library, dtype, case, sigma,
     np.testing.assert_allclose(s, np.asarray(vote), atol=TOLERANCE[dtype])
 
 
-@each_kind
-@quick
-@given(case=cases(), sigma=POSITIVE)
+@in_each_kind(sigma=POSITIVE)
 def test_5_without_residuals_the_base_stays(library, dtype, case, sigma):
     case.memory_logits = 1e4 * case.one_hot()  # p is exactly the label
     base = probabilities(case.query_logits.astype(dtype))
     np.testing.assert_allclose(case.scores(library, dtype, sigma=sigma), base, atol=TOLERANCE[dtype])
 
 
-@each_kind
-@quick
-@given(case=cases(), sigma=POSITIVE)
+@in_each_kind(sigma=POSITIVE)
 def test_6_the_order_of_memory_does_not_matter(library, dtype, case, sigma):
     before = case.scores(library, dtype, sigma=sigma)
     order = case.rng.permutation(len(case.labels))
@@ -183,18 +172,14 @@ def test_6_the_order_of_memory_does_not_matter(library, dtype, case, sigma):
     np.testing.assert_array_equal(case.scores(library, dtype, sigma=sigma), before)
 
 
-@each_kind
-@quick
-@given(case=cases(), sigma=POSITIVE, factor=st.sampled_from([2.0**-20, 0.5, 4.0, 2.0**20]))
+@in_each_kind(sigma=POSITIVE, factor=st.sampled_from([2.0**-20, 0.5, 4.0, 2.0**20]))
 def test_6_scaling_distances_and_sigma_alike_changes_nothing(library, dtype, case, sigma, factor):
     before = case.scores(library, dtype, sigma=sigma)
     case.distances = factor * case.distances
     np.testing.assert_array_equal(case.scores(library, dtype, sigma=factor * sigma), before)
 
 
-@each_kind
-@quick
-@given(case=cases(), sigma=st.floats(0.05, 1e3), temperature=POSITIVE)
+@in_each_kind(sigma=st.floats(0.05, 1e3), temperature=POSITIVE)
 def test_7_running_sums_give_every_k(library, dtype, case, sigma, temperature):
     query_logits, memory_logits, labels, distances, indices = case.inputs(dtype=dtype)
     base = probabilities(query_logits, temperature).astype(float)
@@ -212,9 +197,7 @@ def test_7_running_sums_give_every_k(library, dtype, case, sigma, temperature):
 # The pieces ------------------------------------------------------------------------------------------------
 
 
-@each_kind
-@quick
-@given(case=cases(), temperature=POSITIVE)
+@in_each_kind(temperature=POSITIVE)
 def test_residual_rows_sum_to_0(library, dtype, case, temperature):
     _, logits, labels, _, _ = case.inputs(library, dtype)
     table = np.asarray(residuals(logits, labels, temperature))
@@ -251,6 +234,8 @@ def test_weights_of_known_distances():
     w = neighbor_weights(np.array([[0.0, math.log(2), math.log(4)]]), 1.0)
     np.testing.assert_allclose(w, [[4 / 7, 2 / 7, 1 / 7]])
     np.testing.assert_allclose(neighbor_weights(np.array([[1e9, 1e9 + 1]]), 1.0), [softmax(np.array([0.0, -1]))])
+    whole = weighted_rows(np.array([[1, 0], [0, 4]]), np.array([[0, 1]]), np.array([[0.5, 0.5]]))
+    np.testing.assert_array_equal(whole, [[0.5, 2]])
 
 
 @quick
@@ -263,14 +248,7 @@ def test_vote_and_weighted_rows_are_sums_over_neighbours(case, sigma):
     np.testing.assert_allclose(weighted_rows(case.memory_logits, case.indices, w), rows, atol=1e-11)
 
 
-def test_weighted_rows_of_whole_numbers():
-    table = np.array([[1, 0], [0, 4]])
-    np.testing.assert_array_equal(weighted_rows(table, np.array([[0, 1]]), np.array([[0.5, 0.5]])), [[0.5, 2]])
-
-
-@each_kind
-@quick
-@given(case=cases(), sigma=st.floats(0.1, 1e3))
+@in_each_kind(sigma=st.floats(0.1, 1e3))
 def test_regression_is_the_same_with_residuals_of_values(library, dtype, case, sigma):
     f, memory_f, _, distances, indices = case.inputs(library, dtype)
     y = case.rng.normal(size=memory_f.shape).astype(dtype)
@@ -294,17 +272,15 @@ def test_regression_passes_through_memory_points(library, dtype):
     np.testing.assert_allclose(resmem_values(*values, sigma=1.0), y, atol=TOLERANCE[dtype])
 
 
-def test_interpolation_ends_at_its_parts():
+def test_interpolation_ends_at_its_parts_and_its_weight_lies_between_0_and_1():
     knn, base = np.array([[1.0, 0.0]]), np.array([[0.25, 0.75]])
     np.testing.assert_array_equal(interpolation_scores(knn, base, 1), knn)
     np.testing.assert_array_equal(interpolation_scores(knn, base, 0), base)
     np.testing.assert_array_equal(interpolation_scores(knn, base, 0.5), [[0.625, 0.375]])
 
-
-@pytest.mark.parametrize("weight", [-0.1, 1.1, math.nan, math.inf, "0.5", True, None])
-def test_interpolation_weight_must_lie_between_0_and_1(weight):
-    with pytest.raises(InvalidParameterError, match=f"lambda={weight!r} must be a number between 0 and 1"):
-        interpolation_scores(np.ones((1, 2)), np.ones((1, 2)), weight)
+    for weight in (-0.1, 1.1, math.nan, math.inf, "0.5", True, None):
+        with pytest.raises(InvalidParameterError, match=f"lambda={weight!r} must be a number between 0 and 1"):
+            interpolation_scores(knn, base, weight)
 
 
 # The projection --------------------------------------------------------------------------------------------

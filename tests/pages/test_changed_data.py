@@ -108,12 +108,11 @@ def test_a_folder_that_changed_is_offered_to_be_prepared(opened, text_of, tmp_pa
     assert text_of(at) == text_of(opened("overview", **query)) != before
 
 
-@pytest.mark.parametrize("name", ["cache", "language_cache"])
-def test_everything_kept_of_an_experiment_is_keyed_by_its_data(name):
-    text = (Path(stamps.__file__).parent / f"{name}.py").read_text()
+def test_everything_kept_of_an_experiment_is_keyed_by_its_data():
+    text = (Path(stamps.__file__).parent / "cache.py").read_text()
     kept = re.findall(r"@st\.cache_(?:data|resource)\((.*)\)\ndef \w+\((.*)\)", text)
     assert [decorated for decorated, taken in kept if "Config" in taken and "hash_funcs=BY_DATA" not in decorated] == []
-    assert len(kept) > 5
+    assert len(kept) > 20
 
 
 def test_large_folders_are_not_looked_through_at_every_turn(monkeypatch):

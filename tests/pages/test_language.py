@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pages._shared.language_contexts import ANY
-from pages._shared.language_opening import Opened
 from pages._shared.language_test import next_of
 from pages._shared.language_text import Passage, code, running, short, visible
+from pages._shared.opening import Opened
 from pages._shared.summary import sentence
 from resmem_core.cli.settings import OBJECTIVES, Language
 from resmem_core.common.progress import silent
@@ -85,7 +85,7 @@ def test_first_it_says_what_it_takes(opened, text_of):
     assert not at.exception
     assert [heading.value for heading in at.header] == [r"transformer\-small on python\-docs is not prepared yet"]
     assert "about three minutes" in text_of(at)
-    assert {button.label for button in at.button} >= {"Apply", "Train and prepare"}
+    assert {button.label for button in at.button} >= {"Train and prepare"}
     assert not at.slider
 
 
@@ -270,9 +270,9 @@ def test_the_next_token_that_memory_changed_is_found(ready, tales, text_of):
 def test_looking_for_an_outcome_goes_round(monkeypatch, after):
     wanted = {300, 511, 512}
     monkeypatch.setattr(
-        "pages._shared.language_cache.test_block",
-        lambda config, params, block: SimpleNamespace(
-            outcome=np.array(["fixed" if row in wanted else "broken" for row in range(256 * block, 256 * block + 256)])
+        "pages._shared.cache.outcomes_of_block",
+        lambda config, params, block: np.array(
+            ["fixed" if row in wanted else "broken" for row in range(256 * block, 256 * block + 256)]
         ),
     )
     experiment = SimpleNamespace(test=range(600), config=None)
@@ -306,7 +306,7 @@ def test_sliders_are_tuned_until_they_are_moved(ready, tales, text_of, labelled)
     assert "the best value found like this is optimistic" in text_of(at)
     assert "set by hand" in text_of(at)
     assert "--tune" not in at.code[1].value
-    button(at, "Back to tuned").click().run()
+    button(at, "Choose on validation").click().run()
     assert in_address(at, "k") is None
     assert "--tune" in at.code[1].value
 
@@ -396,20 +396,50 @@ def test_an_empty_prompt_begins_a_document(ready):
     assert at.session_state["language-written"].prompt == ()
 
 
-def test_data_and_model_are_applied_together(ready, tales, text_of):
-    at = ready(k="2", point="7")
-    seed = next(box for box in at.number_input if box.label == "Seed")
-    seed.set_value(5)
-    assert in_address(at, "seed") is None
-    button(at, "Apply").click().run()
+def test_what_belongs_to_one_experiment_is_forgotten_with_it(ready, tales, labelled):
+    at = ready(k="2", point="7", followed="3", view="walk")
+    labelled(at.number_input, "Seed").set_value(5).run()
     assert not at.exception
-    assert (in_address(at, "seed"), in_address(at, "k"), in_address(at, "point")) == ("5", None, None)
+    assert [in_address(at, name) for name in ("seed", "k", "point", "followed", "view")] == [
+        "5",
+        None,
+        None,
+        None,
+        "walk",
+    ]
     assert "is not prepared yet" in at.header[0].value
-    names = {box.label: box for box in (*at.selectbox, *at.number_input)}
-    assert names["Text"].value == tales.experiment.config.dataset
-    names["Seed"].set_value(0)
-    button(at, "Apply").click().run()
+    labelled(at.number_input, "Seed").set_value(0).run()
     assert charts(at) == 1
+
+
+def test_the_sidebar_has_the_fields_of_text(ready, tales, labelled, text_of):
+    at = ready()
+    shown = {widget.label: widget.value for widget in (*at.sidebar.selectbox, *at.sidebar.number_input)}
+    assert shown == {
+        "Dataset": "text",
+        "Backbone": "transformer-small",
+        "Tokens": "words",
+        "Vocabulary": 512,
+        "Seed": 0,
+        "Index": "exact",
+        "Training tokens": None,
+        "Epochs": 3,
+    }
+    assert labelled(at.text_input, "Path on this machine").value == tales.experiment.config.dataset[len("text:") :]
+    assert "epochs 3, tokenizer words, vocabulary 512: " in text_of(at)
+    labelled(at.selectbox, "Dataset").set_value("python-docs").run()
+    assert not at.exception
+    assert in_address(at, "dataset") is None
+
+
+def test_a_model_of_hugging_face_brings_its_own_tokens(opened, labelled):
+    at = opened("language", backbone="hf:someone/some-model")
+    assert labelled(at.selectbox, "Backbone").value == "hf:someone/some-model"
+    for widget in (labelled(at.selectbox, "Tokens"), labelled(at.number_input, "Vocabulary")):
+        assert widget.disabled
+    labelled(at.selectbox, "Backbone").set_value("gru-small").run()
+    assert not at.exception
+    assert (labelled(at.selectbox, "Tokens").value, labelled(at.selectbox, "Tokens").disabled) == ("bpe", False)
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)

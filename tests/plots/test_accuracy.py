@@ -25,12 +25,10 @@ def test_method_accuracies(case, assert_drawable):
         assert trace["x"][0] - trace["error_x"]["arrayminus"][0] == pytest.approx(low)
         assert min(trace["error_x"]["array"][0], trace["error_x"]["arrayminus"][0]) >= 0
 
-
-@pytest.mark.parametrize("right", [0, 150])
-def test_method_accuracies_at_the_ends(case, right, assert_drawable):
-    result = SimpleNamespace(n=150, accuracy=dict.fromkeys(METHODS, right / 150))
-    for trace in assert_drawable(method_accuracies(result))["data"]:
-        assert min(trace["error_x"]["array"][0], trace["error_x"]["arrayminus"][0]) >= 0
+    for right in (0, 150):  # at the ends
+        result = SimpleNamespace(n=150, accuracy=dict.fromkeys(METHODS, right / 150))
+        for trace in assert_drawable(method_accuracies(result))["data"]:
+            assert min(trace["error_x"]["array"][0], trace["error_x"]["arrayminus"][0]) >= 0
 
 
 @pytest.mark.parametrize("ks", [[1], [1, 2, 5, 20, 30]])

@@ -21,9 +21,6 @@ def test_class_gains(case, assert_drawable):
         assert color == COLORS["fixed" if gain >= 0 else "broken"]
         assert (gain - down, gain + up) == pytest.approx(by_name[name].gain_ci95)
         assert min(up, down) >= -1e-12
-
-
-def test_class_gains_of_one_class(assert_drawable):
     assert_drawable(class_gains([ClassResult("7", 1, 0.0, 1.0, 1, 0, (1.0, 1.0))]))
 
 

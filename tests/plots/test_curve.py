@@ -35,7 +35,7 @@ def test_panels_stand_one_below_the_other_over_the_same_x(shown, assert_drawable
     assert layout["xaxis"]["anchor"] == ("y" if count == 1 else f"y{count}")
 
 
-def test_what_is_drawn_where(shown, assert_drawable):
+def test_what_is_drawn_where_and_every_curve_is_named_once(shown, assert_drawable):
     drawn = assert_drawable(curve_panels(shown))
     target, readings, base = traces(drawn, 1)
     assert (target["y"], readings["x"], readings["y"]) == (list(shown.target), list(shown.x), list(shown.y))
@@ -54,10 +54,6 @@ def test_what_is_drawn_where(shown, assert_drawable):
     assert total["line"]["color"] == COLORS["resmem"]
     assert drawn["layout"]["yaxis4"]["matches"] == "y"
     assert drawn["layout"]["yaxis3"]["matches"] == "y2"
-
-
-def test_every_curve_is_named_once(shown, assert_drawable):
-    drawn = assert_drawable(curve_panels(shown))
     for told in ("legend", "hover"):
         named = [
             trace["name"]

@@ -33,15 +33,10 @@ def test_cells(assert_drawable, split, panels):
         np.testing.assert_allclose(drawn["z"], swept.accuracy[t] - 0.6)
         assert (drawn["xaxis"], drawn["yaxis"]) == (cells["xaxis"], cells["yaxis"])
         assert cells["marker"]["opacity"] == 0
-        for x, y, (number, k, sigma, accuracy, fixed, broken, points) in zip(
-            cells["x"], cells["y"], cells["customdata"], strict=True
-        ):
-            cell = (t, y, x)
-            assert (
-                given.setting(int(number))
-                == swept.grid.params(*cell)
-                == Params(int(k), sigma, swept.grid.temperatures[t])
-            )
+        for x, y, told in zip(cells["x"], cells["y"], cells["customdata"], strict=True):
+            number, k, sigma, accuracy, fixed, broken, points = told
+            cell, params = (t, y, x), Params(int(k), sigma, swept.grid.temperatures[t])
+            assert given.setting(int(number)) == swept.grid.params(*cell) == params
             assert accuracy == pytest.approx(swept.accuracy[cell])
             assert (fixed, broken) == (swept.fixed[cell], swept.broken[cell])
             assert points == pytest.approx(100 * accuracy - 60)
@@ -96,10 +91,9 @@ def test_transfer(assert_drawable):
     cells, best, current = found["data"]
     counts = np.array(cells["customdata"])
     assert counts.sum() == given.test.accuracy.size
-    assert np.average(cells["x"], weights=counts.sum(axis=0)) == pytest.approx(
-        given.validation.accuracy.mean(), abs=0.01
-    )
-    assert np.average(cells["y"], weights=counts.sum(axis=1)) == pytest.approx(given.test.accuracy.mean(), abs=0.01)
+    for along, axis, swept in (("x", 0, given.validation), ("y", 1, given.test)):
+        mean = np.average(cells[along], weights=counts.sum(axis=axis))
+        assert mean == pytest.approx(swept.accuracy.mean(), abs=0.01)
     assert best["x"] + best["y"] == [given.validation.accuracy[1, 2, 0], given.test.accuracy[1, 2, 0]]
     assert current["x"] + current["y"] == [given.validation.accuracy[2, 2, 2], given.test.accuracy[2, 2, 2]]
     assert {shape.get("x0") for shape in found["layout"]["shapes"]} == {0, 0.6}

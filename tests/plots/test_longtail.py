@@ -41,15 +41,12 @@ def test_curves(assert_drawable, vary, values):
     assert gain["y"] == [s.gain.mean for s in found]
 
 
-def test_bands(assert_drawable):
+def test_bands_end_where_accuracies_do(assert_drawable):
     found = summaries(points())
     band = assert_drawable(gain_curve(found, AXES["size"]))["data"][0]
     assert band["x"] == [1, 10, 100, 100, 10, 1]
     assert band["y"] == [*(s.gain.high for s in found), *(s.gain.low for s in reversed(found))]
     assert band["fillcolor"] == "rgba(47,134,214,0.2)"
-
-
-def test_bands_end_where_accuracies_do(assert_drawable):
     wide = [
         Point(1, Judged(s, 5, 1.0, 1.0, b, b, 0.0, (0, 0), b, 9, 9, 1.0, ())) for s, b in enumerate([0.0, 0.9, 1.0])
     ]

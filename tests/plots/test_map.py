@@ -32,11 +32,8 @@ def drawn(case):
 
 def shown(figure):
     """Return the rows that can be clicked on, by part, sorted."""
-    rows = {"train": [], "test": []}
-    for trace in figure.data:
-        if trace.meta:
-            rows[trace.meta] += list(trace.customdata)
-    return {part: sorted(of_part) for part, of_part in rows.items()}
+    by_part = {part: [trace.customdata for trace in figure.data if trace.meta == part] for part in ("train", "test")}
+    return {part: sorted(row for rows in of_part for row in rows) for part, of_part in by_part.items()}
 
 
 @pytest.mark.parametrize("coloring", COLORINGS)
@@ -49,11 +46,8 @@ def test_every_point_is_drawn_once_where_it_lies(drawn, assert_drawable, colorin
     assert "50.0% of the variance" in figure.layout.xaxis.title.text
 
 
-def test_only_the_rows_asked_for_are_drawn(drawn):
+def test_only_the_rows_asked_for_are_drawn_and_outcomes_keep_their_colours(drawn, case):
     assert shown(drawn({"test": np.array([3, 5])})) == {"train": [], "test": [3, 5]}
-
-
-def test_outcomes_keep_their_colours(drawn, case):
     figure = drawn(coloring="outcome")
     for name in ("fixed", "broken"):
         (trace,) = (trace for trace in figure.data if trace.name.startswith(name))
@@ -100,13 +94,19 @@ def test_the_nearest_memories_are_linked_and_the_heavier_the_wider(drawn, case):
     assert (star.meta, list(star.customdata), star.x[0], star.y[0]) == ("test", [7], *here)
 
 
-def test_what_a_sample_left_out_is_neither_linked_nor_marked(drawn, case):
+def test_what_a_sample_left_out_is_not_linked_and_at_most_fifty_links_are_drawn(drawn, case, monkeypatch):
     before = len(drawn().data)
     drawn.points["test"][7] = np.nan
     assert len(drawn(selected=case.explanation).data) == before
     drawn.points["test"][7] = 0
     drawn.points["train"][case.explanation.ids] = np.nan
     assert len(drawn(selected=case.explanation).data) == before + 1
+    monkeypatch.setattr(module, "MAX_LINKS", 2)
+    ids = np.arange(5)
+    drawn.points["train"][ids] = 0
+    told = replace(case.explanation, ids=ids, labels=case.memory.labels[ids], weights=np.full(5, 0.2))
+    (ends,) = (trace for trace in drawn(selected=told).data if trace.mode == "markers+text")
+    assert list(ends.customdata) == [0, 1]
 
 
 def test_many_points_are_drawn_by_webgl_and_too_many_as_a_density(drawn, case, monkeypatch):
@@ -131,11 +131,3 @@ def test_an_area_is_outlined_and_the_zoom_is_kept(drawn):
     (line,) = (trace for trace in figure.data if trace.mode == "lines")
     assert (list(line.x), list(line.y)) == ([0, 1, 1, 0], [0, 0, 1, 0])
     assert (figure.layout.xaxis.range, figure.layout.yaxis.range) == ((-1, 3), (-2, 4))
-
-
-def test_at_most_fifty_links(drawn, case, monkeypatch):
-    monkeypatch.setattr(module, "MAX_LINKS", 2)
-    ids = np.arange(5)
-    told = replace(case.explanation, ids=ids, labels=case.memory.labels[ids], weights=np.full(5, 0.2))
-    (ends,) = (trace for trace in drawn(selected=told).data if trace.mode == "markers+text")
-    assert list(ends.customdata) == [0, 1]

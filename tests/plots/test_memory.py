@@ -34,7 +34,7 @@ def test_concentration(case, found, assert_drawable):
         assert np.sort(getattr(found, outcome))[::-1][:half].sum() >= getattr(case.result, outcome) / 2 - 1e-9
 
 
-def test_residual_against_credit(found, table, assert_drawable):
+def test_residual_against_credit_of_all_or_of_the_greatest(found, table, assert_drawable, monkeypatch):
     drawn = assert_drawable(residual_against_credit(table))
     helped, harmed = drawn["data"]
     assert all(y > 0 for y in helped["y"])
@@ -43,9 +43,6 @@ def test_residual_against_credit(found, table, assert_drawable):
     for trace in (helped, harmed):
         for x, y, (row, *_) in zip(trace["x"], trace["y"], trace["customdata"], strict=True):
             assert (x, y) == (found.residual[row], found.net[row])
-
-
-def test_of_very_many_the_greatest_are_drawn(found, table, assert_drawable, monkeypatch):
     monkeypatch.setattr(module, "MAX_MARKS", 6)
     drawn = assert_drawable(residual_against_credit(table))
     sizes = sorted(abs(y) for trace in drawn["data"] for y in trace["y"])

@@ -128,15 +128,12 @@ def test_edited_memory_is_told_point_by_point(experiment):
     assert f"Training points, in memory {len(experiment.memory) - 2:,}" in text
 
 
-def test_every_figure_has_a_name_a_title_and_a_description(experiment, told):
+def test_every_figure_has_a_name_a_title_and_a_description_and_others_can_be_added(experiment, told):
     figures = report_figures(experiment, told[0])
     assert len({shown.name for shown in figures}) == len(figures) >= 6
     assert all(shown.title and shown.alt and shown.text for shown in figures)
     for shown in figures:
         assert f'data-name="resmem-{shown.name}"' in told[1]
-
-
-def test_figures_of_other_views_can_be_added(experiment, told):
     more = Shown(go.Figure(), "extra", "nothing at all", "One more")
     assert 'data-name="resmem-extra"' in report_html(experiment, told[0], figures=[more])
 

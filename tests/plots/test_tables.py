@@ -29,7 +29,7 @@ def evaluation(experiment):
 
 
 class TestExamples:
-    def test_a_row_says_what_explaining_the_point_says(self, experiment, evaluation):
+    def test_rows_say_what_explaining_says_and_columns_add_up_to_the_evaluation(self, experiment, evaluation):
         table = example_table(experiment, evaluation)
         assert len(table) == evaluation.n
         names = experiment.dataset.class_names
@@ -45,9 +45,6 @@ class TestExamples:
             assert told["nearest_distance"] == pytest.approx(explanation.distances[0])
             assert told["base_confidence"] == pytest.approx(explanation.base_alone.max(), abs=1e-5)
             assert told["base_label_probability"] == pytest.approx(explanation.base_alone[explanation.label], abs=1e-5)
-
-    def test_its_columns_add_up_to_the_evaluation(self, experiment, evaluation):
-        table = example_table(experiment, evaluation)
         for method, accuracy in evaluation.accuracy.items():
             assert (table[method] == table["label"]).mean() == pytest.approx(accuracy)
         counts = table["outcome"].value_counts()
@@ -55,20 +52,18 @@ class TestExamples:
         nll = -np.log(np.maximum(table["resmem_label_probability"], 1e-6)).mean()
         assert nll == pytest.approx(evaluation.calibration["resmem"].nll, rel=1e-4)
 
-    def test_memory_that_was_relabelled_is_told_so(self, experiment):
+    def test_memory_that_was_relabelled_is_told_so_and_nameless_examples_go_by_their_row(self, experiment, evaluation):
         nearest = int(experiment.test.neighbors.indices[0, 0])
         other = (int(experiment.memory.labels[nearest]) + 1) % 10
         edited = experiment.edited(experiment.edits.relabel(nearest, other))
         table = example_table(edited, edited.evaluate(Params(5, 0.5)))
         assert table["nearest_label"][0] == experiment.dataset.class_names[other]
-
-    def test_nameless_examples_go_by_their_row(self, experiment, evaluation):
         data = experiment.dataset
         nameless = replace(experiment, dataset=replace(data, test=replace(data.test, names=None)))
         assert example_table(nameless, evaluation)["name"][3] == "3"
 
 
-def test_classes_have_the_numbers_of_the_evaluation(evaluation):
+def test_classes_have_the_numbers_of_the_evaluation_and_groups_columns_of_their_own(evaluation):
     table = class_table(evaluation)
     assert table["n"].sum() == evaluation.n
     assert table["fixed"].sum() == evaluation.fixed
@@ -76,9 +71,6 @@ def test_classes_have_the_numbers_of_the_evaluation(evaluation):
     np.testing.assert_allclose(table["gain"], table["resmem"] - table["base"])
     assert (table["gain_low"] <= table["gain_high"]).all()
     assert list(table["class"]) == list(evaluation.class_names)
-
-
-def test_groups_may_have_columns_of_their_own():
     right = np.array([True, False])
     groups = [GroupResult.of(name, right, right) for name in "ab"]
     table = group_table("slice", groups, [{"from": 0.0}, {"from": 1.0}])

@@ -27,15 +27,12 @@ def test_risks_against_n(assert_drawable, risks):
     assert found["layout"]["xaxis"]["type"] == found["layout"]["yaxis"]["type"] == "log"
 
 
-def test_the_band_is_two_standard_errors_to_either_side(assert_drawable, risks):
+def test_the_band_is_two_standard_errors_to_either_side_and_the_parts_multiply(assert_drawable, risks):
     band = assert_drawable(risks_against_n(risks))["data"][2]
     found = Estimate.of(risks.resmem[0])
     high, low = band["y"][0], band["y"][-1]
     assert np.sqrt(high * low) == pytest.approx(found.mean)
     assert np.log(high / low) == pytest.approx(4 * (found.se or 0) / found.mean)
-
-
-def test_the_parts_multiply(assert_drawable, risks):
     miss, near, product = (t for t in assert_drawable(parts_of_risk(risks))["data"] if t["mode"] == "markers")
     np.testing.assert_allclose(np.array(miss["y"]) * near["y"], product["y"], rtol=0.05)
     assert product["y"] == pytest.approx(risks.resmem.mean(axis=1))

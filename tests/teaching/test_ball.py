@@ -32,13 +32,13 @@ def test_in_one_dimension_the_gap_has_a_closed_form(n):
 
 
 @given(DIMENSIONS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_the_gap_to_one_point_is_that_of_two_independent_points(d):
     assert squared_gap(d, 1) == pytest.approx(2 * d * variance(d), rel=1e-6)
 
 
 @given(DIMENSIONS, st.floats(50, 1e6), st.floats(1.1, 10))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_the_gap_falls_with_n_towards_its_limit_from_above_and_faster(d, n, factor):
     before, after = squared_gap(d, n), squared_gap(d, factor * n)
     assert after < before
@@ -46,9 +46,10 @@ def test_the_gap_falls_with_n_towards_its_limit_from_above_and_faster(d, n, fact
     assert after / before <= squared_gap_limit(d, factor * n) / squared_gap_limit(d, n) * (1 + 1e-6)
 
 
-def test_for_many_points_the_limit_is_reached():
+def test_for_many_points_the_limit_is_reached_and_one_is_enough_for_what_it_gives():
     assert squared_gap(3, 1e15) == pytest.approx(squared_gap_limit(3, 1e15), rel=1e-4)
     assert squared_gap_limit(3, 1e15) == pytest.approx(3 * math.gamma(5 / 3) * 1e-10)
+    assert n_for_gap(4, 100.0) == 1
 
 
 @pytest.mark.parametrize(("d", "depth", "radius"), [(2, 0.3, 0.5), (3, 0.0, 0.7), (5, 0.9, 1.05), (3, 0.6, 1.5)])
@@ -70,11 +71,7 @@ def test_the_quadrature_is_the_double_integral():
 
 
 @given(DIMENSIONS, st.floats(0.05, 1.9))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_n_for_a_gap_is_where_it_is_reached(d, share):
     squared = share * d * variance(d)
     assert squared_gap(d, n_for_gap(d, squared)) == pytest.approx(squared, rel=1e-5)
-
-
-def test_one_point_is_enough_for_what_it_gives():
-    assert n_for_gap(4, 100.0) == 1

@@ -17,7 +17,7 @@ from resmem_core.teaching import curve as module
 from resmem_core.teaching.curve import GRID, PRESETS, TARGETS, Curve, Outcome, Repeated, bandwidth, fit_base, view
 from resmem_core.teaching.narration import judged
 
-quick = settings(deadline=None, max_examples=30)
+quick = settings(max_examples=30)
 
 SMALL = Curve(n=60, width=8, steps=50)
 
@@ -138,7 +138,7 @@ class TestView:
         nearest = np.minimum(np.append(gaps, np.inf), np.insert(gaps, 0, np.inf))
         assert view(replace(SMALL, sigma="auto"), base).sigma == pytest.approx(auto_sigma(nearest), rel=1e-4)
 
-    @settings(deadline=None, max_examples=10)
+    @settings(max_examples=10)
     @given(st.integers(1, 100), st.floats(1e-4, 1e4))
     def test_voters_are_from_1_to_k(self, base, k, sigma):
         form = replace(SMALL, k=k, sigma=sigma)
@@ -171,15 +171,13 @@ class TestPresets:
 
 
 class TestRepeated:
-    def test_interval(self):
+    def test_interval_and_only_the_seed_differs(self):
         changes = [-0.3, -0.1, 0.0, 0.1]
         found = Repeated(tuple(Outcome(Curve(), 0.5, 0.5 + change, 0, 0, 1) for change in changes))
         assert found.changes == pytest.approx(changes)
         assert found.lower == 2
         reach = 3.182446 * np.std(changes, ddof=1) / 2
         assert found.interval() == pytest.approx((-0.075 - reach, -0.075 + reach))
-
-    def test_only_the_seed_differs(self):
         found = module.repeat(SMALL, (3, 4)).outcomes
         assert [outcome.curve for outcome in found] == [replace(SMALL, seed=3), replace(SMALL, seed=4)]
         assert found[0] == view(replace(SMALL, seed=3), fit_base(replace(SMALL, seed=3))).outcome

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from resmem_core.teaching.curve import TARGETS, Curve, Outcome, fit_base, view
 from resmem_core.teaching.narration import MATTERS, STEPS, judged, memorised, told, verdict
 
-quick = settings(deadline=None, max_examples=200)
+quick = settings(max_examples=200)
 ERROR = st.floats(0, 2) | st.sampled_from([0.1, 0.1001, 0.1004, 0.1006, 0.11])
 VALUES = {
     "target": st.sampled_from(list(TARGETS)),

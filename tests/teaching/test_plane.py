@@ -34,7 +34,7 @@ def test_a_larger_sample_holds_the_smaller_and_noise_moves_the_same_points(data)
     assert (plane_sample(data, 100, seed=1)[0].X != few.X).any()
 
 
-def test_labels_are_flipped_in_train_only():
+def test_flips_and_imbalance_are_of_train_only_and_both_classes_are_always_there():
     clean, noisy = (plane_sample("moons", 2000, label_noise=share) for share in (0, 0.3))
     assert (noisy[0].clean == clean[0].y).all()
     assert abs((noisy[0].y != noisy[0].clean).mean() - 0.3) < 0.04
@@ -42,9 +42,6 @@ def test_labels_are_flipped_in_train_only():
     more = plane_sample("moons", 2000, label_noise=0.4)[0]
     flipped, flipped_more = (of.y != of.clean for of in (noisy[0], more))
     assert (flipped <= flipped_more).all()
-
-
-def test_imbalance_is_of_train_only_and_both_classes_are_always_there():
     train, test = plane_sample("circles", 1000, imbalance=9)
     assert abs(train.y.mean() - 0.1) < 0.005
     assert abs(test.y.mean() - 0.5) < 0.005

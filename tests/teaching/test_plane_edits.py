@@ -44,15 +44,12 @@ def test_edits_are_read_as_they_were_written_and_undone_one_by_one(moves):
         assert PlaneEdits.parse(str(edits)) == edits
 
 
-def test_what_was_added_and_removed():
+def test_what_was_added_and_removed_and_how_much_may_be():
     edits = PlaneEdits.parse("1_0.3_-0.2,x17,0_-1_1,z0,x3")
     assert edits.added == {"z1": (Place(-1, 1), 0)}
     assert edits.removed == (3, 17)
     assert edits.add(Place(-1, 1), 1) == edits  # one point a place
     assert str(PlaneEdits()) == "none"
-
-
-def test_there_is_a_limit():
     edits = PlaneEdits(tuple(f"x{row}" for row in range(MOST_EDITS)))
     with pytest.raises(InvalidParameterError, match=str(MOST_EDITS)):
         edits.remove("x1000")

@@ -3,6 +3,7 @@
 import contextlib
 import io
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -24,9 +25,12 @@ def places_of(seen):
     return np.stack(np.meshgrid(seen.axis, seen.axis), axis=-1).reshape(-1, 2)
 
 
+fitted = cache(fit_base)
+
+
 def shown(**values):
     form = Playground(**values)
-    base = fit_base(form.scene)
+    base = fitted(form.scene)
     return form, base, view(form, base)
 
 
@@ -73,28 +77,22 @@ def test_hidden_layers_are_those_of_the_public_interface():
     np.testing.assert_allclose(seen.resmem.ravel(), (public.decision_function(places_of(seen)) + 1) / 2, atol=2e-3)
     flat = view(replace(form, space="plane"), fit_base(replace(form, space="plane").scene))
     assert flat.resmem.shape == (SIDE, SIDE)
-
-
-def test_the_linear_base_has_no_hidden_layer():
-    assert Playground(space="hidden").scene == Playground().scene
+    assert Playground(space="hidden").scene == Playground().scene  # the linear base has none
     with pytest.raises(InvalidParameterError, match="no hidden layer"):
         HiddenLayer(estimator_of("linear", 0)).fit([[0.0], [1.0]], [0, 1]).transform([[0.0]])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.floats(-EXTENT, EXTENT), st.floats(-EXTENT, EXTENT), st.integers(1, 100), st.sampled_from([0.01, 0.1, 10.0]))
 def test_votes_add_up_to_what_the_surface_shows(x, y, k, sigma):
     form = Playground(data="spirals", k=k, sigma=sigma)
-    base = BASES.setdefault("spirals", fit_base(form.scene))
+    base = fitted(form.scene)
     asked = votes(form, base, Place(x, y))
     assert len(asked.ids) == k
     assert (np.diff(asked.distances) >= 0).all()
     np.testing.assert_allclose(asked.weights.sum(), 1)
     np.testing.assert_allclose(asked.scores, asked.base + asked.contributions.sum(axis=0))
     np.testing.assert_allclose(asked.distances, np.hypot(*(base.train.X[asked.ids] - [Place(x, y).x, Place(x, y).y]).T))
-
-
-BASES: dict = {}
 
 
 def test_votes_are_those_of_the_place_on_the_surface():
@@ -140,13 +138,10 @@ def test_edits_one_by_one_are_all_edits_at_once():
     assert after.points.added.sum() == 2
 
 
-def test_k_is_at_most_what_is_in_memory():
+def test_k_is_at_most_what_is_in_memory_and_a_base_needs_both_classes():
     edits = ",".join(f"x{row}" for row in range(10))
     _, _, seen = shown(n=50, k=100, edits=edits)
     assert seen.params.k == len(seen.points.y) == 40
-
-
-def test_a_base_needs_both_classes():
     form = Playground(n=50, imbalance=20.0)
     rows = np.flatnonzero(plane_sample(form.data, 50, imbalance=20.0)[0].y == 1)
     form = replace(form, edits=",".join(f"x{row}" for row in rows), refit=True)

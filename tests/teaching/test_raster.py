@@ -20,7 +20,7 @@ def plain(points, values, axis, k, sigma):
     return ((weights * values[order]).sum(axis=1) / weights.sum(axis=1)).reshape(len(axis), len(axis))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(1, 300),
     st.floats(0, 1),
@@ -36,7 +36,7 @@ def test_it_is_the_weighted_mean_over_the_k_nearest(n, share, sigma, seed, sprea
     np.testing.assert_allclose(found, plain(points, values, AXIS, k, sigma), rtol=1e-9, atol=1e-9)
 
 
-def test_points_on_a_circle_and_copies_of_a_point_are_no_trouble():
+def test_circles_copies_and_sigma_from_least_to_most_are_no_trouble():
     angle = np.linspace(0, 2 * np.pi, 500, endpoint=False)
     ring = np.column_stack([np.cos(angle), np.sin(angle)])
     values = np.random.default_rng(0).normal(size=500)
@@ -44,9 +44,6 @@ def test_points_on_a_circle_and_copies_of_a_point_are_no_trouble():
     copies = np.zeros((30, 2))
     np.testing.assert_allclose(memory_field(copies, np.arange(30.0), AXIS, 3, 0.1), 1)  # the first three
     np.testing.assert_allclose(memory_field(copies, np.arange(30.0), AXIS, 30, 0.1), 14.5)
-
-
-def test_sigma_from_least_to_most():
     rng = np.random.default_rng(1)
     points, values = rng.normal(size=(50, 2)), rng.normal(size=50)
     nearest, mean = (memory_field(points, values, AXIS, k, 1.0) for k in (1, 50))
@@ -82,7 +79,7 @@ def test_a_saddle_is_split_as_its_centre_says(center):
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_every_border_is_closed_or_ends_at_the_edge(seed):
     z = np.random.default_rng(seed).normal(size=(9, 9))
     ends, counts = np.unique(level_lines(z, 0.0).reshape(-1, 2).round(9), axis=0, return_counts=True)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-import zipfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from resmem_core.common.errors import DatasetError
+from resmem_core.common.errors import DatasetError, StoreError
 from resmem_core.common.progress import Progress, Step
 from resmem_core.common.types import IntArray
-from resmem_core.data.base import DATASETS, PARTS, Source, part_called
+from resmem_core.data.array_files import opened
+from resmem_core.data.base import DATASETS, PARTS, Source, file_state, part_called, user_path
 from resmem_core.data.model_file import (
     MAX_CLASSES,
     NO_LOGITS,
@@ -25,24 +25,41 @@ from resmem_core.data.model_file import (
     shown,
     wrong,
 )
-from resmem_core.data.types import Examples
+from resmem_core.data.types import Examples, Head
 
 SORTED = "labels are names and there are no class_names, so the logits' columns were taken as those of the sorted names"
 _NAMES = ("embeddings", "logits", "labels", "images")
+_HEAD = ("weights", "bias")
+_Convert = Callable[[np.ndarray], tuple[np.ndarray, int | None]]
 
 
 class Arrays(ModelFile):
     """An .npz file with `train_embeddings` (N, D), `train_logits` (N, C), `train_labels` (N,); `test_` alike.
 
+    Or a folder with each of them in a file of its own, `train_embeddings.npy` and so on.
+
     Labels are whole numbers from 0, or names: numbered as in `class_names` or else sorted, which is then the order of
     the logits' columns. Optional are `validation_` alike (or `val_`, `valid_`, `dev_`), `class_names` (C,), and
     `train_images` and so on: (N, height, width), (N, height, width, 1 or 3) or (N, 1 or 3, height, width), uint8, or
-    floating from 0 to 1. Where no part has logits, a logistic regression on the embeddings is the base model.
+    floating from 0 to 1. In place of logits there may be the layer that gives them: `weights` (C, D) and, unless it is
+    0, `bias` (C,); logits are then embeddings @ weights.T + bias. Where there is neither, a logistic regression on the
+    embeddings is the base model.
+
+    What is large (64 MB) is not read but mapped, and a file that is mapped must not be written over: write another.
     """
 
     name = "arrays"
-    summary = "embeddings and logits of your own model, from an .npz file"
-    expected = "an .npz file written by numpy.savez"
+    summary = "embeddings and logits of your own model, from an .npz file or a folder of .npy files"
+    expected = "an .npz file written by numpy.savez, or a folder with such arrays as .npy files"
+
+    def unavailable(self, argument: str | None) -> str | None:
+        """Return that there is neither such a file nor a folder with arrays, if so."""
+        return None if _in_folder(argument) else super().unavailable(argument)
+
+    def stamp(self, argument: str | None) -> str:
+        """Return the size and time of the file, or of each in the folder."""
+        files = _in_folder(argument)
+        return str({file.name: file_state(file) for file in files}) if files else super().stamp(argument)
 
     def read(self, path: Path, progress: Progress) -> Source:
         """Read and check every array; messages name file and key."""
@@ -54,25 +71,34 @@ class Arrays(ModelFile):
             raise DatasetError(re.sub(keys, lambda key: spelt.get(key[1], key[1]), str(error))) from error
 
 
+def _in_folder(argument: str | None) -> list[Path]:
+    """Return the arrays in a folder; none where it is another thing, or cannot be looked at."""
+    try:
+        return sorted(user_path(argument or "").glob("*.npy"))
+    except (OSError, ValueError):
+        return []
+
+
 def _source(path: Path, arrays: dict[str, np.ndarray], unknown: list[str]) -> Source:
     parts = [part for part in PARTS if part != "validation" or _mentions(arrays, part)]
-    has_logits = any(f"{part}_logits" in arrays for part in PARTS)
+    has_logits, has_head = any(f"{part}_logits" in arrays for part in PARTS), "weights" in arrays
     needed = ("embeddings", "logits", "labels") if has_logits else ("embeddings", "labels")
     missing = [f"{part}_{name}" for part in parts for name in needed if f"{part}_{name}" not in arrays]
     if missing:
         found = ", ".join([*arrays, *unknown]) or "no arrays"
         raise DatasetError(f"{path} lacks {', '.join(missing)}; it has {found}")
     labels = {part: _labels(path, f"{part}_labels", arrays) for part in parts}
-    notes = [] if has_logits else [NO_LOGITS]
+    has_model = has_logits or has_head
+    notes = [] if has_model else [NO_LOGITS]
     if any(y.dtype.kind == "U" for y in labels.values()):
-        notes += [] if "class_names" in arrays or not has_logits else [SORTED]
+        notes += [] if "class_names" in arrays or not has_model else [SORTED]
         names = _names_of(path, arrays, labels)
         labels = {part: _numbered(path, f"{part}_labels", y, names) for part, y in labels.items()}
         arrays = {**arrays, "class_names": np.array(names)}
     n_classes, because = _n_classes(path, arrays, labels)
     examples = {part: _examples(path, part, arrays, labels[part], n_classes, because) for part in parts}
     class_names = _class_names(path, arrays, n_classes, because)
-    if has_logits and "validation" not in parts:
+    if has_model and "validation" not in parts:
         notes.append(NO_VALIDATION)
     if unknown:
         notes.append(f"unknown arrays were ignored: {', '.join(unknown)}")
@@ -82,6 +108,7 @@ def _source(path: Path, arrays: dict[str, np.ndarray], unknown: list[str]) -> So
         test=examples["test"],
         validation=examples.get("validation"),
         notes=tuple(notes),
+        head=_head(path, arrays) if has_head else None,
     )
 
 
@@ -92,25 +119,28 @@ def _mentions(arrays: Mapping[str, np.ndarray], part: str) -> bool:
 def _read(path: Path, progress: Progress) -> tuple[dict[str, np.ndarray], list[str], dict[str, str]]:
     """Return the arrays by key, the keys that mean nothing here, and how the file calls each part."""
     with _damage_told(path, "the archive"):
-        archive = np.load(path, allow_pickle=False) if zipfile.is_zipfile(path) else None
-    if not isinstance(archive, np.lib.npyio.NpzFile):
+        files = opened(path)
+    if files is None:
         raise DatasetError(f"{path} is not an .npz file, or was cut short; write it with numpy.savez")
     arrays: dict[str, np.ndarray] = {}
     spelt: dict[str, str] = {}
     unknown = []
-    with archive:
-        for done, key in enumerate(archive.files):
-            progress(Step("Reading arrays", done, len(archive.files), key))
-            called, _, name = key.rpartition("_")
-            part = part_called(called)
-            if key != "class_names" and (part is None or name not in _NAMES):
+    with closing(files):
+        parts = {key: (part_called(key.rpartition("_")[0]), key.rpartition("_")[2]) for key in files.names}
+        has_logits = any(part and name == "logits" for part, name in parts.values())
+        has_head = "weights" in parts and not has_logits
+        for done, (key, (part, name)) in enumerate(parts.items()):
+            progress(Step("Reading arrays", done, len(parts), key))
+            called = key.rpartition("_")[0]
+            of_all = key == "class_names" or (has_head and key in _HEAD)
+            if not of_all and (part is None or name not in _NAMES):
                 unknown.append(key)
                 continue
             if part is not None and spelt.setdefault(part, called) != called:
                 same = f"keys that begin with {spelt[part]}_ and with {called}_, which mean the same"
                 raise wrong(path, "the archive", same, f"one name for {part}")
             with _damage_told(path, key):
-                array = archive[key]
+                array = files.read(key)
             if not isinstance(array, np.ndarray):  # NumPy hands out what it cannot parse as bytes
                 raise wrong(path, key, "something else than an array", "what numpy.savez writes")
             arrays[key if part is None else f"{part}_{name}"] = array
@@ -121,6 +151,8 @@ def _read(path: Path, progress: Progress) -> tuple[dict[str, np.ndarray], list[s
 def _damage_told(path: Path, key: str) -> Iterator[None]:
     try:
         yield
+    except StoreError:
+        raise
     except Exception as error:  # damaged bytes make NumPy and zipfile raise almost anything
         raise DatasetError(
             f"{path}: {key} cannot be read ({error}); write the file again, with arrays of numbers or text"
@@ -147,9 +179,10 @@ def _names_of(path: Path, arrays: Mapping[str, np.ndarray], labels: Mapping[str,
     names = in_class_order(np.unique(np.concatenate(list(labels.values()))).tolist())
     if len(names) > MAX_CLASSES:
         raise wrong(path, "the labels", f"{len(names)} different names", f"at most {MAX_CLASSES} classes")
-    logits = arrays.get("train_logits")
-    if logits is not None and logits.ndim == 2 and logits.shape[1] != len(names):
-        expected = f"{logits.shape[1]}, as train_logits has columns, or class_names in the order of these"
+    given = _given_classes(arrays)
+    if given is not None and given[0] != len(names):
+        n_classes, key, of_it = given
+        expected = f"{n_classes}, as {key} has {of_it}s, or class_names in the order of these"
         raise wrong(path, "the labels", f"{len(names)} different names, {shown(names)}", expected)
     return names
 
@@ -163,13 +196,25 @@ def _numbered(path: Path, key: str, labels: np.ndarray, names: Sequence[str]) ->
     return np.array([number[name] for name in found.tolist()], dtype=np.int64)[places]
 
 
+def _given_classes(arrays: Mapping[str, np.ndarray]) -> tuple[int, str, str] | None:
+    """Return how many classes a given base model tells apart, and the key and the part of it that says so."""
+    for key, axis, of_it in (("train_logits", 1, "column"), ("weights", 0, "row")):
+        if key in arrays and arrays[key].ndim == 2:
+            return arrays[key].shape[axis], key, of_it
+    return None
+
+
 def _n_classes(path: Path, arrays: Mapping[str, np.ndarray], labels: Mapping[str, IntArray]) -> tuple[int, str]:
     """Return the number of classes, C, and where that is known from."""
     if "train_logits" in arrays:
-        n_classes = _matrix(path, "train_logits", arrays, "C").shape[1]
+        _check_matrix(path, "train_logits", arrays, "C")
+    elif "weights" in arrays:
+        _check_head(path, arrays)
+    if (given := _given_classes(arrays)) is not None:
+        n_classes, key, of_it = given
         if n_classes < 2:
-            raise wrong(path, "train_logits", f"{n_classes} column", "one column a class, at least 2")
-        return n_classes, f"train_logits has {n_classes} columns"
+            raise wrong(path, key, f"{n_classes} {of_it}", f"one {of_it} a class, at least 2")
+        return n_classes, f"{key} has {n_classes} {of_it}s"
     if "class_names" in arrays:
         n_classes = arrays["class_names"].size
         return n_classes, f"class_names has {n_classes} entries"
@@ -177,6 +222,25 @@ def _n_classes(path: Path, arrays: Mapping[str, np.ndarray], labels: Mapping[str
     if largest >= MAX_CLASSES:
         raise wrong(path, f"{part}_labels", f"the label {largest}", f"whole numbers below {MAX_CLASSES}")
     return largest + 1, f"the largest label is {largest}"
+
+
+def _check_head(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Refuse weights and bias that make no logits of the embeddings."""
+    _check_matrix(path, "train_embeddings", arrays, "D")
+    weights, width = arrays["weights"], arrays["train_embeddings"].shape[1]
+    if weights.dtype.kind not in "fiu" or weights.ndim != 2 or weights.shape[1] != width:
+        expected = f"numbers of shape (C, {width}), one row a class, as train_embeddings has {width} columns"
+        raise wrong(path, "weights", _kind(weights), expected)
+    bias = arrays.get("bias")
+    if bias is not None and (bias.dtype.kind not in "fiu" or bias.shape != weights.shape[:1]):
+        expected = f"numbers of shape ({len(weights)},), one a class, as weights has {len(weights)} rows"
+        raise wrong(path, "bias", _kind(bias), expected)
+
+
+def _head(path: Path, arrays: Mapping[str, np.ndarray]) -> Head:
+    weights = arrays["weights"]
+    bias = arrays.get("bias", np.zeros(len(weights), np.float32))
+    return Head(_finite(path, "weights", weights), _finite(path, "bias", bias))
 
 
 def _examples(
@@ -197,16 +261,24 @@ def _examples(
 
 def _matrix(path: Path, key: str, arrays: Mapping[str, np.ndarray], width: str) -> np.ndarray:
     """Return a matrix as wide as that of train, (N, D) or (N, C); logits as float32."""
+    _check_matrix(path, key, arrays, width)
+    like = f"train_{key.partition('_')[2]}"
+    if arrays[key].shape[1:] != arrays[like].shape[1:]:
+        raise wrong(path, key, _kind(arrays[key]), f"as many columns as {like} has, {_kind(arrays[like])}")
+    return _finite(path, key, arrays[key], as_float32 if width == "C" else as_embeddings)
+
+
+def _check_matrix(path: Path, key: str, arrays: Mapping[str, np.ndarray], width: str) -> None:
     array = arrays[key]
     if array.dtype.kind not in "fiu" or array.ndim != 2 or not array.size:
         raise wrong(path, key, _kind(array), f"numbers of shape (N, {width}), none of them 0")
-    like = f"train_{key.partition('_')[2]}"
-    if array.shape[1:] != arrays[like].shape[1:]:
-        raise wrong(path, key, _kind(array), f"as many columns as {like} has, {_kind(arrays[like])}")
-    array, row = (as_float32 if width == "C" else as_embeddings)(array)
+
+
+def _finite(path: Path, key: str, array: np.ndarray, convert: _Convert = as_float32) -> np.ndarray:
+    found, row = convert(array)
     if row is not None:
         raise wrong(path, key, f"NaN or infinity (first in row {row})", "finite numbers that fit float32")
-    return array
+    return found
 
 
 def _images(path: Path, key: str, arrays: Mapping[str, np.ndarray]) -> np.ndarray | None:

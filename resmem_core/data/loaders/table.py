@@ -82,7 +82,8 @@ class Table(ModelFile):
             notes.append(CUT_BY_SEED if len(parts) == 1 else NO_VALIDATION)
         if layout.ignored:
             notes.append(f"columns that mean nothing here were ignored: {shown(layout.ignored)}")
-        return Source(class_names, notes=tuple(notes), **{part: examples.take(rows) for part, rows in parts.items()})
+        cut = {part: examples.take(rows) for part, rows in parts.items()}
+        return Source(class_names, cut["train"], cut.get("test"), cut.get("validation"), tuple(notes))
 
 
 def _read_csv(path: Path) -> tuple[Layout, pa.Table]:

@@ -19,9 +19,10 @@ from resmem_core.common.progress import Progress, Step, silent
 from resmem_core.common.store import digest_arrays, digest_file, write_json
 from resmem_core.common.threads import in_parallel, n_workers
 from resmem_core.common.types import FloatArray, IntArray, check_k, check_positive
-from resmem_core.memory.indexes.base import INDEXES, RECALL_TARGET, Index, as_points
-from resmem_core.memory.indexes.exact import BLOCK, ExactIndex, blocks, distances_to, memory_points, nearest_first
+from resmem_core.memory.indexes.base import INDEXES, RECALL_TARGET, Index, as_points, memory_points
+from resmem_core.memory.indexes.exact import BLOCK, ExactIndex, blocks, distances_to, nearest_first
 from resmem_core.memory.indexes.ties import by_ticket
+from resmem_core.memory.rows import Points
 from resmem_core.memory.types import Neighbors, recall_at_k
 
 FOREST = "index.ann"
@@ -69,7 +70,7 @@ class AnnoyForest(Index):
 
     Parameters
     ----------
-    embeddings : ndarray of float32, shape (N, D)
+    embeddings : ndarray or Points, shape (N, D)
     seed : int
         Of the random projections; the same seed gives the same forest.
     n_trees : int
@@ -96,7 +97,7 @@ class AnnoyForest(Index):
 
     def __init__(
         self,
-        embeddings: FloatArray,
+        embeddings: FloatArray | Points,
         *,
         seed: int = 0,
         n_trees: int = N_TREES,
@@ -135,7 +136,7 @@ class AnnoyForest(Index):
 
     @classmethod
     def build(
-        cls, embeddings: FloatArray, *, seed: int = 0, n_trees: int = N_TREES, search_k: int | None = None
+        cls, embeddings: FloatArray | Points, *, seed: int = 0, n_trees: int = N_TREES, search_k: int | None = None
     ) -> AnnoyForest:
         """Grow a forest over `embeddings`, (N, D)."""
         return cls(embeddings, seed=seed, n_trees=n_trees, search_k=search_k)
@@ -145,8 +146,9 @@ class AnnoyForest(Index):
 
         forest = AnnoyIndex(self.embeddings.shape[1], METRIC)
         forest.set_seed(self._options["seed"])
+        points = np.asarray(self.embeddings)
         for place, row in enumerate(self._order):
-            forest.add_item(place, self.embeddings[row].tolist())
+            forest.add_item(place, points[row].tolist())
         forest.build(self._options["n_trees"], n_jobs=1)  # with more, it would be another forest each time
         return forest
 
@@ -159,7 +161,7 @@ class AnnoyForest(Index):
         write_json(directory / MANIFEST, _identity(self.embeddings) | self._options | measured | content)
 
     @classmethod
-    def load(cls, directory: Path, embeddings: FloatArray) -> AnnoyForest:
+    def load(cls, directory: Path, embeddings: FloatArray | Points) -> AnnoyForest:
         """Open what `save` wrote, memory-mapped.
 
         Raises
@@ -196,7 +198,7 @@ class AnnoyForest(Index):
         return partial(type(self), **self._options, measured=self.measured), (self.embeddings,)
 
     def calibrated(
-        self, queries: FloatArray, k: int, *, recall: float = RECALL_TARGET, progress: Progress = silent
+        self, queries: FloatArray | Points, k: int, *, recall: float = RECALL_TARGET, progress: Progress = silent
     ) -> AnnoyForest:
         """Return this forest with the smallest `search_k`, to within 10 %, that reaches a stated recall.
 
@@ -350,14 +352,14 @@ def _checked_options(seed: int, n_trees: int, search_k: int | None) -> dict[str,
     return options
 
 
-def _identity(embeddings: FloatArray) -> dict[str, Any]:
+def _identity(embeddings: Points) -> dict[str, Any]:
     """Return what ties a forest to the embeddings it was grown over."""
     n_points, dimension = embeddings.shape
     return {
         "dimension": dimension,
         "metric": METRIC,
         "n_points": n_points,
-        "embeddings": digest_arrays(embeddings),
+        "embeddings": digest_arrays(np.asarray(embeddings)),
     }
 
 

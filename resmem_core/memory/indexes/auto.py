@@ -14,8 +14,9 @@ from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, Step, silent
 from resmem_core.common.types import FloatArray, check_k
 from resmem_core.memory.indexes.annoy_forest import N_TREES, SAMPLE, AnnoyForest
-from resmem_core.memory.indexes.base import Index, as_points
-from resmem_core.memory.indexes.exact import ExactIndex, memory_points
+from resmem_core.memory.indexes.base import Index, as_points, memory_points
+from resmem_core.memory.indexes.exact import ExactIndex
+from resmem_core.memory.rows import Points
 
 T = TypeVar("T")
 ENOUGH = 10.0  # seconds of exact search below which nothing faster is looked for
@@ -47,7 +48,13 @@ class Choice:
 
 
 def choose(
-    embeddings: FloatArray, queries: FloatArray, n_queries: int, k: int, *, seed: int = 0, progress: Progress = silent
+    embeddings: FloatArray | Points,
+    queries: FloatArray | Points,
+    n_queries: int,
+    k: int,
+    *,
+    seed: int = 0,
+    progress: Progress = silent,
 ) -> Choice:
     """Choose between exact search and Annoy by what each would cost on this machine.
 
@@ -58,9 +65,9 @@ def choose(
 
     Parameters
     ----------
-    embeddings : ndarray, shape (N, D)
+    embeddings : ndarray or Points, shape (N, D)
         The memory points.
-    queries : ndarray, shape (M, D)
+    queries : ndarray or Points, shape (M, D)
         Some of what will be asked.
     n_queries : int
         How many will be asked in all.
@@ -95,7 +102,7 @@ def choose(
         return Choice("exact", reason, {"exact": exact})
 
     progress(Step("Choosing an index", 1, 2, "timing Annoy"))
-    points = embeddings[rng.permutation(len(embeddings))[: max(POINTS, k)]]
+    points = embeddings.take(rng.permutation(len(embeddings))[: max(POINTS, k)])
     annoy = _seconds_with_annoy(points, len(embeddings), sample, n_queries, k, seed)
     annoy += SAMPLE * a_query  # calibrating compares with exact search
     progress(Step("Choosing an index", 2, 2))

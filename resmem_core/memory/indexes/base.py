@@ -13,19 +13,14 @@ from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, silent
 from resmem_core.common.registry import Registry
 from resmem_core.common.types import FloatArray, IntArray, check_k
+from resmem_core.memory.rows import Points
 from resmem_core.memory.types import Neighbors
 
 AUTO = "auto"  # stands for the index that `auto.choose` chooses
 RECALL_TARGET = 0.95
 
 
-def normalized(embeddings: FloatArray) -> FloatArray:
-    """Return the rows scaled to Euclidean length 1, (N, D) -> (N, D); a zero row stays zero."""
-    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
-    return embeddings / np.where(lengths > 0, lengths, 1)
-
-
-def as_points(array: FloatArray, name: str) -> FloatArray:
+def as_points(array: FloatArray | Points, name: str) -> FloatArray:
     """Return `array` as float32 in row order, (N, D), without a copy where it is that already.
 
     Raises
@@ -37,9 +32,29 @@ def as_points(array: FloatArray, name: str) -> FloatArray:
         points = np.ascontiguousarray(array, dtype=np.float32)
     if points.ndim != 2:
         raise InvalidParameterError(f"{name} of shape {np.shape(array)} must have the shape (N, D)")
+    _check_finite(points, name)
+    return points
+
+
+def memory_points(embeddings: FloatArray | Points) -> Points:
+    """Return `embeddings` as rows, if there is at least one number in them, all of them finite.
+
+    Raises
+    ------
+    InvalidParameterError
+        If not, or the shape is another.
+    """
+    points = embeddings if isinstance(embeddings, Points) else Points(np.asanyarray(embeddings))
+    if points.size == 0:
+        raise InvalidParameterError(f"embeddings of shape {points.shape} hold nothing to search in")
+    for block in points.blocks():
+        _check_finite(block, "embeddings")
+    return points
+
+
+def _check_finite(points: FloatArray, name: str) -> None:
     if not np.isfinite(points).all():
         raise InvalidParameterError(f"{name} must be finite, but hold NaN, infinity or more than float32 can hold")
-    return points
 
 
 class Index(ABC):
@@ -47,7 +62,7 @@ class Index(ABC):
 
     Parameters
     ----------
-    embeddings : ndarray of float32, shape (N, D)
+    embeddings : ndarray or Points, shape (N, D)
         The memory points; row numbers are their ids.
     seed : int
         Makes whatever is random repeatable: the building, and the order of equal distances.
@@ -75,11 +90,11 @@ class Index(ABC):
     build_options: ClassVar[Sequence[Mapping[str, Any]]] = ()
     efforts: ClassVar[Sequence[int]] = ()
 
-    embeddings: FloatArray
+    embeddings: Points
 
     @classmethod
     @abstractmethod
-    def build(cls, embeddings: FloatArray, *, seed: int = 0) -> Index:
+    def build(cls, embeddings: FloatArray | Points, *, seed: int = 0) -> Index:
         """Index `embeddings`, (N, D)."""
 
     @abstractmethod
@@ -88,7 +103,7 @@ class Index(ABC):
 
     @classmethod
     @abstractmethod
-    def load(cls, directory: Path, embeddings: FloatArray) -> Index:
+    def load(cls, directory: Path, embeddings: FloatArray | Points) -> Index:
         """Open what `save` wrote.
 
         Raises
@@ -98,7 +113,7 @@ class Index(ABC):
         """
 
     def calibrated(
-        self, queries: FloatArray, k: int, *, recall: float = RECALL_TARGET, progress: Progress = silent
+        self, queries: FloatArray | Points, k: int, *, recall: float = RECALL_TARGET, progress: Progress = silent
     ) -> Self:
         """Return an index over the same points that finds at least a share `recall` of the true k nearest.
 
@@ -129,13 +144,13 @@ class Index(ABC):
         """Return exactly `k` neighbours of each query, sorted as `Neighbors` says; k <= N."""
 
     def search(
-        self, queries: FloatArray, k: int, *, exclude: IntArray | None = None, progress: Progress = silent
+        self, queries: FloatArray | Points, k: int, *, exclude: IntArray | None = None, progress: Progress = silent
     ) -> Neighbors:
         """Return the `k` nearest memory points of each query.
 
         Parameters
         ----------
-        queries : ndarray, shape (M, D)
+        queries : ndarray or Points, shape (M, D)
         k : int
             From 1 to N; to N - 1 with `exclude`.
         exclude : ndarray of int, shape (M,), optional

@@ -5,22 +5,24 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from resmem_core.common.errors import InvalidParameterError, StoreError
+from resmem_core.common.errors import StoreError
 from resmem_core.common.progress import Progress, Step, silent
 from resmem_core.common.store import write_json
-from resmem_core.common.threads import in_parallel, one_thread
+from resmem_core.common.threads import in_parallel, n_workers, one_thread
 from resmem_core.common.types import FloatArray, IntArray
-from resmem_core.memory.indexes.base import INDEXES, Index, as_points
+from resmem_core.memory.blocks import blocks as slices
+from resmem_core.memory.indexes.base import INDEXES, Index, memory_points
 from resmem_core.memory.indexes.ties import rows_of, tickets
+from resmem_core.memory.rows import Points, mean_of
 from resmem_core.memory.types import Neighbors
 
 if TYPE_CHECKING:
@@ -31,10 +33,12 @@ STAGE = "Searching neighbours"
 BLOCK = 2**21  # numbers held at a time by one step of a search
 LARGE = 3 * 10**7  # distances, from which the compiled loops are worth being loaded
 HUGE = 2**27  # numbers in memory, from which a copy of it in float64 takes too much room
+KEPT = 2**26  # numbers in memory, up to which a copy of it in float32 is kept for the searches to come
 SAMPLE = 2048  # memory points, at least, that tell how near a neighbour must be to be among the k nearest
 SMALL = 30_000_000  # multiplications, below which a second thread does not pay
 UNDECIDED = -1  # the id of a neighbour where rounding hides which points are the nearest
 ROWS, COLUMNS = 128, 2048  # of the products that compiled loops look through while they are in cache
+AT_ONCE = 512  # queries for which a row of memory that is not kept is placed once
 MANIFEST = "exact.json"
 
 
@@ -48,7 +52,8 @@ class ExactIndex(Index):
 
     Parameters
     ----------
-    embeddings : ndarray of float32, shape (N, D)
+    embeddings : ndarray or Points, shape (N, D)
+        Looked at block by block, so that those of a mapped file need not fit in memory.
     seed : int
         Of the order of equal distances: see `tickets`.
     rows : ndarray of int, shape (N,), optional
@@ -67,7 +72,7 @@ class ExactIndex(Index):
 
     def __init__(
         self,
-        embeddings: FloatArray,
+        embeddings: FloatArray | Points,
         *,
         seed: int = 0,
         rows: IntArray | None = None,
@@ -79,10 +84,10 @@ class ExactIndex(Index):
         self._rows = rows
         self._device = device
         self._expected_queries = expected_queries
-        self._placed: dict[torch.dtype, _Points] = {}
+        self._kept: dict[torch.dtype, tuple[Tensor, Tensor]] = {}
 
     @classmethod
-    def build(cls, embeddings: FloatArray, *, seed: int = 0) -> ExactIndex:
+    def build(cls, embeddings: FloatArray | Points, *, seed: int = 0) -> ExactIndex:
         """Keep `embeddings`, (N, D); there is nothing to build, and nothing random but the order of equal distances."""
         return cls(embeddings, seed=seed)
 
@@ -91,7 +96,7 @@ class ExactIndex(Index):
         write_json(directory / MANIFEST, {"seed": self._seed})
 
     @classmethod
-    def load(cls, directory: Path, embeddings: FloatArray) -> ExactIndex:
+    def load(cls, directory: Path, embeddings: FloatArray | Points) -> ExactIndex:
         """Open what `save` wrote.
 
         Raises
@@ -132,23 +137,34 @@ class ExactIndex(Index):
             found.distances[row], found.indices[row] = self._nearest_of_all(queries[row], k)
         return found
 
-    def _points(self, dtype: torch.dtype, device: torch.device) -> _Points:
-        if dtype not in self._placed:
-            self._placed[dtype] = _Points.of(self.embeddings, dtype, device)
-        return self._placed[dtype]
+    @cached_property
+    def _space(self) -> _Space:
+        return _Space.around(self.embeddings)
+
+    def _placed(self, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return all points as `_space` places them, (N, D), and their |z|^2 / 2, (N,); kept from now on."""
+        import torch
+
+        if dtype not in self._kept:
+            points = torch.empty(self.embeddings.shape, dtype=dtype, device=device)
+            for rows in slices(len(points), COLUMNS):
+                points[rows] = self._space.placed(self.embeddings.take(rows), dtype, device)
+            self._kept[dtype] = points, points.square().sum(1) / 2
+        return self._kept[dtype]
 
     def _nearest_in_torch(self, queries: FloatArray, k: int, device: torch.device, progress: Progress) -> Neighbors:
         """Take some more candidates than are asked for, and see whether the last is too far away to matter."""
         import torch
 
         n_memory, dimension = self.embeddings.shape
-        points = self._points(torch.float64 if device.type == "cpu" else torch.float32, device)
+        dtype = torch.float64 if device.type == "cpu" else torch.float32
+        points, halves = self._placed(dtype, device)
         n_candidates = min(k + 8, n_memory)
 
         def nearest(rows: slice) -> Neighbors:
-            q = points.placed(queries[rows])
-            close, ids = (q @ points.points.T - points.halves).topk(n_candidates)
-            error = points.error(q, close[:, k - 1])
+            q = self._space.placed(queries[rows], dtype, device)
+            close, ids = (q @ points.T - halves).topk(n_candidates)
+            error = error_of(q, close[:, k - 1])
             decided = (close[:, -1] < close[:, k - 1] - error).cpu().numpy() | (n_candidates == n_memory)
             candidates = ids.cpu().numpy()
             distances = distances_to(queries[rows], self.embeddings, candidates)
@@ -164,45 +180,40 @@ class ExactIndex(Index):
         """Take as candidates all that are as near as a sample of memory lets expect the k-th to be."""
         import torch
 
-        from resmem_core.memory.indexes.exact_kernel import collect, measure
-
-        n_memory = len(self.embeddings)
-        points = self._points(torch.float32, torch.device("cpu"))
-        halves = points.halves.numpy()
+        n_memory, space = len(self.embeddings), self._space
+        float32, cpu = torch.float32, torch.device("cpu")
+        kept = self._placed(float32, cpu) if self.embeddings.size <= KEPT else None
         n_sample = min(n_memory, max(SAMPLE, n_memory // 64))
-        sample = torch.from_numpy(np.random.default_rng(0).choice(n_memory, n_sample, replace=False))
-        sample_points, sample_halves = points.points[sample], points.halves[sample]
+        sample = np.sort(np.random.default_rng(0).choice(n_memory, n_sample, replace=False))
+        sampled = space.placed(self.embeddings.take(sample), float32, cpu)
+        sampled_halves = sampled.square().sum(1) / 2
         expected = k * n_sample / n_memory  # how many of the k nearest are in the sample
         rank = min(n_sample, math.ceil(expected + 4 * math.sqrt(expected) + 4)) if n_sample < n_memory else k
         room = min(n_memory, 3 * rank * n_memory // n_sample) + 1
-        drawn = tickets(self._known_as(np.arange(n_memory)), self._seed)
+
+        def begun(few: FloatArray) -> _Candidates:
+            q = space.placed(few, float32, cpu)
+            of_sample = (q @ sampled.T - sampled_halves).numpy()
+            near = np.partition(of_sample, n_sample - rank, axis=1)[:, n_sample - rank]
+            return _Candidates(few, q, near, error_of(q, torch.from_numpy(near)).numpy(), k, room)
 
         def nearest(rows: slice) -> Neighbors:
-            q = points.placed(queries[rows])
-            n = len(q)
-            of_sample = (q @ sample_points.T - sample_halves).numpy()
-            near = np.partition(of_sample, n_sample - rank, axis=1)[:, n_sample - rank]
-            error = points.error(q, torch.from_numpy(near)).numpy()
-            limit = near - 2 * error
-            found, ids, count = np.empty((n, room), np.float32), np.empty((n, room), np.int64), np.zeros(n, np.int64)
-            for first in range(0, n_memory, COLUMNS):
-                some = points.points[first : first + COLUMNS]
-                collect(
-                    (q @ some.T).numpy(), halves[first : first + COLUMNS], first, k, error, limit, found, ids, count
-                )
-            keys = np.full((n, room), np.iinfo(np.uint64).max)
-            measure(queries[rows], self.embeddings, drawn, k, error, limit, found, ids, count, keys)
-            keys = np.sort(keys[:, : max(k, count.max())], axis=1)[:, :k]
-            distances, indices = (
-                (keys >> 32).astype(np.uint32).view(np.float32),
-                rows_of(keys.astype(np.uint32), self._seed),
-            )
-            indices[(count < k) | ~np.isfinite(error)] = UNDECIDED
-            return Neighbors(distances, indices)
+            some_queries = queries[rows]
+            asked = [begun(some_queries[few]) for few in slices(len(some_queries), ROWS)]
+            for some in slices(n_memory, COLUMNS):
+                if kept is None:
+                    points = space.placed(self.embeddings.take(some), float32, cpu)
+                    halves = points.square().sum(1) / 2
+                else:
+                    points, halves = (of[some] for of in kept)
+                for candidates in asked:
+                    candidates.look_at(points, halves, some.start)
+            return stacked([candidates.nearest(self.embeddings, self._known_as, self._seed) for candidates in asked], k)
 
-        parts = list(blocks(len(queries), ROWS, silent))
+        size = ROWS if kept is not None else max(ROWS, min(AT_ONCE, math.ceil(len(queries) / n_workers())))
+        parts = list(blocks(len(queries), size, silent))
         with one_thread(True), closing(in_parallel(nearest, parts)) as answers:  # one for each of the workers
-            return stacked([answer for _, answer in zip(blocks(len(queries), ROWS, progress), answers, strict=True)], k)
+            return stacked([answer for _, answer in zip(blocks(len(queries), size, progress), answers, strict=True)], k)
 
     def _nearest_of_all(self, query: FloatArray, k: int) -> tuple[FloatArray, IntArray]:
         """Compute the distance of every point to one query, (D,)."""
@@ -212,65 +223,103 @@ class ExactIndex(Index):
         return found.distances[0], found.indices[0]
 
 
+class _Candidates:
+    """What may be among the k nearest of some queries, as block after block of memory is looked at.
+
+    Parameters
+    ----------
+    queries : ndarray of float32, shape (B, D)
+    placed : Tensor, shape (B, D)
+        The same as `_Space` places them.
+    near, error : ndarray of float32, shape (B,)
+        How close the k-th nearest is expected to be at least, and how much that can be off.
+    k : int
+    room : int
+        For so many candidates of each query.
+    """
+
+    def __init__(
+        self, queries: FloatArray, placed: Tensor, near: FloatArray, error: FloatArray, k: int, room: int
+    ) -> None:
+        n = len(queries)
+        self._queries, self._placed, self._k = queries, placed, k
+        self._error, self._limit = error, near - 2 * error
+        self._found, self._ids = np.empty((n, room), np.float32), np.empty((n, room), np.int64)
+        self._count = np.zeros(n, np.int64)
+
+    def look_at(self, points: Tensor, halves: Tensor, first: int) -> None:
+        """Go through points of memory, placed, (n, D), and their |z|^2 / 2, (n,); `first` is the first one's id."""
+        from resmem_core.memory.indexes.exact_kernel import collect
+
+        products = (self._placed @ points.T).numpy()
+        state = self._error, self._limit, self._found, self._ids, self._count
+        collect(products, halves.numpy(), first, self._k, *state)
+
+    def nearest(self, memory: Points, known_as: Callable[[IntArray], IntArray], seed: int) -> Neighbors:
+        """Return the nearest, when all of memory was looked at; `UNDECIDED` where that cannot be told."""
+        from resmem_core.memory.indexes.exact_kernel import measure, narrow
+
+        k, count = self._k, self._count
+        narrow(k, self._error, self._limit, self._found, self._ids, count)
+        ids = self._ids[np.arange(self._ids.shape[1]) < count[:, None]]  # of one query after the other
+        keys = np.full((len(count), max(k, int(count.max()))), np.iinfo(np.uint64).max)
+        measure(self._queries, memory.take(ids), tickets(known_as(ids), seed), count, keys)
+        keys = np.sort(keys, axis=1)[:, :k]
+        distances = (keys >> 32).astype(np.uint32).view(np.float32)
+        indices = rows_of(keys.astype(np.uint32), seed)
+        indices[(count < k) | ~np.isfinite(self._error)] = UNDECIDED
+        return Neighbors(distances, indices)
+
+
 @dataclass(frozen=True, eq=False)
-class _Points:
-    """Memory points around their mean and within [-1, 1], where products round least and cannot overflow.
+class _Space:
+    """Where memory lies around its mean and within [-1, 1], so that products round least and cannot overflow.
 
     Attributes
     ----------
     center, scale
-        Embeddings are (z - center) / scale here.
-    points : Tensor, shape (N, D)
-    halves : Tensor, shape (N,)
-        |z|^2 / 2.
+        Embeddings are (z - center) / scale there.
     """
 
     center: FloatArray
     scale: float
-    points: Tensor
-    halves: Tensor
 
     @classmethod
-    def of(cls, embeddings: FloatArray, dtype: torch.dtype, device: torch.device) -> _Points:
+    def around(cls, memory: Points) -> _Space:
+        """Look at all of memory once."""
+        largest = 0.0
+
+        def noted() -> Iterator[FloatArray]:
+            nonlocal largest
+            for block in memory.blocks():
+                largest = max(largest, float(block.max()), -float(block.min()))
+                yield block
+
+        return cls(mean_of(noted()), largest or 1.0)
+
+    def placed(self, points: FloatArray, dtype: torch.dtype, device: torch.device) -> Tensor:
+        """Return points of memory, or queries, there, (B, D)."""
         import torch
 
-        center = embeddings.mean(axis=0, dtype=np.float64)
-        scale = float(np.abs(embeddings).max()) or 1.0
-        points = torch.empty(embeddings.shape, dtype=dtype)
-        for start in range(0, len(embeddings), ROWS):
-            rows = slice(start, start + ROWS)
-            points[rows] = torch.from_numpy((embeddings[rows] - center) / scale)
-        return cls(center, scale, points.to(device), (points.square().sum(1) / 2).to(device))
-
-    def placed(self, queries: FloatArray) -> Tensor:
-        """Return queries alike, (B, D)."""
-        import torch
-
-        moved = torch.from_numpy((queries - self.center) / self.scale)
-        return moved.to(self.points.device, self.points.dtype)
-
-    def error(self, queries: Tensor, kth: Tensor) -> Tensor:
-        """Bound by how much the closenesses of two points can be off together, (B, D), (B,) -> (B,).
-
-        Of points as near as the k-th, that is, where |z| <= |q| + d; of D products, whose errors add up at random, and
-        which may be too small to be held at all. Distances that are equal in float32 count as equal.
-        """
-        import torch
-
-        lengths = queries.norm(dim=1)
-        distances = (lengths.square() - 2 * kth).clamp(min=0).sqrt()
-        dimension, precision = queries.shape[1], torch.finfo(queries.dtype)
-        unit = precision.eps * (math.sqrt(dimension) + 4)
-        rounding = 2 * unit * (2 * lengths + distances).square() + dimension * precision.tiny
-        return rounding + torch.finfo(torch.float32).eps * distances.square()
+        moved = points - self.center
+        moved *= 1 / self.scale
+        return torch.from_numpy(moved).to(device, dtype)
 
 
-def memory_points(embeddings: FloatArray) -> FloatArray:
-    """Return `embeddings` as `as_points` does, if there is at least one number in them."""
-    points = as_points(embeddings, "embeddings")
-    if points.size == 0:
-        raise InvalidParameterError(f"embeddings of shape {points.shape} hold nothing to search in")
-    return points
+def error_of(queries: Tensor, kth: Tensor) -> Tensor:
+    """Bound by how much the closenesses of two points can be off together, (B, D), (B,) -> (B,).
+
+    Of points as near as the k-th, that is, where |z| <= |q| + d; of D products, whose errors add up at random, and
+    which may be too small to be held at all. Distances that are equal in float32 count as equal.
+    """
+    import torch
+
+    lengths = queries.norm(dim=1)
+    distances = (lengths.square() - 2 * kth).clamp(min=0).sqrt()
+    dimension, precision = queries.shape[1], torch.finfo(queries.dtype)
+    unit = precision.eps * (math.sqrt(dimension) + 4)
+    rounding = 2 * unit * (2 * lengths + distances).square() + dimension * precision.tiny
+    return rounding + torch.finfo(torch.float32).eps * distances.square()
 
 
 def blocks(n_queries: int, size: int, progress: Progress) -> Iterator[slice]:
@@ -283,14 +332,14 @@ def blocks(n_queries: int, size: int, progress: Progress) -> Iterator[slice]:
         progress(Step(STAGE, stop, n_queries))
 
 
-def distances_to(queries: FloatArray, memory: FloatArray, ids: IntArray) -> FloatArray:
+def distances_to(queries: FloatArray, memory: Points, ids: IntArray) -> FloatArray:
     """Return each query's distances to some memory points as |q - z| in float64, (M, D), (N, D), (M, K) -> (M, K)."""
     distances = np.empty(ids.shape)
     across = max(1, BLOCK // memory.shape[1])
     down = max(1, across // ids.shape[1])
     for row, column in itertools.product(range(0, ids.shape[0], down), range(0, ids.shape[1], across)):
         part = slice(row, row + down), slice(column, column + across)
-        difference = np.subtract(memory[ids[part]], queries[part[0], None], dtype=np.float64)
+        difference = np.subtract(memory.take(ids[part]), queries[part[0], None], dtype=np.float64)
         distances[part] = np.sqrt(np.einsum("mkd,mkd->mk", difference, difference))
     return distances
 

@@ -112,38 +112,50 @@ def collect(
 
 
 @numba.njit(
-    void(
-        *[_read_only(float32, 2), _read_only(float32, 2), _read_only(uint32, 1), int64],
-        *[_read_only(float32, 1), _read_only(float32, 1)],
-        *[float32[:, ::1], int64[:, ::1], int64[::1], uint64[:, ::1]],
-    ),
+    void(int64, *[_read_only(float32, 1), _read_only(float32, 1)], *[float32[:, ::1], int64[:, ::1], int64[::1]]),
     nogil=True,
     cache=True,
 )
-def measure(
-    queries,  # (B, D)
-    memory,  # (N, D)
-    tickets,  # (N,), all different
+def narrow(
     k,
     error,  # (B,)
     limit,  # (B,), the least closeness of a candidate
     found,  # (B, R)
     ids,  # (B, R)
     count,  # (B,), lowered to the candidates that are left: none, where points below the limit may be as near
-    keys,  # (B, R), set for these: the bits of the distance, then the ticket, so that they sort by both
 ):
-    """Compute the distances, as |q - z| in float64, of each query's k nearest candidates and of what may be as near."""
+    """Leave each query its k closest candidates and what may be as near."""
     work = np.empty(found.shape[1], np.float32)
-    for row in range(len(queries)):
+    for row in range(len(count)):
         n = count[row]
-        if n < k:
-            continue
-        work[:n] = found[row, :n]
-        least = _largest(work, n, k) - error[row]
-        n = _cut(found[row], ids[row], n, least) if least >= limit[row] else 0
-        for j in range(n):
-            work[j] = _distance(queries[row], memory[ids[row, j]])
-        bits = work.view(np.uint32)
-        for j in range(n):
-            keys[row, j] = (np.uint64(bits[j]) << np.uint64(32)) | np.uint64(tickets[ids[row, j]])
-        count[row] = n
+        kept = 0
+        if n >= k:
+            work[:n] = found[row, :n]
+            least = _largest(work, n, k) - error[row]
+            kept = _cut(found[row], ids[row], n, least) if least >= limit[row] else 0
+        count[row] = kept
+
+
+@numba.njit(
+    void(
+        *[_read_only(float32, 2), _read_only(float32, 2), _read_only(uint32, 1), _read_only(int64, 1), uint64[:, ::1]]
+    ),
+    nogil=True,
+    cache=True,
+)
+def measure(
+    queries,  # (B, D)
+    candidates,  # (T, D), those of one query after the other
+    tickets,  # (T,), all different for a query
+    count,  # (B,), of candidates of each
+    keys,  # (B, at least the largest count), set for these: the bits of the distance, then the ticket, to sort by both
+):
+    """Compute the distances of candidates as |q - z| in float64."""
+    one = np.empty(1, np.float32)
+    bits = one.view(np.uint32)
+    at = 0
+    for row in range(len(queries)):
+        for j in range(count[row]):
+            one[0] = _distance(queries[row], candidates[at])
+            keys[row, j] = (np.uint64(bits[0]) << np.uint64(32)) | np.uint64(tickets[at])
+            at += 1

@@ -7,8 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from resmem_core import ExperimentConfig, prepare
+from resmem_core.common import mapped
 from resmem_core.common.errors import DatasetError
 from resmem_core.common.progress import silent
+from resmem_core.common.store import Store
 from resmem_core.data import DATASETS, load_dataset
 
 ARRAYS = DATASETS.get("arrays")
@@ -183,6 +186,17 @@ def with_array(key, array):
     return lambda arrays: arrays.update({key: np.asarray(array)})
 
 
+def with_head(weights, bias=None):
+    def change(arrays):
+        for key in ("train_logits", "test_logits"):
+            del arrays[key]
+        arrays["weights"] = np.asarray(weights)
+        if bias is not None:
+            arrays["bias"] = np.asarray(bias)
+
+    return change
+
+
 WRONG = {
     "missing": (lambda a: a.pop("train_logits"), ["lacks train_logits", "train_embeddings", "test_labels"]),
     "half a validation": (
@@ -219,6 +233,14 @@ WRONG = {
     "same names": (with_array("class_names", ["a", "b", "b"]), ["class_names", "'b'", "distinct"]),
     "odd names": (with_array("class_names", [0.5, 1.5, 2.5]), ["class_names", "float64"]),
     "object names": (with_array("class_names", np.array(["a", "b", 1], object)), ["class_names", "text"]),
+    "weights ndim": (with_head(np.zeros(4)), ["weights", "(4,)", "(C, 4)", "train_embeddings has 4 columns"]),
+    "weights of other embeddings": (with_head(np.zeros((3, 5))), ["weights", "(3, 5)", "(C, 4)"]),
+    "weights of one class": (with_head(np.zeros((1, 4))), ["weights has 1 row", "at least 2"]),
+    "weights text": (with_head([["a"] * 4] * 3), ["weights", "<U1", "numbers"]),
+    "weights nan": (with_head(np.full((3, 4), np.nan)), ["weights", "NaN", "row 0"]),
+    "bias of other classes": (with_head(np.zeros((3, 4)), np.zeros(2)), ["bias", "(2,)", "(3,)", "3 rows"]),
+    "bias inf": (with_head(np.zeros((3, 4)), [0, 0, np.inf]), ["bias", "infinity", "row 2"]),
+    "label beyond the weights": (with_head(np.zeros((2, 4))), ["labels from 0 to 2", "0 to 1", "weights has 2 rows"]),
     "image ndim": (with_array("train_images", np.zeros((30, 5), np.uint8)), ["train_images", "(30, 5)"]),
     "image channels": (
         with_array("test_images", np.zeros((9, 5, 5, 2), np.uint8)),
@@ -272,10 +294,147 @@ def test_members_that_are_no_arrays(path, good):
         ARRAYS.load(str(path), silent)
 
 
+@pytest.fixture
+def all_large(monkeypatch, tmp_path):
+    """Take every array for one that is too large to be read."""
+    monkeypatch.setattr(mapped, "LARGE", 1)
+    monkeypatch.setenv("RESMEM_CACHE", str(tmp_path / "cache"))
+
+
+def saved(path, kind, arrays):
+    """Save arrays in one of the ways there are, and return where."""
+    if kind in ("folder", "by columns"):
+        path.mkdir()
+        for key, array in arrays.items():
+            np.save(path / f"{key}.npy", np.asfortranarray(array) if kind == "by columns" else array)
+    elif kind == "compressed":
+        np.savez_compressed(path, **arrays)
+    else:  # an odd number of bytes first, so that no array begins where the machine can address it
+        np.savez(path, **({"x": np.zeros(3, np.uint8)} if kind == "shifted" else {}), **arrays)
+    return path
+
+
+KINDS = ("folder", "by columns", "compressed", "stored", "shifted")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int64, ">f4"])
+def test_what_is_large_is_mapped_and_the_same(path, good, kind, dtype, all_large, monkeypatch):
+    arrays = {key: array if key.endswith("labels") else (9 * array).astype(dtype) for key, array in good.items()}
+    source = ARRAYS.load(str(saved(path, kind, arrays)), silent)
+    monkeypatch.setattr(mapped, "LARGE", 2**30)
+    read = ARRAYS.load(str(path), silent)
+    for name in ("embeddings", "logits", "labels"):
+        for part in ("train", "test"):
+            found, expected = getattr(getattr(source, part), name), getattr(getattr(read, part), name)
+            assert found.dtype == expected.dtype
+            assert type(expected) is np.ndarray
+            np.testing.assert_array_equal(found, expected)
+            assert isinstance(found, np.memmap)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_memory_is_mapped_down_to_what_is_searched(path, good, kind, all_large):
+    saved(path, kind, {**good, **part("validation", 9, 2)})
+    store = Store(path.parent / "cache")
+    experiment = prepare(ExperimentConfig(dataset=f"arrays:{path}"), store=store)
+    assert isinstance(experiment.memory.logits, np.memmap)
+    assert isinstance(experiment.base.parts["train"].embeddings, np.memmap)
+    assert np.shares_memory(experiment.embeddings("train"), experiment.base.parts["train"].embeddings)
+    np.testing.assert_array_equal(experiment.memory.logits, good["train_logits"])
+    assert experiment.evaluate(experiment.tune().params).n == 9
+
+
+def test_a_part_that_is_cut_off_leaves_what_is_large_mapped(path, good, all_large):
+    train = load_dataset(f"arrays:{saved(path, 'stored', good)}").train
+    assert isinstance(train.embeddings, np.memmap)
+    rows = [int(name.split()[1]) for name in train.names]
+    np.testing.assert_array_equal(train.logits, good["train_logits"][rows])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_fingerprint_does_not_depend_on_how_arrays_are_kept(path, good, kind, all_large, monkeypatch):
+    found = load_dataset(f"arrays:{saved(path, kind, good)}").fingerprint
+    monkeypatch.setattr(mapped, "LARGE", 2**30)
+    np.savez(path.parent / "plain.npz", **good)
+    assert found == load_dataset(f"arrays:{path.parent / 'plain.npz'}").fingerprint
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_a_head_answers_as_the_logits_it_gives(tmp_path, large, with_bias, monkeypatch):
+    monkeypatch.setattr(mapped, "LARGE", 1 if large else 2**30)
+    monkeypatch.setenv("RESMEM_CACHE", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    weights, bias = rng.normal(size=(3, 4)).astype(np.float32), rng.normal(size=3).astype(np.float32)
+    arrays = {**part("train", 300, 0), **part("validation", 60, 1), **part("test", 60, 2)}
+    for name in ("train", "validation", "test"):
+        arrays[f"{name}_logits"] = arrays[f"{name}_embeddings"] @ weights.T + (bias if with_bias else 0)
+    head = {key: array for key, array in arrays.items() if not key.endswith("logits")} | {"weights": weights}
+    np.savez(tmp_path / "logits.npz", **arrays)
+    np.savez(tmp_path / "head.npz", **head, **({"bias": bias} if with_bias else {}))
+    by_logits, by_head = (
+        prepare(ExperimentConfig(dataset=f"arrays:{tmp_path / name}.npz"), store=Store(tmp_path / "store"))
+        for name in ("logits", "head")
+    )
+    assert by_logits.dataset.fingerprint != by_head.dataset.fingerprint
+    assert by_logits.dataset.notes == by_head.dataset.notes == ()
+    np.testing.assert_allclose(by_head.memory.table, by_logits.memory.table, rtol=1e-5, atol=1e-5)
+    params = by_logits.tune().params
+    assert by_head.tune().params == params
+    expected, found = by_logits.evaluate(params), by_head.evaluate(params)
+    for method, predicted in expected.predictions.items():
+        np.testing.assert_array_equal(found.predictions[method], predicted)
+    for method, value in expected.perplexity.items():
+        assert found.perplexity[method] == pytest.approx(value, rel=1e-5)
+    np.testing.assert_allclose(by_head.explain(5, params).scores, by_logits.explain(5, params).scores, atol=1e-6)
+
+
+def test_weights_beside_logits_are_what_they_were_nothing_known(path, good):
+    source = load(path, {**good, "weights": np.array([{}], dtype=object), "bias": np.zeros(7)})
+    assert source.head is None
+    assert source.notes[-1] == "unknown arrays were ignored: weights, bias"
+    few = {key: array for key, array in good.items() if not key.endswith("logits")}
+    assert load(path, {**few, "bias": np.zeros(7)}).notes[-1] == "unknown arrays were ignored: bias"
+
+
+def test_a_class_that_only_test_has_is_known_to_a_head(path, good):
+    with_head(np.eye(3, 4))(good)
+    good["train_labels"] = np.arange(30) % 2
+    np.savez(path, **good)
+    assert any("train lacks: '2'" in note for note in load_dataset(f"arrays:{path}").notes)
+
+
+def test_a_folder_says_when_it_was_changed(tmp_path, good):
+    path = saved(tmp_path / "folder", "folder", good)
+    before = ARRAYS.stamp(str(path))
+    assert ARRAYS.unavailable(str(path)) is None
+    np.save(path / "train_labels.npy", good["train_labels"][:2])
+    assert ARRAYS.stamp(str(path)) != before
+    with pytest.raises(DatasetError, match=r"folder: train_labels has 2 rows; expected 30"):
+        ARRAYS.load(str(path), silent)
+    (path / "test_logits.npy").write_bytes(b"nothing")
+    with pytest.raises(DatasetError, match=r"folder: test_logits cannot be read"):
+        ARRAYS.load(str(path), silent)
+
+
+def test_other_bytes_than_were_stored_are_told_of_mapped_arrays_too(path, good, all_large):
+    saved(path, "stored", good)
+    content = bytearray(path.read_bytes())
+    at = content.index(good["train_logits"].tobytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DatasetError, match=r"train_logits cannot be read \(Bad CRC-32"):
+        ARRAYS.load(str(path), silent)
+
+
+@pytest.mark.parametrize("large", [False, True])
 @pytest.mark.parametrize("compressed", [False, True])
 @given(data=st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_damaged_bytes_never_raise_anything_else(tmp_path, compressed, data):
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_damaged_bytes_never_raise_anything_else(tmp_path, compressed, large, monkeypatch, data):
+    monkeypatch.setattr(mapped, "LARGE", 1 if large else 2**30)
+    monkeypatch.setenv("RESMEM_CACHE", str(tmp_path / "cache"))
     path = tmp_path / "mine.npz"
     save = np.savez_compressed if compressed else np.savez
     save(path, **part("train", 12, 0), **part("test", 6, 1))
@@ -291,7 +450,7 @@ def test_damaged_bytes_never_raise_anything_else(tmp_path, compressed, data):
 
 
 @given(header=st.text(max_size=80), tail=st.binary(max_size=40))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_odd_array_headers_never_raise_anything_else(tmp_path, header, tail):
     path = tmp_path / "mine.npz"
     np.savez(path, **part("train", 3, 0))

@@ -85,12 +85,9 @@ def test_a_validation_folder_is_used(root, name):
     assert source.validation.labels.tolist() == [1]
     assert source.validation.names.tolist() == [f"{name}/dog/x.png"]
     assert np.array_equal(source.validation.images[0], pixels.transpose(2, 0, 1))
-
-
-def test_two_validation_folders_are_one_too_many(root):
-    save(root / "val" / "dog" / "x.png")
-    save(root / "valid" / "dog" / "x.png")
-    with pytest.raises(DatasetError, match="val and valid"):
+    other = "val" if name == "valid" else "valid"
+    save(root / other / "dog" / "x.png")  # one too many
+    with pytest.raises(DatasetError, match=f"{name} and {other}|{other} and {name}"):
         load(root)
 
 
@@ -102,7 +99,7 @@ def test_order_is_by_class_then_path_and_subfolders_count(root):
     assert names[:8] == ["train/ant/z.png", *cats, "train/cat/a/2.png", "train/cat/b/1.png"]
 
 
-def test_other_and_hidden_files_are_passed_over(root):
+def test_other_and_hidden_files_are_passed_over_and_a_class_without_images_is_noted(root):
     before = load(root)
     for path in ("train/cat/readme.txt", "train/.hidden/1.png", "train/cat/.thumb.png", "train/loose.png", ".git/x"):
         (root / path).parent.mkdir(exist_ok=True)
@@ -110,9 +107,6 @@ def test_other_and_hidden_files_are_passed_over(root):
     after = load(root)
     assert after.notes == ()
     assert after.train.names.tolist() == before.train.names.tolist()
-
-
-def test_a_class_without_images_is_noted(root):
     (root / "train" / "eel").mkdir()
     (root / "train" / "eel" / "notes.txt").write_text("none yet")
     source = load(root)
@@ -120,11 +114,19 @@ def test_a_class_without_images_is_noted(root):
     assert source.notes == ("train/eel has no images and was left out",)
 
 
-def test_a_home_folder_is_expanded(root, monkeypatch):
+def test_a_home_folder_is_expanded_and_a_missing_folder_and_a_file_are_told(root, monkeypatch):
     monkeypatch.setenv("HOME", str(root.parent))
     monkeypatch.setenv("USERPROFILE", str(root.parent))
     assert FOLDER.unavailable("~/pictures") is None
     assert len(FOLDER.load("~/pictures", silent).train) == 10
+    assert "not there" in FOLDER.unavailable(str(root / "nowhere"))
+    assert "a file" in FOLDER.unavailable(str(root / "train" / "cat" / "0.png"))
+    with pytest.raises(DatasetError, match="not there"):
+        FOLDER.cache_key(str(root / "nowhere"))
+    assert FOLDER.unavailable(str(root)) is None
+    (root / "empty").mkdir()
+    with pytest.raises(DatasetError, match="no train/ in it but nothing"):
+        load(root / "empty")
 
 
 # --- sizes and modes
@@ -140,14 +142,11 @@ def test_differing_or_large_sizes_become_64_and_size_chooses(root):
     assert load(root).train.images.shape[1:] == (3, 64, 64)
 
 
-@pytest.mark.parametrize("size", ["0", "-8", "big", "", "2000", "8.5"])
-def test_a_bad_size_is_quoted(root, size):
-    with pytest.raises(InvalidParameterError, match=f"size={size!r}"):
-        load(root, f"?size={size}")
-    assert "size" in FOLDER.unavailable(f"{root}?size={size}")
-
-
-def test_resizing_keeps_the_centre(root):
+def test_a_bad_size_is_quoted_and_resizing_keeps_the_centre(root):
+    for size in ("0", "-8", "big", "", "2000", "8.5"):
+        with pytest.raises(InvalidParameterError, match=f"size={size!r}"):
+            load(root, f"?size={size}")
+        assert "size" in FOLDER.unavailable(f"{root}?size={size}")
     wide = np.zeros((20, 60, 3), dtype=np.uint8)
     wide[:, 20:40] = 255
     Image.fromarray(wide).save(root / "train" / "cat" / "0.png")
@@ -197,15 +196,17 @@ def sixteen_bits():
         (flat("CMYK", (255, 0, 0, 0)), "tif", (0, 255, 255)),
         (palette(), "gif", (10, 20, 30)),
         (flat("RGB", (10, 20, 30)), "webp", (10, 20, 30)),
+        (flat("CMYK", (0, 255, 255, 0)), "jpg", (255, 0, 0)),
     ],
 )
 def test_modes_become_rgb(root, image, ending, expected):
-    options = {"lossless": True} if ending == "webp" else {}
+    options = {"webp": {"lossless": True}, "jpg": {"quality": 100}}.get(ending, {})
     image.save(root / "train" / "cat" / f"00.{ending}", **options)
     source = load(root)
     assert source.notes == ()
     row = source.train.names.tolist().index(f"train/cat/00.{ending}")
-    assert (source.train.images[row] == np.array(expected)[:, None, None]).all()
+    found = source.train.images[row].astype(int) - np.array(expected)[:, None, None]
+    assert np.abs(found).max() <= (15 if ending == "jpg" else 0)
 
 
 @pytest.mark.parametrize("image", [sixteen_bits(), flat("LA", (100, 255)), flat("F", 100.0), flat("L", 100)])
@@ -216,13 +217,6 @@ def test_grey_modes_stay_grey(root, image):
     images = load(root).train.images
     assert images.shape == (10, 1, 10, 12)
     assert (images == 100).all()
-
-
-def test_cmyk_jpeg(root):
-    flat("CMYK", (0, 255, 255, 0)).save(root / "train" / "cat" / "00.jpg", quality=100)
-    red = load(root).train.images[1]  # after 0.png
-    assert red[0].min() > 240
-    assert red[1:].max() < 15
 
 
 @pytest.mark.parametrize("ending", ["png", "tif", "webp"])
@@ -268,11 +262,27 @@ def promising(path):
     path.write_bytes(start + struct.pack(">I4sQ", 1, b"jp2h", 2**60))  # more than any memory
 
 
-@pytest.mark.parametrize(("name", "write"), [("9.jpg", truncated), ("00.jpg", postscript), ("long.jp2", promising)])
-def test_a_damaged_image_is_skipped(root, monkeypatch, name, write):
+def bomb(path):
+    save(path, size=(400, 400))
+
+
+def broken_link(path):
+    path.symlink_to("nowhere.png")
+
+
+DAMAGED = {"9.jpg": truncated, "00.jpg": postscript, "long.jp2": promising, "bomb.png": bomb}
+DAMAGED |= {} if os.name == "nt" else {"link.png": broken_link}  # links need rights there
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_image_is_skipped(root, tmp_path, monkeypatch, name):
     monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *a, **k: pytest.fail("ran Ghostscript"))
-    write(root / "train" / "dog" / name)
-    assert load(root).notes == (f"1 damaged image was skipped: train/dog/{name}",)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100_000)
+    DAMAGED[name](root / "train" / "dog" / name)
+    dataset = load_dataset(f"folder:{root}", store=Store(tmp_path / "store"))
+    assert dataset.notes == (f"1 damaged image was skipped: train/dog/{name}",)
+    assert dataset.train.images.shape[1:] == (3, 10, 12)  # its size does not count
 
 
 def test_at_most_five_are_named(root):
@@ -281,22 +291,6 @@ def test_at_most_five_are_named(root):
     (note,) = load(root).notes
     assert note.startswith("7 damaged images were skipped: train/cat/bad0.jpg, ")
     assert note.endswith("bad4.jpg and 2 more")
-
-
-def test_a_decompression_bomb_counts_as_damaged(root, monkeypatch):
-    save(root / "train" / "cat" / "bomb.png", size=(400, 400))
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100_000)
-    with pytest.warns(Image.DecompressionBombWarning):
-        source = load(root)
-    assert source.notes == ("1 damaged image was skipped: train/cat/bomb.png",)
-    assert source.train.images.shape[1:] == (3, 10, 12)
-
-
-@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
-def test_a_broken_link_counts_as_damaged(root, tmp_path):
-    (root / "train" / "cat" / "link.png").symlink_to(tmp_path / "nowhere.png")
-    dataset = load_dataset(f"folder:{root}", store=Store(tmp_path / "store"))
-    assert dataset.notes == ("1 damaged image was skipped: train/cat/link.png",)
 
 
 @pytest.mark.parametrize("error", [TypeError, AttributeError, ZeroDivisionError, NotImplementedError, struct.error])
@@ -448,17 +442,6 @@ def test_a_missing_part_says_what_is_there(root, part):
         assert other in said
 
 
-def test_a_missing_folder_and_a_file(root):
-    assert "not there" in FOLDER.unavailable(str(root / "nowhere"))
-    assert "a file" in FOLDER.unavailable(str(root / "train" / "cat" / "0.png"))
-    with pytest.raises(DatasetError, match="not there"):
-        FOLDER.cache_key(str(root / "nowhere"))
-    assert FOLDER.unavailable(str(root)) is None
-    (root / "empty").mkdir()
-    with pytest.raises(DatasetError, match="no train/ in it but nothing"):
-        load(root / "empty")
-
-
 # --- keys and reports
 
 
@@ -476,14 +459,12 @@ def test_cache_key_follows_content_and_settings_not_the_place(root, tmp_path):
     assert FOLDER.cache_key(str(moved)) != touched
 
 
-def test_progress_runs_to_the_end(root):
+def test_progress_runs_to_the_end_and_cancelling_stops(root, tmp_path):
     steps = []
     FOLDER.load(str(root), steps.append)
     decoding = [(step.done, step.total) for step in steps if step.stage == "Decoding images"]
     assert (decoding[0], decoding[-1]) == ((0, 14), (14, 14))
 
-
-def test_cancelling_stops(root, tmp_path):
     def cancel(step):
         if step.stage == "Decoding images":
             raise Cancelled("enough")

@@ -70,7 +70,7 @@ def test_wrong_grammar_is_answered(argument):
         LOADER.load(argument, silent)
 
 
-def test_a_folder_of_json_lines_and_of_parquet(datasets, tmp_path):
+def test_a_folder_of_json_lines_or_of_parquet_makes_a_corpus(datasets, tmp_path):
     rows = {"train": ["one", "two", None, " "], "validation": ["three"], "test": ["four\n", "five"]}
     for kind in ("lines", "parquet"):
         folder = tmp_path / kind
@@ -86,9 +86,6 @@ def test_a_folder_of_json_lines_and_of_parquet(datasets, tmp_path):
         assert [document.name for document in source.documents] == ["train 0", "train 1"]
         assert texts(source.validation) == ["three"]
         assert texts(source.test) == ["four\n", "five"]
-
-
-def test_a_folder_makes_a_corpus(datasets, tmp_path):
     (tmp_path / "json").mkdir()  # a name that the package would take for its own reader of JSON
     rows = [{"body": f"Document {i} is about the number {i}. " * 10} for i in range(30)]
     (tmp_path / "json" / "all.jsonl").write_text("\n".join(map(json.dumps, rows)))

@@ -16,7 +16,7 @@ def sentence(number):
     return f"This is the paragraph with the number {number}, and it is as long as it has to be."
 
 
-def test_the_longer_topic_keeps_what_two_share():
+def test_the_longer_topic_keeps_what_two_share_and_short_paragraphs_and_own_repeats_stay():
     topics = {
         "a": "\n\n".join(["Title", sentence(1), sentence(2)]),
         "b": "\n\n".join(["Title", sentence(1).replace(" ", "\n"), sentence(2), sentence(3)]),
@@ -28,9 +28,6 @@ def test_the_longer_topic_keeps_what_two_share():
         "c": f"Title\n\n{sentence(4)}",
     }
     assert n_left_out == len(topics["a"]) + len(f"\n\n{sentence(2)}")
-
-
-def test_short_paragraphs_and_repeats_within_a_topic_stay():
     topics = {"a": f"x = 1\n\n{sentence(1)}\n\nx = 1\n\n{sentence(1)}", "b": f"x = 1\n\n{sentence(2)}"}
     documents, n_left_out = without_repeats(topics)
     assert [document.text for document in documents] == list(topics.values())

@@ -135,11 +135,6 @@ def test_lists_written_as_text(tmp_path, kind):
     assert np.allclose(test.logits, logits[rows_of(test)], rtol=1e-6)
 
 
-def test_numbered_columns_of_a_known_name_win_over_text(tmp_path):
-    source = load(tmp_path, "label,embedding,e0\na,ada-002,1\nb,ada-002,2\n")
-    assert source.train.embeddings.tolist() == [[1], [2]]
-
-
 @pytest.mark.parametrize("called", ["val", "valid", "dev", " Validation", "VAL"])
 def test_parts_as_others_call_them(tmp_path, kind, called):
     data = frame(18)
@@ -150,11 +145,12 @@ def test_parts_as_others_call_them(tmp_path, kind, called):
         assert np.array_equal(rows_of(getattr(found, part)), rows_of(getattr(expected, part)))
 
 
-def test_the_named_prefixes_win_over_other_numbered_columns(tmp_path):
+def test_the_named_prefixes_win_over_other_numbered_columns_and_text(tmp_path):
     source = load(tmp_path, "id3,label,e0,e1,embedding_0\n7,a,1,2,3\n8,b,1,2,4\n")
     assert source.train.embeddings.tolist() == [[3], [4]]
     assert "'id3', 'e0', 'e1'" in source.notes[-1]
-    assert load(tmp_path, "id3,label,e0\n7,a,1\n8,b,2\n").train.embeddings.tolist() == [[1], [2]]
+    for text in ("id3,label,e0\n7,a,1\n8,b,2\n", "label,embedding,e0\na,ada-002,1\nb,ada-002,2\n"):
+        assert load(tmp_path, text).train.embeddings.tolist() == [[1], [2]]
 
 
 @pytest.mark.parametrize(
@@ -333,7 +329,7 @@ def test_other_endings_a_missing_file_and_a_folder(tmp_path):
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damaged_bytes_never_raise_anything_else(tmp_path, kind, data):
     path = tmp_path / f"mine{kind}"
     good = frame(9)

@@ -127,12 +127,9 @@ def test_a_file_that_may_not_be_read_is_answered(folder):
         LOADER.load("a.txt", silent)
 
 
-def test_byte_order_mark_and_line_ends_are_none_of_the_text(folder):
+def test_byte_order_mark_and_line_ends_are_none_of_the_text_and_wikitext_is_cut_into_articles(folder):
     (folder / "x.txt").write_bytes(b"\xef\xbb\xbfone\r\ntwo\rthree \xe2\x82\xac\n")
     assert texts(load("x.txt").documents) == ["one\ntwo\nthree €\n"]
-
-
-def test_wikitext_is_cut_into_articles(folder):
     (folder / "w.txt").write_text(" \n = One = \n \n First . \n \n = Two = \n \n Second . \n")
     source = load("w.txt,a.txt")
     assert [document.name for document in source.documents] == ["One", "Two", "a.txt"]

@@ -27,15 +27,12 @@ def saved(memory, tmp_path):
     return tmp_path
 
 
-def test_manifest(saved, memory):
+def test_the_manifest_tells_all_and_the_same_seed_gives_the_same_bytes(saved, memory, tmp_path):
     manifest = json.loads((saved / "index.json").read_text())
     assert manifest | {"dimension": 8, "metric": "euclidean", "n_points": 300} == manifest
     assert manifest | {"seed": 5, "n_trees": 10, "search_k": 80} == manifest
     assert manifest["measured"] is None
     assert manifest["bytes"] == (saved / "index.ann").stat().st_size
-
-
-def test_same_seed_same_bytes(memory, saved, tmp_path):
     content = (saved / "index.ann").read_bytes()
     for seed in (5, 6):
         AnnoyForest.build(memory, seed=seed, n_trees=10).save(tmp_path)  # where the first was
@@ -143,18 +140,17 @@ def workers(monkeypatch, n):
         monkeypatch.setattr(module, "n_workers", lambda: n)
 
 
-def test_queries_are_searched_at_the_same_time(memory, monkeypatch):
+def test_threads_search_at_the_same_time_and_raise_what_fails_and_a_single_query_starts_none(memory, monkeypatch):
     workers(monkeypatch, 2)
     meeting = threading.Barrier(2, timeout=10)  # broken unless two threads are inside at once
     found = AnnoyForest(memory, forest=Fake(meeting.wait)).search(memory[:2], 3)
     assert found.indices.shape == (2, 3)
-
-
-def test_one_query_starts_no_thread(memory):
     seen = []
     index = AnnoyForest(memory, forest=Fake(lambda: seen.append(threading.current_thread())))
     index.search(memory[:1], 3)
     assert seen == [threading.current_thread()]
+    with pytest.raises(RuntimeError, match="no such tree"):
+        AnnoyForest(memory, forest=Fake(Mock(side_effect=RuntimeError("no such tree")))).search(memory, 3)
 
 
 def test_neither_threads_nor_order_nor_blocks_show(memory, monkeypatch):
@@ -203,12 +199,6 @@ def test_cancelling_stops_all_threads(memory, monkeypatch):
     assert raised.tb is not None
     assert set(threading.enumerate()) <= before
     assert 0 < len(calls) < 1500  # the first blocks, of 64 queries each
-
-
-def test_what_fails_in_a_thread_is_raised(memory, monkeypatch):
-    workers(monkeypatch, 2)
-    with pytest.raises(RuntimeError, match="no such tree"):
-        AnnoyForest(memory, forest=Fake(Mock(side_effect=RuntimeError("no such tree")))).search(memory, 3)
 
 
 @pytest.fixture(scope="module")
@@ -283,11 +273,8 @@ def test_calibrated_for_many_neighbours(forest, k):
     assert k <= chosen.search_k <= 6000
 
 
-def test_perfect_recall_can_be_asked_for(forest):
+def test_perfect_recall_can_be_asked_for_and_a_target_out_of_reach_is_said_to_be(forest, memory):
     assert forest.calibrated(drawn(1, n=50), 5, recall=1).recall == 1
-
-
-def test_a_target_out_of_reach_is_said_to_be(memory):
     queries = np.random.default_rng(1).normal(size=(30, 8))
     chosen = AnnoyForest(memory, n_trees=2, forest=Fake(lambda: None)).calibrated(queries, 3)
     assert chosen.search_k == 2 * len(memory)
@@ -315,10 +302,13 @@ def test_calibration_can_be_cancelled(forest):
     assert [step.done for step in steps] == sorted(step.done for step in steps)
 
 
-@pytest.mark.parametrize("target", [0, -1, 1.01, np.nan, "0.9", None])
-def test_impossible_targets(forest, target):
-    with pytest.raises(InvalidParameterError, match=f"recall={target!r} must be"):
-        forest.calibrated(drawn(1), 10, recall=target)
+def test_impossible_targets_and_measurements(forest):
+    for target in (0, -1, 1.01, np.nan, "0.9", None):
+        with pytest.raises(InvalidParameterError, match=f"recall={target!r} must be"):
+            forest.calibrated(drawn(1), 10, recall=target)
+    for recall, target, k in ((-0.1, 0.9, 3), (0.9, 0, 3), (0.9, 0.9, 0)):
+        with pytest.raises(InvalidParameterError):
+            Measured(recall, target, k)
 
 
 def test_calibration_needs_queries_that_fit(forest):
@@ -331,26 +321,13 @@ def test_calibration_needs_queries_that_fit(forest):
             forest.calibrated(queries, k)
 
 
-def test_a_manifest_of_the_version_before(saved, memory):
-    file = saved / "index.json"
-    manifest = json.loads(file.read_text())
-    del manifest["measured"]
-    file.write_text(json.dumps(manifest))
-    with pytest.raises(StoreError, match="build it anew"):
-        AnnoyForest.load(saved, memory)
-
-
 @pytest.mark.parametrize(
-    "measured", [3, {"recall": 0.9}, {"recall": 2, "target": 0.9, "k": 3}, {"recall": "x", "target": 0.9, "k": 3}]
+    "measured", ["", 3, {"recall": 0.9}, {"recall": 2, "target": 0.9, "k": 3}, {"recall": "x", "target": 0.9, "k": 3}]
 )
-def test_a_manifest_with_an_impossible_recall(saved, memory, measured):
-    file = saved / "index.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"measured": measured}))
+def test_a_manifest_without_a_recall_or_with_an_impossible_one(saved, memory, measured):
+    manifest = json.loads((saved / "index.json").read_text()) | {"measured": measured}
+    if measured == "":  # as the version before wrote it
+        del manifest["measured"]
+    (saved / "index.json").write_text(json.dumps(manifest))
     with pytest.raises(StoreError, match="build it anew"):
         AnnoyForest.load(saved, memory)
-
-
-@pytest.mark.parametrize(("recall", "target", "k"), [(-0.1, 0.9, 3), (0.9, 0, 3), (0.9, 0.9, 0)])
-def test_impossible_measurements(recall, target, k):
-    with pytest.raises(InvalidParameterError):
-        Measured(recall, target, k)

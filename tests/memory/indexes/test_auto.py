@@ -49,15 +49,17 @@ def test_annoy_where_it_is_cheaper(lasting):
     assert choice.reason == "annoy: about 20 s for 100,000 queries, where exact would take about 1,000 s"
 
 
-def test_exact_where_annoy_is_dearer(lasting):
+def test_exact_where_annoy_is_dearer_and_short_times_are_not_said_to_be_nothing(lasting):
     lasting(*SLOW)
     choice = choose(points(50), points(100), 1000, 3)
     assert choice.name == "exact"
     assert choice.seconds["annoy"] > choice.seconds["exact"] == 10.0
     assert choice.reason == "exact: about 10 s for 1,000 queries, where annoy would take about 510 s"
+    lasting(0.0)
+    assert choose(points(50), points(10), 1, 3).reason.startswith("exact: about 0.1 s for 1 query, ")
 
 
-def test_forests_are_grown_over_a_part_and_scaled_up(lasting, monkeypatch):
+def test_forests_are_grown_over_a_part_and_scaled_up_and_all_points_may_be_neighbours(lasting, monkeypatch):
     monkeypatch.setattr(auto, "POINTS", 20)
     grown = []
 
@@ -72,6 +74,8 @@ def test_forests_are_grown_over_a_part_and_scaled_up(lasting, monkeypatch):
     assert grown == [(20, 1), (20, 5)]
     per_tree = 0.1 * 200 * np.log(201) / (20 * np.log(21))
     assert choice.seconds["annoy"] == pytest.approx(10 * 1.0 + 50 * per_tree + 400 * 0.01)
+    lasting(*QUICK)
+    assert choose(points(200), points(10), 10_000, 200).name == "annoy"
 
 
 @pytest.mark.parametrize("durations", [(1.0, 2.0, 1.0, 0.0), (1.0, 0.0, 1.0, 0.0)])
@@ -81,28 +85,13 @@ def test_a_restless_clock_gives_no_negative_time(lasting, durations):
 
 
 def test_only_a_few_queries_are_timed(lasting, monkeypatch):
-    asked = []
-    search = auto.ExactIndex.search
-
-    def spy(self, queries, k):
-        asked.append(len(queries))
-        return search(self, queries, k)
-
-    monkeypatch.setattr(auto.ExactIndex, "search", spy)
+    asked, search = [], auto.ExactIndex.search
+    monkeypatch.setattr(
+        auto.ExactIndex, "search", lambda self, queries, k: asked.append(len(queries)) or search(self, queries, k)
+    )
     lasting(0.256)
     assert choose(points(50), points(5000), 1000, 3).seconds == {"exact": pytest.approx(1.0)}
     assert asked == [8, 256]
-
-
-def test_as_many_neighbours_as_points(lasting, monkeypatch):
-    monkeypatch.setattr(auto, "POINTS", 20)
-    lasting(*QUICK)
-    assert choose(points(200), points(10), 10_000, 200).name == "annoy"
-
-
-def test_short_times_are_not_said_to_be_nothing(lasting):
-    lasting(0.0)
-    assert choose(points(50), points(10), 1, 3).reason.startswith("exact: about 0.1 s for 1 query, ")
 
 
 def test_cancelling(lasting):
@@ -119,13 +108,10 @@ def test_cancelling(lasting):
     assert steps == ["timing exact search", "timing Annoy"]
 
 
-@pytest.mark.parametrize("n_queries", [-1, 1.5, True, "7", None])
-def test_impossible_numbers_of_queries(n_queries):
-    with pytest.raises(InvalidParameterError, match=f"n_queries={n_queries!r} must be a whole number"):
-        choose(points(50), points(10), n_queries, 3)
-
-
-def test_arrays_that_cannot_be_searched():
+def test_impossible_numbers_of_queries_and_arrays_that_cannot_be_searched():
+    for n_queries in (-1, 1.5, True, "7", None):
+        with pytest.raises(InvalidParameterError, match=f"n_queries={n_queries!r} must be a whole number"):
+            choose(points(50), points(10), n_queries, 3)
     for memory, queries, k, said in (
         (points(50), points(0), 3, r"queries of shape \(0, 4\) must hold at least one"),
         (points(50), points(10), 51, "k=51 cannot exceed"),

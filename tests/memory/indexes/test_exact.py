@@ -4,7 +4,7 @@ import threading
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -12,18 +12,24 @@ from resmem_core.common.errors import Cancelled, StoreError
 from resmem_core.memory.indexes import exact, exact_kernel
 from resmem_core.memory.indexes.exact import ExactIndex
 from resmem_core.memory.indexes.ties import by_ticket, tickets
+from resmem_core.memory.rows import Points
 
-ENGINES = {"compiled": 0, "torch": 10**18}  # from how many distances on the compiled loops are used
+ENGINES = {  # from how many distances on the compiled loops are used, and up to how many numbers memory is kept placed
+    "compiled": (0, 10**18),
+    "by blocks": (0, 0),
+    "torch": (10**18, 0),
+}
 COORDINATES = st.floats(-1e6, 1e6, width=32) | st.sampled_from(
     [np.float32(x).item() for x in (0, 1, -1, 1e-6, 1e4, 1e30, -1e20, 1e-19, 1e-25)]
 )
-compiled = pytest.mark.parametrize("engine", ["compiled"], indirect=True)
+compiled = pytest.mark.parametrize("engine", ["compiled", "by blocks"], indirect=True)
 
 
 @pytest.fixture(params=ENGINES, autouse=True)
 def engine(request, monkeypatch):
-    """Let every test go through both engines."""
-    monkeypatch.setattr(exact, "LARGE", ENGINES[request.param])
+    """Let every test go through both engines, and a memory that is placed anew for every few queries."""
+    for name, value in zip(("LARGE", "KEPT"), ENGINES[request.param], strict=True):
+        monkeypatch.setattr(exact, name, value)
     return request.param
 
 
@@ -31,12 +37,7 @@ def engine(request, monkeypatch):
 def undecided(monkeypatch):
     """Return the list of queries that are left to brute force."""
     queries, original = [], ExactIndex._nearest_of_all
-
-    def spy(self, query, k):
-        queries.append(query)
-        return original(self, query, k)
-
-    monkeypatch.setattr(ExactIndex, "_nearest_of_all", spy)
+    monkeypatch.setattr(ExactIndex, "_nearest_of_all", lambda *args: queries.append(args) or original(*args))
     return queries
 
 
@@ -47,7 +48,7 @@ def search(memory, queries, k, device="cpu"):
 def truth(memory, queries, k):
     """Return the answer of float64 brute force; what is equal in float32 goes by ticket."""
     everyone = np.broadcast_to(np.arange(len(memory)), (len(queries), len(memory)))
-    return exact.nearest_first(exact.distances_to(queries, memory, everyone), everyone, 0).first(k)
+    return exact.nearest_first(exact.distances_to(queries, Points(memory), everyone), everyone, 0).first(k)
 
 
 def assert_agrees(memory, queries, k, device="cpu"):
@@ -67,7 +68,6 @@ def problems(draw):
     return memory, queries, draw(st.integers(1, n))
 
 
-@settings(deadline=None)
 @given(problems())
 def test_agrees_with_float64_brute_force(problem):
     assert_agrees(*problem)
@@ -141,14 +141,10 @@ def test_queries_far_outside_memory(scale, magnitude):
     assert_agrees(memory, magnitude * directions, 300)
 
 
-def test_products_that_are_no_number():
+def test_products_that_are_no_number_and_distances_that_only_float64_tells_apart():
     """Infinity, as float32 sees the query here, times 0, as it sees the first point."""
-    memory = np.zeros((9, 2))
-    memory[:, 0] = [0, 1e-25, -1e-25, 2e-25, -2e-25, 3e-25, -3e-25, 4e-25, -4e-25]
-    assert_agrees(memory, np.array([[1e30, 0]]), 8)
-
-
-def test_distances_that_only_float64_tells_apart_go_by_ticket():
+    steps = np.array([0, 1, -1, 2, -2, 3, -3, 4, -4])
+    assert_agrees(1e-25 * steps[:, None] * [1, 0], np.array([[1e30, 0]]), 8)
     memory = np.random.default_rng(0).normal(scale=1e-7, size=(300, 1)).astype(np.float32)
     found = search(memory, np.float32([[100]]), 5)
     np.testing.assert_array_equal(found.indices, by_ticket(300, 0)[None, :5])
@@ -158,9 +154,9 @@ def test_distances_that_only_float64_tells_apart_go_by_ticket():
 def test_products_alone_would_be_wrong(dtype):
     """Guard the tests above: by closeness alone, true neighbours are missed."""
     memory = two_places(np.random.default_rng(0), 200, 4).astype(np.float32)
-    points = ExactIndex(memory)._points(dtype, torch.device("cpu"))
-    ids = (points.placed(memory) @ points.points.T - points.halves).topk(5).indices.numpy()
-    distances = exact.distances_to(memory, memory, ids)
+    points, halves = ExactIndex(memory)._placed(dtype, torch.device("cpu"))
+    ids = (points @ points.T - halves).topk(5).indices.numpy()
+    distances = exact.distances_to(memory, Points(memory), ids)
     assert (distances.max(axis=1) > 1.01 * truth(memory, memory, 5).distances[:, -1]).any()
 
 
@@ -169,7 +165,7 @@ def test_blocks_do_not_show(monkeypatch):
     memory, queries = rng.normal(size=(300, 6)), rng.normal(size=(101, 6))
     memory[:150] = memory[0] + 1e-6 * memory[:150]
     whole = search(memory, queries, 9)
-    for name, size in (("BLOCK", 64), ("ROWS", 7), ("COLUMNS", 13)):
+    for name, size in (("BLOCK", 64), ("ROWS", 7), ("COLUMNS", 13), ("AT_ONCE", 20)):
         monkeypatch.setattr(exact, name, size)
     parts = search(memory, queries, 9)
     np.testing.assert_array_equal(parts.indices, whole.indices)
@@ -227,11 +223,11 @@ def test_neighbors_at_the_very_limit_of_the_sample(monkeypatch, seed):
     query = rng.normal(size=(1, 3)).astype(np.float32)
     memory = query + 5 * rng.choice([-1, 1], size=(1000, 1)).astype(np.float32)
     memory[sample[: sample_rank(30, 1000, 20)]] = memory[near] = query
-    points = ExactIndex(memory)._points(torch.float32, torch.device("cpu"))
-    placed = points.placed(query)
-    error = points.error(placed, placed.square().sum(1) / 2).item()
+    space = ExactIndex(memory)._space
+    placed = space.placed(query, torch.float32, torch.device("cpu"))
+    error = exact.error_of(placed, placed.square().sum(1) / 2).item()
     for limit in error, 2 * error:
-        lengths = math.sqrt(2 * limit) * points.scale * (1 + 0.005 * rng.normal(size=(60, 1)))
+        lengths = math.sqrt(2 * limit) * space.scale * (1 + 0.005 * rng.normal(size=(60, 1)))
         memory[near] = query + lengths * direction / np.linalg.norm(direction, axis=1, keepdims=True)
         assert_agrees(memory, query, 30)
 
@@ -310,7 +306,7 @@ def test_cancelled_drops_what_has_not_begun(monkeypatch):
     memory = np.random.default_rng(0).normal(size=(1000, 4))
     with pytest.raises(Cancelled):
         ExactIndex(memory, device="cpu").search(memory, 3, progress=cancel)
-    assert begun == [slice(0, exact.ROWS)]
+    assert [rows.start for rows in begun] == [0]
 
 
 @pytest.mark.parametrize("engine", ["torch"], indirect=True)

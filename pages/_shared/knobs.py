@@ -1,0 +1,87 @@
+"""k, sigma and temperature to be turned, on scales whose equal steps are equal ratios, and what validation chose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from pages._shared.state import bound, change
+from resmem_core.data.base import TEXT
+from resmem_core.evaluation.tuning import Tuned
+from resmem_core.experiment.experiment import Prepared
+from resmem_core.memory.types import Params
+
+UNTUNED = {"k": None, "sigma": None, "temperature": None}
+
+
+def knobs(places: Sequence[DeltaGenerator], experiment: Prepared, params: Params) -> None:
+    """Show the three sliders, each in a place of its own."""
+    scale, most = experiment.sigma_scale, max(2, experiment.k_max)
+    one = "token" if experiment.config.kind == TEXT else "point"
+    places[0].slider(
+        "k, neighbours",
+        1,
+        most,
+        help=f"How many training {one}s vote.",
+        **bound("k", params.k, place=f"up to {most}"),
+    )
+    places[1].select_slider(
+        "sigma, bandwidth of the distance",
+        log_scale(scale / 30, scale * 30, 69, params.sigma),
+        format_func=compact,
+        help="A neighbour at distance d weighs exp(-d / sigma), so sigma is in the units of the embedding distance. "
+        f"The scale is centred on {scale:.3g}, 0.3 times the median distance from a validation {one} to its nearest "
+        "memory. Small: only the nearest counts. Large: all k count alike.",
+        **bound("sigma", params.sigma),
+    )
+    places[2].select_slider(
+        "temperature of the base model",
+        log_scale(0.1, 10, 41, params.temperature),
+        format_func=compact,
+        help="Divides the logits, of query and memory alike. Large: base cancels out, the neighbours' vote stays.",
+        **bound("temperature", params.temperature),
+    )
+
+
+def tuned_line(experiment: Prepared, params: Params, tuned: Tuned) -> None:
+    """Say how the setting shown came about, and offer the one that validation chooses."""
+    if params == tuned.params:
+        largest = " and ".join(tuned.largest_tried(experiment.k_max, experiment.memory.n_classes))
+        said = (
+            f": the best of {tuned.n_settings:,} settings on validation for {tuned.objective} ({tuned.seconds:.1f} s). "
+            + tuned.flatness()
+            + (f" Larger {largest} than this was not tried." if largest else "")
+        )
+    else:
+        said = f", set by hand. Best on validation for {tuned.objective}: {_told(tuned.params)}."
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Choose on validation",
+            icon=":material/auto_fix_high:",
+            on_click=change,
+            kwargs=UNTUNED,
+            help="Set all three to the best of a grid on the validation split, which is neither trained on nor in "
+            "memory.",
+        )
+        st.caption(_told(params) + said)
+
+
+def _told(params: Params) -> str:
+    return f"k = {params.k}, sigma = {params.sigma:.4g}, temperature = {params.temperature:.4g}"
+
+
+def log_scale(low: float, high: float, count: int, current: float, digits: int = 3) -> list[float]:
+    """Return about `count` numbers from `low` to `high`, rounded to so many digits, and the current one among them.
+
+    No two of them are written alike, as widgets tell options apart by how they are written.
+    """
+    steps = {float(f"{value:.{digits}g}") for value in np.geomspace(low, high, count)}
+    return sorted({*(step for step in steps if compact(step) != compact(current)), current})
+
+
+def compact(value: float) -> str:
+    """Write a number of the scale."""
+    return f"{value:.3g}"

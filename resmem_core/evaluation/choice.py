@@ -1,0 +1,250 @@
+"""The best setting of a coarse grid and of a finer one around its winner, for ResMem and for each of its rivals.
+
+Shapes: T temperatures, S sigmas, G values of k.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resmem_core.common.progress import Progress, called, silent
+from resmem_core.common.types import FloatArray, IntArray
+from resmem_core.memory.grid import Grid, Sweep
+from resmem_core.memory.interpolation import Rival, Rivals, sweep_interpolation
+from resmem_core.memory.sweep import engine_for, sweep
+from resmem_core.memory.types import Memory, Params, Queries
+
+Cell = tuple[int, int, int]  # numbers of a temperature, a sigma and a k
+OBJECTIVES = ("accuracy", "perplexity")
+KS = (1, 2, 3, 4, 5, 7, 9, 12, 15, 20, 25, 30, 40, 50, 65, 80, 100, 130, 160, 200, 256)
+SMOOTHINGS = (0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
+LAMBDAS = np.linspace(0, 0.95, 20).round(2)  # at 1, what no neighbour holds would have probability 0
+LAMBDA_STEPS = np.arange(-0.04, 0.05, 0.01)
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """How finely settings are tried.
+
+    Attributes
+    ----------
+    sigmas : ndarray
+        Of the coarse grid, in units of the scale.
+    temperatures : ndarray
+        Of the coarse grid.
+    fine_sigmas, fine_temperatures : ndarray
+        Factors between a sigma or temperature of the coarse grid and the next.
+    ks : int or None
+        Values of k tried from the one before the best to the one after; None: all there are.
+    """
+
+    sigmas: FloatArray
+    temperatures: FloatArray
+    fine_sigmas: FloatArray
+    fine_temperatures: FloatArray
+    ks: int | None
+
+
+EIGHTHS = 2.0 ** np.arange(-0.375, 0.4, 0.125)
+STEPS = {
+    "dense": Steps(2.0 ** np.arange(-3, 5.5, 0.5), 2.0 ** np.arange(-2, 3.5, 0.5), EIGHTHS, EIGHTHS, None),
+    # A setting takes many times as long where classes are many.
+    "sparse": Steps(
+        2.0 ** np.arange(-3, 5.5, 1), 2.0 ** np.arange(-1, 3.5, 0.5), 2.0 ** np.arange(-0.75, 0.8, 0.25), EIGHTHS, 8
+    ),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Peak:
+    """The best setting of two grids, the second around the best of the first.
+
+    Attributes
+    ----------
+    coarse, fine : Sweep
+    at, best : tuple of int
+        The best cell (temperature, sigma, k) of each.
+    objective : str
+    """
+
+    coarse: Sweep
+    fine: Sweep
+    at: Cell
+    best: Cell
+    objective: str
+
+    @property
+    def params(self) -> Params:
+        """The setting."""
+        return self.fine.grid.params(*self.best)
+
+    @property
+    def undecided(self) -> int:
+        """See `Tuned`."""
+        return max(int(swept.undecided.max()) for swept in (self.coarse, self.fine))
+
+    @property
+    def n_settings(self) -> int:
+        """Settings tried."""
+        return self.coarse.right.size + self.fine.right.size
+
+    def within(self, error: float) -> dict[str, Any]:
+        """Return the ranges of `Tuned`, and its `flat`, in which no more than `error` is lost."""
+        (t, s, g), grid, params = self.at, self.coarse.grid, self.params
+        coarse, fine = (
+            swept.accuracy if self.objective == "accuracy" else values_of(swept, self.objective)
+            for swept in (self.coarse, self.fine)
+        )
+        near = coarse >= fine[self.best] - error
+        return {
+            "k_range": _reach(grid.ks, near[t, s], g, params.k),
+            "sigma_range": _reach(grid.sigmas, near[t, :, g], s, params.sigma),
+            "temperature_range": _reach(grid.temperatures, near[:, s, g], t, params.temperature),
+            "flat": float(near.mean()),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """What is chosen from, and what for."""
+
+    memory: Memory
+    validation: Queries
+    sigma_scale: float
+    objective: str
+    progress: Progress
+
+    @property
+    def _steps(self) -> Steps:
+        return STEPS[engine_for(self.memory.n_classes)]
+
+    def of_resmem(self) -> Peak:
+        """Return the best setting of ResMem."""
+        smoothings = SMOOTHINGS if self.objective == "perplexity" else ()
+
+        def swept(grid: Grid, stage: str) -> Sweep:
+            return sweep(
+                self.memory,
+                self.validation,
+                ks=grid.ks,
+                sigmas=grid.sigmas,
+                temperatures=grid.temperatures,
+                smoothings=smoothings,
+                progress=called(self.progress, stage),
+            )
+
+        coarse = swept(coarse_grid(self.memory, self.validation, self.sigma_scale), "Choosing on validation")
+        cell = best_cell(coarse, self.sigma_scale, self.objective)
+        winner, steps = coarse.grid.params(*cell), self._steps
+        finer = Grid.of(
+            _between(coarse.grid.ks.tolist(), cell[2], steps.ks),
+            winner.sigma * steps.fine_sigmas,
+            winner.temperature * steps.fine_temperatures,
+        )
+        fine = swept(finer, "Choosing more finely")
+        return Peak(coarse, fine, cell, best_cell(fine, self.sigma_scale, self.objective), self.objective)
+
+    def of_rivals(self) -> tuple[Rivals, int]:
+        """Return the best settings of soft kNN and of the interpolation, and how many were tried."""
+        ks, steps, n_settings = ks_to_try(self.validation.neighbors.k), self._steps, 0
+
+        def swept(ks: list[int], sigmas: FloatArray, weights: FloatArray, stage: str) -> list[tuple[int, Rival]]:
+            """Return the best of weight 1, and of all below, where there are any: each with the place of its k."""
+            nonlocal n_settings
+            found = sweep_interpolation(
+                self.memory,
+                self.validation,
+                ks=ks,
+                sigmas=sigmas,
+                weights=weights,
+                progress=called(self.progress, stage),
+            )
+            n_settings += found.right.size
+            far = abs(np.log(found.sigmas / self.sigma_scale))
+            best = []
+            for alone in (True, False):
+                chosen = (found.weights == 1) == alone
+                if chosen.any():
+                    # What no neighbour holds has probability 0 in a vote alone: its perplexity is infinite everywhere.
+                    values = found.right if alone or self.objective == "accuracy" else -found.nll
+                    lambdas, of_these = found.weights[chosen], values[:, :, chosen]
+                    ties = np.meshgrid(far, found.ks, lambdas, indexing="ij")
+                    order = np.lexsort([ties[2].ravel(), ties[0].ravel(), ties[1].ravel(), -of_these.ravel()])
+                    s, g, i = np.unravel_index(order[0], of_these.shape)
+                    rival = Rival(int(found.ks[g]), float(found.sigmas[s]), float(lambdas[i]))
+                    best.append((int(g), rival))
+            return best
+
+        def finer(g: int, winner: Rival) -> Rival:
+            weights = np.ones(1)
+            if winner.weight < 1:
+                weights = (winner.weight + LAMBDA_STEPS).round(2)
+                weights = weights[(weights >= 0) & (weights < 1)]
+            sigmas = winner.sigma * steps.fine_sigmas
+            return swept(_between(ks, g, steps.ks), sigmas, weights, "Choosing the rivals more finely")[0][1]
+
+        coarse = swept(ks, self.sigma_scale * steps.sigmas, np.append(LAMBDAS, 1.0), "Choosing the rivals")
+        return Rivals(*(finer(*of_one) for of_one in coarse)), n_settings
+
+
+def coarse_grid(memory: Memory, queries: Queries, sigma_scale: float) -> Grid:
+    """Return the settings that `tune` begins with: k up to the neighbours known, sigma around the scale."""
+    steps = STEPS[engine_for(memory.n_classes)]
+    return Grid.of(ks_to_try(queries.neighbors.k), sigma_scale * steps.sigmas, steps.temperatures)
+
+
+def coarse_sweep(memory: Memory, queries: Queries, sigma_scale: float, progress: Progress = silent) -> Sweep:
+    """Judge the whole of the grid that `tune` begins with."""
+    grid = coarse_grid(memory, queries, sigma_scale)
+    return sweep(memory, queries, ks=grid.ks, sigmas=grid.sigmas, temperatures=grid.temperatures, progress=progress)
+
+
+def standard_error(right: int, n: int) -> float:
+    """Return the standard error of an accuracy, after Agresti and Coull: that of all right is not 0."""
+    likely = (right + 2) / (n + 4)
+    return math.sqrt(likely * (1 - likely) / n)
+
+
+def ks_to_try(k_max: int) -> list[int]:
+    """Return the values of `KS` below `k_max`, and `k_max`."""
+    return [k for k in KS if k < k_max] + [k_max]
+
+
+def values_of(swept: Sweep, objective: str) -> IntArray | FloatArray:
+    """Return what the best setting has most of, (T, S, G); each at its own best smoothing."""
+    return swept.right if objective == "accuracy" else -swept.nll.min(axis=3)
+
+
+def best_cell(swept: Sweep, sigma_scale: float, objective: str = "accuracy") -> Cell:
+    """Return the cell (temperature, sigma, k) that is best; ties as in `tune`."""
+    grid, values = swept.grid, values_of(swept, objective)
+    temperatures, sigmas, ks = np.meshgrid(
+        abs(np.log(grid.temperatures)), abs(np.log(grid.sigmas / sigma_scale)), grid.ks, indexing="ij"
+    )
+    ranks = np.lexsort([sigmas.ravel(), temperatures.ravel(), ks.ravel(), -values.ravel()])
+    t, s, g = np.unravel_index(ranks[0], values.shape)
+    return int(t), int(s), int(g)
+
+
+def _between(ks: list[int], at: int, steps: int | None) -> list[int]:
+    """Return values of k from the one before `ks[at]` to the one after: all, or some, these three among them."""
+    before, after = ks[max(0, at - 1)], ks[min(at + 1, len(ks) - 1)]
+    if steps is None:
+        return list(range(before, after + 1))
+    some = [np.linspace(low, high, steps // 2 + 1) for low, high in ((before, ks[at]), (ks[at], after))]
+    return np.unique(np.concatenate(some).round().astype(int)).tolist()
+
+
+def _reach(values: np.ndarray, near: NDArray[np.bool_], at: int, chosen: Any) -> tuple[Any, Any]:
+    """Return the ends of the run of near cells around cell `at`, and of the value chosen."""
+    low = high = at
+    while low > 0 and near[low - 1]:
+        low -= 1
+    while high < len(values) - 1 and near[high + 1]:
+        high += 1
+    return min(values[low].item(), chosen), max(values[high].item(), chosen)

@@ -1,0 +1,67 @@
+import os
+
+import numpy as np
+import pytest
+
+from resmem_core.common import mapped
+from resmem_core.common.errors import StoreError
+from resmem_core.common.mapped import converted, room, row_blocks, taken
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch, tmp_path):
+    monkeypatch.setattr(mapped, "LARGE", 100)
+    monkeypatch.setattr(mapped, "BLOCK", 64)
+    monkeypatch.setenv("RESMEM_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def on_disk(tmp_path):
+    np.save(tmp_path / "array.npy", np.random.default_rng(0).normal(size=(50, 3)))
+    return np.load(tmp_path / "array.npy", mmap_mode="r")
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (1, 3), (7, 3), (5,), (9, 2, 2), (4, 100)])
+def test_blocks_make_up_the_array(shape):
+    array = np.arange(np.prod(shape), dtype=float).reshape(shape)
+    parts = [array[rows] for rows in row_blocks(array)]
+    np.testing.assert_array_equal(np.concatenate([array[:0], *parts]), array)
+    assert all(part.nbytes <= max(64, array[:1].nbytes) for part in parts)
+
+
+def test_room_is_in_memory_where_little_is_wanted_and_leaves_no_file(cache):
+    assert not isinstance(room((4, 3), np.float32), np.memmap)
+    assert not cache.exists()
+    large = room((40, 3), np.float32)
+    assert isinstance(large, np.memmap)
+    large[:] = 7
+    assert large.sum() == 7 * 120
+    if os.name == "posix":
+        assert list((cache / ".scratch").iterdir()) == []
+
+
+def test_no_room_is_told(cache):
+    cache.write_text("a file where the folder should be")
+    with pytest.raises(StoreError, match=r"could not write a file of 480 bytes in .*set RESMEM_CACHE"):
+        room((40, 3), np.float32)
+
+
+def test_rows_of_a_mapped_array_are_mapped(on_disk):
+    rows = np.random.default_rng(0).permutation(50)
+    for n, is_mapped in ((50, True), (2, False)):
+        found = taken(on_disk, rows[:n])
+        assert isinstance(found, np.memmap) is is_mapped
+        np.testing.assert_array_equal(found, on_disk[rows[:n]])
+    assert type(taken(np.array(on_disk), rows)) is np.ndarray
+
+
+def test_another_type_of_a_mapped_array_is_mapped(on_disk):
+    assert converted(on_disk, np.float64) is on_disk
+    found = converted(on_disk, np.float32)
+    assert isinstance(found, np.memmap)
+    np.testing.assert_array_equal(found, on_disk.astype(np.float32))
+    by_rows = converted(on_disk.T, np.float64)
+    assert by_rows.flags.c_contiguous
+    np.testing.assert_array_equal(by_rows, on_disk.T)
+    assert type(converted(np.array(on_disk), np.float32)) is np.ndarray
