@@ -117,6 +117,16 @@ def printed(capsys):
     return run
 
 
+def test_the_tree_names_every_package_and_what_is_found_in_folders():
+    tree = re.findall(r"```\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)[1]
+    core = ROOT / "resmem_core"
+    packages = {path.parent.name for path in core.glob("*/__init__.py")}
+    assert set(re.findall(r"^  (\w+)/", tree, re.MULTILINE)) == packages
+    within = {registry._package.rpartition(".")[2] for registry in REGISTRIES} | {"tokenizers"}
+    assert within == {path.parent.name for path in core.glob("*/*/__init__.py")}
+    assert all(f" {name}/" in tree for name in within)
+
+
 def test_there_is_an_example_of_each():
     assert set(EXAMPLES) == {
         "resmem_core/data/loaders/wine.py",
