@@ -96,7 +96,7 @@ class TestWhatIsKept:
         assert settings.params(Params(1, 1.0)) == judged[0]
         assert runs.list()[0].tuned is True
 
-    def test_spoiled_data_is_another_setting(self, runs, experiment, judged):
+    def test_corrupted_data_is_another_setting(self, runs, experiment, judged):
         for config in ({}, {"imbalance": 10.0}, {"label_noise": 0.2}):
             runs.record(of(experiment, **config), *judged, tuned=False)
         listed = [(run.setting["imbalance"], run.setting["label_noise"]) for run in runs.list()]
@@ -227,14 +227,14 @@ def cut_short(path):
 
 class TestFilesThatAreNoGood:
     @pytest.mark.parametrize(
-        "spoil",
+        "damage",
         [lambda path: path.write_bytes(b"not a database" * 99), foreign, of_another_application, cut_short],
         ids=["text", "foreign", "another application", "cut short"],
     )
     @pytest.mark.parametrize("first", ["list", "record"])
-    def test_are_set_aside_and_told(self, runs, experiment, judged, spoil, first):
+    def test_are_set_aside_and_told(self, runs, experiment, judged, damage, first):
         runs.path.parent.mkdir(parents=True)
-        spoil(runs.path)
+        damage(runs.path)
         content = runs.path.read_bytes()
         with pytest.warns(UserWarning, match="was set aside as"):
             runs.record(experiment, *judged, tuned=False) if first == "record" else runs.list()

@@ -51,12 +51,12 @@ def test_what_is_taken_up_goes_on_as_if_never_stopped(tmp_path, kind):
     assert same(network, other)
 
 
-@pytest.mark.parametrize("spoil", ["absent", "other run", "bit", "half", "no safetensors"])
-def test_anything_else_changes_nothing(tmp_path, spoil):
+@pytest.mark.parametrize("damage", ["absent", "other run", "bit", "half", "no safetensors"])
+def test_anything_else_changes_nothing(tmp_path, damage):
     path = tmp_path / "checkpoint"
-    Run("that" if spoil == "other run" else "this", [1.0]).save(path, *begun("adamw", 2))
+    Run("that" if damage == "other run" else "this", [1.0]).save(path, *begun("adamw", 2))
     content = path.read_bytes()
-    match spoil:
+    match damage:
         case "absent":
             path.unlink()
         case "bit":

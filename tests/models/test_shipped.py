@@ -167,7 +167,7 @@ class TestDamage:
         "content",
         ["", "{", "[]", "3", "null", "{}", "\xff", '{"backbone": "resnet8"}'],
     )
-    def test_of_a_manifest_spoils_only_its_own_folder(self, folder, tmp_path, content):
+    def test_of_a_manifest_harms_only_its_own_folder(self, folder, tmp_path, content):
         (folder / "a-broken").mkdir()
         (folder / "a-broken" / "manifest.json").write_bytes(content.encode("latin-1"))
         with pytest.warns(UserWarning, match="a-broken.*manifest.json is damaged.*restore it"):

@@ -57,7 +57,7 @@ def test_nonsense_is_told_before_anything_is_trained(capsys, monkeypatch, argv, 
     assert says in capsys.readouterr().err
 
 
-def test_every_command_takes_spoiled_data(capsys):
+def test_every_command_takes_corrupted_data(capsys):
     assert main(["evaluate", "--imbalance=20", "--label-noise=0.1", "--epochs=1", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["n_memory"] < 500
