@@ -35,7 +35,12 @@ def checked(memory: Memory, queries: Queries, k: int) -> Queries:
         If there are no queries, shapes disagree, a label, an index or a distance is out of range, or a logit of the
         queries is not finite.
     """
-    queries = queries.first(k)
+    found = queries.first(k)
+    queries.latest.at("checked", memory, lambda: _check(memory, queries))  # once: a slider asks for another k only
+    return found
+
+
+def _check(memory: Memory, queries: Queries) -> None:
     if len(queries) == 0:
         raise InvalidParameterError("there are no queries to judge; give one at least")
     arrays = (memory.logits, memory.labels, queries.logits, queries.labels, queries.neighbors.indices)
@@ -54,7 +59,6 @@ def checked(memory: Memory, queries: Queries, k: int) -> Queries:
         check_range(name, array, 0, most)
     if not isinstance(queries.logits, HeadLogits):
         check_range("logits of the queries", queries.logits, -FINITE, FINITE)
-    return queries
 
 
 def check_range(name: str, array: np.ndarray, low: float, high: float) -> None:

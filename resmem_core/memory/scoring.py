@@ -17,7 +17,7 @@ from resmem_core.common.threads import n_workers, one_thread
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.memory.blocks import BUDGET, all_blocks, blocks, checked, inverses
 from resmem_core.memory.output import LOGITS, outputs
-from resmem_core.memory.residuals import knn_scores, neighbor_weights, probabilities, weighted_rows
+from resmem_core.memory.residuals import neighbor_weights, probabilities, weighted_rows
 from resmem_core.memory.support import block_size
 from resmem_core.memory.types import Memory, Params, Queries
 from resmem_core.models.types import HeadLogits
@@ -133,7 +133,7 @@ def from_scores(
     InvalidParameterError
         As `from_base`.
     """
-    base, queries = base_of(queries), checked(memory, queries, params.k)
+    base, asked, queries = base_of(queries), queries, checked(memory, queries, params.k)
     n, n_classes = len(queries), memory.n_classes
     if isinstance(memory.logits, HeadLogits):
         scores_of = partial(_by_head, memory)
@@ -141,12 +141,12 @@ def from_scores(
         size, at_a_time = min(MOST, budget // n_workers() // a_query), max(1, LOGITS // n_classes)
     else:
         table = _kept_probabilities(memory, params.temperature)
-        scores_of = partial(_by_table, memory, table)
+        scores_of = partial(_by_table, memory, table, _kept_probabilities(asked, params.temperature))
         size = at_a_time = _block_of(n_classes * (1 if table is not None else params.k), n)
 
     def of_block(rows: slice) -> list[T]:
         some, found = queries.take(rows), []
-        scores = scores_of(some, params)
+        scores = scores_of(some, params, rows)
         for part in blocks(len(some), at_a_time):
             few = some.take(part)
             at = slice(rows.start + part.start, rows.start + part.stop)
@@ -164,25 +164,29 @@ def _block_of(width: int, n_queries: int) -> int:
 
 def votes_of(memory: Memory, queries: Queries, weights: FloatArray) -> FloatArray:
     """Return soft kNN's scores, sum_i w_i e_{y_i}, (B, C), of weights (B, K)."""
-    voted = memory.labels[queries.neighbors.indices].astype(np.int64)
-    every_one = np.arange(voted.size).reshape(voted.shape)
-    return knn_scores(voted.ravel(), every_one, weights, memory.n_classes)
+    import torch
+
+    voted = torch.from_numpy(memory.labels[queries.neighbors.indices].astype(np.int64, copy=False))
+    w = torch.from_numpy(weights)
+    return w.new_zeros(len(w), memory.n_classes).scatter_add_(1, voted, w).numpy()
 
 
-def _kept_probabilities(memory: Memory, temperature: float) -> FloatArray | None:
-    """Return p_T of all memory points, (N, C), or None if that is too much to keep at hand."""
-    table = memory.logits
+def _kept_probabilities(points: Memory | Queries, temperature: float) -> FloatArray | None:
+    """Return p_T of all points, which is kept with them, or None if that is too much to keep at hand."""
+    table = points.logits
     if isinstance(table, HeadLogits) or table.size > TABLE:
         return None
     with one_thread(table.size < SMALL):
-        return memory.latest.at("probabilities", temperature, lambda: probabilities(table, temperature))
+        return points.latest.at("probabilities", temperature, lambda: probabilities(table, temperature))
 
 
-def _by_table(memory: Memory, table: FloatArray | None, queries: Queries, params: Params) -> FloatArray:
-    """Return the scores, the neighbours' probabilities from `table` or, where it is None, from their logits."""
+def _by_table(
+    memory: Memory, table: FloatArray | None, own: FloatArray | None, queries: Queries, params: Params, rows: slice
+) -> FloatArray:
+    """Return the scores; probabilities are those of `table` and `own` at `rows` or, where None, of the logits."""
     indices = np.ascontiguousarray(queries.neighbors.indices)
     weights = neighbor_weights(queries.neighbors.distances, params.sigma)
-    base = probabilities(np.asarray(queries.logits), params.temperature)
+    base = probabilities(np.asarray(queries.logits), params.temperature) if own is None else own[rows]
     if table is None:
         table = probabilities(np.asarray(memory.logits[indices.ravel()]), params.temperature)
         indices = np.arange(indices.size).reshape(indices.shape)
@@ -190,7 +194,7 @@ def _by_table(memory: Memory, table: FloatArray | None, queries: Queries, params
     return (base - weighted_rows(table, indices, weights)) + votes_of(memory, queries, weights)
 
 
-def _by_head(memory: Memory, queries: Queries, params: Params) -> FloatArray:
+def _by_head(memory: Memory, queries: Queries, params: Params, rows: slice) -> FloatArray:
     """Return the scores, the rows that are neighbours going through the head each once."""
     from resmem_core.memory.sparse_kernel import add_probabilities, set_probabilities
 
@@ -201,12 +205,12 @@ def _by_head(memory: Memory, queries: Queries, params: Params) -> FloatArray:
 
     pairs = near.indices.ravel()
     order = np.argsort(pairs, kind="stable")
-    rows, starts = np.unique(pairs[order], return_index=True)
+    near_rows, starts = np.unique(pairs[order], return_index=True)
     starts = np.append(starts, len(order))  # the pairs of each row
     owner, weight = order // near.k, weights.ravel()[order]
     expected, read = np.zeros_like(scores), outputs(memory.logits)
-    for part in blocks(len(rows), read.rows_at_a_time):
-        p = read.of(rows[part])
+    for part in blocks(len(near_rows), read.rows_at_a_time):
+        p = read.of(near_rows[part])
         add_probabilities(p, inverse_temperature, starts[part.start : part.stop + 1], owner, weight, expected)
     scores -= expected
     del expected  # the votes take its room
@@ -217,6 +221,8 @@ def _by_head(memory: Memory, queries: Queries, params: Params) -> FloatArray:
 def ranks_of(scores: FloatArray, labels: IntArray) -> IntArray:
     """Return how many classes are ahead of the label, (M, C), (M,) -> (M,); of equal scores the first class is."""
     own = np.take_along_axis(scores, labels[:, None].astype(np.int64), axis=1)
-    earlier = np.arange(scores.shape[1]) < labels[:, None]
-    ranks: IntArray = ((scores > own) | ((scores == own) & earlier)).sum(axis=1)
+    ranks: IntArray = np.count_nonzero(scores > own, axis=1)
+    even = scores == own
+    if np.count_nonzero(even) > len(scores):  # where all are finite, each is even with itself
+        ranks = ranks + np.count_nonzero(even & (np.arange(scores.shape[1]) < labels[:, None]), axis=1)
     return ranks

@@ -110,7 +110,7 @@ class Memory:
 
     logits: FloatArray | HeadLogits
     labels: IntArray
-    latest: Latest = field(default_factory=Latest, repr=False)
+    latest: Latest = field(default_factory=Latest, init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -146,7 +146,7 @@ class Queries:
     labels: IntArray
     neighbors: Neighbors
     groups: IntArray | None = None
-    latest: Latest = field(default_factory=Latest, repr=False)
+    latest: Latest = field(default_factory=Latest, init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -15,7 +15,7 @@ from resmem_core.evaluation.evaluate import LIKELIHOODS, METHODS, accuracy_by_k,
 from resmem_core.evaluation.judging import judge
 from resmem_core.evaluation.metrics import OUTCOMES, calibration, delta_interval
 from resmem_core.memory.interpolation import Rival, Rivals, interpolate
-from resmem_core.memory.types import Latest, Memory, Neighbors, Params, Queries
+from resmem_core.memory.types import Memory, Neighbors, Params, Queries
 from resmem_core.models.types import HeadLogits, OutputLayer
 from tests.memory.dense import NEAR, Dense, leads, problem, ranks, search, tables
 
@@ -346,7 +346,7 @@ def test_probabilities_too_small_for_floats(data):
     memory, queries = data
     layer = OutputLayer(500 * memory.logits.layer.weight)
     sharp = Memory(HeadLogits(memory.logits.embeddings, layer), memory.labels)
-    queries = replace(queries, logits=HeadLogits(queries.logits.embeddings, layer), latest=Latest())
+    queries = replace(queries, logits=HeadLogits(queries.logits.embeddings, layer))
     found = evaluated(sharp, queries)
     assert found.perplexity["base"] > 1e100
     nll = judge(sharp, queries, PARAMS).nll(0.2)
@@ -357,7 +357,7 @@ def test_probabilities_too_small_for_floats(data):
 def test_reports_and_stops(data):
     steps = []
     memory, queries = data
-    anew = replace(queries, latest=Latest())
+    anew = replace(queries)
     evaluated(memory, anew, progress=steps.append)
     assert {step.stage for step in steps} == {f"Judging ({of})" for of in ("ResMem", "interpolation", "soft kNN")}
     steps_again = []

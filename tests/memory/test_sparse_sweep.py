@@ -16,7 +16,7 @@ from resmem_core.memory import dense_sweep, output, support
 from resmem_core.memory.grid import KNN
 from resmem_core.memory.interpolation import sweep_interpolation
 from resmem_core.memory.sweep import sweep
-from resmem_core.memory.types import Latest, Memory, Neighbors, Queries
+from resmem_core.memory.types import Memory, Neighbors, Queries
 from resmem_core.models.types import HeadLogits, OutputLayer
 from tests.memory.dense import NEAR, Dense, leads, problem, ranks, search, tables
 
@@ -303,7 +303,7 @@ def test_likelihoods_too_small_for_floats():
     for factor in 0.9, 90.0:
         layer = OutputLayer(factor * memory.logits.layer.weight)
         of = Memory(HeadLogits(memory.logits.embeddings, layer), (memory.labels + 1) % 5)
-        queries = replace(queries, logits=HeadLogits(queries.logits.embeddings, layer), latest=Latest())
+        queries = replace(queries, logits=HeadLogits(queries.logits.embeddings, layer))
         found = sparse(of, queries, ks=[1], sigmas=[1], temperatures=[1], smoothings=[0.5])
         dense = Dense(of, queries)
         np.testing.assert_allclose(found.nll.item(), dense.smoothed_nll(1, 1.0, 1.0, 0.5).mean(), rtol=1e-5)
