@@ -20,6 +20,7 @@ from resmem_core.memory.indexes import AUTO, INDEXES, Index, auto, normalized
 from resmem_core.memory.residuals import auto_sigma, project_to_simplex, resmem_scores, resmem_values
 from resmem_core.memory.rows import Points
 
+Rows = FloatArray | Points
 SAMPLE = 2000  # points that the automatic sigma looks at
 
 
@@ -81,11 +82,8 @@ class _ResMem(BaseEstimator):
             name = auto.choose(points, points, len(points), self.n_neighbors_, seed=seed).name
         self.index_ = INDEXES.get(name).build(points, seed=seed)
         if self.n_neighbors_ < self.n_neighbors:
-            warnings.warn(
-                f"n_neighbors={self.n_neighbors} exceeds the {len(X)} training points; using all {len(X)}",
-                UserWarning,
-                stacklevel=3,
-            )
+            told = f"n_neighbors={self.n_neighbors} exceeds the {len(X)} training points; using all {len(X)}"
+            warnings.warn(told, UserWarning, stacklevel=3)
         self.sigma_ = self._auto_sigma(seed) if isinstance(self.sigma, str) else float(self.sigma)
 
     def _auto_sigma(self, seed: int) -> float:
@@ -117,9 +115,7 @@ class _ResMem(BaseEstimator):
     def _neighbors(self, X: FloatArray) -> tuple[FloatArray, IntArray]:
         return self._search(self._centered(self._raw_embeddings(X)), self.n_neighbors_)
 
-    def _search(
-        self, queries: FloatArray | Points, k: int, exclude: IntArray | None = None
-    ) -> tuple[FloatArray, IntArray]:
+    def _search(self, queries: Rows, k: int, exclude: IntArray | None = None) -> tuple[FloatArray, IntArray]:
         found = self.index_.search(queries, k, exclude=exclude)
         return found.distances.astype(np.float64), found.indices
 
@@ -149,7 +145,7 @@ class _ResMem(BaseEstimator):
         points = self.index_.embeddings
         if X is None:
             exclude, most = np.arange(len(points)), len(points) - 1
-            queries: FloatArray | Points = points
+            queries: Rows = points
         else:
             queries = self._centered(self._raw_embeddings(validate_data(self, X, reset=False)))
             exclude, most = None, len(points)
