@@ -149,13 +149,12 @@ class Choice:
         fine = swept(finer, "Choosing more finely")
         return Peak(coarse, fine, cell, best_cell(fine, self.sigma_scale, self.objective), self.objective)
 
-    def of_rivals(self) -> tuple[Rivals, int]:
-        """Return the best settings of soft kNN and of the interpolation, and how many were tried."""
-        ks, steps, n_settings = ks_to_try(self.validation.neighbors.k), self._steps, 0
+    def of_rivals(self) -> Rivals:
+        """Return the best settings of soft kNN and of the interpolation."""
+        ks, steps = ks_to_try(self.validation.neighbors.k), self._steps
 
         def swept(ks: list[int], sigmas: FloatArray, weights: FloatArray, stage: str) -> list[tuple[int, Rival]]:
             """Return the best of weight 1, and of all below, where there are any: each with the place of its k."""
-            nonlocal n_settings
             found = sweep_interpolation(
                 self.memory,
                 self.validation,
@@ -164,7 +163,6 @@ class Choice:
                 weights=weights,
                 progress=called(self.progress, stage),
             )
-            n_settings += found.right.size
             far = abs(np.log(found.sigmas / self.sigma_scale))
             best = []
             for alone in (True, False):
@@ -189,7 +187,7 @@ class Choice:
             return swept(_between(ks, g, steps.ks), sigmas, weights, "Choosing the rivals more finely")[0][1]
 
         coarse = swept(ks, self.sigma_scale * steps.sigmas, np.append(LAMBDAS, 1.0), "Choosing the rivals")
-        return Rivals(*(finer(*of_one) for of_one in coarse)), n_settings
+        return Rivals(*(finer(*of_one) for of_one in coarse))
 
 
 def coarse_grid(memory: Memory, queries: Queries, sigma_scale: float) -> Grid:

@@ -50,7 +50,7 @@ class Tuned:
     undecided : int
         At most so many points were counted right at some setting though a class outside the support may have won.
     n_settings : int
-        Settings tried, of all methods.
+        Settings of ResMem tried.
     seconds : float
         Wall-clock time it took.
     """
@@ -139,7 +139,7 @@ def tune(
     peak = task.of_resmem()
     judged = judge(memory, validation, peak.params, progress=called(progress, "Judging the choice"))
     smoothing = best_smoothing(judged)
-    rivals, n_rivals = task.of_rivals()
+    rivals = task.of_rivals()
     voted, mixed = (
         interpolate(memory, validation, rival, progress=called(progress, "Judging the rivals' choice"))
         for rival in (rivals.knn, rivals.interpolation)
@@ -158,7 +158,7 @@ def tune(
         standard_error=error,
         **peak.within(error),
         undecided=peak.undecided,
-        n_settings=peak.n_settings + n_rivals,
+        n_settings=peak.n_settings,
         seconds=round(time.perf_counter() - began, 3),
     )
 

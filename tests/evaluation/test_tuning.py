@@ -204,9 +204,8 @@ def test_all_equal(data, monkeypatch, engine):
     assert found.params == Params(1, SCALE, 1.0)
     assert found.rivals.knn == Rival(1, SCALE, 1.0)
     assert found.rivals.interpolation == Rival(1, SCALE, 0.0)
-    assert found.n_settings == sum(math.prod(grid.shape) for grid in grids) + sum(
-        math.prod(grid.shape) * len(weights) for grid, weights in knn_grids
-    )
+    assert found.n_settings == sum(math.prod(grid.shape) for grid in grids)
+    assert [weights[-1] for _, weights in knn_grids[:2]] == [1, 1]
     assert found.undecided == 2  # the most of both grids
     assert found.k_range == (1, 16)
     assert found.sigma_range == (SCALE * steps.sigmas[0], SCALE * steps.sigmas[-1])
