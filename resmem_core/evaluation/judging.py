@@ -114,11 +114,17 @@ def judge(
     kept = base_of(queries)
 
     def look(some: Queries, base: Base, scores: FloatArray) -> tuple[OfMemory, Base | None]:
-        alone = base._replace(probabilities=base.probabilities[:, :0]) if kept is None else None
-        return OfMemory.of(scores, base.probabilities, some.labels), alone
+        return OfMemory.of(scores, base.probabilities, some.labels), _without_table(base) if kept is None else None
 
     parts = list(from_scores(look, memory, queries, params, budget=budget, progress=progress))
     resmem = OfMemory(*map(np.concatenate, zip(*(of_memory for of_memory, _ in parts), strict=True)))
-    if kept is None:
-        kept = Base(*map(np.concatenate, zip(*(base for _, base in parts if base is not None), strict=True)))
-    return Judged(kept, resmem)
+    if kept is not None:
+        return Judged(_without_table(kept), resmem)
+    return Judged(
+        Base(*map(np.concatenate, zip(*(base for _, base in parts if base is not None), strict=True))), resmem
+    )
+
+
+def _without_table(base: Base) -> Base:
+    """Return base without its probabilities of all classes: what is judged is kept, and they are too many."""
+    return base._replace(probabilities=np.empty((len(base.ranks), 0)))
