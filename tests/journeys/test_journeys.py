@@ -125,6 +125,7 @@ def test_a_memory_is_followed_and_forgotten_and_the_change_is_shared(page: Page,
     go_to(page, "Points", "Inspect")
     page.get_by_role("button", name=re.compile("^. → .$")).nth(1).click()
     expect(page).to_have_url(re.compile(r"point=\d+"))
+    settled(page)  # the buttons of another point's memories stand elsewhere
     page.get_by_role("button", name="Open #").first.click()
     expect(page.get_by_role("heading", name="Memory", exact=True)).to_be_visible()
     expect(page).to_have_url(re.compile(r"train_point=\d+"))

@@ -24,7 +24,7 @@ def press(page: Page, name: str, times: int):
 
 @pytest.mark.parametrize(
     ("address", "last", "shown"),
-    [("/tune?k=1", 101, "k = {}, sigma"), ("/playground?n=1000&k=1&hide=lesson", 100, None)],
+    [("/tune?k=1", 101, "test points, k = {}, sigma"), ("/playground?n=1000&k=1&hide=lesson", 100, None)],
     ids=["tune", "playground"],
 )
 def test_a_hundred_presses_are_a_hundred_steps(page: Page, address: str, last: int, shown: str | None):
