@@ -17,6 +17,7 @@ import numpy as np
 from resmem_core.analysis.judged import Judged
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, Step, silent
+from resmem_core.common.runner import Runner, Task
 from resmem_core.common.store import Store
 from resmem_core.common.types import IntArray
 from resmem_core.data import load_dataset
@@ -31,7 +32,6 @@ from resmem_core.models import backbone_of
 from resmem_core.models import fitted as base_model
 
 KIND = "judged"
-VERSION = 1  # of what is kept of an experiment
 SEEDS = 5
 MAX_SEEDS, MAX_VALUES = 100, 50
 
@@ -295,7 +295,11 @@ class Point:
 
 def found(plan: Plan, data: CleanData, store: Store) -> list[Point]:
     """Return the points that are there already."""
-    entries = [(value, store.find(KIND, _key(config, data))) for value, config in plan.points()]
+    runner = Runner(store)
+    entries = [
+        (value, runner.found(_task(config, data, experiment.prepare_examples, store)))
+        for value, config in plan.points()
+    ]
     return [Point(value, Judged.of_entry(entry)) for value, entry in entries if entry is not None]
 
 
@@ -319,8 +323,10 @@ def judge_all(
     progress : callable
         Told how many of the missing points are done; may raise `Cancelled`.
     """
-    todo = [(value, config) for value, config in plan.points() if store.find(KIND, _key(config, data)) is None]
-    for done, (value, config) in enumerate(todo):
+    runner = Runner(store)
+    tasks = [(value, config, _task(config, data, opened, store)) for value, config in plan.points()]
+    todo = [(value, config, task) for value, config, task in tasks if runner.found(task) is None]
+    for done, (value, config, task) in enumerate(todo):
         where = f"point {done + 1} of {len(todo)}, {plan.axis.named(value)}, seed {config.seed}"
         here = Step("Training and judging", done, len(todo), where)
         progress(here)
@@ -328,23 +334,25 @@ def judge_all(
         def told(step: Step, here: Step = here) -> None:
             progress(replace(here, message=f"{here.message}: {step.stage}"))
 
-        def build(_: Path, config: ExperimentConfig = config, told: Progress = told) -> Mapping[str, Any]:
-            began = time.monotonic()
-            judged = Judged.of_experiment(opened(config, told), store, told)
-            return asdict(replace(judged, seconds=time.monotonic() - began))
-
-        store.get_or_build(KIND, _key(config, data), build, progress)
+        runner.telling(told).run(task)
     return found(plan, data, store)
 
 
-def _key(config: ExperimentConfig, data: CleanData) -> dict[str, Any]:
-    """Return everything that shapes a point; what its weights depend on is told by the recipe on clean data."""
+def _task(config: ExperimentConfig, data: CleanData, opened: Callable[..., Experiment], store: Store) -> Task:
+    """Return what judges a point; what its weights depend on is told by the recipe on clean data."""
     given = config.backbone == PRECOMPUTED
     recipe = None if given else backbone_of(config.backbone, IMAGE)[0].recipe(sum(data.counts))
-    return {
+    key = {
         "dataset": data.fingerprint,
         "experiment": {k: v for k, v in config.as_dict().items() if k not in ("dataset", "edits")},
         "recipe": None if recipe is None else dict(recipe.as_dict()),
         "index_version": None if config.index == AUTO else INDEXES.get(config.index).version,
-        "versions": [VERSION, experiment.VERSION, base_model.VERSION],
+        "versions": [experiment.VERSION, base_model.VERSION],
     }
+
+    def build(_: Path, progress: Progress) -> Mapping[str, Any]:
+        began = time.monotonic()
+        judged = Judged.of_experiment(opened(config, progress), store, progress)
+        return asdict(replace(judged, seconds=time.monotonic() - began))
+
+    return Task(KIND, key, build, code="resmem_core.analysis.judged", long=True)

@@ -40,6 +40,8 @@ class Task:
         has a version, raised by whoever changes what the code gives.
     long : bool
         Whether it takes longer than somebody who looks at a page may be left to wait.
+    by_blocks : bool
+        Whether it is done by blocks of rows, none of which needs what came of another: such work could be shared out.
     missing : str
         What to say where it is not there.
     """
@@ -49,6 +51,7 @@ class Task:
     build: Callable[[Path, Progress], Mapping[str, Any] | None]
     code: str = ""
     long: bool = False
+    by_blocks: bool = False
     missing: str = ""
 
     @property

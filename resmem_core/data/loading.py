@@ -12,6 +12,7 @@ import numpy as np
 from resmem_core.common.errors import DatasetError, InvalidParameterError
 from resmem_core.common.progress import Progress, silent
 from resmem_core.common.registry import parse
+from resmem_core.common.runner import Runner, Task
 from resmem_core.common.store import Entry, Store, digest_arrays, digest_key, save_array
 from resmem_core.data.base import DATASETS, PARTS, TEXT, DatasetLoader, Source
 from resmem_core.data.corruption import check_imbalance, check_label_noise, long_tailed, noisy
@@ -242,11 +243,11 @@ def _load_source(loader: DatasetLoader, argument: str | None, progress: Progress
     if store is None or key is None:
         return _loaded(loader, argument, progress)
 
-    def build(directory: Path) -> Mapping[str, Any]:
+    def build(directory: Path, progress: Progress) -> Mapping[str, Any]:
         return _write_source(_loaded(loader, argument, progress), directory)
 
-    key = {"loader": loader.name, "stored_version": STORED_VERSION, **key}
-    return _read_source(store.get_or_build("source", key, build, progress))
+    task = Task("source", {"loader": loader.name, "stored_version": STORED_VERSION, **key}, build)
+    return _read_source(Runner(store, progress=progress).run(task))
 
 
 def _loaded(loader: DatasetLoader, argument: str | None, progress: Progress) -> Source:

@@ -112,7 +112,7 @@ class Search:
                 save_array(directory, "sample_rows", rows)
             return index.facts
 
-        task = Task("neighbors", self._key_with(name), build, long=self.is_large, missing=MISSING)
+        task = Task("neighbors", self._key_with(name), build, long=self.is_large, by_blocks=True, missing=MISSING)
         return self.runner.run(task)
 
 

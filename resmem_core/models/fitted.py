@@ -234,7 +234,7 @@ class ImageFitting(Fitting):
             load_weights(self._network, weights)
             self._embed(directory, self.runner.work_folder(task), progress)
 
-        task = Task("embeddings", {**self._identity, "weights": digest_file(weights)}, build)
+        task = Task("embeddings", {**self._identity, "weights": digest_file(weights)}, build, by_blocks=True)
         entry = self.runner.run(task)
         parts = {
             part: Embedded(np.array(entry.array(f"{part}_logits")), entry.array(f"{part}_embeddings")) for part in PARTS
@@ -270,7 +270,7 @@ class ImageFitting(Fitting):
         def build(directory: Path, progress: Progress) -> None:
             self._writer(directory / "features.npy", part, self.runner.work_folder(task), progress).finish()
 
-        task = Task("features", {**self._identity, "part": part}, build)
+        task = Task("features", {**self._identity, "part": part}, build, by_blocks=True)
         return self.runner.run(task).array("features")
 
     def _writer(self, file: Path, part: str, work: Path, progress: Progress) -> RowWriter:

@@ -175,6 +175,7 @@ class TextFitting(Fitting):
             {"model": self.identity, "part": part, "version": embedding.VERSION},
             build,
             long=True,
+            by_blocks=True,
             missing=f"the {part} part of {self.corpus.name!r} is not embedded yet",
         )
         return self.runner.run(task).array("embeddings")

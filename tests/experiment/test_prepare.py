@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from resmem_core.common.errors import Cancelled, DatasetError, InvalidParameterError
-from resmem_core.common.runner import NeedsPreparing
+from resmem_core.common.runner import NeedsPreparing, Runner
 from resmem_core.common.store import Store
 from resmem_core.experiment import prepare as module
 from resmem_core.experiment.config import ExperimentConfig
@@ -50,6 +50,18 @@ def test_a_second_time_everything_comes_from_the_store(small, monkeypatch):
     again = prepare(SMALL, store=store)
     np.testing.assert_array_equal(again.test.logits, found.test.logits)
     np.testing.assert_array_equal(again.test.neighbors.indices, found.test.neighbors.indices)
+
+
+def test_tasks_say_whether_they_divide_into_blocks(small, monkeypatch):
+    divided = {}
+
+    def noted(runner, task, run=Runner.run):
+        divided[task.kind] = task.by_blocks
+        return run(runner, task)
+
+    monkeypatch.setattr(Runner, "run", noted)
+    prepare(SMALL, store=small[1])
+    assert divided == {"weights": False, "embeddings": True, "neighbors": True}
 
 
 def test_the_same_seed_gives_the_same_numbers_from_scratch(small, tmp_path):
