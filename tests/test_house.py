@@ -1,12 +1,15 @@
 """The plan of the house: which package may import which, and what must not be imported at all."""
 
 import ast
+import importlib
 import json
 import subprocess
 import sys
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 CORE = ROOT / "resmem_core"
@@ -98,3 +101,12 @@ def test_help_imports_nothing_slow():
     loaded = json.loads(run.stdout.splitlines()[-1])
     assert "resmem_core" in loaded
     assert SLOW & set(loaded) == set()
+
+
+@pytest.mark.parametrize("home", ["cli.dashboard", "common.errors", "common.progress", "common.store"])
+def test_modules_are_found_by_the_name_that_scripts_know_them_by(home):
+    name = home.split(".")[1]
+    old, new = (importlib.import_module(f"resmem_core.{path}") for path in (name, home))
+    assert getattr(importlib.import_module("resmem_core"), name) is old
+    for key, value in vars(new).items():
+        assert key.startswith("__") or getattr(old, key) is value
