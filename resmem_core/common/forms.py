@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, TypeVar
 
@@ -15,22 +16,14 @@ from resmem_core.common.errors import InvalidParameterError, ResMemError
 from resmem_core.common.types import check_positive
 
 F = TypeVar("F", bound="Form")
+N = TypeVar("N", int, float)
 
 
 def whole(least: int, most: int | None = None) -> Callable[[str], int]:
     """Return a reader of whole numbers from `least` up, to `most` where it is given."""
-    wanted = f"of at least {least}" if most is None else f"from {least} to {most}"
-
-    def read(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = least - 1
-        if value < least or (most is not None and value > most):
-            raise InvalidParameterError(f"{text!r} is not a whole number {wanted}")
-        return value
-
-    return read
+    if most is None:
+        return _number(int, least, math.inf, f"whole number of at least {least}")
+    return _number(int, least, most, f"whole number from {least} to {most}")
 
 
 def positive(text: str) -> float:
@@ -43,15 +36,15 @@ def positive(text: str) -> float:
 
 def between(low: float, high: float) -> Callable[[str], float]:
     """Return a reader of numbers from `low` to `high`."""
+    return _number(float, low, high, f"number from {low:g} to {high:g}")
 
-    def read(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not low <= value <= high:
-            raise InvalidParameterError(f"{text!r} is not a number from {low:g} to {high:g}")
-        return value
+
+def _number(kind: type[N], least: float, most: float, wanted: str) -> Callable[[str], N]:
+    def read(text: str) -> N:
+        with suppress(ValueError):
+            if least <= (value := kind(text)) <= most:
+                return value
+        raise InvalidParameterError(f"{text!r} is not a {wanted}")
 
     return read
 

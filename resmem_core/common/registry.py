@@ -89,7 +89,6 @@ def parse(registry: Registry[N], spec: str) -> tuple[N, str | None]:
 
     Parameters
     ----------
-    registry : Registry
     spec : str
         "NAME", or "NAME:ARGUMENT" for what takes one.
 

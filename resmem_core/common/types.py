@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from numbers import Real
-from typing import Any, TypeVar
+from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resmem_core.common.errors import InvalidParameterError
 
-T = TypeVar("T")
 FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.integer[Any]]
+BoolArray = NDArray[np.bool_]
+
+NLL_FLOOR = 1e-6  # a projected score can be exactly 0, whose logarithm says nothing about the other points
 
 
 def check_positive(name: str, value: Any) -> float:
@@ -33,6 +35,13 @@ def check_positive(name: str, value: Any) -> float:
     return number
 
 
+def is_whole(value: Any, least: int, most: int | None = None) -> bool:
+    """Tell whether `value` is a whole number from `least` up, to `most` where it is given; True and False are none."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        return False
+    return least <= int(value) and (most is None or int(value) <= most)
+
+
 def check_k(k: Any, n_memory: int | None = None) -> int:
     """Return `k` as an int if it is a whole number from 1 to `n_memory`.
 
@@ -41,14 +50,8 @@ def check_k(k: Any, n_memory: int | None = None) -> int:
     InvalidParameterError
         Otherwise; the message quotes both numbers.
     """
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
+    if not is_whole(k, 1):
         raise InvalidParameterError(f"k={k!r} must be a whole number of at least 1")
     if n_memory is not None and k > n_memory:
         raise InvalidParameterError(f"k={k} cannot exceed the number of points in memory, {n_memory}")
     return int(k)
-
-
-BoolArray = NDArray[np.bool_]
-
-
-NLL_FLOOR = 1e-6  # a projected score can be exactly 0, whose logarithm says nothing about the other points

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
+from resmem_core.data.leakage import n_common
 from resmem_core.data.text import Ids, Stream
 from resmem_core.data.tokenizers import Tokenizer
 
@@ -47,9 +46,7 @@ class Context:
 
 def matched(query: Ids, stored: Ids) -> int:
     """Return how many tokens at the end of both contexts agree."""
-    n = min(len(query), len(stored))
-    differ = np.flatnonzero(query[len(query) - n :][::-1] != stored[len(stored) - n :][::-1])
-    return int(differ[0]) if len(differ) else n
+    return n_common(query[::-1], stored[::-1])
 
 
 def context_of(
@@ -61,8 +58,6 @@ def context_of(
     ----------
     stream : Stream
         Of train.
-    tokenizer : Tokenizer
-    row : int
     query : ndarray of int32, optional
         The context asked about, whose end is compared.
     before, after : int

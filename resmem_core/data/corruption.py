@@ -14,7 +14,7 @@ import numpy as np
 
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.types import IntArray
-from resmem_core.data.drawing import split_rows, tickets
+from resmem_core.data.drawing import draw, split_rows, tickets
 from resmem_core.data.types import Examples
 
 MAX_NOISE = 0.95
@@ -72,12 +72,7 @@ def long_tailed(train: Examples, imbalance: float, seed: int) -> Examples:
     if imbalance == 1:
         return train
     sizes = tail_sizes(np.bincount(train.labels), imbalance, seed)
-    kept = []
-    for label in np.flatnonzero(sizes).tolist():
-        members = np.flatnonzero(train.labels == label)
-        order = np.argsort(tickets(len(members), label, (seed, _KEPT)), kind="stable")
-        kept.append(members[order[: sizes[label]]])
-    return train.take(np.sort(np.concatenate(kept)))
+    return train.take(draw(train.labels, dict(enumerate(sizes.tolist())), (seed, _KEPT)))
 
 
 def noisy(train: Examples, label_noise: float, seed: int, class_names: Sequence[str]) -> Examples:
@@ -97,11 +92,8 @@ def noisy(train: Examples, label_noise: float, seed: int, class_names: Sequence[
     kept = np.ones(len(labels), dtype=bool)
     kept[changed] = False
     labels[kept] = train.labels[kept]
-    return replace(train, labels=labels, names=_told(train, kept, class_names))
-
-
-def _told(train: Examples, kept: np.ndarray, class_names: Sequence[str]) -> np.ndarray | None:
-    if train.names is None:
-        return None
-    before = np.array(class_names)[train.labels]
-    return np.where(kept, train.names, np.char.add(np.char.add(train.names, " - label changed, was "), before))
+    names = train.names
+    if names is not None:
+        before = np.array(class_names)[train.labels]
+        names = np.where(kept, names, np.char.add(np.char.add(names, " - label changed, was "), before))
+    return replace(train, labels=labels, names=names)

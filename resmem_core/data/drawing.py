@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+from collections.abc import Mapping
 
 import numpy as np
 
 from resmem_core.common.errors import InvalidParameterError
-from resmem_core.common.types import FloatArray, IntArray
+from resmem_core.common.types import FloatArray, IntArray, is_whole
 
 
 def check_seed(seed: int) -> int:
@@ -18,15 +18,29 @@ def check_seed(seed: int) -> int:
     InvalidParameterError
         If it is no whole number of at least 0.
     """
-    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
+    if not is_whole(seed, 0):
         raise InvalidParameterError(f"seed={seed!r} must be a whole number of at least 0")
     return int(seed)
 
 
 def tickets(n: int, label: int, seed: tuple[int, ...]) -> FloatArray:
     """Return a random number from 0 to 1 for each of the `n` members of a class, (n,)."""
-    # Sorting plain random numbers gives the same order on every machine; shuffling need not.
     return np.random.default_rng([*seed, label]).random(n)
+
+
+def shuffled(n: int, label: int, seed: tuple[int, ...]) -> IntArray:
+    """Return the numbers of the `n` members of a class in random order, (n,)."""
+    # Sorting plain random numbers gives the same order on every machine; shuffling need not.
+    return np.argsort(tickets(n, label, seed), kind="stable")
+
+
+def draw(labels: IntArray, quotas: Mapping[int, int], seed: tuple[int, ...]) -> IntArray:
+    """Return so many rows of each class, or all it has, drawn at random, ascending."""
+    drawn = [np.empty(0, dtype=np.int64)]
+    for label, quota in quotas.items():
+        members = np.flatnonzero(labels == label)
+        drawn.append(members[shuffled(len(members), label, seed)[:quota]])
+    return np.sort(np.concatenate(drawn))
 
 
 def split_rows(labels: IntArray, n: int, seed: tuple[int, ...]) -> tuple[IntArray, IntArray]:
@@ -45,14 +59,8 @@ def split_rows(labels: IntArray, n: int, seed: tuple[int, ...]) -> tuple[IntArra
         Each 0 or more.
     """
     classes, counts = np.unique(labels, return_counts=True)
-    drawn = [np.empty(0, dtype=np.int64)]
-    for label, quota in zip(classes.tolist(), _quotas(counts, n).tolist(), strict=True):
-        members = np.flatnonzero(labels == label)
-        order = np.argsort(tickets(len(members), label, seed), kind="stable")
-        drawn.append(members[order[:quota]])
-    is_drawn = np.zeros(len(labels), dtype=bool)
-    is_drawn[np.concatenate(drawn)] = True
-    return np.flatnonzero(~is_drawn), np.flatnonzero(is_drawn)
+    drawn = draw(labels, dict(zip(classes.tolist(), _quotas(counts, n).tolist(), strict=True)), seed)
+    return np.delete(np.arange(len(labels)), drawn), drawn
 
 
 def split_groups(groups: IntArray, n: int, seed: tuple[int, ...]) -> tuple[IntArray, IntArray]:
@@ -70,7 +78,7 @@ def split_groups(groups: IntArray, n: int, seed: tuple[int, ...]) -> tuple[IntAr
         Each 0 or more.
     """
     _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    order = np.argsort(tickets(len(sizes), 0, seed), kind="stable")
+    order = shuffled(len(sizes), 0, seed)
     totals = np.cumsum(sizes[order])[:-1]
     n_drawn = int(np.abs(totals - n).argmin()) + 1 if len(totals) else 0
     is_drawn = np.isin(group, order[:n_drawn])

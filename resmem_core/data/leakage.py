@@ -225,12 +225,12 @@ def _stretch(
 def _extended(words: _Words, at: int, place: int) -> tuple[int, int, int]:
     """Return length, start in the part and start in train of the passage that goes on around two equal words."""
     starts = words.starts[words.document[[at, place]]]
-    before = _common(words.ids[starts[0] : at][::-1], words.ids[starts[1] : place][::-1])
-    after = _common(words.ids[at : words.ends[at]], words.ids[place : words.ends[place]])
+    before = n_common(words.ids[starts[0] : at][::-1], words.ids[starts[1] : place][::-1])
+    after = n_common(words.ids[at : words.ends[at]], words.ids[place : words.ends[place]])
     return before + after, at - before, place - before
 
 
-def _common(one: IntArray, other: IntArray) -> int:
+def n_common(one: IntArray, other: IntArray) -> int:
     """Return how many ids the two begin with that are the same."""
     n = min(len(one), len(other))
     for start in range(0, n, _STRIDE):

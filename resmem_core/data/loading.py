@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from resmem_core.common.progress import Progress, silent
 from resmem_core.common.registry import parse
 from resmem_core.common.runner import Runner, Task
 from resmem_core.common.store import Entry, Store, digest_arrays, digest_key, save_array
+from resmem_core.common.types import is_whole
 from resmem_core.data.base import DATASETS, PARTS, TEXT, DatasetLoader, Source
 from resmem_core.data.corruption import check_imbalance, check_label_noise, long_tailed, noisy
 from resmem_core.data.drawing import check_seed, split_groups, split_rows
@@ -116,16 +116,8 @@ def load_dataset(
     notes = (*source.notes, *corrupted, *_check(spec, source, parts))
     fingerprint = _fingerprint(source, parts)
     loader.made(argument, fingerprint)
-    return Dataset(
-        name=loader.title(argument),
-        class_names=source.class_names,
-        train=parts["train"],
-        validation=parts["validation"],
-        test=parts["test"],
-        fingerprint=fingerprint,
-        notes=notes,
-        head=source.head,
-    )
+    title = loader.title(argument)
+    return Dataset(title, source.class_names, **parts, fingerprint=fingerprint, notes=notes, head=source.head)
 
 
 def cut(source: Source, seed: int) -> dict[str, Examples]:
@@ -157,7 +149,7 @@ def limited(train: Examples, n: int | None, seed: int) -> Examples:
     if n is None:
         return train
     n_classes = len(np.unique(train.labels))
-    if isinstance(n, bool) or not isinstance(n, Integral) or not n_classes <= n <= len(train):
+    if not is_whole(n, n_classes, len(train)):
         raise InvalidParameterError(
             f"limit_train={n!r} must be a whole number from {n_classes} (one example of each class) "
             f"to {len(train)} (all of train)"
@@ -268,19 +260,11 @@ def _write_source(source: Source, directory: Path) -> Mapping[str, Any]:
 
 
 def _read_source(entry: Entry) -> Source:
-    def examples(part: str) -> Examples | None:
-        names = [name for name in OF_EXAMPLES if f"{part}_{name}" in entry.info["arrays"]]
-        if not names:
-            return None
-        arrays = {name: entry.array(f"{part}_{name}") for name in names}
-        return Examples(**{name: a if name == "images" else np.array(a) for name, a in arrays.items()})
-
-    train = examples("train")
-    assert train is not None  # every source has one
-    return Source(
-        tuple(entry.info["class_names"]),
-        train,
-        test=examples("test"),
-        validation=examples("validation"),
-        notes=tuple(entry.info["notes"]),
-    )
+    arrays: dict[str, dict[str, np.ndarray]] = {}
+    for saved in entry.info["arrays"]:
+        part, name = saved.split("_")
+        array = entry.array(saved)
+        arrays.setdefault(part, {})[name] = array if name == "images" else np.array(array)
+    parts = {part: Examples(**given) for part, given in arrays.items()}
+    class_names, notes = tuple(entry.info["class_names"]), tuple(entry.info["notes"])
+    return Source(class_names, parts["train"], parts.get("test"), parts.get("validation"), notes)

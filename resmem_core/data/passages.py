@@ -28,7 +28,6 @@ def passages(document: Document, length: int) -> list[Document]:
 
     Parameters
     ----------
-    document : Document
     length : int
         Characters, 3 or more.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import compress, count
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from resmem_core.common.progress import Progress, Step, silent
 from resmem_core.common.store import digest_key
 from resmem_core.common.types import BoolArray
 from resmem_core.data.base import PARTS, TextSource
-from resmem_core.data.drawing import check_seed, tickets
+from resmem_core.data.drawing import check_seed, shuffled
 from resmem_core.data.leakage import Leakage, find_leakage
 from resmem_core.data.loading import parse_spec
 from resmem_core.data.passages import passage_length, passages
@@ -92,25 +92,14 @@ def load_corpus(spec: str, *, seed: int = 0, progress: Progress = silent) -> Cor
     parts = _cut(spec, _in_passages(source), seed)
     progress(Step("Looking for passages that train holds, too", 0, 0))
     leakage = find_leakage(parts["train"], {part: parts[part] for part in PARTS if part != "train"})
-    corpus = Corpus(
-        name=spec,
-        train=parts["train"],
-        validation=parts["validation"],
-        test=parts["test"],
-        fingerprint=digest_key({part: [document.text for document in documents] for part, documents in parts.items()}),
-        leakage=leakage,
-    )
-    return replace(corpus, notes=(*source.notes, *_told_of_passages(corpus), *leakage.notes()))
-
-
-def _told_of_passages(corpus: Corpus) -> list[str]:
+    fingerprint = digest_key({part: [document.text for document in documents] for part, documents in parts.items()})
+    corpus = Corpus(spec, **parts, fingerprint=fingerprint, leakage=leakage, notes=source.notes)
     n, common = corpus.common_documents()
-    if not common:
-        return []
-    return [
+    told = (
         "parts are cut within documents, as these are few or long: test has passages of "
         f"{n} document{'s' if n != 1 else ''}, of {common} of which train has others"
-    ]
+    )
+    return replace(corpus, notes=(*source.notes, *([told] if common else []), *leakage.notes()))
 
 
 def _in_passages(source: TextSource) -> dict[str, tuple[Document, ...]]:
@@ -149,8 +138,8 @@ def _cut(spec: str, parts: dict[str, tuple[Document, ...]], seed: int) -> dict[s
     whole = _can_stay_whole(parts["train"])
     for part in missing:
         drawn = _drawn(parts["train"], wanted, (seed, PARTS.index(part)), whole)
-        parts[part] = tuple(d for d, is_drawn in zip(parts["train"], drawn, strict=True) if is_drawn)
-        parts["train"] = tuple(d for d, is_drawn in zip(parts["train"], drawn, strict=True) if not is_drawn)
+        parts[part] = tuple(compress(parts["train"], drawn))
+        parts["train"] = tuple(compress(parts["train"], ~drawn))
     for part in PARTS:
         if (n := len(parts[part])) < MIN_IN_PART:
             raise DatasetError(
@@ -179,7 +168,7 @@ def _drawn(documents: Sequence[Document], n_characters: float, seed: tuple[int, 
     sources = np.array([document.source for document in documents])
     unit = np.unique(sources, return_inverse=True)[1] if whole else np.arange(len(documents))
     lengths = np.bincount(unit, [len(document.text) for document in documents])
-    order = np.argsort(tickets(len(lengths), 0, seed), kind="stable")
+    order = shuffled(len(lengths), 0, seed)
     before = np.cumsum(lengths[order]) - lengths[order] / 2
     n = int((before < n_characters).sum())  # the last one if that comes nearer
     return np.isin(unit, order[: max(n, MIN_IN_PART)])

@@ -25,7 +25,6 @@ import numpy as np
 from filelock import FileLock
 
 from resmem_core.common.errors import DatasetError, InvalidParameterError
-from resmem_core.common.progress import Progress, silent
 from resmem_core.common.store import Store, write_json, write_whole
 from resmem_core.data import load_dataset
 from resmem_core.data.array_files import npy_header
@@ -103,14 +102,12 @@ class Uploads:
     ----------
     visitor : str
         The token that tells visitors apart; a secret.
-    store : Store, optional
-        This machine's unless given.
     """
 
-    def __init__(self, visitor: str, store: Store | None = None) -> None:
+    def __init__(self, visitor: str) -> None:
         if not visitor:
             raise InvalidParameterError("visitor='' must name somebody")
-        self._store = store if store is not None else Store()
+        self._store = Store()
         self._visitor = hashlib.blake2b(visitor.encode(), digest_size=16).hexdigest()
 
     @property
@@ -125,16 +122,13 @@ class Uploads:
             with FileLock(self._path / ".lock"):
                 yield self._path
 
-    def add(self, name: str, content: bytes, progress: Progress = silent) -> Upload:
+    def add(self, name: str, content: bytes) -> Upload:
         """Check a file by loading all of it, and keep it.
 
         Parameters
         ----------
         name : str
             As its owner calls it; its ending says how it is read.
-        content : bytes
-        progress : callable
-            Told while it is read.
 
         Raises
         ------
@@ -160,7 +154,7 @@ class Uploads:
             draft.mkdir()
             try:
                 write_whole(draft / f"data{kind}", content)
-                upload = _described(draft / f"data{kind}", identity, name, progress)
+                upload = _described(draft / f"data{kind}", identity, name)
                 write_json(draft / _DESCRIPTION, asdict(upload))
                 draft.replace(folder / identity)
             finally:
@@ -205,24 +199,23 @@ class Uploads:
         return True
 
 
-def find(upload: str, store: Store | None = None) -> Path | None:
+def find(upload: str) -> Path | None:
     """Return the file of the upload with this id, whoever's it is, or None if there is none."""
-    path = _folder(upload, store if store is not None else Store())
+    path = _folder(upload)
     return None if path is None else next(path.glob("data.*"), None)
 
 
-def describe(upload: str, store: Store | None = None) -> Upload | None:
+def describe(upload: str) -> Upload | None:
     """Return what is known of the upload with this id, whoever's it is, or None if there is none."""
-    path = _folder(upload, store if store is not None else Store())
+    path = _folder(upload)
     return None if path is None else _read(path)
 
 
-def note_made(upload: str, fingerprint: str, store: Store | None = None) -> None:
+def note_made(upload: str, fingerprint: str) -> None:
     """Remember that artefacts keyed by this fingerprint may be made, to be deleted with the upload."""
-    store = store if store is not None else Store()
-    if (path := _folder(upload, store)) is None:
+    if (path := _folder(upload)) is None:
         return
-    with store.own_folder("uploads"):
+    with Store().own_folder("uploads"):
         (path / _MADE).mkdir(exist_ok=True)
         (path / _MADE / fingerprint).touch()
 
@@ -235,10 +228,10 @@ def shown_name(name: str) -> str:
     return f"{stem[:60]}{dot}{ending[:20]}"
 
 
-def _folder(upload: str, store: Store) -> Path | None:
+def _folder(upload: str) -> Path | None:
     if not _ID.fullmatch(upload):
         return None
-    return next((path for path in store.own_path("uploads").glob(f"*/{upload}") if path.is_dir()), None)
+    return next((path for path in Store().own_path("uploads").glob(f"*/{upload}") if path.is_dir()), None)
 
 
 def _read(path: Path) -> Upload | None:
@@ -250,11 +243,11 @@ def _read(path: Path) -> Upload | None:
         return None
 
 
-def _described(path: Path, identity: str, name: str, progress: Progress) -> Upload:
+def _described(path: Path, identity: str, name: str) -> Upload:
     """Return what is in a file, having loaded all of it."""
     spec = f"{KINDS[path.suffix]}:{path}"
     try:
-        dataset = load_dataset(spec, progress=progress)
+        dataset = load_dataset(spec)
     except DatasetError as error:
         raise DatasetError(str(error).replace(spec, name).replace(str(path), name)) from error
     parts = {part: getattr(dataset, part) for part in PARTS}

@@ -20,7 +20,6 @@ def articles(text: str, name: str) -> list[Document]:
     ----------
     text : str
         The whole file.
-    name : str
     """
     lines = text.splitlines(keepends=True) if " =" in text else [text]
     titles = {}

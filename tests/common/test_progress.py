@@ -1,10 +1,6 @@
 """Reports of long work."""
 
-from resmem_core.common.progress import Step, about, called, silent
-
-
-def test_silent():
-    assert silent(Step("Reading", 1, 2)) is None
+from resmem_core.common.progress import Step, about, called
 
 
 def test_reports_are_renamed():

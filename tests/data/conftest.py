@@ -1,4 +1,5 @@
 import pytest
+from hypothesis import strategies as st
 
 from resmem_core.data import DATASETS, DatasetLoader
 
@@ -19,6 +20,22 @@ class Given(DatasetLoader):
     def load(self, argument, progress):
         self.loads += 1
         return self.source
+
+
+@pytest.fixture(scope="session")
+def damaged():
+    """Return a function that cuts a file's content short, changes a few of its bytes, or neither."""
+
+    def damage(data, content):
+        changed = bytearray(content)
+        if data.draw(st.booleans()):
+            del changed[data.draw(st.integers(0, len(changed))) :]
+        for position in data.draw(st.lists(st.integers(0, max(len(changed) - 1, 0)), max_size=4)):
+            if changed:
+                changed[position] = data.draw(st.integers(0, 255))
+        return bytes(changed)
+
+    return damage
 
 
 @pytest.fixture

@@ -363,3 +363,11 @@ def test_every_loader_describes_itself(name, tmp_path, monkeypatch):
 def test_a_path_that_is_not_there_is_a_clear_error(name, tmp_path):
     with pytest.raises(ResMemError, match="nowhere"):
         DATASETS.get(name).load(str(tmp_path / "nowhere"), silent)
+
+
+@pytest.mark.parametrize("name", ["arrays", "table"])
+def test_a_missing_file_and_a_folder_are_no_model_file(name, tmp_path):
+    for path, said in ((tmp_path / "nowhere", "not there"), (tmp_path, "a folder")):
+        assert said in DATASETS.get(name).unavailable(str(path))
+        with pytest.raises(DatasetError, match=said):
+            DATASETS.get(name).load(str(path), silent)

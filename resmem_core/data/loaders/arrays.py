@@ -80,7 +80,7 @@ def _in_folder(argument: str | None) -> list[Path]:
 
 
 def _source(path: Path, arrays: dict[str, np.ndarray], unknown: list[str]) -> Source:
-    parts = [part for part in PARTS if part != "validation" or _mentions(arrays, part)]
+    parts = [part for part in PARTS if part != "validation" or any(key.startswith(f"{part}_") for key in arrays)]
     has_logits, has_head = any(f"{part}_logits" in arrays for part in PARTS), "weights" in arrays
     needed = ("embeddings", "logits", "labels") if has_logits else ("embeddings", "labels")
     missing = [f"{part}_{name}" for part in parts for name in needed if f"{part}_{name}" not in arrays]
@@ -102,18 +102,8 @@ def _source(path: Path, arrays: dict[str, np.ndarray], unknown: list[str]) -> So
         notes.append(NO_VALIDATION)
     if unknown:
         notes.append(f"unknown arrays were ignored: {', '.join(unknown)}")
-    return Source(
-        class_names,
-        examples["train"],
-        test=examples["test"],
-        validation=examples.get("validation"),
-        notes=tuple(notes),
-        head=_head(path, arrays) if has_head else None,
-    )
-
-
-def _mentions(arrays: Mapping[str, np.ndarray], part: str) -> bool:
-    return any(key.startswith(f"{part}_") for key in arrays)
+    head = _head(path, arrays) if has_head else None
+    return Source(class_names, examples["train"], examples["test"], examples.get("validation"), tuple(notes), head)
 
 
 def _read(path: Path, progress: Progress) -> tuple[dict[str, np.ndarray], list[str], dict[str, str]]:

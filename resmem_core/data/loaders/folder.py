@@ -6,7 +6,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ import numpy as np
 from resmem_core.common.errors import DatasetError, InvalidParameterError
 from resmem_core.common.progress import Progress, Step
 from resmem_core.common.store import digest_key
+from resmem_core.common.threads import in_parallel
 from resmem_core.data.base import DATASETS, PART_NAMES, DatasetLoader, Source, file_state, user_path
 from resmem_core.data.image_files import Look, decode, image_endings, look
 from resmem_core.data.types import Examples
@@ -94,13 +95,11 @@ class Folder(DatasetLoader):
         images = np.empty((len(files), channels, height, width), dtype=np.uint8)
 
         def read(row: int) -> bool:
-            if looks[row] is None:
-                return False
-            pixels = decode(root / files[row].name, (width, height), "L" if channels == 1 else "RGB")
-            if pixels is None:
-                return False
-            images[row] = pixels
-            return True
+            mode = "L" if channels == 1 else "RGB"
+            pixels = decode(root / files[row].name, (width, height), mode) if looks[row] is not None else None
+            if pixels is not None:
+                images[row] = pixels
+            return pixels is not None
 
         readable = np.array(_in_threads(read, range(len(files)), "Decoding images", progress))
         damaged = [file.name for file, ok in zip(files, readable, strict=True) if not ok]
@@ -226,14 +225,11 @@ def _in_threads(work: Callable[[Any], Any], items: Any, stage: str, progress: Pr
     """Return `work(item)` of each item, in order; Pillow decodes without holding the interpreter's lock."""
     chunks = [items[start : start + CHUNK] for start in range(0, len(items), CHUNK)]
     results: list[Any] = []
-    pool = ThreadPoolExecutor(os.cpu_count())
-    try:
-        progress(Step(stage, 0, len(items)))
-        for chunk in pool.map(lambda chunk: [work(item) for item in chunk], chunks):
+    progress(Step(stage, 0, len(items)))
+    with closing(in_parallel(lambda chunk: [work(item) for item in chunk], chunks)) as done:
+        for chunk in done:
             results += chunk
             progress(Step(stage, len(results), len(items)))
-    finally:
-        pool.shutdown(cancel_futures=True)
     return results
 
 
@@ -268,16 +264,9 @@ def _source(root: Path, files: list[ImageFile], images: np.ndarray, readable: np
         )
     all_labels = np.full(len(files), -1, dtype=np.int64)
     all_labels[readable] = labels
-
-    def examples(part: str) -> Examples | None:
-        rows = np.flatnonzero(readable & (parts == part))
-        return Examples(all_labels[rows], images[rows], names=names[rows]) if len(rows) else None
-
-    train = examples("train")
-    assert train is not None  # its images were counted above
-    return Source(
-        tuple(class_names.tolist()), train, test=examples("test"), validation=examples("validation"), notes=tuple(notes)
-    )
+    rows_of = {part: np.flatnonzero(readable & (parts == part)) for part in np.unique(parts).tolist()}
+    cut = {part: Examples(all_labels[rows], images[rows], names=names[rows]) for part, rows in rows_of.items()}
+    return Source(tuple(class_names.tolist()), cut["train"], cut.get("test"), cut.get("validation"), tuple(notes))
 
 
 DATASETS.register(Folder.name, Folder())

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
 from resmem_core.common.errors import DatasetError, InvalidParameterError, UnavailableError
 from resmem_core.common.progress import Progress, Step
 from resmem_core.data.base import DATASETS, PART_NAMES, TEXT, DatasetLoader, TextSource, user_path
+from resmem_core.data.model_file import shown
 from resmem_core.data.text import Document
 from resmem_core.data.wikitext import articles
 
@@ -70,7 +70,7 @@ class HuggingFace(DatasetLoader):
         names = {part: [name for name in known if name in splits] for part, known in PART_NAMES.items()}
         if not names["train"]:
             raise DatasetError(
-                f"hf:{argument} has no split train but {_shown(list(splits))}; use a dataset that has one"
+                f"hf:{argument} has no split train but {shown(list(splits))}; use a dataset that has one"
             )
         parts = {}
         for part, (split, *_) in ((part, found) for part, found in names.items() if found):
@@ -107,17 +107,15 @@ def _fetched(asked: _Asked) -> dict[str, Any]:
 def _documents(spec: str, split: str, rows: Any, column: str) -> tuple[Document, ...]:
     texts = [name for name, kind in rows.features.items() if getattr(kind, "dtype", None) in ("string", "large_string")]
     if column not in texts:
-        raise DatasetError(f"{spec} has no column {column!r} of text in {split}, but {_shown(texts)}; {_WRITE}")
+        raise DatasetError(
+            f"{spec} has no column {column!r} of text in {split}, but {shown(texts) or 'none'}; {_WRITE}"
+        )
     read = [text or "" for text in rows[column]]
     end = "" if all(text.endswith("\n") for text in read if text) else "\n"
     found = articles(end.join(read), split)
     if len(found) > 1:
         return tuple(found)
     return tuple(Document(f"{split} {row}", text) for row, text in enumerate(read) if text.strip())
-
-
-def _shown(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, names[:8])) + (f" and {len(names) - 8} more" if len(names) > 8 else "") or "none"
 
 
 DATASETS.register(HuggingFace.name, HuggingFace())

@@ -143,10 +143,8 @@ def _check_numbers(path: Path, table: pa.Table, names: Sequence[str]) -> None:
     """Raise for the first cell of the text columns `names` that is no number."""
     for name in names:
         for row, text in enumerate(table[name].to_pylist()):
-            try:
-                float(text or "nan")
-            except ValueError:
-                raise _wrong_cell(path, name, row, repr(text)) from None
+            if not _is_number(text or "nan"):
+                raise _wrong_cell(path, name, row, repr(text))
 
 
 def _wrong_cell(path: Path, name: str, row: int, found: str, expected: str = "a finite number") -> DatasetError:
@@ -275,12 +273,12 @@ def _texts(path: Path, table: pa.Table, name: str) -> tuple[list[str], IntArray]
     values = ["" if value is None else str(value) for value in encoded.dictionary.to_pylist()]
     used, places = np.unique(places, return_inverse=True)
     texts = ["" if place < 0 else values[place] for place in used.tolist()]
-    for place, text in enumerate(texts):
-        row = int(np.argmax(places == place)) if len(text) > MAX_TEXT or not text.strip() else -1
+    for text in texts:
         if len(text) > MAX_TEXT:
-            raise _wrong_cell(path, name, row, f"a text of {len(text)} characters", f"at most {MAX_TEXT}")
-        if row >= 0 and name != "name":
-            raise _wrong_cell(path, name, row, "an empty cell", "a text")
+            found = f"a text of {len(text)} characters"
+            raise _wrong_cell(path, name, _row_of(texts, places, text), found, f"at most {MAX_TEXT}")
+        if not text.strip() and name != "name":
+            raise _wrong_cell(path, name, _row_of(texts, places, text), "an empty cell", "a text")
     return texts, places
 
 

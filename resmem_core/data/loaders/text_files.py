@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import glob
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -131,8 +132,8 @@ def _found(entry: str, path: Path) -> list[Path]:
 
 def _names(paths: Sequence[Path]) -> dict[Path, str]:
     """Return what to call each file: its name, or its path where two have the same name."""
-    names = [path.name for path in paths]
-    return {path: path.name if names.count(path.name) == 1 else path.as_posix() for path in paths}
+    names = Counter(path.name for path in paths)
+    return {path: path.name if names[path.name] == 1 else path.as_posix() for path in paths}
 
 
 def _text(path: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from resmem_core.common.errors import DatasetError, UnavailableError
 from resmem_core.common.progress import Progress
 from resmem_core.data.base import DATASETS, EMBEDDINGS, DatasetLoader, Source, TextSource, file_state
+from resmem_core.data.uploads import KINDS, describe, find, note_made
 
 
 class UploadedFile(DatasetLoader):
@@ -18,15 +19,11 @@ class UploadedFile(DatasetLoader):
 
     def title(self, argument: str | None) -> str:
         """Return the file's name, as its owner has it; how it is written where it is not there any more."""
-        from resmem_core.data.uploads import describe
-
         upload = describe(argument or "")
         return upload.name if upload is not None else super().title(argument)
 
     def unavailable(self, argument: str | None) -> str | None:
         """Return that there is no such upload, if so."""
-        from resmem_core.data.uploads import find
-
         if find(argument or "") is None:
             return (
                 f"upload {argument!r} is not there, or was deleted by its owner; upload the file on the page Your data"
@@ -35,8 +32,6 @@ class UploadedFile(DatasetLoader):
 
     def stamp(self, argument: str | None) -> str:
         """Return the file's size and time."""
-        from resmem_core.data.uploads import find
-
         path = find(argument or "")
         return "" if path is None else str(file_state(path))
 
@@ -50,8 +45,6 @@ class UploadedFile(DatasetLoader):
         DatasetError
             If it was damaged since.
         """
-        from resmem_core.data.uploads import KINDS, find
-
         path = find(argument or "")
         if path is None:
             raise UnavailableError(str(self.unavailable(argument)))
@@ -62,8 +55,6 @@ class UploadedFile(DatasetLoader):
 
     def made(self, argument: str | None, fingerprint: str) -> None:
         """Note it, so that deleting the upload removes what was made from it."""
-        from resmem_core.data.uploads import note_made
-
         note_made(argument or "", fingerprint)
 
 

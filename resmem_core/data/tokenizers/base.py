@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from numbers import Integral
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,6 +14,7 @@ from resmem_core.common.errors import InvalidParameterError, StoreError
 from resmem_core.common.progress import Progress, silent
 from resmem_core.common.registry import Registry
 from resmem_core.common.store import digest_key, write_json
+from resmem_core.common.types import is_whole
 from resmem_core.data.text import Ids
 
 VOCABULARY = range(512, 32_001)  # sizes that can be asked for
@@ -110,9 +110,9 @@ class Tokenizer(ABC):
     def _encode(self, text: str) -> Iterable[int]:
         """Return the ids of a text of whole characters."""
 
-    @abstractmethod
     def _decode(self, ids: list[int]) -> str:
-        """Return the text of ids that there are, `bos` not among them."""
+        """Return the text of ids that there are, `bos` not among them: by default the pieces, end to end."""
+        return "".join(map(self._piece, ids))
 
     @abstractmethod
     def _piece(self, i: int) -> str:
@@ -170,7 +170,7 @@ def check_vocabulary(size: Any) -> int:
     InvalidParameterError
         Otherwise; the message quotes it.
     """
-    if isinstance(size, bool) or not isinstance(size, Integral) or size not in VOCABULARY:
+    if not is_whole(size, VOCABULARY[0], VOCABULARY[-1]):
         raise InvalidParameterError(
             f"vocabulary={size!r} must be a whole number from {VOCABULARY[0]:,} to {VOCABULARY[-1]:,}"
         )

@@ -48,9 +48,6 @@ class Characters(TrainedTokenizer):
     def _encode(self, text: str) -> Iterable[int]:
         return [self._ids.get(character, 1) for character in text]
 
-    def _decode(self, ids: list[int]) -> str:
-        return "".join(self._tokens[i] for i in ids)
-
     def _piece(self, i: int) -> str:
         return self._tokens[i]
 

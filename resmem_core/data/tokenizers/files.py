@@ -8,6 +8,7 @@ from pathlib import Path
 from resmem_core.common.errors import StoreError
 from resmem_core.common.store import digest_key
 from resmem_core.data.tokenizers.base import TOKENIZERS, Tokenizer
+from resmem_core.data.tokenizers.huggingface import HuggingFaceTokenizer
 
 
 def load_tokenizer(path: Path) -> Tokenizer:
@@ -23,14 +24,10 @@ def load_tokenizer(path: Path) -> Tokenizer:
         digest = content.pop("digest")
         if digest != digest_key(content):
             raise ValueError("its content is not what was written")
-        return _class(content.pop("kind"))._restored(content)
+        kind = content.pop("kind")
+        tokenizer = HuggingFaceTokenizer if kind == HuggingFaceTokenizer.kind else TOKENIZERS.get(kind)
+        return tokenizer._restored(content)
     except FileNotFoundError:
         raise StoreError(f"there is no tokeniser {path}; train one") from None
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(f"the tokeniser {path} is damaged or something else ({error}); remove it") from error
-
-
-def _class(kind: str) -> type[Tokenizer]:
-    from resmem_core.data.tokenizers.huggingface import HuggingFaceTokenizer
-
-    return HuggingFaceTokenizer if kind == HuggingFaceTokenizer.kind else TOKENIZERS.get(kind)

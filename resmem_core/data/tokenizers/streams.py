@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral
 
 import numpy as np
 
 from resmem_core.common.errors import DatasetError, InvalidParameterError
 from resmem_core.common.progress import Progress, Step, silent
-from resmem_core.common.types import IntArray
-from resmem_core.data.drawing import tickets
+from resmem_core.common.types import IntArray, is_whole
+from resmem_core.data.drawing import shuffled, tickets
 from resmem_core.data.text import Document, Stream
 from resmem_core.data.tokenizers.base import Tokenizer
 
@@ -53,7 +52,7 @@ def limited(stream: Stream, n: int, seed: int) -> Stream:
         If `n` is not a whole number from 1 to the tokens there are.
     """
     _check(stream, n)
-    order = np.argsort(tickets(len(stream.names), 0, (seed,)), kind="stable")
+    order = shuffled(len(stream.names), 0, (seed,))
     lengths = np.diff(stream.starts)
     before = np.cumsum(lengths[order]) - lengths[order]
     kept = np.zeros_like(lengths)
@@ -91,7 +90,7 @@ def excerpts(stream: Stream, n: int, seed: int) -> Stream:
 
 
 def _check(stream: Stream, n: int) -> None:
-    if isinstance(n, bool) or not isinstance(n, Integral) or not 1 <= n <= len(stream):
+    if not is_whole(n, 1, len(stream)):
         raise InvalidParameterError(
             f"a limit of {n!r} tokens is not possible: it must be a whole number from 1 to {len(stream)}, all there are"
         )

@@ -53,9 +53,6 @@ class Words(TrainedTokenizer):
         ids = self._ids
         return [ids[token] if token in ids else ids[_nearest(token)] for token in _TOKEN.findall(text)]
 
-    def _decode(self, ids: list[int]) -> str:
-        return "".join(self._tokens[i] for i in ids)
-
     def _piece(self, i: int) -> str:
         return self._tokens[i]
 
