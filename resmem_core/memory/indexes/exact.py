@@ -6,7 +6,6 @@ import itertools
 import json
 import math
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -15,11 +14,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from resmem_core.common.errors import StoreError
-from resmem_core.common.progress import Progress, Step, silent
+from resmem_core.common.progress import Progress
 from resmem_core.common.store import write_json
-from resmem_core.common.threads import in_parallel, n_workers, one_thread
+from resmem_core.common.threads import n_workers, one_thread
 from resmem_core.common.types import FloatArray, IntArray
-from resmem_core.memory.blocks import blocks as slices
+from resmem_core.memory.blocks import all_blocks, blocks, reported_blocks
 from resmem_core.memory.indexes.base import INDEXES, Index, memory_points
 from resmem_core.memory.indexes.ties import rows_of, tickets
 from resmem_core.memory.rows import Points, mean_of
@@ -147,7 +146,7 @@ class ExactIndex(Index):
 
         if dtype not in self._kept:
             points = torch.empty(self.embeddings.shape, dtype=dtype, device=device)
-            for rows in slices(len(points), COLUMNS):
+            for rows in blocks(len(points), COLUMNS):
                 points[rows] = self._space.placed(self.embeddings.take(rows), dtype, device)
             self._kept[dtype] = points, points.square().sum(1) / 2
         return self._kept[dtype]
@@ -174,7 +173,7 @@ class ExactIndex(Index):
 
         size = (BLOCK if device.type == "cpu" else 100 * BLOCK) // max(n_memory, k * dimension)
         with one_thread(queries.size * n_memory < SMALL):
-            return stacked([nearest(rows) for rows in blocks(len(queries), size, progress)], k)
+            return stacked([nearest(rows) for rows in reported_blocks(len(queries), size, progress, STAGE)], k)
 
     def _nearest_compiled(self, queries: FloatArray, k: int, progress: Progress) -> Neighbors:
         """Take as candidates all that are as near as a sample of memory lets expect the k-th to be."""
@@ -199,8 +198,8 @@ class ExactIndex(Index):
 
         def nearest(rows: slice) -> Neighbors:
             some_queries = queries[rows]
-            asked = [begun(some_queries[few]) for few in slices(len(some_queries), ROWS)]
-            for some in slices(n_memory, COLUMNS):
+            asked = [begun(some_queries[few]) for few in blocks(len(some_queries), ROWS)]
+            for some in blocks(n_memory, COLUMNS):
                 if kept is None:
                     points = space.placed(self.embeddings.take(some), float32, cpu)
                     halves = points.square().sum(1) / 2
@@ -211,9 +210,7 @@ class ExactIndex(Index):
             return stacked([candidates.nearest(self.embeddings, self._known_as, self._seed) for candidates in asked], k)
 
         size = ROWS if kept is not None else max(ROWS, min(AT_ONCE, math.ceil(len(queries) / n_workers())))
-        parts = list(blocks(len(queries), size, silent))
-        with one_thread(True), closing(in_parallel(nearest, parts)) as answers:  # one for each of the workers
-            return stacked([answer for _, answer in zip(blocks(len(queries), size, progress), answers, strict=True)], k)
+        return stacked(list(all_blocks(nearest, len(queries), size, progress, STAGE)), k)
 
     def _nearest_of_all(self, query: FloatArray, k: int) -> tuple[FloatArray, IntArray]:
         """Compute the distance of every point to one query, (D,)."""
@@ -320,16 +317,6 @@ def error_of(queries: Tensor, kth: Tensor) -> Tensor:
     unit = precision.eps * (math.sqrt(dimension) + 4)
     rounding = 2 * unit * (2 * lengths + distances).square() + dimension * precision.tiny
     return rounding + torch.finfo(torch.float32).eps * distances.square()
-
-
-def blocks(n_queries: int, size: int, progress: Progress) -> Iterator[slice]:
-    """Yield slices of at most `size` queries (at least 1), and report how many queries are done."""
-    size = max(1, size)
-    progress(Step(STAGE, 0, n_queries))
-    for start in range(0, n_queries, size):
-        stop = min(start + size, n_queries)
-        yield slice(start, stop)
-        progress(Step(STAGE, stop, n_queries))
 
 
 def distances_to(queries: FloatArray, memory: Points, ids: IntArray) -> FloatArray:
