@@ -188,7 +188,7 @@ def _compiled(memory: Memory, grid: Grid, mixed: FloatArray) -> Callable[[Querie
     inverse_sigmas = inverses(grid.sigmas)
 
     def judge(some: Queries, base: Base) -> _Sums:
-        voted = memory.labels[some.neighbors.indices].astype(np.int64)
+        voted = np.ascontiguousarray(memory.labels[some.neighbors.indices], np.int64)
         classes = np.zeros((len(voted), 2 + voted.shape[1]), np.int64)
         places, sizes = np.empty_like(voted), np.empty((len(voted), 1), np.int64)
         one = np.ones_like(sizes)

@@ -57,13 +57,13 @@ class _Table(Outputs):
         self.n_classes = table.shape[1]
 
     def of(self, rows: Any) -> FloatArray:
-        logits = np.array(self._table[rows], np.float32)
+        logits = np.array(self._table[rows], np.float32, order="C")
         if logits.size:
             check_range("logits", logits, -FINITE, FINITE)
         return logits
 
     def some(self, rows: IntArray, classes: IntArray) -> FloatArray:
-        return np.asarray(self._table[rows[:, :, None], classes[:, None]], np.float32)
+        return np.ascontiguousarray(self._table[rows[:, :, None], classes[:, None]], np.float32)
 
 
 class _Head(Outputs):

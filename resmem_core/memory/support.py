@@ -44,7 +44,7 @@ class Supports(NamedTuple):
     ) -> Supports:
         """Choose the classes of a block of queries and work out the neighbours' logits of them."""
         n_temperatures, indices = len(partitions.temperatures), queries.neighbors.indices
-        voted = memory_labels[indices].astype(np.int64)
+        voted = np.ascontiguousarray(memory_labels[indices], np.int64)
         classes, places, sizes, outside = _chosen(voted, queries, base, partitions.temperatures)
         own_logits = np.take_along_axis(base.logits, classes, axis=1) - base.sums[:, :1]
 

@@ -13,7 +13,9 @@ from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.types import NLL_FLOOR
 from resmem_core.evaluation.metrics import calibration
 from resmem_core.memory import dense_sweep as module
+from resmem_core.memory import interpolation
 from resmem_core.memory.grid import KNN, Grid
+from resmem_core.memory.interpolation import sweep_interpolation
 from resmem_core.memory.residuals import knn_scores, neighbor_weights, project_to_simplex, resmem_scores
 from resmem_core.memory.sparse_sweep import COLDEST
 from resmem_core.memory.sweep import sweep
@@ -29,7 +31,7 @@ ROUNDING = 5e-6  # of a probability in float32; matters for the NLL close to its
 
 @pytest.fixture(params=[*DENSE, "sparse"])
 def engine(request, monkeypatch):
-    monkeypatch.setattr(module, "LARGE", DENSE.get(request.param))
+    monkeypatch.setattr(module, "LARGE", DENSE.get(request.param, 0))
     name = "sparse" if request.param == "sparse" else "dense"
     monkeypatch.setattr("resmem_core.memory.sweep.engine_for", lambda n_classes: name)
     return request.param
@@ -346,15 +348,19 @@ def other_types(array):
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("stored", [read_only, backwards, np.asfortranarray, other_types])
-def test_arrays_as_they_come(engine, stored):
+def test_arrays_as_they_come(monkeypatch, engine, stored):
+    monkeypatch.setattr(interpolation, "LARGE", module.LARGE)
     memory, queries = data(np.random.default_rng(0), n_queries=30)
     near = Neighbors(stored(queries.neighbors.distances), stored(queries.neighbors.indices))
-    found = sweep(
+    as_stored = (
         Memory(stored(memory.logits), stored(memory.labels)),
         Queries(stored(queries.logits), stored(queries.labels), near),
-        **GRID,
     )
-    assert_same(found, sweep(memory, queries, **GRID))
+    assert_same(sweep(*as_stored, **GRID), sweep(memory, queries, **GRID))
+    mixture = {"ks": [1, 12], "sigmas": [0.5], "weights": [0.5]}
+    found, expected = (sweep_interpolation(*of, **mixture) for of in (as_stored, (memory, queries)))
+    np.testing.assert_array_equal(found.right, expected.right)
+    np.testing.assert_allclose(found.nll, expected.nll, rtol=1e-6)
 
 
 def steps_of(*data, **options):
