@@ -18,7 +18,8 @@ from resmem_core.common.progress import Progress
 from resmem_core.common.store import write_json
 from resmem_core.common.threads import n_workers, one_thread
 from resmem_core.common.types import FloatArray, IntArray
-from resmem_core.memory.blocks import all_blocks, blocks, reported_blocks
+from resmem_core.memory.blocks import all_blocks, reported_blocks
+from resmem_core.memory.blocks import blocks as slices
 from resmem_core.memory.indexes.base import INDEXES, Index, memory_points
 from resmem_core.memory.indexes.ties import rows_of, tickets
 from resmem_core.memory.rows import Points, mean_of
@@ -146,7 +147,7 @@ class ExactIndex(Index):
 
         if dtype not in self._kept:
             points = torch.empty(self.embeddings.shape, dtype=dtype, device=device)
-            for rows in blocks(len(points), COLUMNS):
+            for rows in slices(len(points), COLUMNS):
                 points[rows] = self._space.placed(self.embeddings.take(rows), dtype, device)
             self._kept[dtype] = points, points.square().sum(1) / 2
         return self._kept[dtype]
@@ -173,7 +174,7 @@ class ExactIndex(Index):
 
         size = (BLOCK if device.type == "cpu" else 100 * BLOCK) // max(n_memory, k * dimension)
         with one_thread(queries.size * n_memory < SMALL):
-            return stacked([nearest(rows) for rows in reported_blocks(len(queries), size, progress, STAGE)], k)
+            return stacked([nearest(rows) for rows in blocks(len(queries), size, progress)], k)
 
     def _nearest_compiled(self, queries: FloatArray, k: int, progress: Progress) -> Neighbors:
         """Take as candidates all that are as near as a sample of memory lets expect the k-th to be."""
@@ -198,8 +199,8 @@ class ExactIndex(Index):
 
         def nearest(rows: slice) -> Neighbors:
             some_queries = queries[rows]
-            asked = [begun(some_queries[few]) for few in blocks(len(some_queries), ROWS)]
-            for some in blocks(n_memory, COLUMNS):
+            asked = [begun(some_queries[few]) for few in slices(len(some_queries), ROWS)]
+            for some in slices(n_memory, COLUMNS):
                 if kept is None:
                     points = space.placed(self.embeddings.take(some), float32, cpu)
                     halves = points.square().sum(1) / 2
@@ -317,6 +318,11 @@ def error_of(queries: Tensor, kth: Tensor) -> Tensor:
     unit = precision.eps * (math.sqrt(dimension) + 4)
     rounding = 2 * unit * (2 * lengths + distances).square() + dimension * precision.tiny
     return rounding + torch.finfo(torch.float32).eps * distances.square()
+
+
+def blocks(n_queries: int, size: int, progress: Progress) -> Iterator[slice]:
+    """Yield slices of at most `size` queries (at least 1), and report how many queries are done: for any index."""
+    return reported_blocks(n_queries, size, progress, STAGE)
 
 
 def distances_to(queries: FloatArray, memory: Points, ids: IntArray) -> FloatArray:
