@@ -72,14 +72,19 @@ def blocks(n: int, size: int) -> list[slice]:
     return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
+def reported_blocks(n: int, size: int, progress: Progress, stage: str) -> Iterator[slice]:
+    """Yield slices of at most `size` queries (at least 1) that make up `n`, and report how many are done."""
+    progress(Step(stage, 0, n))
+    for part in blocks(n, max(1, size)):
+        yield part
+        progress(Step(stage, part.stop, n))
+
+
 def all_blocks(judge: Callable[[slice], T], n: int, size: int, progress: Progress, stage: str) -> Iterator[T]:
     """Yield what `judge` makes of each block of `n` queries, from all cores, and report how many are done."""
-    parts = blocks(n, max(1, size))
-    progress(Step(stage, 0, n))
-    with one_thread(True), closing(in_parallel(judge, parts)) as found:
-        for part, result in zip(parts, found, strict=True):
+    with one_thread(True), closing(in_parallel(judge, blocks(n, max(1, size)))) as found:
+        for _, result in zip(reported_blocks(n, size, progress, stage), found, strict=True):
             yield result
-            progress(Step(stage, part.stop, n))
 
 
 def as_tensor(array: np.ndarray, dtype: type[np.generic]) -> Tensor:

@@ -8,16 +8,15 @@ Everything is float32, as in `resmem_scores`.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
-from numba import boolean, float32, float64, int64, void
+from numba import boolean, float32, float64, int64
 
 from resmem_core.common.vector_loops import (
-    FAST,
     LOG2_E,
     add_rows,
     exponentials,
     inner,
+    kernel,
     largest,
     read_only,
     set_scores,
@@ -39,18 +38,13 @@ def _projected(scores, weight, label):
     return own * inverse, sum_of_squares(scores, threshold) * inverse * inverse
 
 
-@numba.njit(
-    void(
-        *[read_only(float32, 2), read_only(int64, 1), read_only(boolean, 1), read_only(float64, 1)],
-        *[read_only(float32, 2), read_only(int64, 2)],
-        *[read_only(float32, 2), read_only(float32, 1), read_only(int64, 1)],
-        *[read_only(float32, 1), read_only(float32, 1), read_only(int64, 1)],
-        *[read_only(float64, 1), float64, int64[:, :, ::1], int64[:, :, ::1], float64[:, :, :, ::1]],
-        float64[:, :, ::1],
-    ),
-    nogil=True,
-    fastmath=FAST,
-    cache=True,
+@kernel(
+    *[read_only(float32, 2), read_only(int64, 1), read_only(boolean, 1), read_only(float64, 1)],
+    *[read_only(float32, 2), read_only(int64, 2)],
+    *[read_only(float32, 2), read_only(float32, 1), read_only(int64, 1)],
+    *[read_only(float32, 1), read_only(float32, 1), read_only(int64, 1)],
+    *[read_only(float64, 1), float64, int64[:, :, ::1], int64[:, :, ::1], float64[:, :, :, ::1]],
+    float64[:, :, ::1],
 )
 def sweep_queries(
     query_logits,  # (B, C)

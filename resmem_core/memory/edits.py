@@ -150,7 +150,6 @@ def edited_queries(
     ----------
     queries : Queries
         With their neighbours in the memory as it came.
-    edits : Edits
     n_memory : int
         Points in the memory as it came, N.
     search : callable

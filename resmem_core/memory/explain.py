@@ -159,11 +159,8 @@ def explain(memory: Memory, queries: Queries, point: int, params: Params, smooth
 
     Parameters
     ----------
-    memory : Memory
     queries : Queries
         A label of -1 is one that is not known.
-    point : int
-    params : Params
     smoothing : float
         eps, 0 to 1: see `Explanation.final`.
 

@@ -8,7 +8,7 @@ Shapes: M queries, C classes, S sigmas, G values of k, L weights of the vote.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from resmem_core.common.types import FloatArray, IntArray, check_k, check_positi
 from resmem_core.memory.blocks import BUDGET, inverses, nearer
 from resmem_core.memory.dense_sweep import LARGE
 from resmem_core.memory.grid import Grid
-from resmem_core.memory.residuals import interpolation_scores, neighbor_weights
+from resmem_core.memory.residuals import neighbor_weights
 from resmem_core.memory.scoring import Base, from_base, ranks_of, votes_of
 from resmem_core.memory.sweep import shares
 from resmem_core.memory.types import Memory, Params, Queries
@@ -50,10 +50,6 @@ class Rival:
             raise InvalidParameterError(f"lambda={self.weight!r} must be a number between 0 and 1")
         object.__setattr__(self, "weight", float(self.weight))
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields as plain values, for JSON."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class Rivals:
@@ -74,13 +70,9 @@ class Rivals:
         """Return both at ResMem's own k and sigma, the mixture at half and half."""
         return cls(Rival(params.k, params.sigma, 1.0), Rival(params.k, params.sigma, 0.5))
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return both as plain values, for JSON."""
-        return asdict(self)
-
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Rivals:
-        """Return what `as_dict` gave, after its way through JSON."""
+        """Return what `asdict` gave, after its way through JSON."""
         return cls(Rival(**values["knn"]), Rival(**values["interpolation"]))
 
 
@@ -115,7 +107,8 @@ def interpolate(
     def look(some: Queries, base: Base) -> OfVote:
         weights = neighbor_weights(np.ascontiguousarray(some.neighbors.distances), rival.sigma)
         votes, labels = votes_of(memory, some, weights), some.labels.astype(np.int64)
-        scores = interpolation_scores(votes, base.probabilities, np.float32(rival.weight).item())
+        share = np.float32(rival.weight).item()
+        scores = share * votes + (1 - share) * base.probabilities
         own = votes[np.arange(len(votes)), labels].astype(np.float64)
         with np.errstate(divide="ignore"):
             log_own = np.logaddexp(np.log(rival.weight * own), np.log1p(-rival.weight) + base.log_own)
@@ -168,35 +161,34 @@ def sweep_interpolation(
 
     Parameters
     ----------
-    memory : Memory
-    queries : Queries
-    ks : iterable of int
     sigmas : iterable of float
         Kept apart from ResMem's: kNN-LM calls it the temperature of the distances.
     weights : iterable of float
         The lambdas, 0 to 1.
-    budget : int
-    progress : callable
     """
     grid, mixed = Grid.of(ks, sigmas, [1]), shares("lambda", weights)
     k = int(grid.ks[-1])
     large = len(queries) * k * memory.n_classes >= LARGE
     judge = _compiled(memory, grid, mixed) if large else _in_numpy(memory, grid, mixed)
-    shape = (*grid.shape[1:], len(mixed))
-    right, nll = np.zeros(shape, np.int64), np.zeros(shape)
+    right, nll = _no_sums(grid, mixed)
     for more_right, more_nll in from_base(judge, memory, queries, k, budget=budget, progress=progress):
         right += more_right
         nll += more_nll
     return InterpolationSweep(grid.sigmas, grid.ks, mixed, len(queries), right, nll / len(queries))
 
 
+def _no_sums(grid: Grid, mixed: FloatArray) -> _Sums:
+    shape = (*grid.shape[1:], len(mixed))
+    return np.zeros(shape, np.int64), np.zeros(shape)
+
+
 def _compiled(memory: Memory, grid: Grid, mixed: FloatArray) -> Callable[[Queries, Base], _Sums]:
     from resmem_core.memory.vote_kernel import choose_classes, sweep_interpolations
 
-    inverse_sigmas, shape = inverses(grid.sigmas), (*grid.shape[1:], len(mixed))
+    inverse_sigmas = inverses(grid.sigmas)
 
     def judge(some: Queries, base: Base) -> _Sums:
-        voted = memory.labels[some.neighbors.indices].astype(np.int64)
+        voted = np.ascontiguousarray(memory.labels[some.neighbors.indices], np.int64)
         classes = np.zeros((len(voted), 2 + voted.shape[1]), np.int64)
         places, sizes = np.empty_like(voted), np.empty((len(voted), 1), np.int64)
         one = np.ones_like(sizes)
@@ -204,7 +196,7 @@ def _compiled(memory: Memory, grid: Grid, mixed: FloatArray) -> Callable[[Querie
             *(some.labels.astype(np.int64), voted, base.predictions[:, None], one, memory.n_classes),
             *(classes, places, sizes),
         )
-        right, nll = np.zeros(shape, np.int64), np.zeros(shape)
+        right, nll = _no_sums(grid, mixed)
         p = np.take_along_axis(base.probabilities, classes, axis=1).astype(np.float32)
         sweep_interpolations(
             *(classes, places, sizes[:, 0].copy(), p, nearer(some), base.log_own),
@@ -220,8 +212,7 @@ def _in_numpy(memory: Memory, grid: Grid, mixed: FloatArray) -> Callable[[Querie
     share = mixed.astype(np.float32)[:, None, None]
 
     def judge(some: Queries, base: Base) -> _Sums:
-        shape = (*grid.shape[1:], len(mixed))
-        right, nll = np.zeros(shape, np.int64), np.zeros(shape)
+        right, nll = _no_sums(grid, mixed)
         labels, ahead = some.labels.astype(np.int64), nearer(some)
         rest = (1 - share) * base.probabilities.astype(np.float32)
         for s, inverse_sigma in enumerate(inverses(grid.sigmas)):

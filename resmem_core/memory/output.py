@@ -6,16 +6,14 @@ Shapes: N rows of memory, U of them neighbours at all, B queries in a block, K n
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from resmem_core.common.progress import Progress, Step, silent
-from resmem_core.common.threads import in_parallel, one_thread
+from resmem_core.common.progress import Progress, silent
 from resmem_core.common.types import FloatArray, IntArray
-from resmem_core.memory.blocks import FINITE, as_tensor, blocks, check_range, inverses
+from resmem_core.memory.blocks import FINITE, all_blocks, as_tensor, check_range, inverses
 from resmem_core.memory.types import Queries
 from resmem_core.models.types import HeadLogits, OutputLayer
 
@@ -59,13 +57,13 @@ class _Table(Outputs):
         self.n_classes = table.shape[1]
 
     def of(self, rows: Any) -> FloatArray:
-        logits = np.array(self._table[rows], np.float32)
+        logits = np.array(self._table[rows], np.float32, order="C")
         if logits.size:
             check_range("logits", logits, -FINITE, FINITE)
         return logits
 
     def some(self, rows: IntArray, classes: IntArray) -> FloatArray:
-        return np.asarray(self._table[rows[:, :, None], classes[:, None]], np.float32)
+        return np.ascontiguousarray(self._table[rows[:, :, None], classes[:, None]], np.float32)
 
 
 class _Head(Outputs):
@@ -125,17 +123,11 @@ class Partitions:
         table = np.empty((len(rows), 1 + len(temperatures)), np.float32)
         inverse_temperatures = inverses(temperatures)
 
-        def work_out(part: slice) -> int:
-            logits = memory.of(rows[part])
-            partition_sums(logits, inverse_temperatures, table[part])
-            return len(logits)
+        def work_out(part: slice) -> None:
+            partition_sums(memory.of(rows[part]), inverse_temperatures, table[part])
 
-        parts = blocks(len(rows), memory.rows_at_a_time)
-        done = 0
-        with one_thread(True), closing(in_parallel(work_out, parts)) as counts:
-            for count in counts:
-                done += count
-                progress(Step("Base model on the neighbours", done, len(rows)))
+        for _ in all_blocks(work_out, len(rows), memory.rows_at_a_time, progress, "Base model on the neighbours"):
+            pass
         return cls(temperatures, places, table)
 
 
@@ -169,8 +161,3 @@ class BaseBlock(NamedTuple):
         own = np.take_along_axis(logits, queries.labels[:, None].astype(np.int64), axis=1)[:, 0]
         log_own = own.astype(np.float64) - sums[:, 0] - np.log(sums[:, -1].astype(np.float64))
         return cls(logits, sums, logits.argmax(axis=1), log_own)
-
-    def probabilities(self) -> FloatArray:
-        """Return p_1, (B, C)."""
-        shifted = self.logits - self.sums[:, :1]
-        return np.exp(shifted, out=shifted) / self.sums[:, -1:]

@@ -7,7 +7,6 @@ Shapes: N points in memory, M queries, K neighbours of each, C classes.
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -130,7 +129,13 @@ def resmem_scores(
     Computed as (p_T(x) - sum_i w_i p_T(x_i)) + sum_i w_i e_{y_i}, which is the same sum in an order that
     leaves no rounding error when the query is its own only neighbour.
     """
-    _check_shapes(query_logits, memory_logits, memory_labels, distances, indices)
+    shapes = [tuple(a.shape) for a in (query_logits, memory_logits, memory_labels, distances, indices)]
+    q, m, y, d, i = shapes
+    if not (len(q) == len(m) == len(d) == 2 and q[1] == m[1] and y == m[:1] and d == i and d[0] == q[0] and d[1] >= 1):
+        raise InvalidParameterError(
+            "expected query_logits (M, C), memory_logits (N, C), memory_labels (N,), distances and indices "
+            f"(M, K) with K >= 1, but got {q}, {m}, {y}, {d}, {i}"
+        )
     base = _tensor(probabilities(query_logits, temperature))
     weights = _tensor(neighbor_weights(distances, sigma)).to(base.dtype)
     memory_base = _tensor(probabilities(memory_logits, temperature)).to(base.dtype)
@@ -158,13 +163,6 @@ def resmem_values(
     return _like(query_predictions, _tensor(query_predictions) + memory)
 
 
-def interpolation_scores(knn: ArrayT, base: ArrayT, weight: float) -> ArrayT:
-    """Return lambda * kNN + (1 - lambda) * base, the rival of Khandelwal et al. (kNN-LM, ICLR 2020)."""
-    if isinstance(weight, bool) or not isinstance(weight, Real) or not 0 <= weight <= 1:
-        raise InvalidParameterError(f"lambda={weight!r} must be a number between 0 and 1")
-    return weight * knn + (1 - weight) * base
-
-
 def project_to_simplex(scores: ArrayT) -> ArrayT:
     """Return the nearest probability vector to each row in Euclidean distance, (M, C) -> (M, C).
 
@@ -187,16 +185,6 @@ def _descending(x: Tensor) -> Tensor:
     if x.requires_grad or x.device.type != "cpu":
         return x.sort(dim=-1, descending=True).values
     return torch.from_numpy(np.sort(x.numpy(), axis=-1)).flip(-1)
-
-
-def _check_shapes(query_logits: Any, memory_logits: Any, labels: Any, distances: Any, indices: Any) -> None:
-    shapes = [tuple(a.shape) for a in (query_logits, memory_logits, labels, distances, indices)]
-    q, m, y, d, i = shapes
-    if not (len(q) == len(m) == len(d) == 2 and q[1] == m[1] and y == m[:1] and d == i and d[0] == q[0] and d[1] >= 1):
-        raise InvalidParameterError(
-            "expected query_logits (M, C), memory_logits (N, C), memory_labels (N,), distances and indices "
-            f"(M, K) with K >= 1, but got {q}, {m}, {y}, {d}, {i}"
-        )
 
 
 def _tensor(array: Any) -> Tensor:

@@ -50,8 +50,6 @@ class Points:
         If the shape is another.
     """
 
-    dtype = np.dtype(np.float32)
-
     def __init__(
         self,
         array: FloatArray,
@@ -74,11 +72,6 @@ class Points:
     def shape(self) -> tuple[int, int]:
         """N, D."""
         return len(self), int(self._array.shape[1])
-
-    @property
-    def ndim(self) -> int:
-        """Always 2."""
-        return 2
 
     @property
     def size(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
+from operator import itemgetter
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -19,7 +20,7 @@ from resmem_core.memory.blocks import BUDGET, all_blocks, blocks, checked, inver
 from resmem_core.memory.output import LOGITS, outputs
 from resmem_core.memory.residuals import neighbor_weights, probabilities, weighted_rows
 from resmem_core.memory.support import block_size
-from resmem_core.memory.types import Memory, Params, Queries
+from resmem_core.memory.types import Labelled, Memory, Params, Queries
 from resmem_core.models.types import HeadLogits
 
 T = TypeVar("T")
@@ -72,16 +73,21 @@ class Base(NamedTuple):
 
     def take(self, rows: slice) -> Base:
         """Return those of some queries."""
-        predictions, ranks, log_own, largest, squares, p = self
-        return Base(predictions[rows], ranks[rows], log_own[rows], largest[rows], squares[rows], p[rows])
+        return Base(*map(itemgetter(rows), self))
 
 
 def base_of(queries: Queries) -> Base | None:
     """Return what base says of all queries, which is kept with them, or None if that is too much to keep."""
-    if isinstance(queries.logits, HeadLogits) or queries.logits.size > TABLE:
+    return _kept(queries, "base", None, lambda table: Base.of(queries))
+
+
+def _kept(points: Labelled, kind: str, key: float | None, work_out: Callable[[FloatArray], T]) -> T | None:
+    """Return what `work_out` makes of a table of logits, kept with the points; None if that is too much to keep."""
+    table = points.logits
+    if isinstance(table, HeadLogits) or table.size > TABLE:
         return None
-    with one_thread(queries.logits.size < SMALL):
-        return queries.latest.at("base", None, lambda: Base.of(queries))
+    with one_thread(table.size < SMALL):
+        return points.latest.at(kind, key, lambda: work_out(table))
 
 
 def from_base(
@@ -171,13 +177,9 @@ def votes_of(memory: Memory, queries: Queries, weights: FloatArray) -> FloatArra
     return w.new_zeros(len(w), memory.n_classes).scatter_add_(1, voted, w).numpy()
 
 
-def _kept_probabilities(points: Memory | Queries, temperature: float) -> FloatArray | None:
-    """Return p_T of all points, which is kept with them, or None if that is too much to keep at hand."""
-    table = points.logits
-    if isinstance(table, HeadLogits) or table.size > TABLE:
-        return None
-    with one_thread(table.size < SMALL):
-        return points.latest.at("probabilities", temperature, lambda: probabilities(table, temperature))
+def _kept_probabilities(points: Labelled, temperature: float) -> FloatArray | None:
+    """Return p_T of all points, or None if that is too much to keep at hand."""
+    return _kept(points, "probabilities", temperature, lambda table: probabilities(table, temperature))
 
 
 def _by_table(

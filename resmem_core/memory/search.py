@@ -39,7 +39,6 @@ class Search:
         Of whatever is random in building it.
     k_max : int
         Neighbours found for each point.
-    runner : Runner
     """
 
     vectors: Callable[[str], Points]
@@ -125,9 +124,8 @@ def recall(index: str, entry: Entry, k: int) -> float:
     """Return an index's recall@k, against exact search on a sample of `RECALL_SAMPLE` test points."""
     if INDEXES.get(index).exact:
         return 1.0
-    found = neighbors_of(entry, "test")
-    rows = entry.array("sample_rows")
-    return recall_at_k(Neighbors(found.distances[rows], found.indices[rows]), neighbors_of(entry, "sample"), k)
+    found = neighbors_of(entry, "test").take(entry.array("sample_rows"))
+    return recall_at_k(found, neighbors_of(entry, "sample"), k)
 
 
 def _save(directory: Path, name: str, found: Neighbors) -> None:

@@ -104,14 +104,8 @@ def _set_rows(logits, largest_logits, sums, scale, temperature, n, rows, norms):
 
 
 @kernel(
-    *[
-        read_only(float32, 3),
-        read_only(float32, 3),
-        read_only(float32, 2),
-        read_only(float32, 2),
-        read_only(float32, 2),
-    ],
-    *[read_only(int64, 2), read_only(int64, 2), read_only(int64, 2), read_only(float32, 2), read_only(float32, 2)],
+    *[*[read_only(float32, 3)] * 2, *[read_only(float32, 2)] * 3, *[read_only(int64, 2)] * 3],
+    *[read_only(float32, 2), read_only(float32, 2)],
     *[read_only(boolean, 1), read_only(float64, 1)],
     *[read_only(float32, 1), read_only(float32, 1), read_only(int64, 1), read_only(float64, 1), float64],
     *[int64[:, :, ::1], int64[:, :, ::1], int64[:, :, ::1], float64[:, :, :, ::1], float64[:, :, :, ::1]],

@@ -8,21 +8,31 @@ from __future__ import annotations
 
 from contextlib import closing
 
+from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress
 from resmem_core.common.threads import in_parallel, one_thread
 from resmem_core.common.types import NLL_FLOOR
 from resmem_core.memory.blocks import blocks, inverses, nearer
 from resmem_core.memory.grid import Tallies, Tally, Task
 from resmem_core.memory.output import BaseBlock, Partitions, outputs
-from resmem_core.memory.support import Supports, block_size, check_temperatures
+from resmem_core.memory.support import Supports, block_size
+
+COLDEST = 0.01  # below this temperature the rounding of logits decides
 
 
 def tallies(task: Task, budget: int, progress: Progress) -> Tallies:
-    """Judge every setting within `budget` bytes of working memory; `progress` is told of the neighbours looked at."""
+    """Judge every setting within `budget` bytes of working memory; `progress` is told of the neighbours looked at.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a temperature is below `COLDEST`.
+    """
     from resmem_core.memory.sparse_kernel import sweep_supports
 
     memory, queries, grid, smoothings = task
-    check_temperatures(grid.temperatures)
+    if (coldest := grid.temperatures.min()) < COLDEST:
+        raise InvalidParameterError(f"temperature={coldest} must be at least {COLDEST} here")
     rows_of = outputs(memory.logits)
     indices = queries.neighbors.indices
     partitions = Partitions.of(rows_of, len(memory), indices, grid.temperatures, progress)

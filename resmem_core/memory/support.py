@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.threads import n_workers
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.memory.blocks import inverses
@@ -24,20 +23,6 @@ from resmem_core.memory.types import Queries
 WIDTH = 256  # of the base model's largest classes at most so many
 NEGLIGIBLE = 1e-3  # and none less likely than this
 MOST = 32  # queries in a block
-COLDEST = 0.01  # below this temperature the rounding of logits decides
-
-
-def check_temperatures(temperatures: FloatArray) -> FloatArray:
-    """Return temperatures if rounding leaves them a meaning.
-
-    Raises
-    ------
-    InvalidParameterError
-        If one is below `COLDEST`.
-    """
-    if temperatures.min() < COLDEST:
-        raise InvalidParameterError(f"temperature={temperatures.min()} must be at least {COLDEST} here")
-    return temperatures
 
 
 class Supports(NamedTuple):
@@ -59,7 +44,7 @@ class Supports(NamedTuple):
     ) -> Supports:
         """Choose the classes of a block of queries and work out the neighbours' logits of them."""
         n_temperatures, indices = len(partitions.temperatures), queries.neighbors.indices
-        voted = memory_labels[indices].astype(np.int64)
+        voted = np.ascontiguousarray(memory_labels[indices], np.int64)
         classes, places, sizes, outside = _chosen(voted, queries, base, partitions.temperatures)
         own_logits = np.take_along_axis(base.logits, classes, axis=1) - base.sums[:, :1]
 
@@ -100,14 +85,8 @@ def _chosen(
     classes = np.zeros((len(voted), 1 + voted.shape[1] + top.shape[1]), np.int64)
     places, sizes = np.empty_like(voted), np.empty(reach.shape, np.int64)
     choose_classes(
-        queries.labels.astype(np.int64),
-        voted,
-        np.ascontiguousarray(top),
-        reach.astype(np.int64),
-        n_classes,
-        classes,
-        places,
-        sizes,
+        *(queries.labels.astype(np.int64), voted, np.ascontiguousarray(top), reach.astype(np.int64), n_classes),
+        *(classes, places, sizes),
     )
     return np.ascontiguousarray(classes[:, : sizes.max()]), places, sizes, outside
 

@@ -60,7 +60,7 @@ def sweep(
         The eps, 0 to 1, whose likelihood is asked for. With none, neither NLL nor Brier score is worked out: they need
         the scores of every setting, where accuracy can often tell from one k how the next ones will end.
     engine : {"dense", "sparse"}, optional
-        `engine_for` the number of classes unless given. The sparse one takes no temperature below `support.COLDEST`.
+        `engine_for` the number of classes unless given; "sparse" takes no temperature below `sparse_sweep.COLDEST`.
     device : str
         A torch device, or "auto": CUDA where there is one, else the CPU. The sparse engine has the CPU alone.
     budget : int

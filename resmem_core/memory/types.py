@@ -79,6 +79,10 @@ class Neighbors:
             raise InvalidParameterError(f"k={k} cannot exceed the {self.k} neighbours that were searched")
         return Neighbors(self.distances[:, :k], self.indices[:, :k])
 
+    def take(self, rows: IntArray | slice) -> Neighbors:
+        """Return those of some queries."""
+        return Neighbors(self.distances[rows], self.indices[rows])
+
 
 class Latest:
     """What was last worked out of some points, a value of each kind, kept until it is asked for with another key."""
@@ -96,15 +100,15 @@ class Latest:
 
 
 @dataclass(frozen=True, eq=False)
-class Memory:
-    """The training points as memory holds them.
+class Labelled:
+    """Labelled points and what the base model says of them.
 
     Attributes
     ----------
     logits : ndarray of float32, shape (N, C), or HeadLogits
         Of the base model: a table, or a linear head by which those of any rows are worked out when they are asked for
-        (from embeddings as they are kept, as those of queries are, so that a training point asked for itself has the
-        very same base).
+        (from embeddings as they are kept, in memory and of queries alike, so that a training point asked for itself has
+        the very same base).
     labels : ndarray of int, shape (N,)
     """
 
@@ -126,15 +130,16 @@ class Memory:
         return self.logits[:]
 
 
+class Memory(Labelled):
+    """The training points as memory holds them."""
+
+
 @dataclass(frozen=True, eq=False)
-class Queries:
-    """Labelled points to be predicted, with their neighbours in memory already found.
+class Queries(Labelled):
+    """M points to be predicted, with their neighbours in memory already found.
 
     Attributes
     ----------
-    logits : ndarray of float32, shape (M, C), or HeadLogits
-        Of the base model.
-    labels : ndarray of int, shape (M,)
     neighbors : Neighbors
         As many as the largest k that will be asked for.
     groups : ndarray of int, shape (M,), or None
@@ -142,25 +147,14 @@ class Queries:
         not independent. None: each stands for itself.
     """
 
-    logits: FloatArray | HeadLogits
-    labels: IntArray
     neighbors: Neighbors
     groups: IntArray | None = None
-    latest: Latest = field(default_factory=Latest, init=False, repr=False)
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    @property
-    def table(self) -> FloatArray:
-        """The logits of all points at once, (M, C)."""
-        return self.logits[:]
 
     def take(self, rows: IntArray | slice) -> Queries:
         """Return the queries at `rows`, in that order."""
-        found = Neighbors(self.neighbors.distances[rows], self.neighbors.indices[rows])
         logits = self.logits.take(rows) if isinstance(self.logits, HeadLogits) else self.logits[rows]
-        return Queries(logits, self.labels[rows], found, None if self.groups is None else self.groups[rows])
+        groups = None if self.groups is None else self.groups[rows]
+        return Queries(logits, self.labels[rows], self.neighbors.take(rows), groups)
 
     def first(self, k: int) -> Queries:
         """Return the same with the `k` nearest neighbours of each only."""

@@ -13,7 +13,6 @@ from hypothesis.extra.numpy import arrays
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.memory.residuals import (
     auto_sigma,
-    interpolation_scores,
     knn_scores,
     neighbor_weights,
     probabilities,
@@ -270,17 +269,6 @@ def test_regression_passes_through_memory_points(library, dtype):
     ids, zero = np.arange(20)[:, None], np.zeros((20, 1), dtype)
     values = (of(library, array) for array in (f, y - f, zero, ids))
     np.testing.assert_allclose(resmem_values(*values, sigma=1.0), y, atol=TOLERANCE[dtype])
-
-
-def test_interpolation_ends_at_its_parts_and_its_weight_lies_between_0_and_1():
-    knn, base = np.array([[1.0, 0.0]]), np.array([[0.25, 0.75]])
-    np.testing.assert_array_equal(interpolation_scores(knn, base, 1), knn)
-    np.testing.assert_array_equal(interpolation_scores(knn, base, 0), base)
-    np.testing.assert_array_equal(interpolation_scores(knn, base, 0.5), [[0.625, 0.375]])
-
-    for weight in (-0.1, 1.1, math.nan, math.inf, "0.5", True, None):
-        with pytest.raises(InvalidParameterError, match=f"lambda={weight!r} must be a number between 0 and 1"):
-            interpolation_scores(knn, base, weight)
 
 
 # The projection --------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from resmem_core.common.errors import InvalidParameterError
-from resmem_core.memory.indexes import INDEXES, exact
+from resmem_core.memory.indexes import INDEXES
 from resmem_core.memory.rows import Points, mean_of, normalized
 
 NUMBERS = st.floats(-1000, 1000, width=16)
@@ -36,12 +36,7 @@ def kept(draw):
 def test_blocks_and_rows_are_those_of_the_array(case, data):
     array, made, expected = case
     points = Points(array, **made)
-    assert (points.shape, len(points), points.size, points.dtype) == (
-        expected.shape,
-        len(expected),
-        expected.size,
-        np.float32,
-    )
+    assert (points.shape, len(points), points.size) == (expected.shape, len(expected), expected.size)
     rows = data.draw(arrays(np.int64, array_shapes(max_dims=2, max_side=5), elements=st.integers(0, len(array) - 1)))
     size = data.draw(st.integers(1, 10))
     blocks = list(points.blocks(size))
@@ -89,16 +84,10 @@ def test_points_have_two_dimensions():
         Points(np.zeros(3))
 
 
-@pytest.fixture(params=[(0, 0), (0, 10**18), (10**18, 0)], ids=["by blocks", "compiled", "torch"])
-def engine(request, monkeypatch):
-    for name, value in zip(("LARGE", "KEPT"), request.param, strict=True):
-        monkeypatch.setattr(exact, name, value)
-
-
 @pytest.mark.parametrize("kind", INDEXES.names())
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("made", [{}, {"normalize": True}, {"normalize": True, "center": np.full(4, 0.1)}])
-def test_an_index_finds_among_rows_what_it_finds_in_an_array(engine, kind, dtype, made, tmp_path):
+def test_an_index_finds_among_rows_what_it_finds_in_an_array(exact_engine, kind, dtype, made, tmp_path):
     rng = np.random.default_rng(0)
     np.save(tmp_path / "memory.npy", (20 * rng.normal(size=(500, 4))).astype(dtype))
     points = Points(np.load(tmp_path / "memory.npy", mmap_mode="r"), **made)
@@ -114,13 +103,3 @@ def test_an_index_finds_among_rows_what_it_finds_in_an_array(engine, kind, dtype
     ):
         np.testing.assert_array_equal(found.indices, expected.indices)
         np.testing.assert_array_equal(found.distances, expected.distances)
-
-
-def test_part_of_the_rows_is_searched_as_the_whole_is():
-    rng = np.random.default_rng(0)
-    points, queries = Points(rng.normal(size=(300, 3))), rng.normal(size=(20, 3))
-    kept = np.flatnonzero(rng.random(300) < 0.5)
-    found = exact.ExactIndex(points.at(kept), rows=kept).search(queries, 9)
-    of_array = exact.ExactIndex(np.asarray(points)[kept], rows=kept).search(queries, 9)
-    np.testing.assert_array_equal(found.indices, of_array.indices)
-    np.testing.assert_array_equal(found.distances, of_array.distances)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from resmem_core.common.errors import Cancelled, InvalidParameterError
+from resmem_core.common.errors import InvalidParameterError
 from resmem_core.memory import output, scoring
 from resmem_core.memory.scoring import from_scores, ranks_of
 from resmem_core.memory.types import Memory, Neighbors, Params, Queries
@@ -16,7 +16,7 @@ from resmem_core.models.types import HeadLogits, OutputLayer
 from tests.memory.dense import Dense, problem, ranks, search
 
 SIGMAS = st.sampled_from([1e-30, 0.1, 1.0, 10.0, 1e30])
-TEMPERATURES = st.sampled_from([0.1, 0.5, 1.0, 4.0, 1e30])
+TEMPERATURES = st.sampled_from([0.1, 0.5, 1.0, 4.0, 1e30, 1e300])
 
 
 def dense_scores(memory, queries, params):
@@ -60,22 +60,6 @@ def test_a_memory_row_is_told_its_own_token(temperature):
     queries = Queries(memory.logits, memory.labels, itself)
     scores = dense_scores(memory, queries, Params(1, 0.3, temperature))
     np.testing.assert_allclose(scores, np.eye(40)[memory.labels], atol=1e-4 if temperature < 0.01 else 1e-5)
-
-
-def test_the_order_of_memory_does_not_matter():
-    memory, queries = problem(np.random.default_rng(0))
-    order = np.random.default_rng(1).permutation(len(memory))
-    moved = Neighbors(queries.neighbors.distances, np.argsort(order)[queries.neighbors.indices])
-    other = Memory(memory.logits.take(order), memory.labels[order])
-    found = dense_scores(other, replace(queries, neighbors=moved), Params(9, 1.0))
-    np.testing.assert_allclose(found, dense_scores(memory, queries, Params(9, 1.0)), atol=1e-6)
-
-
-def test_very_high_temperatures_are_soft_knn():
-    memory, queries = problem(np.random.default_rng(0))
-    for temperature in 1e9, 1e300:
-        found = dense_scores(memory, queries, Params(9, 0.5, temperature))
-        np.testing.assert_allclose(found, Dense(memory, queries).votes(9, 0.5), atol=1e-6)
 
 
 def test_a_base_model_without_residuals_is_left_alone():
@@ -123,14 +107,9 @@ def test_blocks_give_the_same_scores_in_order(monkeypatch, budget, at_a_time):
         assert done == list(range(61))  # one by one
 
 
-def test_cancelled():
+def test_cancelled(cancelled):
     memory, queries = problem(np.random.default_rng(0))
-
-    def cancel(step):
-        if step.done:
-            raise Cancelled("enough")
-
-    with pytest.raises(Cancelled):
+    with cancelled as cancel:
         list(from_scores(lambda some, base, scores: 0, memory, queries, Params(3, 1.0), budget=1, progress=cancel))
 
 
@@ -156,7 +135,6 @@ def test_ranks_go_by_score_then_by_class(seed, n_classes, n_levels):
 
 def test_refuses_what_does_not_fit():
     memory, queries = problem(np.random.default_rng(0))
-    near = queries.neighbors
 
     def asked(with_memory=memory, with_queries=queries, k=3):
         return dense_scores(with_memory, with_queries, Params(k, 1.0))
@@ -167,12 +145,6 @@ def test_refuses_what_does_not_fit():
         asked(with_queries=queries.take(slice(0, 0)))
     with pytest.raises(InvalidParameterError, match=r"labels of the queries from .* to 40"):
         asked(with_queries=replace(queries, labels=np.full(60, 40, np.int32)))
-    with pytest.raises(InvalidParameterError, match="labels of memory from -1"):
-        asked(with_memory=replace(memory, labels=np.full(300, -1, np.int32)))
-    with pytest.raises(InvalidParameterError, match=r"indices from .* to 300"):
-        asked(with_queries=replace(queries, neighbors=Neighbors(near.distances, np.full_like(near.indices, 300))))
-    with pytest.raises(InvalidParameterError, match="distances from nan"):
-        asked(with_queries=replace(queries, neighbors=Neighbors(np.nan * near.distances, near.indices)))
     with pytest.raises(InvalidParameterError, match=r"embeddings \(60, 7\) .* weights \(40, 8\)"):
         HeadLogits(queries.logits.embeddings[:, :7], queries.logits.layer)
     with pytest.raises(InvalidParameterError, match=r"labels \(N,\)"):

@@ -14,7 +14,7 @@ from resmem_core.common.errors import Cancelled, InvalidParameterError
 from resmem_core.common.types import NLL_FLOOR
 from resmem_core.memory import dense_sweep, output, support
 from resmem_core.memory.grid import KNN
-from resmem_core.memory.interpolation import sweep_interpolation
+from resmem_core.memory.interpolation import Rival, sweep_interpolation
 from resmem_core.memory.sweep import sweep
 from resmem_core.memory.types import Memory, Neighbors, Queries
 from resmem_core.models.types import HeadLogits, OutputLayer
@@ -91,6 +91,7 @@ def test_every_cell_is_what_its_setting_alone_gives(
 
 
 GRID = {"ks": [1, 3, 16], "sigmas": [0.1, 2.0], "temperatures": [0.5, 1.0, 3.0, KNN], "smoothings": SHARES}
+KNN_LM = {"ks": [1, 9], "sigmas": [0.5], "weights": [0.0, 0.5]}
 
 
 def test_of_a_thousand_classes():
@@ -99,6 +100,8 @@ def test_of_a_thousand_classes():
     assert_matches(found, memory, queries)
     assert not found.undecided.any()
     assert (found.nll_most[..., :2] - found.nll[..., :2] < 0.05).all()
+    base = Dense(memory, queries)
+    np.testing.assert_allclose(found.nll[..., 2], -np.log(base.own(base.base())).mean(), rtol=1e-5)  # eps = 1
 
 
 @pytest.mark.parametrize(("width", "negligible"), [(0, 1e-3), (1, 0.0), (3, 0.05), (256, 0.2), (256, 1e-6)])
@@ -162,71 +165,19 @@ def exact(rng, n_classes, n_queries=20, n_memory=100, k=16):
     return memory, Queries(HeadLogits(points(n_queries), layer), labels, near)
 
 
-@pytest.mark.parametrize("n_classes", [2, 3, 17, 300])
-@pytest.mark.parametrize("seed", range(5))
-def test_exact_ties_go_to_the_first_class(n_classes, seed):
-    memory, queries = exact(np.random.default_rng(seed), n_classes, n_queries=60)
-    ks = list(range(1, 17))
-    found = sparse(memory, queries, ks=ks, sigmas=[0.5], temperatures=[1.0])
-    dense, n_tied = Dense(memory, queries), 0
-    for g, k in enumerate(ks):
-        scores = (k * dense.scores(k, 0.5, 1.0)).round().astype(int)
-        n_tied += ((scores == scores.max(axis=1, keepdims=True)).sum(axis=1) > 1).sum()
-        assert found.right[0, 0, g] == (scores.argmax(axis=1) == queries.labels).sum()
-    assert n_tied > 3
-
-
-def test_knn_is_soft_knn_alone():
-    memory, queries = problem(np.random.default_rng(0))
-    found = sparse(memory, queries, ks=range(1, 17), sigmas=[0.3], temperatures=[KNN, 1e30, 1.0])
-    dense = Dense(memory, queries)
-    for g in range(16):
-        surely, perhaps = dense.n_right(dense.votes(g + 1, 0.3))
-        assert surely <= found.right[0, 0, g] <= perhaps
-    np.testing.assert_array_equal(found.right[0], found.right[1])
-    assert (found.right[0] != found.right[2]).any()
-
-
-@pytest.mark.parametrize("n_classes", [40, 1000])
-def test_a_memory_row_is_told_its_own_token(n_classes):
-    """Explicit memorisation: k = 1 and itself not excluded."""
-    memory, _ = problem(np.random.default_rng(0), n_classes, n_memory=200)
-    itself = search(memory.logits.embeddings, memory.logits.embeddings, 1)
-    queries = Queries(memory.logits, memory.labels, itself)
-    found = sparse(
-        memory, queries, ks=[1], sigmas=[1e-30, 1, 1e30], temperatures=[0.05, 1, 1e30, KNN], smoothings=[0.001]
-    )
-    assert (found.right == 200).all()
-    assert not found.undecided.any()
-    assert (found.fixed == 200 - found.base_right).all()
-    assert (found.nll < 0.002).all()  # probability 1, but for the smoothing
-
-
-def test_shares_and_counts():
-    memory, queries = problem(np.random.default_rng(0))
-    found = sparse(memory, queries, **GRID)
-    np.testing.assert_array_equal(found.accuracy, found.right / 60)
-    assert found.base_accuracy == found.base_right / 60
-    np.testing.assert_array_equal(found.smoothings, SHARES)
-    assert found.fixed.max() > 0
-    base = Dense(memory, queries)
-    np.testing.assert_allclose(found.nll[..., 2], -np.log(base.own(base.base())).mean(), rtol=1e-5)  # eps = 1
-
-
 def assert_same(found, expected, atol=0.0):
     np.testing.assert_array_equal(found.right, expected.right)
     np.testing.assert_allclose(found.nll, expected.nll, rtol=1e-5, atol=atol)
 
 
-def test_the_order_of_memory_does_not_matter():
+def test_the_order_of_memory_does_not_matter_to_the_mixture():
     memory, queries = problem(np.random.default_rng(0))
     order = np.random.default_rng(1).permutation(len(memory))
     moved = Neighbors(queries.neighbors.distances, np.argsort(order)[queries.neighbors.indices])
-    other = Memory(memory.logits.take(order), memory.labels[order])
-    asked = replace(queries, neighbors=moved)
-    assert_same(sparse(other, asked, **GRID), sparse(memory, queries, **GRID), atol=1e-4)
-    knn_lm = {"ks": [1, 9], "sigmas": [0.5], "weights": [0.0, 0.5]}
-    assert_same(sweep_interpolation(other, asked, **knn_lm), sweep_interpolation(memory, queries, **knn_lm))
+    found = sweep_interpolation(
+        Memory(memory.logits.take(order), memory.labels[order]), replace(queries, neighbors=moved), **KNN_LM
+    )
+    assert_same(found, sweep_interpolation(memory, queries, **KNN_LM))
 
 
 @pytest.mark.parametrize("budget", [1, 2**20, 2**28])
@@ -248,8 +199,7 @@ def test_blocks_give_the_same_numbers(monkeypatch, budget):
         assert {step.total for step in steps if step.stage == stage} == {total}
     if budget == 1:
         assert done == list(range(81))  # one by one
-    knn_lm = {"ks": [1, 9], "sigmas": [0.5], "weights": [0.0, 0.5]}
-    one, other = (sweep_interpolation(memory, queries, **knn_lm, budget=b) for b in (budget, 2**28))
+    one, other = (sweep_interpolation(memory, queries, **KNN_LM, budget=b) for b in (budget, 2**28))
     assert_same(one, other)
 
 
@@ -312,25 +262,15 @@ def test_likelihoods_too_small_for_floats():
 
 def test_refuses_what_has_no_meaning():
     memory, queries = problem(np.random.default_rng(0))
-
-    def asked(**other):
-        return sparse(memory, queries, **GRID | other)
-
     with pytest.raises(InvalidParameterError, match=r"temperature=0\.001 must be at least 0\.01"):
-        asked(temperatures=[1, 0.001])
+        sparse(memory, queries, **GRID | {"temperatures": [1, 0.001]})
     for bad in (-0.1, 1.1, np.nan):
         with pytest.raises(InvalidParameterError, match="smoothing"):
-            asked(smoothings=[bad])
+            sparse(memory, queries, **GRID | {"smoothings": [bad]})
         with pytest.raises(InvalidParameterError, match="lambda"):
-            sweep_interpolation(memory, queries, ks=[1], sigmas=[1], weights=[bad])
-    with pytest.raises(InvalidParameterError, match="ascend"):
-        asked(ks=[3, 1])
-    with pytest.raises(InvalidParameterError, match="k=17 cannot exceed"):
-        asked(ks=[17])
-    wrong = replace(queries, labels=queries.labels + 40)
-    for refused in (
-        lambda: sparse(memory, wrong, **GRID),
-        lambda: sweep_interpolation(memory, wrong, ks=[1], sigmas=[1], weights=[0.5]),
-    ):
-        with pytest.raises(InvalidParameterError, match="labels of the queries"):
-            refused()
+            sweep_interpolation(memory, queries, **KNN_LM | {"weights": [bad]})
+    for bad in (-0.1, 1.1, np.nan, np.inf, "0.5", True, None):
+        with pytest.raises(InvalidParameterError, match=f"lambda={bad!r} must be a number between 0 and 1"):
+            Rival(1, 1.0, bad)
+    with pytest.raises(InvalidParameterError, match="labels of the queries"):
+        sweep_interpolation(memory, replace(queries, labels=queries.labels + 40), **KNN_LM)

@@ -1,7 +1,6 @@
-"""The whole grid at once gives what setting by setting gives, by either engine."""
+"""The whole grid at once gives what setting by setting gives, by every engine."""
 
 import re
-import threading
 from unittest import mock
 
 import numpy as np
@@ -10,30 +9,32 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resmem_core.common.errors import Cancelled, InvalidParameterError
+from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.types import NLL_FLOOR
 from resmem_core.evaluation.metrics import calibration
 from resmem_core.memory import dense_sweep as module
+from resmem_core.memory import interpolation
 from resmem_core.memory.grid import KNN, Grid
+from resmem_core.memory.interpolation import sweep_interpolation
 from resmem_core.memory.residuals import knn_scores, neighbor_weights, project_to_simplex, resmem_scores
+from resmem_core.memory.sparse_sweep import COLDEST
 from resmem_core.memory.sweep import sweep
 from resmem_core.memory.types import Memory, Neighbors, Queries
+from tests.memory.dense import leads
 
-ENGINES = {"compiled": 0, "torch": 10**18}  # from how many numbers on the compiled loops are used
+DENSE = {"compiled": 0, "torch": 10**18}  # from how many numbers on the compiled loops are used
 N_CLASSES = (2, 3, 7, 16, 17, 100)
+MANY = (*N_CLASSES, 300)  # more than the sparse engine looks at
 NEAR = 1e-5  # leads that float32 may see as either sign
 ROUNDING = 5e-6  # of a probability in float32; matters for the NLL close to its floor
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=[*DENSE, "sparse"])
 def engine(request, monkeypatch):
-    monkeypatch.setattr(module, "LARGE", ENGINES[request.param])
+    monkeypatch.setattr(module, "LARGE", DENSE.get(request.param, 0))
+    name = "sparse" if request.param == "sparse" else "dense"
+    monkeypatch.setattr("resmem_core.memory.sweep.engine_for", lambda n_classes: name)
     return request.param
-
-
-def by(name, *data, **options):
-    with mock.patch.object(module, "LARGE", ENGINES[name]):
-        return sweep(*data, **options)
 
 
 def draw_neighbors(rng, n_queries, n_neighbors, n_memory, spread):
@@ -84,13 +85,6 @@ def exact_scores(memory, queries, params):
     )
 
 
-def leads(scores, labels):
-    """Return by how much the label leads the best of the others, (M, C), (M,) -> (M,)."""
-    others = scores.copy()
-    np.put_along_axis(others, labels[:, None], -np.inf, axis=1)
-    return np.take_along_axis(scores, labels[:, None], axis=1)[:, 0] - others.max(axis=1)
-
-
 def cells(found):
     """Yield the place in the grid and the setting of each cell."""
     for cell in np.ndindex(found.grid.shape):
@@ -125,7 +119,7 @@ def assert_same(found, expected):
 SIGMAS, TEMPERATURES = st.sampled_from([1e-30, 0.01, 0.2, 3.0, 1e30]), st.sampled_from([1e-30, 0.3, 1.0, 4.0, 1e30])
 
 
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("name", DENSE)
 @pytest.mark.parametrize("calibrated", [False, True])
 @settings(deadline=None, max_examples=50)
 @given(
@@ -138,7 +132,8 @@ def test_every_cell_is_what_its_setting_alone_gives(name, calibrated, problem, k
     memory, queries = problem
     ks = sorted({min(k, queries.neighbors.k) for k in ks})
     grid = {"ks": ks, "sigmas": sigmas, "temperatures": temperatures}
-    found = by(name, memory, queries, **grid, smoothings=[0] if calibrated else [])
+    with mock.patch.object(module, "LARGE", DENSE[name]):
+        found = sweep(memory, queries, **grid, smoothings=[0] if calibrated else [])
     assert_counts(found, memory, queries)
     if calibrated:
         assert_calibration(found, memory, queries)
@@ -158,18 +153,6 @@ def running_leads(memory, queries, sigma, temperature):
     sums, weight_sums = (np.cumsum(a, axis=1) for a in (weights * residuals[near.indices], weights))
     scores = base[:, None] + sums / weight_sums
     return np.stack([leads(scores[:, k], queries.labels) for k in range(near.k)], axis=1)
-
-
-@settings(deadline=None, max_examples=50)
-@given(problem=problems(), sigma=SIGMAS, temperature=TEMPERATURES | st.just(KNN))
-def test_the_engines_agree(problem, sigma, temperature):
-    near_ties = (abs(running_leads(*problem, sigma, temperature)) <= NEAR).sum(axis=0)
-    grid = {"ks": range(1, len(near_ties) + 1), "sigmas": [sigma], "temperatures": [temperature]}
-    one, other = (by(name, *problem, **grid, smoothings=[0]) for name in ENGINES)
-    assert one.base_right == other.base_right
-    assert (abs(one.right - other.right)[0, 0] <= near_ties).all()
-    assert (abs(one.fixed - other.fixed)[0, 0] <= near_ties).all()
-    np.testing.assert_allclose(one.brier, other.brier, atol=2e-5)
 
 
 def contested(rng, n_classes, spread):
@@ -231,7 +214,7 @@ def whole_numbers(rng, n_classes, n_queries=12, n_neighbors=60, n_memory=100):
     return memory, queries, ks[:, None] * one_hot[base][:, None] + residuals[near.indices].cumsum(axis=1)
 
 
-@pytest.mark.parametrize("n_classes", N_CLASSES)
+@pytest.mark.parametrize("n_classes", MANY)
 @pytest.mark.parametrize("seed", range(5))
 def test_exact_ties_go_to_the_first_class(engine, n_classes, seed):
     rng = np.random.default_rng(seed)
@@ -300,22 +283,22 @@ def test_sigma_at_its_limits(engine):
         np.testing.assert_allclose(table[2:, 1].ravel(), np.repeat(getattr(uniform, name).item(), 2))
 
 
-@pytest.mark.parametrize("n_classes", N_CLASSES)
+@pytest.mark.parametrize("n_classes", MANY)
 def test_a_memory_point_is_told_its_own_label(engine, n_classes):
     """Explicit memorisation: k = 1 and itself not excluded."""
     memory, _ = data(np.random.default_rng(0), n_classes, n_memory=80, scale=3)
     near = Neighbors(np.zeros((80, 1), np.float32), np.arange(80)[:, None])
     queries = Queries(memory.logits, memory.labels, near)
-    found = sweep(
-        memory, queries, ks=[1], sigmas=[1e-30, 1, 1e30], temperatures=[1e-30, 0.1, 1, 1e30, KNN], smoothings=[0]
-    )
+    temperatures = [COLDEST if engine == "sparse" else 1e-30, 0.1, 1, 1e30, KNN]
+    found = sweep(memory, queries, ks=[1], sigmas=[1e-30, 1, 1e30], temperatures=temperatures, smoothings=[0])
     assert (found.right == 80).all()
+    assert not found.undecided.any()
     assert (found.broken == 0).all()
     assert (found.fixed == 80 - found.base_right).all()
     np.testing.assert_allclose(found.nll, 0, atol=1e-6)
 
 
-def test_shares_and_counts():
+def test_shares_and_counts(engine):
     memory, queries = data(np.random.default_rng(0), 3, 50)
     found = sweep(memory, queries, ks=[2, 5], sigmas=[0.3], temperatures=[1, 2, 3])
     base_right = queries.logits.argmax(axis=1) == queries.labels
@@ -365,15 +348,19 @@ def other_types(array):
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("stored", [read_only, backwards, np.asfortranarray, other_types])
-def test_arrays_as_they_come(engine, stored):
+def test_arrays_as_they_come(monkeypatch, engine, stored):
+    monkeypatch.setattr(interpolation, "LARGE", module.LARGE)
     memory, queries = data(np.random.default_rng(0), n_queries=30)
     near = Neighbors(stored(queries.neighbors.distances), stored(queries.neighbors.indices))
-    found = sweep(
+    as_stored = (
         Memory(stored(memory.logits), stored(memory.labels)),
         Queries(stored(queries.logits), stored(queries.labels), near),
-        **GRID,
     )
-    assert_same(found, sweep(memory, queries, **GRID))
+    assert_same(sweep(*as_stored, **GRID), sweep(memory, queries, **GRID))
+    mixture = {"ks": [1, 12], "sigmas": [0.5], "weights": [0.5]}
+    found, expected = (sweep_interpolation(*of, **mixture) for of in (as_stored, (memory, queries)))
+    np.testing.assert_array_equal(found.right, expected.right)
+    np.testing.assert_allclose(found.nll, expected.nll, rtol=1e-6)
 
 
 def steps_of(*data, **options):
@@ -406,34 +393,16 @@ def test_large_splits_are_compiled_block_by_block(monkeypatch):
     assert steps_of(memory, queries, **GRID)[1] == [0, 150]
 
 
-def cancel(step):
-    if step.done:
-        raise Cancelled("enough")
-
-
-def test_cancelled_stops_at_once_and_leaves_nothing_on(engine):
+def test_cancelled_stops_at_once_and_leaves_nothing_on(engine, cancelled):
     memory, queries = data(np.random.default_rng(0), n_queries=500)
-    before, n_threads = set(threading.enumerate()), torch.get_num_threads()
-    with pytest.raises(Cancelled) as raised:
+    with cancelled as cancel:
         sweep(memory, queries, **GRID, budget=1, progress=cancel)
-    assert raised.tb is not None  # which keeps alive what is merely left, not closed
-    assert set(threading.enumerate()) <= before
-    assert torch.get_num_threads() == n_threads
-    assert not torch.is_inference_mode_enabled()
 
 
-def test_cancelled_drops_what_has_not_begun(monkeypatch):
+def test_cancelled_drops_what_has_not_begun(monkeypatch, begun, cancelled):
     monkeypatch.setattr(module, "LARGE", 0)
-    begun = []
-
-    def one_by_one(work, items):
-        for item in items:
-            begun.append(item)
-            yield work(item)
-
-    monkeypatch.setattr(module, "in_parallel", one_by_one)
     memory, queries = data(np.random.default_rng(0), n_queries=500)
-    with pytest.raises(Cancelled):
+    with cancelled as cancel:
         sweep(memory, queries, **GRID, progress=cancel)
     assert begun == [slice(0, 64)]
 
@@ -481,6 +450,7 @@ def with_entry(array, value):
     return array
 
 
+@pytest.mark.parametrize("engine", DENSE, indirect=True)
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from numbers import Integral
@@ -17,10 +16,11 @@ import numpy as np
 from resmem_core.common.errors import InvalidParameterError, StoreError
 from resmem_core.common.progress import Progress, Step, silent
 from resmem_core.common.store import digest_arrays, digest_file, write_json
-from resmem_core.common.threads import in_parallel, n_workers
+from resmem_core.common.threads import n_workers
 from resmem_core.common.types import FloatArray, IntArray, check_k, check_positive
+from resmem_core.memory.blocks import all_blocks
 from resmem_core.memory.indexes.base import INDEXES, RECALL_TARGET, Index, as_points, memory_points
-from resmem_core.memory.indexes.exact import BLOCK, ExactIndex, blocks, distances_to, nearest_first
+from resmem_core.memory.indexes.exact import BLOCK, STAGE, ExactIndex, distances_to, nearest_first
 from resmem_core.memory.indexes.ties import by_ticket
 from resmem_core.memory.rows import Points
 from resmem_core.memory.types import Neighbors, recall_at_k
@@ -84,6 +84,8 @@ class AnnoyForest(Index):
 
     Attributes
     ----------
+    search_k : int or None
+        Nodes that one query looks at; None: n_trees * k.
     measured : Measured or None
         None if recall was never measured; `calibrated` measures it.
     """
@@ -107,32 +109,16 @@ class AnnoyForest(Index):
     ) -> None:
         self.embeddings = memory_points(embeddings)
         self._options = _checked_options(seed, n_trees, search_k)
-        self._order = by_ticket(
-            len(self.embeddings), seed
-        )  # Annoy keeps the points it was given first of those equally near
+        self.search_k: int | None = self._options["search_k"]
+        # Of points equally near, Annoy keeps those it was given first.
+        self._order = by_ticket(len(self.embeddings), seed)
         self._forest = self._grown() if forest is None else forest
         self.measured = measured
-
-    @property
-    def search_k(self) -> int | None:
-        """Nodes that one query looks at; None: n_trees * k."""
-        search_k: int | None = self._options["search_k"]
-        return search_k
 
     @property
     def facts(self) -> dict[str, Any]:
         """The number of trees, what a query looks at, and what that was found to recall."""
         return {**self._options, "measured": asdict(self.measured) if self.measured else None}
-
-    @property
-    def recall(self) -> float | None:
-        """Recall that was measured; None if it never was."""
-        return self.measured.recall if self.measured else None
-
-    @property
-    def recall_target(self) -> float | None:
-        """Recall that `search_k` was chosen for; None if it never was."""
-        return self.measured.target if self.measured else None
 
     @classmethod
     def build(
@@ -157,8 +143,7 @@ class AnnoyForest(Index):
         file = directory / FOREST
         self._forest.save(str(file))
         content = {"bytes": file.stat().st_size, "digest": digest_file(file)}
-        measured = {"measured": asdict(self.measured) if self.measured else None}
-        write_json(directory / MANIFEST, _identity(self.embeddings) | self._options | measured | content)
+        write_json(directory / MANIFEST, _identity(self.embeddings) | self.facts | content)
 
     @classmethod
     def load(cls, directory: Path, embeddings: FloatArray | Points) -> AnnoyForest:
@@ -202,16 +187,7 @@ class AnnoyForest(Index):
     ) -> AnnoyForest:
         """Return this forest with the smallest `search_k`, to within 10 %, that reaches a stated recall.
 
-        Parameters
-        ----------
-        queries : ndarray, shape (M, D)
-            Such as will be asked, none of them in memory; up to `SAMPLE` of them are searched exactly, too.
-        k : int
-            The largest number of neighbours that will be asked for.
-        recall : float
-            Mean share of the true k nearest to be found, above 0 and at most 1.
-        progress : callable
-            Told of every search.
+        Parameters are those of `Index.calibrated`; up to `SAMPLE` of the queries are searched exactly, too.
 
         Returns
         -------
@@ -241,7 +217,8 @@ class AnnoyForest(Index):
             nonlocal searches
             searches += 1
             found = self._searched(sample, k, search_k, report)
-            return np.array([recall_at_k(_row(found, row), _row(exact, row), k) for row in range(len(sample))])
+            each = [slice(row, row + 1) for row in range(len(sample))]
+            return np.array([recall_at_k(found.take(row), exact.take(row), k) for row in each])
 
         # Recall on the sample grows with search_k, so a choice below the true one means that the bound is wrong
         # there: about 2 % of samples, however many values are tried.
@@ -273,14 +250,12 @@ class AnnoyForest(Index):
         distances, ids = np.empty((n_queries, k), np.float32), np.empty((n_queries, k), np.int64)
         size = min(64, BLOCK // k, math.ceil(n_queries / n_workers()))
         order = _by_place(queries)
-        parts = [order[rows] for rows in blocks(n_queries, size, silent)]
 
-        def answer(part: IntArray) -> Neighbors:
-            return self._nearest_of_block(queries[part], k, search_k)
+        def answer(rows: slice) -> tuple[IntArray, Neighbors]:
+            return order[rows], self._nearest_of_block(queries[order[rows]], k, search_k)
 
-        with closing(in_parallel(answer, parts)) as answers:  # Cancelled, too, leaves no thread running on
-            for rows, found in zip(blocks(n_queries, size, progress), answers, strict=True):
-                distances[order[rows]], ids[order[rows]] = found.distances, found.indices
+        for part, found in all_blocks(answer, n_queries, size, progress, STAGE):
+            distances[part], ids[part] = found.distances, found.indices
         if len(short := np.flatnonzero(ids[:, 0] == MISSING)):
             found = ExactIndex(self.embeddings, seed=self._options["seed"]).search(queries[short], k)
             distances[short], ids[short] = found.distances, found.indices
@@ -310,10 +285,6 @@ def _by_place(queries: FloatArray) -> IntArray:
     with np.errstate(over="ignore", invalid="ignore"):
         closeness = queries @ centres.T - np.square(centres).sum(axis=1) / 2
     return np.argsort(closeness.argmax(axis=1))
-
-
-def _row(neighbors: Neighbors, row: int) -> Neighbors:
-    return Neighbors(neighbors.distances[row : row + 1], neighbors.indices[row : row + 1])
 
 
 def _lower_bound(recalls: FloatArray) -> float:

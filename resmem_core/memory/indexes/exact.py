@@ -6,7 +6,6 @@ import itertools
 import json
 import math
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -15,10 +14,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from resmem_core.common.errors import StoreError
-from resmem_core.common.progress import Progress, Step, silent
+from resmem_core.common.progress import Progress
 from resmem_core.common.store import write_json
-from resmem_core.common.threads import in_parallel, n_workers, one_thread
+from resmem_core.common.threads import n_workers, one_thread
 from resmem_core.common.types import FloatArray, IntArray
+from resmem_core.memory.blocks import all_blocks, reported_blocks
 from resmem_core.memory.blocks import blocks as slices
 from resmem_core.memory.indexes.base import INDEXES, Index, memory_points
 from resmem_core.memory.indexes.ties import rows_of, tickets
@@ -211,9 +211,7 @@ class ExactIndex(Index):
             return stacked([candidates.nearest(self.embeddings, self._known_as, self._seed) for candidates in asked], k)
 
         size = ROWS if kept is not None else max(ROWS, min(AT_ONCE, math.ceil(len(queries) / n_workers())))
-        parts = list(blocks(len(queries), size, silent))
-        with one_thread(True), closing(in_parallel(nearest, parts)) as answers:  # one for each of the workers
-            return stacked([answer for _, answer in zip(blocks(len(queries), size, progress), answers, strict=True)], k)
+        return stacked(list(all_blocks(nearest, len(queries), size, progress, STAGE)), k)
 
     def _nearest_of_all(self, query: FloatArray, k: int) -> tuple[FloatArray, IntArray]:
         """Compute the distance of every point to one query, (D,)."""
@@ -323,13 +321,8 @@ def error_of(queries: Tensor, kth: Tensor) -> Tensor:
 
 
 def blocks(n_queries: int, size: int, progress: Progress) -> Iterator[slice]:
-    """Yield slices of at most `size` queries (at least 1), and report how many queries are done."""
-    size = max(1, size)
-    progress(Step(STAGE, 0, n_queries))
-    for start in range(0, n_queries, size):
-        stop = min(start + size, n_queries)
-        yield slice(start, stop)
-        progress(Step(STAGE, stop, n_queries))
+    """Yield slices of at most `size` queries (at least 1), and report how many queries are done: for any index."""
+    return reported_blocks(n_queries, size, progress, STAGE)
 
 
 def distances_to(queries: FloatArray, memory: Points, ids: IntArray) -> FloatArray:

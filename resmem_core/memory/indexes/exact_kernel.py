@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import numba
 import numpy as np
-from numba import float32, int64, types, uint32, uint64, void
+from numba import float32, int64, uint32, uint64, void
+
+from resmem_core.common.vector_loops import read_only
 
 ONE, ONES = np.uint64(1), np.uint64(0x0101010101010101)
 FULL = -1  # the count of a query with more candidates than there is room for
-
-
-def _read_only(dtype: types.Type, ndim: int) -> types.Array:
-    return types.Array(dtype, ndim, "C", readonly=True)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -67,7 +65,7 @@ def _cut(found, ids, count, limit):
 
 @numba.njit(
     void(
-        *[_read_only(float32, 2), _read_only(float32, 1), int64, int64, _read_only(float32, 1)],
+        *[read_only(float32, 2), read_only(float32, 1), int64, int64, read_only(float32, 1)],
         *[float32[::1], float32[:, ::1], int64[:, ::1], int64[::1]],
     ),
     nogil=True,
@@ -112,7 +110,7 @@ def collect(
 
 
 @numba.njit(
-    void(int64, *[_read_only(float32, 1), _read_only(float32, 1)], *[float32[:, ::1], int64[:, ::1], int64[::1]]),
+    void(int64, *[read_only(float32, 1), read_only(float32, 1)], *[float32[:, ::1], int64[:, ::1], int64[::1]]),
     nogil=True,
     cache=True,
 )
@@ -137,9 +135,7 @@ def narrow(
 
 
 @numba.njit(
-    void(
-        *[_read_only(float32, 2), _read_only(float32, 2), _read_only(uint32, 1), _read_only(int64, 1), uint64[:, ::1]]
-    ),
+    void(*[read_only(float32, 2), read_only(float32, 2), read_only(uint32, 1), read_only(int64, 1), uint64[:, ::1]]),
     nogil=True,
     cache=True,
 )

@@ -17,12 +17,6 @@ def kind(request):
     return INDEXES.get(request.param)
 
 
-@pytest.fixture(params=["compiled", "torch"])
-def engine(request, monkeypatch):
-    """Let exact search go through both of its engines."""
-    monkeypatch.setattr(exact, "LARGE", {"compiled": 0, "torch": 10**18}[request.param])
-
-
 def clustered(n, dimension=16, seed=0):
     rng = np.random.default_rng(seed)
     centers = rng.normal(scale=5, size=(10, dimension))
@@ -103,7 +97,7 @@ def test_every_point_can_be_asked_for(kind, copies):
 
 @pytest.mark.parametrize("seed", [0, 5])
 @pytest.mark.parametrize("n", [300, 3000])  # beyond what a forest keeps in one leaf
-def test_of_points_equally_near_the_lowest_tickets_are_found(kind, n, seed, engine):
+def test_of_points_equally_near_the_lowest_tickets_are_found(kind, n, seed, exact_engine):
     index = kind.build(np.zeros((n, 2)), seed=seed).calibrated(np.zeros((5, 2)), 20)
     found = index.search(np.ones((3, 2)), 20)
     assert_well_formed(found, (3, 20), seed)

@@ -1,5 +1,4 @@
 import math
-import threading
 
 import numpy as np
 import pytest
@@ -8,29 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from resmem_core.common.errors import Cancelled, StoreError
+from resmem_core.common.errors import StoreError
 from resmem_core.memory.indexes import exact, exact_kernel
 from resmem_core.memory.indexes.exact import ExactIndex
 from resmem_core.memory.indexes.ties import by_ticket, tickets
 from resmem_core.memory.rows import Points
 
-ENGINES = {  # from how many distances on the compiled loops are used, and up to how many numbers memory is kept placed
-    "compiled": (0, 10**18),
-    "by blocks": (0, 0),
-    "torch": (10**18, 0),
-}
+pytestmark = pytest.mark.usefixtures("exact_engine")
 COORDINATES = st.floats(-1e6, 1e6, width=32) | st.sampled_from(
     [np.float32(x).item() for x in (0, 1, -1, 1e-6, 1e4, 1e30, -1e20, 1e-19, 1e-25)]
 )
-compiled = pytest.mark.parametrize("engine", ["compiled", "by blocks"], indirect=True)
-
-
-@pytest.fixture(params=ENGINES, autouse=True)
-def engine(request, monkeypatch):
-    """Let every test go through both engines, and a memory that is placed anew for every few queries."""
-    for name, value in zip(("LARGE", "KEPT"), ENGINES[request.param], strict=True):
-        monkeypatch.setattr(exact, name, value)
-    return request.param
+compiled = pytest.mark.parametrize("exact_engine", ["compiled", "by blocks"], indirect=True)
 
 
 @pytest.fixture
@@ -277,39 +264,22 @@ def test_many_equals_leave_it_to_brute_force(undecided):
     assert len(undecided) == 2
 
 
-def cancel(step):
-    if step.done:
-        raise Cancelled("enough")
-
-
-def test_cancelled_leaves_nothing_on(monkeypatch):
+def test_cancelled_leaves_nothing_on(monkeypatch, cancelled):
     monkeypatch.setattr(exact, "BLOCK", 64)
     memory = np.random.default_rng(0).normal(size=(1000, 4))
-    before, n_threads = set(threading.enumerate()), torch.get_num_threads()
-    with pytest.raises(Cancelled) as raised:
+    with cancelled as cancel:
         ExactIndex(memory, device="cpu").search(memory, 3, progress=cancel)
-    assert raised.tb is not None  # which keeps alive what is merely left, not closed
-    assert set(threading.enumerate()) <= before
-    assert torch.get_num_threads() == n_threads
 
 
 @compiled
-def test_cancelled_drops_what_has_not_begun(monkeypatch):
-    begun = []
-
-    def one_by_one(work, items):
-        for item in items:
-            begun.append(item)
-            yield work(item)
-
-    monkeypatch.setattr(exact, "in_parallel", one_by_one)
+def test_cancelled_drops_what_has_not_begun(begun, cancelled):
     memory = np.random.default_rng(0).normal(size=(1000, 4))
-    with pytest.raises(Cancelled):
+    with cancelled as cancel:
         ExactIndex(memory, device="cpu").search(memory, 3, progress=cancel)
     assert [rows.start for rows in begun] == [0]
 
 
-@pytest.mark.parametrize("engine", ["torch"], indirect=True)
+@pytest.mark.parametrize("exact_engine", ["torch"], indirect=True)
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: exact search on one is NOT tested here")
 @pytest.mark.parametrize("kind", KINDS)
 def test_cuda_agrees_with_brute_force(kind):
@@ -331,5 +301,6 @@ def test_part_of_a_memory_is_searched_as_the_whole_is():
     kept = np.flatnonzero(rng.random(500) < 0.8)
     whole = ExactIndex(memory, seed=2).search(queries, 500)
     expected = [row[np.isin(row, kept)][:30] for row in whole.indices]
-    found = ExactIndex(memory[kept], seed=2, rows=kept).search(queries, 30)
-    np.testing.assert_array_equal(found.indices, expected)
+    for part in memory[kept], Points(memory).at(kept):
+        found = ExactIndex(part, seed=2, rows=kept).search(queries, 30)
+        np.testing.assert_array_equal(found.indices, expected)
