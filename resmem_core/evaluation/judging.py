@@ -14,7 +14,7 @@ from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.evaluation.metrics import Confidence
 from resmem_core.memory.blocks import BUDGET
 from resmem_core.memory.residuals import project_to_simplex
-from resmem_core.memory.scoring import Base, base_of, from_scores, ranks_of
+from resmem_core.memory.scoring import Base, from_scores, ranks_of
 from resmem_core.memory.types import Memory, Params, Queries
 
 
@@ -97,10 +97,8 @@ def judge(
 
     Parameters
     ----------
-    memory : Memory
     queries : Queries
         M points, with at least k neighbours each.
-    params : Params
     budget : int
         Bytes of working memory beside inputs and result.
     progress : callable
@@ -111,20 +109,12 @@ def judge(
     InvalidParameterError
         If there are no queries, shapes disagree, or a label, an index or a distance is out of range.
     """
-    kept = base_of(queries)
 
-    def look(some: Queries, base: Base, scores: FloatArray) -> tuple[OfMemory, Base | None]:
-        return OfMemory.of(scores, base.probabilities, some.labels), _without_table(base) if kept is None else None
+    def look(some: Queries, base: Base, scores: FloatArray) -> Judged:
+        # What is judged is kept, and the base model's probabilities of all classes are too many.
+        without_table = base._replace(probabilities=np.empty((len(some), 0)))
+        return Judged(without_table, OfMemory.of(scores, base.probabilities, some.labels))
 
-    parts = list(from_scores(look, memory, queries, params, budget=budget, progress=progress))
-    resmem = OfMemory(*map(np.concatenate, zip(*(of_memory for of_memory, _ in parts), strict=True)))
-    if kept is not None:
-        return Judged(_without_table(kept), resmem)
-    return Judged(
-        Base(*map(np.concatenate, zip(*(base for _, base in parts if base is not None), strict=True))), resmem
-    )
-
-
-def _without_table(base: Base) -> Base:
-    """Return base without its probabilities of all classes: what is judged is kept, and they are too many."""
-    return base._replace(probabilities=np.empty((len(base.ranks), 0)))
+    parts = from_scores(look, memory, queries, params, budget=budget, progress=progress)
+    base, resmem = (map(np.concatenate, zip(*of_blocks, strict=True)) for of_blocks in zip(*parts, strict=True))
+    return Judged(Base(*base), OfMemory(*resmem))

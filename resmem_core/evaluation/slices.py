@@ -70,11 +70,8 @@ def slices(
 
     Parameters
     ----------
-    memory : Memory
-    queries : Queries
-        M points.
     evaluation : Evaluation
-        What k, sigma and temperature do to them.
+        Of the same queries.
     by : str
         One of `AXES`. "distance": Euclidean, in embedding space. "confidence": the base model's largest probability
         at the evaluation's temperature. "class-size": how many points of the true class are in memory; each class is

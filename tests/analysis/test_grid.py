@@ -83,7 +83,7 @@ def test_it_is_the_grid_that_tuning_begins_with(small, grids):
 def test_kept(small, grids, monkeypatch):
     with pytest.raises(InvalidParameterError, match="'train' must be one of: validation, test"):
         grids.on("train")
-    monkeypatch.setattr(module, "coarse_sweep", None)
+    monkeypatch.setattr(module, "sweep", None)
     again = grid_of(small.without_waiting())
     for split in SPLITS:
         np.testing.assert_array_equal(again.on(split).right, grids.on(split).right)
