@@ -62,7 +62,7 @@ class Axis:
 
     def named(self, *values: float) -> str:
         """Write values, at least one."""
-        texts = [spelled(value) for value in values]
+        texts = [f"{value:,.12g}" for value in values]
         return self.at.format(texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}")
 
 
@@ -213,14 +213,12 @@ def planned(
 
     Parameters
     ----------
-    config : ExperimentConfig
     vary : str
         One of `AXES`.
     data : CleanData
         Of the config's dataset.
     values : sequence of numbers
         Empty: as suits the data.
-    seeds : int
 
     Raises
     ------
@@ -275,11 +273,6 @@ def read_values(text: str) -> tuple[float, ...]:
     return values
 
 
-def spelled(value: float) -> str:
-    """Write a number as people read it."""
-    return f"{value:,.12g}"
-
-
 def written(values: Iterable[float]) -> str:
     """Write numbers as `read_values` reads them."""
     return ",".join(f"{value:.12g}" for value in values)
@@ -311,11 +304,8 @@ def judge_all(
 
     Parameters
     ----------
-    plan : Plan
-    data : CleanData
     opened : callable
         Prepares an experiment, such as `prepare`, and reports to the callback it is given.
-    store : Store
     progress : callable
         Told how many of the missing points are done; may raise `Cancelled`.
     """
