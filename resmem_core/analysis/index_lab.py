@@ -105,12 +105,10 @@ class Lab:
         What accuracy was judged at; recall and speed are for its k.
     n, n_memory : int
         Queries measured, points in memory.
-    machine : str
     threads : int
         Cores it could use.
     measured : str
         When, UTC, ISO 8601.
-    points : tuple of Point
     """
 
     params: Params

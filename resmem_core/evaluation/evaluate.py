@@ -264,7 +264,6 @@ class Metric:
     ----------
     name, summary : str
         What it is called, and one line on what it is.
-    higher_is_better : bool
     values : callable
         From an evaluation to the number of each method, one of `METHODS`, that the metric makes sense for.
     """

@@ -12,7 +12,6 @@ import numpy as np
 from resmem_core.common.progress import Progress, silent
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.evaluation.metrics import Confidence
-from resmem_core.memory.blocks import BUDGET
 from resmem_core.memory.residuals import project_to_simplex
 from resmem_core.memory.scoring import Base, from_scores, ranks_of
 from resmem_core.memory.types import Memory, Params, Queries
@@ -90,17 +89,13 @@ def smoothed_nll(own: FloatArray, log_base: FloatArray, smoothing: float) -> Flo
         return -np.logaddexp(np.log((1 - smoothing) * own.astype(np.float64)), np.log(smoothing) + log_base)
 
 
-def judge(
-    memory: Memory, queries: Queries, params: Params, *, budget: int = BUDGET, progress: Progress = silent
-) -> Judged:
+def judge(memory: Memory, queries: Queries, params: Params, *, progress: Progress = silent) -> Judged:
     """Look at every point at one setting.
 
     Parameters
     ----------
     queries : Queries
         M points, with at least k neighbours each.
-    budget : int
-        Bytes of working memory beside inputs and result.
     progress : callable
         May raise `Cancelled`.
 
@@ -115,6 +110,6 @@ def judge(
         without_table = base._replace(probabilities=np.empty((len(some), 0)))
         return Judged(without_table, OfMemory.of(scores, base.probabilities, some.labels))
 
-    parts = from_scores(look, memory, queries, params, budget=budget, progress=progress)
+    parts = from_scores(look, memory, queries, params, progress=progress)
     base, resmem = (map(np.concatenate, zip(*of_blocks, strict=True)) for of_blocks in zip(*parts, strict=True))
     return Judged(Base(*base), OfMemory(*resmem))

@@ -300,7 +300,6 @@ def block_intervals(
         The block of each point.
     figures : callable
         Takes sums, (R, J), to figures, (R, F): a ratio of two of the sums is a mean.
-    seed, resamples : int
 
     Returns
     -------
