@@ -62,7 +62,7 @@ class Axis:
 
     def named(self, *values: float) -> str:
         """Write values, at least one."""
-        texts = [f"{value:,.12g}" for value in values]
+        texts = [spelled(value) for value in values]
         return self.at.format(texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}")
 
 
@@ -264,6 +264,11 @@ def read_values(text: str) -> tuple[float, ...]:
     if not values or not np.isfinite(values).all():
         raise InvalidParameterError(f"{text!r} is not a list of numbers with commas between them, such as 50,100,200")
     return values
+
+
+def spelled(value: float) -> str:
+    """Write a number as people read it."""
+    return f"{value:,.12g}"
 
 
 def written(values: Iterable[float]) -> str:

@@ -89,8 +89,7 @@ def wilson_interval(right: int, n: int) -> Interval:
 
     if n == 0:
         return (0.0, 1.0)
-    interval = binomtest(right, n).proportion_ci(method="wilson")
-    return (float(interval.low), float(interval.high))
+    return interval_of(binomtest(right, n).proportion_ci(method="wilson"))
 
 
 @dataclass(frozen=True)
