@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, about
 from resmem_core.common.store import save_array
-from resmem_core.evaluation.choice import Cell, best_cell, coarse_grid, coarse_sweep, standard_error
+from resmem_core.evaluation.choice import Cell, best_cell, coarse_grid, standard_error
 from resmem_core.experiment.experiment import takes_long_to_sweep
 from resmem_core.experiment.prepare import Experiment
 from resmem_core.memory.grid import Grid, Sweep
+from resmem_core.memory.sweep import sweep
 from resmem_core.memory.types import Params
 
 if TYPE_CHECKING:
@@ -142,7 +143,6 @@ def grid_of(experiment: Experiment, progress: Progress | None = None) -> Grids:
 
     Parameters
     ----------
-    experiment : Experiment
     progress : callable, optional
         Told how many points are judged; may raise `Cancelled`.
 
@@ -157,7 +157,14 @@ def grid_of(experiment: Experiment, progress: Progress | None = None) -> Grids:
     def build(directory: Path, progress: Progress) -> Mapping[str, Any]:
         base_right = {}
         for part, queries in parts.items():
-            swept = coarse_sweep(experiment.memory, queries, experiment.sigma_scale, about(progress, part))
+            swept = sweep(
+                experiment.memory,
+                queries,
+                ks=grid.ks,
+                sigmas=grid.sigmas,
+                temperatures=grid.temperatures,
+                progress=about(progress, part),
+            )
             save_array(directory, f"{part}_right", swept.right)
             save_array(directory, f"{part}_fixed", swept.fixed)
             base_right[part] = swept.base_right

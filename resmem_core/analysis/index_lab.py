@@ -22,7 +22,7 @@ from resmem_core.common.progress import Progress, Step, silent
 from resmem_core.common.store import save_array
 from resmem_core.common.threads import n_workers
 from resmem_core.common.types import FloatArray
-from resmem_core.evaluation.metrics import delta_interval
+from resmem_core.evaluation.metrics import gain_interval
 from resmem_core.experiment.prepare import Experiment
 from resmem_core.memory.indexes import INDEXES, Index
 from resmem_core.memory.indexes.base import RECALL_TARGET
@@ -105,12 +105,10 @@ class Lab:
         What accuracy was judged at; recall and speed are for its k.
     n, n_memory : int
         Queries measured, points in memory.
-    machine : str
     threads : int
         Cores it could use.
     measured : str
         When, UTC, ISO 8601.
-    points : tuple of Point
     """
 
     params: Params
@@ -278,7 +276,6 @@ def lab_of(experiment: Experiment, params: Params, progress: Progress | None = N
 
     Parameters
     ----------
-    experiment : Experiment
     params : Params
         Sigma and temperature only decide the accuracy, and need no new measurement.
     progress : callable, optional
@@ -331,7 +328,7 @@ def lab_of(experiment: Experiment, params: Params, progress: Progress | None = N
                 current=timing.usual and timing.index == experiment.index,
                 accuracy=float(own.mean()),
                 cost=float(exact.mean() - own.mean()),
-                cost_ci95=delta_interval(int((exact & ~own).sum()), int((own & ~exact).sum()), n),
+                cost_ci95=gain_interval(own, exact),
             )
             for timing, own in zip(timings, right, strict=True)
         ),

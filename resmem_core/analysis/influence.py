@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.evaluation.metrics import outcomes
+from resmem_core.memory.blocks import blocks
 from resmem_core.memory.residuals import neighbor_weights
 from resmem_core.memory.types import Memory, Params, Queries
 
@@ -115,11 +116,8 @@ def influence(memory: Memory, queries: Queries, params: Params, predictions: Map
 
     Parameters
     ----------
-    memory : Memory
-        N points.
     queries : Queries
         M points, with at least k neighbours each.
-    params : Params
     predictions : mapping
         "base" and "resmem", each (M,): `Evaluation.predictions` at the same setting.
 
@@ -175,9 +173,8 @@ def memory_table(experiment: Experiment, found: Influence, shapley: FloatArray |
 
     Parameters
     ----------
-    experiment : Experiment
     found : Influence
-        On its test split.
+        On the experiment's test split.
     shapley : ndarray, shape (N,), optional
         Of `shapley_of`.
 
@@ -214,21 +211,14 @@ def memory_table(experiment: Experiment, found: Influence, shapley: FloatArray |
 
 
 class _Residuals:
-    """Single entries of the residuals of memory, in float64, without their whole table.
-
-    Parameters
-    ----------
-    memory : Memory
-    temperature : float
-    """
+    """Single entries of the residuals of memory, in float64, without their whole table."""
 
     def __init__(self, memory: Memory, temperature: float) -> None:
         self._logits, self._labels, self._temperature = memory.table, memory.labels, temperature
         self._largest = self._logits.max(axis=1).astype(np.float64)
-        parts = []
-        for ids in _blocks(np.arange(len(memory)), memory.n_classes):
-            parts.append(np.exp((self._logits[ids] - self._largest[ids, None]) / temperature).sum(axis=1))
-        self._sums = np.concatenate(parts)
+        parts = _blocks(np.arange(len(memory)), memory.n_classes)
+        sums = [np.exp((self._logits[ids] - self._largest[ids, None]) / temperature).sum(axis=1) for ids in parts]
+        self._sums = np.concatenate(sums)
 
     def at(self, ids: IntArray, classes: IntArray) -> FloatArray:
         """Return r_i[c] of points in each row for the row's class, (B, k), (B,) -> (B, k)."""
@@ -269,5 +259,4 @@ def _by_point(ids: IntArray, values: FloatArray, n: int) -> np.ndarray:
 
 
 def _blocks(rows: IntArray, width: int) -> Iterator[IntArray]:
-    size = max(1, BLOCK // width)
-    return (rows[start : start + size] for start in range(0, len(rows), size))
+    return (rows[some] for some in blocks(len(rows), max(1, BLOCK // width)))

@@ -20,7 +20,6 @@ class JudgedClass:
 
     Attributes
     ----------
-    name : str
     n_train : int
         Points of it in memory; where labels were changed, those that kept their own.
     n_test : int

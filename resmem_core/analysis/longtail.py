@@ -149,7 +149,7 @@ class Plan:
     seeds: int = SEEDS
 
     def __post_init__(self) -> None:
-        field = axis_of(self.vary).field
+        varied = self.axis.field
         if not 1 <= self.seeds <= MAX_SEEDS:
             raise InvalidParameterError(f"seeds={self.seeds} must lie between 1 and {MAX_SEEDS}")
         if not 1 <= len(self.values) <= MAX_VALUES:
@@ -157,7 +157,7 @@ class Plan:
         if self.vary == "size" and any(value != round(value) for value in self.values):
             raise InvalidParameterError(f"values={written(self.values)}: numbers of training examples must be whole")
         kind = int if self.vary == "size" else float
-        others = {name: value for name, value in self.config.as_dict().items() if name not in (field, "edits")}
+        others = {name: value for name, value in self.config.as_dict().items() if name not in (varied, "edits")}
         object.__setattr__(self, "config", ExperimentConfig(**others))
         object.__setattr__(self, "values", tuple(sorted({kind(value) for value in self.values})))
         for value in self.values:
@@ -166,7 +166,7 @@ class Plan:
     @property
     def axis(self) -> Axis:
         """What is varied."""
-        return axis_of(self.vary)
+        return _axis(self.vary)
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -213,34 +213,25 @@ def planned(
 
     Parameters
     ----------
-    config : ExperimentConfig
     vary : str
         One of `AXES`.
     data : CleanData
         Of the config's dataset.
     values : sequence of numbers
         Empty: as suits the data.
-    seeds : int
 
     Raises
     ------
     InvalidParameterError
         If something is not possible.
     """
-    plan = Plan(config, vary, tuple(values) or axis_of(vary).usual, seeds)
+    plan = Plan(config, vary, tuple(values) or _axis(vary).usual, seeds)
     if not values:
         plan = replace(plan, values=_suited(plan, data))
     return plan.check(data)
 
 
-def axis_of(vary: str) -> Axis:
-    """Return one of `AXES` by name.
-
-    Raises
-    ------
-    InvalidParameterError
-        If there is none.
-    """
+def _axis(vary: str) -> Axis:
     if vary not in AXES:
         raise InvalidParameterError(f"vary={vary!r} must be one of: {', '.join(AXES)}")
     return AXES[vary]
@@ -315,11 +306,8 @@ def judge_all(
 
     Parameters
     ----------
-    plan : Plan
-    data : CleanData
     opened : callable
         Prepares an experiment, such as `prepare`, and reports to the callback it is given.
-    store : Store
     progress : callable
         Told how many of the missing points are done; may raise `Cancelled`.
     """

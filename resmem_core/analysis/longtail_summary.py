@@ -26,7 +26,6 @@ class Band:
 
     Attributes
     ----------
-    mean : float
     low, high : float
         Its 95 % t-interval; from fewer than `ENOUGH` seeds, the least and the most.
     """
@@ -50,7 +49,6 @@ class Summary:
 
     Attributes
     ----------
-    value : float
     seeds : int
         How many.
     n_train : float

@@ -14,6 +14,7 @@ from resmem_core.common.types import BoolArray, FloatArray, IntArray
 from resmem_core.data.types import Examples
 from resmem_core.evaluation.evaluate import Evaluation
 from resmem_core.evaluation.metrics import GroupResult
+from resmem_core.memory.blocks import blocks
 from resmem_core.memory.types import Memory, Queries
 
 FRACTION = 0.5
@@ -75,8 +76,16 @@ class NearDuplicates:
 
     def as_dict(self, class_names: tuple[str, ...]) -> dict[str, Any]:
         """Return everything as plain values, for JSON."""
-        gaps = [None] * len(self) if self.pixel_difference is None else self.pixel_difference.tolist()
-        columns = (self.points, self.ids, self.distances, self.labels, self.memory_labels, self.outcome, self.exact)
+        pairs = {
+            "point": self.points.tolist(),
+            "memory": self.ids.tolist(),
+            "distance": self.distances.tolist(),
+            "label": [class_names[label] for label in self.labels],
+            "memory_label": [class_names[label] for label in self.memory_labels],
+            "outcome": self.outcome.tolist(),
+            "exact": self.exact.tolist(),
+            "pixel_difference": [None] * len(self) if self.pixel_difference is None else self.pixel_difference.tolist(),
+        }
         return {
             "threshold": self.threshold,
             "median_nearest_distance": self.typical,
@@ -87,21 +96,7 @@ class NearDuplicates:
                 name: None if group is None else group.as_dict()
                 for name, group in (("all", self.everything), ("among", self.among), ("without", self.without))
             },
-            "pairs": [
-                {
-                    "point": point,
-                    "memory": i,
-                    "distance": distance,
-                    "label": class_names[label],
-                    "memory_label": class_names[memory_label],
-                    "outcome": outcome,
-                    "exact": exact,
-                    "pixel_difference": gap,
-                }
-                for point, i, distance, label, memory_label, outcome, exact, gap in zip(
-                    *(column.tolist() for column in columns), gaps, strict=True
-                )
-            ],
+            "pairs": [dict(zip(pairs, pair, strict=True)) for pair in zip(*pairs.values(), strict=True)],
         }
 
 
@@ -118,11 +113,8 @@ def near_duplicates(
 
     Parameters
     ----------
-    memory : Memory
-    queries : Queries
-        M points.
     evaluation : Evaluation
-        What k, sigma and temperature do to them.
+        Of the same queries.
     fraction : float
         The threshold, as a fraction of the median distance to the nearest memory, 0 to 1. At 0 only exact copies count.
     train, test : Examples, optional
@@ -179,9 +171,7 @@ def _pixel_differences(
     if train is None or test is None or train.images is None or test.images is None:
         return None
     gaps = np.empty(len(points))
-    size = max(1, PIXELS // int(np.prod(test.images.shape[1:])))
-    for start in range(0, len(points), size):
-        pairs = slice(start, start + size)
+    for pairs in blocks(len(points), max(1, PIXELS // int(np.prod(test.images.shape[1:])))):
         gap = test.images[points[pairs]].astype(np.int16) - train.images[ids[pairs]]
         gaps[pairs] = np.abs(gap).mean(axis=(1, 2, 3))
     return gaps

@@ -100,7 +100,6 @@ def project(experiment: Experiment, method: str, progress: Progress | None = Non
 
     Parameters
     ----------
-    experiment : Experiment
     method : str
         One of `METHODS`.
     progress : callable, optional
@@ -113,7 +112,8 @@ def project(experiment: Experiment, method: str, progress: Progress | None = Non
     InvalidParameterError
         If there is no such method, or there are too few points for it.
     """
-    check_method(method)
+    if method not in METHODS:
+        raise InvalidParameterError(f"unknown method {method!r} of a map; choose one of: {', '.join(METHODS)}")
 
     def build(directory: Path, progress: Progress) -> Mapping[str, Any]:
         parts = {part: experiment.embeddings(part) for part in PARTS}
@@ -134,19 +134,6 @@ def project(experiment: Experiment, method: str, progress: Progress | None = Non
         progress=progress,
     )
     return Projection(method, {part: entry.array(part) for part in PARTS}, entry.info)
-
-
-def check_method(method: str) -> str:
-    """Return `method` if it is one of `METHODS`.
-
-    Raises
-    ------
-    InvalidParameterError
-        Otherwise.
-    """
-    if method not in METHODS:
-        raise InvalidParameterError(f"unknown method {method!r} of a map; choose one of: {', '.join(METHODS)}")
-    return method
 
 
 def pca(parts: Parts) -> Projection:

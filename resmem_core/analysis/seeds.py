@@ -20,9 +20,6 @@ class SeedResult:
 
     Attributes
     ----------
-    seed : int
-    k : int
-    sigma, temperature : float
     base, resmem : float
         Accuracies, 0 to 1.
     delta : float

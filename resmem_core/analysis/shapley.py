@@ -21,17 +21,16 @@ Shapes: N training points, M test points, D dimensions.
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from resmem_core.common.errors import InvalidParameterError
-from resmem_core.common.progress import Progress, Step, silent
+from resmem_core.common.progress import Progress, silent
 from resmem_core.common.store import save_array
-from resmem_core.common.threads import in_parallel
 from resmem_core.common.types import FloatArray, IntArray, check_k
+from resmem_core.memory.blocks import all_blocks
 from resmem_core.memory.indexes.base import as_points
 from resmem_core.memory.indexes.ties import by_ticket
 
@@ -102,14 +101,9 @@ def shapley_values(
         later = np.append(dropped[:, 1:], np.zeros((len(dropped), 1)), axis=1)
         return np.bincount(order.ravel(), (right * alone - later).ravel(), n)
 
-    size = max(1, BLOCK // n)
-    blocks = [slice(start, min(start + size, m)) for start in range(0, m, size)]
     total = np.zeros(n)
-    progress(Step("Shapley values", 0, m))
-    with closing(in_parallel(of_block, blocks)) as answers:  # Cancelled, too, ends what they have begun
-        for rows, answer in zip(blocks, answers, strict=True):
-            total += answer
-            progress(Step("Shapley values", rows.stop, m))
+    for of_some in all_blocks(of_block, m, BLOCK // n, progress, "Shapley values"):
+        total += of_some
     return total / m
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from resmem_core.common.progress import Progress, called, silent
+from resmem_core.common.progress import Progress, called
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.memory.grid import Grid, Sweep
 from resmem_core.memory.interpolation import Rival, Rivals, sweep_interpolation
@@ -66,10 +66,8 @@ class Peak:
 
     Attributes
     ----------
-    coarse, fine : Sweep
     at, best : tuple of int
-        The best cell (temperature, sigma, k) of each.
-    objective : str
+        The best cell (temperature, sigma, k) of `coarse` and of `fine`.
     """
 
     coarse: Sweep
@@ -170,12 +168,9 @@ class Choice:
                 if chosen.any():
                     # What no neighbour holds has probability 0 in a vote alone: its perplexity is infinite everywhere.
                     values = found.right if alone or self.objective == "accuracy" else -found.nll
-                    lambdas, of_these = found.weights[chosen], values[:, :, chosen]
-                    ties = np.meshgrid(far, found.ks, lambdas, indexing="ij")
-                    order = np.lexsort([ties[2].ravel(), ties[0].ravel(), ties[1].ravel(), -of_these.ravel()])
-                    s, g, i = np.unravel_index(order[0], of_these.shape)
-                    rival = Rival(int(found.ks[g]), float(found.sigmas[s]), float(lambdas[i]))
-                    best.append((int(g), rival))
+                    lambdas = found.weights[chosen]
+                    s, g, i = _largest(values[:, :, chosen], found.ks[:, None], far[:, None, None], lambdas)
+                    best.append((g, Rival(int(found.ks[g]), float(found.sigmas[s]), float(lambdas[i]))))
             return best
 
         def finer(g: int, winner: Rival) -> Rival:
@@ -196,12 +191,6 @@ def coarse_grid(memory: Memory, queries: Queries, sigma_scale: float) -> Grid:
     return Grid.of(ks_to_try(queries.neighbors.k), sigma_scale * steps.sigmas, steps.temperatures)
 
 
-def coarse_sweep(memory: Memory, queries: Queries, sigma_scale: float, progress: Progress = silent) -> Sweep:
-    """Judge the whole of the grid that `tune` begins with."""
-    grid = coarse_grid(memory, queries, sigma_scale)
-    return sweep(memory, queries, ks=grid.ks, sigmas=grid.sigmas, temperatures=grid.temperatures, progress=progress)
-
-
 def standard_error(right: int, n: int) -> float:
     """Return the standard error of an accuracy, after Agresti and Coull: that of all right is not 0."""
     likely = (right + 2) / (n + 4)
@@ -220,13 +209,16 @@ def values_of(swept: Sweep, objective: str) -> IntArray | FloatArray:
 
 def best_cell(swept: Sweep, sigma_scale: float, objective: str = "accuracy") -> Cell:
     """Return the cell (temperature, sigma, k) that is best; ties as in `tune`."""
-    grid, values = swept.grid, values_of(swept, objective)
-    temperatures, sigmas, ks = np.meshgrid(
-        abs(np.log(grid.temperatures)), abs(np.log(grid.sigmas / sigma_scale)), grid.ks, indexing="ij"
-    )
-    ranks = np.lexsort([sigmas.ravel(), temperatures.ravel(), ks.ravel(), -values.ravel()])
-    t, s, g = np.unravel_index(ranks[0], values.shape)
-    return int(t), int(s), int(g)
+    grid = swept.grid
+    temperatures, sigmas = abs(np.log(grid.temperatures)), abs(np.log(grid.sigmas / sigma_scale))
+    return _largest(values_of(swept, objective), grid.ks, temperatures[:, None, None], sigmas[:, None])
+
+
+def _largest(values: IntArray | FloatArray, *ties: IntArray | FloatArray) -> tuple[int, int, int]:
+    """Return the cell of the largest value; of equals that of the smallest first tie, then second, then third."""
+    keys = [np.broadcast_to(key, values.shape).ravel() for key in (-values, *ties)]
+    first, second, third = np.unravel_index(np.lexsort(keys[::-1])[0], values.shape)
+    return int(first), int(second), int(third)
 
 
 def _between(ks: list[int], at: int, steps: int | None) -> list[int]:

@@ -86,7 +86,7 @@ class Comparison:
     @cached_property
     def per_class(self) -> list[GroupResult]:
         """B against A in each class that occurs: A stands where base does elsewhere, B where ResMem does."""
-        return list(metrics.per_class(self.labels, self.a_right, self.b_right, self.class_names))
+        return metrics.per_class(self.labels, self.a_right, self.b_right, self.class_names)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers as plain values, for JSON."""

@@ -17,9 +17,9 @@ from resmem_core.common.progress import Progress, about, silent
 from resmem_core.common.registry import Registry
 from resmem_core.common.types import NLL_FLOOR, BoolArray, FloatArray, IntArray
 from resmem_core.evaluation import figures, metrics
-from resmem_core.evaluation.figures import LIKELIHOODS, METHODS, Band, Figures, Interval, Versus, ends_of, finite
+from resmem_core.evaluation.figures import LIKELIHOODS, METHODS, Band, Figures, Versus
 from resmem_core.evaluation.judging import Judged, judge
-from resmem_core.evaluation.metrics import Calibration, ClassResult, Confidence
+from resmem_core.evaluation.metrics import Calibration, Confidence, GroupResult, Interval
 from resmem_core.memory.grid import KNN
 from resmem_core.memory.interpolation import OfVote, Rivals, interpolate
 from resmem_core.memory.sweep import sweep
@@ -35,13 +35,11 @@ class Evaluation:
 
     Attributes
     ----------
-    params : Params
     smoothing : float
         eps: what is called ResMem's probability is 1 - eps times its scores, projected onto the simplex, plus eps times
         the base model's probabilities at temperature 1.
     rivals : Rivals
         The settings of soft kNN and of the interpolation.
-    judged : Judged
     voted, mixed : OfVote
         What soft kNN and the interpolation say.
     labels : ndarray of int, shape (M,)
@@ -100,28 +98,19 @@ class Evaluation:
         return metrics.outcomes(self.right("base"), self.right("resmem"))
 
     @cached_property
-    def _counts(self) -> dict[str, int]:
+    def counts(self) -> dict[str, int]:
+        """How many points have each of `metrics.OUTCOMES`."""
         return {name: int((self.outcome == name).sum()) for name in metrics.OUTCOMES}
 
     @property
     def fixed(self) -> int:
         """Points that base gets wrong and ResMem right."""
-        return self._counts["fixed"]
+        return self.counts["fixed"]
 
     @property
     def broken(self) -> int:
         """Points that base gets right and ResMem wrong."""
-        return self._counts["broken"]
-
-    @property
-    def both_right(self) -> int:
-        """Points that both get right."""
-        return self._counts["both right"]
-
-    @property
-    def both_wrong(self) -> int:
-        """Points that both get wrong."""
-        return self._counts["both wrong"]
+        return self.counts["broken"]
 
     @property
     def delta(self) -> float:
@@ -139,7 +128,7 @@ class Evaluation:
         return metrics.mcnemar_p(self.fixed, self.broken)
 
     @cached_property
-    def per_class(self) -> list[ClassResult]:
+    def per_class(self) -> list[GroupResult]:
         """What memory does to each class that occurs; the intervals take points for independent."""
         return metrics.per_class(self.labels, self.right("base"), self.right("resmem"), self.class_names)
 
@@ -202,11 +191,6 @@ class Evaluation:
         return {metric.name: dict(metric.values(self)) for metric in METRICS}
 
     @property
-    def probabilities(self) -> dict[str, FloatArray]:
-        """Of the label, by method of `LIKELIHOODS`, (M,) each."""
-        return {method: np.exp(-self.figures.column(f"nll {method}")) for method in LIKELIHOODS}
-
-    @property
     def n_impossible(self) -> int:
         """Points whose label ResMem's projected scores give probability 0."""
         return int((self.judged.resmem.own == 0).sum())
@@ -234,7 +218,7 @@ class Evaluation:
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers as plain values, for JSON; what is no finite number is None."""
         knn, mixed = self.rivals.knn, self.rivals.interpolation
-        return {
+        values = {
             "k": self.params.k,
             "sigma": self.params.sigma,
             "temperature": self.params.temperature,
@@ -245,33 +229,31 @@ class Evaluation:
             },
             "n_groups": self.n_groups,
             "accuracy": self.accuracy,
-            "accuracy_ci95": {method: ends_of(ends) for method, ends in self.accuracy_ci95.items()},
+            "accuracy_ci95": self.accuracy_ci95,
             "accuracy_top5": self.accuracy_top5,
-            "accuracy_top5_ci95": {method: ends_of(ends) for method, ends in self.accuracy_top5_ci95.items()},
-            "perplexity": finite(self.perplexity),
-            "perplexity_ci95": {method: ends_of(ends) for method, ends in self.perplexity_ci95.items()},
+            "accuracy_top5_ci95": self.accuracy_top5_ci95,
+            "perplexity": self.perplexity,
+            "perplexity_ci95": self.perplexity_ci95,
             "n_impossible": self.n_impossible,
             "delta": self.delta,
-            "delta_ci95": ends_of(self.delta_ci95),
-            "versus": {method: versus.as_dict() for method, versus in self.versus.items()},
-            "fixed": self.fixed,
-            "broken": self.broken,
-            "both_right": self.both_right,
-            "both_wrong": self.both_wrong,
+            "delta_ci95": self.delta_ci95,
+            "versus": {method: asdict(versus) for method, versus in self.versus.items()},
+            **{name.replace(" ", "_"): count for name, count in self.counts.items()},
             "mcnemar_p": self.mcnemar_p,
             "by_frequency": [band.as_dict() for band in self.by_frequency],
             "by_neighbor": [band.as_dict() for band in self.by_neighbor],
             "by_distance": [band.as_dict() for band in self.by_distance],
             "per_class": [
-                {"name": c.name, "n": c.n, "base": c.base, "resmem": c.resmem, "gain_ci95": list(c.gain_ci95)}
+                {"name": c.name, "n": c.n, "base": c.base, "resmem": c.resmem, "gain_ci95": c.gain_ci95}
                 for c in self.per_class
             ],
             "calibration": {
                 **{method: asdict(values) for method, values in self.calibration.items()},
                 "nll_floor": NLL_FLOOR,
             },
-            "metrics": {name: finite(values) for name, values in self.metrics.items()},
+            "metrics": self.metrics,
         }
+        return metrics.for_json(values)
 
 
 @dataclass(frozen=True)
@@ -282,7 +264,6 @@ class Metric:
     ----------
     name, summary : str
         What it is called, and one line on what it is.
-    higher_is_better : bool
     values : callable
         From an evaluation to the number of each method, one of `METHODS`, that the metric makes sense for.
     """
@@ -311,12 +292,6 @@ def evaluate(
 
     Parameters
     ----------
-    memory : Memory
-        N points.
-    queries : Queries
-        M points.
-    params : Params
-        k, sigma and temperature.
     class_names : tuple of str, length C
     smoothing : float
         eps, 0 to 1, from `tune` or `choose_smoothing` on the validation split.

@@ -5,16 +5,14 @@ Shapes: M points, J sums.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from resmem_core.common.types import BoolArray, FloatArray, IntArray
 from resmem_core.evaluation.judging import Judged
-from resmem_core.evaluation.metrics import GroupResult, block_intervals, gain_interval
+from resmem_core.evaluation.metrics import GroupResult, Interval, block_intervals, gain_interval, interval_of
 from resmem_core.memory.interpolation import OfVote
 
 METHODS = ("base", "knn", "interpolation", "resmem")
@@ -23,8 +21,6 @@ FREQUENCIES = (1, 10, 100, 1000)  # where bands of the right class's count in tr
 RANKS = (2, 5, 17)  # where bands of the first right neighbour's rank begin
 TOP = 5
 FIFTHS = (0.2, 0.4, 0.6, 0.8)
-
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -41,10 +37,6 @@ class Band(GroupResult):
 
     interpolation: float
     perplexity: dict[str, float]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields and the gain as plain values, for JSON."""
-        return {**super().as_dict(), "gain_ci95": ends_of(self.gain_ci95), "perplexity": finite(self.perplexity)}
 
 
 @dataclass(frozen=True)
@@ -65,15 +57,6 @@ class Versus:
     gain_ci95: Interval
     perplexity_ratio: float
     perplexity_ratio_ci95: Interval
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields as plain values, for JSON."""
-        return {
-            "gain": self.gain,
-            "gain_ci95": ends_of(self.gain_ci95),
-            "perplexity_ratio": number(self.perplexity_ratio),
-            "perplexity_ratio_ci95": ends_of(self.perplexity_ratio_ci95),
-        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +107,7 @@ class Figures:
     def intervals(self) -> dict[str, Interval]:
         """Return their 95 % intervals."""
         ends = block_intervals(self.values, self._blocks, self._means)
-        return {name: _interval(ends[i]) for name, i in self.columns.items()}
+        return {name: interval_of(ends[i]) for name, i in self.columns.items()}
 
     def _means(self, sums: FloatArray) -> FloatArray:
         of_all = sums / sums[:, :1]
@@ -140,7 +123,7 @@ class Figures:
             return np.stack([sums[:, 1] / sums[:, 0], np.exp(sums[:, 2] / sums[:, 0])], axis=1)
 
         ends = block_intervals(np.stack([self.column("n"), gain, loss], axis=1), self._blocks, differences)
-        return Versus(float(gain.mean()), _interval(ends[0]), perplexity(loss), _interval(ends[1]))
+        return Versus(float(gain.mean()), interval_of(ends[0]), perplexity(loss), interval_of(ends[1]))
 
     def bands(self, named: Iterator[tuple[str, BoolArray]]) -> Iterator[Band]:
         """Yield what memory does to each band of points that holds any, from names and members, (M,)."""
@@ -195,22 +178,3 @@ def perplexity(nll: float | FloatArray) -> float:
     """Return exp of the mean negative log-likelihood, infinite where that is beyond what a float holds."""
     with np.errstate(over="ignore"):
         return float(np.exp(np.mean(nll)))
-
-
-def _interval(ends: FloatArray) -> Interval:
-    return float(ends[0]), float(ends[1])
-
-
-def number(value: float) -> float | None:
-    """Return a number for JSON, which has no infinity."""
-    return value if math.isfinite(value) else None
-
-
-def ends_of(interval: Interval) -> list[float | None]:
-    """Return the ends of an interval for JSON."""
-    return [number(end) for end in interval]
-
-
-def finite(values: Mapping[str, float]) -> dict[str, float | None]:
-    """Return named numbers for JSON."""
-    return {name: number(value) for name, value in values.items()}

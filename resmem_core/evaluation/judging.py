@@ -12,9 +12,8 @@ import numpy as np
 from resmem_core.common.progress import Progress, silent
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.evaluation.metrics import Confidence
-from resmem_core.memory.blocks import BUDGET
 from resmem_core.memory.residuals import project_to_simplex
-from resmem_core.memory.scoring import Base, base_of, from_scores, ranks_of
+from resmem_core.memory.scoring import Base, from_scores, ranks_of
 from resmem_core.memory.types import Memory, Params, Queries
 
 
@@ -90,19 +89,13 @@ def smoothed_nll(own: FloatArray, log_base: FloatArray, smoothing: float) -> Flo
         return -np.logaddexp(np.log((1 - smoothing) * own.astype(np.float64)), np.log(smoothing) + log_base)
 
 
-def judge(
-    memory: Memory, queries: Queries, params: Params, *, budget: int = BUDGET, progress: Progress = silent
-) -> Judged:
+def judge(memory: Memory, queries: Queries, params: Params, *, progress: Progress = silent) -> Judged:
     """Look at every point at one setting.
 
     Parameters
     ----------
-    memory : Memory
     queries : Queries
         M points, with at least k neighbours each.
-    params : Params
-    budget : int
-        Bytes of working memory beside inputs and result.
     progress : callable
         May raise `Cancelled`.
 
@@ -111,20 +104,12 @@ def judge(
     InvalidParameterError
         If there are no queries, shapes disagree, or a label, an index or a distance is out of range.
     """
-    kept = base_of(queries)
 
-    def look(some: Queries, base: Base, scores: FloatArray) -> tuple[OfMemory, Base | None]:
-        return OfMemory.of(scores, base.probabilities, some.labels), _without_table(base) if kept is None else None
+    def look(some: Queries, base: Base, scores: FloatArray) -> Judged:
+        # What is judged is kept, and the base model's probabilities of all classes are too many.
+        without_table = base._replace(probabilities=np.empty((len(some), 0)))
+        return Judged(without_table, OfMemory.of(scores, base.probabilities, some.labels))
 
-    parts = list(from_scores(look, memory, queries, params, budget=budget, progress=progress))
-    resmem = OfMemory(*map(np.concatenate, zip(*(of_memory for of_memory, _ in parts), strict=True)))
-    if kept is not None:
-        return Judged(_without_table(kept), resmem)
-    return Judged(
-        Base(*map(np.concatenate, zip(*(base for _, base in parts if base is not None), strict=True))), resmem
-    )
-
-
-def _without_table(base: Base) -> Base:
-    """Return base without its probabilities of all classes: what is judged is kept, and they are too many."""
-    return base._replace(probabilities=np.empty((len(base.ranks), 0)))
+    parts = from_scores(look, memory, queries, params, progress=progress)
+    base, resmem = (map(np.concatenate, zip(*of_blocks, strict=True)) for of_blocks in zip(*parts, strict=True))
+    return Judged(Base(*base), OfMemory(*resmem))

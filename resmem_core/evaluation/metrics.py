@@ -5,6 +5,7 @@ Shapes: M points, C classes, K neighbours.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, Self
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from resmem_core.common.types import NLL_FLOOR, BoolArray, FloatArray, IntArray
 
+Interval = tuple[float, float]
 OUTCOMES = ("fixed", "broken", "both right", "both wrong")
 ECE_BINS = 15
 
@@ -27,7 +29,7 @@ def outcomes(base_right: BoolArray, resmem_right: BoolArray) -> NDArray[np.str_]
     )
 
 
-def delta_interval(fixed: int, broken: int, n: int, *, seed: int = 0, resamples: int = 5_000) -> tuple[float, float]:
+def delta_interval(fixed: int, broken: int, n: int, *, seed: int = 0, resamples: int = 5_000) -> Interval:
     """Return the paired bootstrap 95 % interval of (fixed - broken) / n.
 
     Resampling the n points with replacement draws the two counts from a multinomial, so that is what is drawn.
@@ -40,26 +42,25 @@ def delta_interval(fixed: int, broken: int, n: int, *, seed: int = 0, resamples:
 
 
 def gain_interval(
-    before: BoolArray, after: BoolArray, groups: IntArray | None, members: BoolArray | None = None
-) -> tuple[float, float]:
+    before: BoolArray, after: BoolArray, groups: IntArray | None = None, members: BoolArray | None = None
+) -> Interval:
     """Return the paired bootstrap 95 % interval of an accuracy after less before.
 
     Parameters
     ----------
     before, after : ndarray of bool, shape (M,)
         Which points are right.
-    groups : ndarray of int, shape (M,), or None
-        Whole groups of points are drawn; None: single points.
+    groups : ndarray of int, shape (M,), optional
+        Whole groups of points are drawn; without them, single points.
     members : ndarray of bool, shape (M,), optional
-        The points that count; all unless given. Groups are drawn from all, also those that have no such point.
+        The points that count. Groups are drawn from all, also those that have no such point.
     """
     members = np.ones(len(before), bool) if members is None else members
     if groups is None:
         fixed, broken = int((members & after & ~before).sum()), int((members & before & ~after).sum())
         return delta_interval(fixed, broken, int(members.sum()))
     sums = np.stack([members, members & after, members & before], axis=1).astype(np.float64)
-    low, high = block_intervals(sums, groups, lambda s: (s[:, 1:2] - s[:, 2:]) / s[:, :1])[0]
-    return float(low), float(high)
+    return interval_of(block_intervals(sums, groups, lambda s: (s[:, 1:2] - s[:, 2:]) / s[:, :1])[0])
 
 
 def mcnemar_p(fixed: int, broken: int) -> float:
@@ -73,7 +74,7 @@ def mcnemar_p(fixed: int, broken: int) -> float:
     return float(binomtest(fixed, discordant, 0.5).pvalue) if discordant else 1.0
 
 
-def mean_interval(values: Sequence[float] | FloatArray, level: float = 0.05) -> tuple[float, float]:
+def mean_interval(values: Sequence[float] | FloatArray, level: float = 0.05) -> Interval:
     """Return Student's t-interval of the mean of at least two values; it fails to cover with probability `level`."""
     from scipy.stats import t
 
@@ -82,14 +83,13 @@ def mean_interval(values: Sequence[float] | FloatArray, level: float = 0.05) -> 
     return mean - half, mean + half
 
 
-def wilson_interval(right: int, n: int) -> tuple[float, float]:
+def wilson_interval(right: int, n: int) -> Interval:
     """Return Wilson's 95 % interval of a proportion."""
     from scipy.stats import binomtest
 
     if n == 0:
         return (0.0, 1.0)
-    interval = binomtest(right, n).proportion_ci(method="wilson")
-    return (float(interval.low), float(interval.high))
+    return interval_of(binomtest(right, n).proportion_ci(method="wilson"))
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class GroupResult:
     resmem: float
     fixed: int
     broken: int
-    gain_ci95: tuple[float, float]
+    gain_ci95: Interval
 
     @property
     def gain(self) -> float:
@@ -119,22 +119,18 @@ class GroupResult:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields and the gain as plain values, for JSON."""
-        return {**asdict(self), "gain": self.gain, "gain_ci95": list(self.gain_ci95)}
-
-
-class ClassResult(GroupResult):
-    """Accuracy within one class."""
+        return for_json({**asdict(self), "gain": self.gain})
 
 
 def per_class(
     labels: IntArray, base_right: BoolArray, resmem_right: BoolArray, class_names: tuple[str, ...]
-) -> list[ClassResult]:
+) -> list[GroupResult]:
     """Return one result a class that occurs in `labels`, (M,), (M,), (M,)."""
     results = []
     for label, name in enumerate(class_names):
         of_class = labels == label
         if of_class.any():
-            results.append(ClassResult.of(name, base_right[of_class], resmem_right[of_class], seed=label))
+            results.append(GroupResult.of(name, base_right[of_class], resmem_right[of_class], seed=label))
     return results
 
 
@@ -184,10 +180,9 @@ class Confidence(NamedTuple):
     right: BoolArray
 
     @classmethod
-    def of(cls, probabilities: FloatArray, labels: IntArray, predicted: IntArray | None = None) -> Confidence:
-        """Look at probabilities of shape (M, C), and at labels and, where they are known, predictions of shape (M,)."""
-        rows = np.arange(len(labels))
-        predicted = probabilities.argmax(axis=1) if predicted is None else predicted
+    def of(cls, probabilities: FloatArray, labels: IntArray) -> Confidence:
+        """Look at probabilities of shape (M, C) and labels of shape (M,)."""
+        rows, predicted = np.arange(len(labels)), probabilities.argmax(axis=1)
         squares = np.einsum("mc,mc->m", probabilities, probabilities)
         return cls(probabilities[rows, labels], squares, probabilities[rows, predicted], predicted == labels)
 
@@ -245,7 +240,7 @@ class ReliabilityBin:
     n: int
     confidence: float
     accuracy: float
-    accuracy_ci95: tuple[float, float]
+    accuracy_ci95: Interval
 
 
 def reliability(confidence: Confidence, bins: int = ECE_BINS) -> list[ReliabilityBin]:
@@ -266,7 +261,7 @@ def reliability(confidence: Confidence, bins: int = ECE_BINS) -> list[Reliabilit
 
 def calibration_change_intervals(
     before: Confidence, after: Confidence, *, seed: int = 0, resamples: int = 1_000
-) -> dict[str, tuple[float, float]]:
+) -> dict[str, Interval]:
     """Return paired bootstrap 95 % intervals of after - before for "nll", "brier" and "ece".
 
     Both judge the same M points; each resample draws M of them with replacement.
@@ -304,7 +299,6 @@ def block_intervals(
         The block of each point.
     figures : callable
         Takes sums, (R, J), to figures, (R, F): a ratio of two of the sums is a mean.
-    seed, resamples : int
 
     Returns
     -------
@@ -344,6 +338,19 @@ def _resampled_sums(table: FloatArray, seed: int, resamples: int) -> FloatArray:
     return np.concatenate(parts)
 
 
-def _middle_95(values: FloatArray) -> tuple[float, float]:
-    low, high = np.percentile(values, [2.5, 97.5])
-    return (float(low), float(high))
+def _middle_95(values: FloatArray) -> Interval:
+    return interval_of(np.percentile(values, [2.5, 97.5]))
+
+
+def interval_of(ends: FloatArray) -> Interval:
+    """Return two ends as plain numbers, (2,)."""
+    return float(ends[0]), float(ends[1])
+
+
+def for_json(value: Any) -> Any:
+    """Return plain values as JSON knows them: tuples are lists, and a number that is not finite is None."""
+    if isinstance(value, dict):
+        return {name: for_json(of_name) for name, of_name in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [for_json(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -38,7 +38,7 @@ class Slice(GroupResult):
     high: float
 
 
-def quantile_bins(values: FloatArray | IntArray, bins: int = BINS) -> IntArray:
+def quantile_bins(values: FloatArray | IntArray, bins: int) -> IntArray:
     """Return the bin of each value, (M,) -> (M,): 0 to at most `bins` - 1, by rising value, none of them empty.
 
     The bins hold about equally many values. Equal values are never split: all of them go to the lowest of the bins that
@@ -62,32 +62,26 @@ def slices(
     queries: Queries,
     evaluation: Evaluation,
     by: str,
-    bins: int = BINS,
     *,
     forgotten: Sequence[int] = (),
 ) -> list[Slice]:
-    """Return the gain within slices of the points judged, by rising value.
+    """Return the gain within slices of the points judged, by rising value: at most `BINS`, cut by `quantile_bins`.
 
     Parameters
     ----------
-    memory : Memory
-    queries : Queries
-        M points.
     evaluation : Evaluation
-        What k, sigma and temperature do to them.
+        Of the same queries.
     by : str
         One of `AXES`. "distance": Euclidean, in embedding space. "confidence": the base model's largest probability
         at the evaluation's temperature. "class-size": how many points of the true class are in memory; each class is
         a slice of its own up to `MAX_CLASSES` of them, beyond that classes of like size share one.
-    bins : int
-        Slices, at most. They are cut at quantiles and equal values are never split; see `quantile_bins`.
     forgotten : sequence of int
         Rows of `memory` that do not count as being in memory: `Edits.forgotten`.
 
     Raises
     ------
     InvalidParameterError
-        If there is no such axis, or `bins` is not a whole number of at least 1.
+        If there is no such axis.
     """
     sizes = np.bincount(np.delete(memory.labels, list(forgotten)), minlength=memory.n_classes)  # (C,)
     values_by_axis: dict[str, FloatArray | IntArray] = {
@@ -98,7 +92,7 @@ def slices(
     if by not in values_by_axis:
         raise InvalidParameterError(f"by={by!r} must be one of: {', '.join(AXES)}")
     values = values_by_axis[by]
-    of_slice: IntArray = quantile_bins(values, bins)
+    of_slice: IntArray = quantile_bins(values, BINS)
     names: list[str] = []
     if by == "class-size" and len(sizes) <= MAX_CLASSES:
         by_size = np.argsort(sizes, kind="stable")

@@ -111,7 +111,6 @@ def tune(
 
     Parameters
     ----------
-    memory : Memory
     validation : Queries
         Points that were neither trained on nor are in memory.
     sigma_scale : float

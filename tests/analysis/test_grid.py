@@ -15,7 +15,6 @@ from resmem_core.common.errors import Cancelled, InvalidParameterError
 from resmem_core.common.runner import NeedsPreparing
 from resmem_core.common.store import Store
 from resmem_core.evaluation.choice import KS, STEPS, best_cell, standard_error
-from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.prepare import prepare
 from resmem_core.memory import dense_sweep
 from resmem_core.memory.edits import Edits
@@ -25,17 +24,10 @@ from resmem_core.memory.types import Params
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory):
+def small(classes_in_a_file, tmp_path_factory):
     """Return an experiment on three overlapping classes, with a weak base model."""
-    folder, rng = tmp_path_factory.mktemp("small"), np.random.default_rng(1)
-    parts = {}
-    for part, n in {"train": 90, "validation": 70, "test": 50}.items():
-        labels = rng.integers(0, 3, n)
-        parts[f"{part}_embeddings"] = np.eye(3)[labels] + rng.normal(0, 0.6, (n, 3))
-        parts[f"{part}_logits"] = np.eye(3)[labels] + rng.normal(size=(n, 3))
-        parts[f"{part}_labels"] = labels
-    np.savez(folder / "small.npz", **parts)
-    return prepare(ExperimentConfig(f"arrays:{folder / 'small.npz'}"), store=Store(folder / "store"))
+    config = classes_in_a_file(3, 3, 1.7, train=90, validation=70, test=50)
+    return prepare(config, store=Store(tmp_path_factory.mktemp("store")))
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +75,7 @@ def test_it_is_the_grid_that_tuning_begins_with(small, grids):
 def test_kept(small, grids, monkeypatch):
     with pytest.raises(InvalidParameterError, match="'train' must be one of: validation, test"):
         grids.on("train")
-    monkeypatch.setattr(module, "coarse_sweep", None)
+    monkeypatch.setattr(module, "sweep", None)
     again = grid_of(small.without_waiting())
     for split in SPLITS:
         np.testing.assert_array_equal(again.on(split).right, grids.on(split).right)

@@ -14,7 +14,6 @@ from resmem_core.analysis.index_lab import REPEATS, Lab, Point, lab_of, measure
 from resmem_core.common.errors import Cancelled, InvalidParameterError
 from resmem_core.common.runner import NeedsPreparing
 from resmem_core.common.store import Store
-from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.indexes import INDEXES
 from resmem_core.memory.indexes.annoy_forest import AnnoyForest
@@ -152,18 +151,10 @@ def test_conditions_and_json():
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory):
+def small(classes_in_a_file, tmp_path_factory):
     """Return an experiment on four overlapping classes, by exact search and by Annoy."""
-    folder, rng = tmp_path_factory.mktemp("small"), np.random.default_rng(1)
-    arrays = {}
-    for part, n in {"train": 300, "validation": 40, "test": 60}.items():
-        labels = rng.integers(0, 4, n)
-        arrays[f"{part}_embeddings"] = 3 * np.eye(24)[labels] + rng.normal(size=(n, 24))
-        arrays[f"{part}_logits"] = rng.normal(size=(n, 4))
-        arrays[f"{part}_labels"] = labels
-    np.savez(folder / "small.npz", **arrays)
-    config = ExperimentConfig(f"arrays:{folder / 'small.npz'}")
-    store = Store(folder / "store")
+    config = classes_in_a_file(4, 24, 3, train=300, validation=40, test=60)
+    store = Store(tmp_path_factory.mktemp("store"))
     return prepare(config, store=store), prepare(replace(config, index="annoy"), store=store)
 
 

@@ -17,7 +17,7 @@ from resmem_core.evaluation.metrics import OUTCOMES, calibration, delta_interval
 from resmem_core.memory.interpolation import Rival, Rivals, interpolate
 from resmem_core.memory.types import Memory, Neighbors, Params, Queries
 from resmem_core.models.types import HeadLogits, OutputLayer
-from tests.memory.dense import NEAR, Dense, leads, problem, ranks, search, tables
+from tests.memory.dense import NEAR, Dense, leads, problem, search, tables
 
 PARAMS, KNN, RIVAL = Params(12, 0.7, 1.5), Rival(7, 0.5, 1.0), Rival(9, 0.4, 0.35)
 
@@ -47,16 +47,10 @@ def expected(memory, queries, params=PARAMS, rival=RIVAL, knn=KNN):
     }
 
 
-def clear(table):
-    """Return where the order of the first six does not hang on rounding, (M,)."""
-    top = np.sort(table, axis=1)[:, ::-1][:, :6]
-    return (np.diff(top, axis=1) < -NEAR).all(axis=1)
-
-
 @limits(max_examples=30)
 @given(
     seed=st.integers(0, 2**32),
-    n_classes=st.sampled_from([7, 40, 400]),
+    n_classes=st.sampled_from([7, 40, 1000]),
     k=st.integers(1, 16),
     sigma=st.sampled_from([1e-30, 0.3, 3.0, 1e30]),
     temperature=st.sampled_from([0.3, 1.0, 5.0, 1e30]),
@@ -80,25 +74,11 @@ def test_methods_agree_with_tables(seed, n_classes, k, sigma, temperature, smoot
         assert (ahead + even < 5).mean() <= found.accuracy_top5[method] <= (ahead < 5).mean()
     nll = dense.smoothed_nll(*(k, sigma, temperature, smoothing))
     assert found.perplexity["resmem"] == pytest.approx(np.exp(nll.mean()), rel=1e-2)
-    np.testing.assert_allclose(found.probabilities["resmem"], np.exp(-nll), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(np.exp(-found.figures.column("nll resmem")), np.exp(-nll), rtol=1e-4, atol=1e-5)
     for method in "base", "interpolation":
         own = dense.own(by_method[method])
-        np.testing.assert_allclose(found.probabilities[method], own, rtol=1e-4)
+        np.testing.assert_allclose(np.exp(-found.figures.column(f"nll {method}")), own, rtol=1e-4)
         assert found.perplexity[method] == pytest.approx(np.exp(-np.log(own).mean()), rel=1e-4)
-
-
-def test_of_a_thousand_classes():
-    memory, queries = problem(np.random.default_rng(0), 1000, n_memory=900, n_queries=200, dimension=16)
-    found, by_method = evaluated(memory, queries), expected(memory, queries)
-    for method in "base", "resmem", "interpolation":
-        table = by_method[method]
-        sure = clear(table)
-        assert sure.mean() > 0.9
-        rank = ranks(table, queries.labels)
-        np.testing.assert_array_equal((found.predictions[method] == queries.labels)[sure], rank[sure] == 0)
-        assert abs(found.accuracy_top5[method] - (rank < 5).mean()) <= (~sure).mean()
-    nll = Dense(memory, queries).smoothed_nll(12, 0.7, 1.5, 0.2)
-    assert found.perplexity["resmem"] == pytest.approx(np.exp(nll.mean()), rel=1e-4)
 
 
 def test_memory_does_something_here(result):
@@ -113,11 +93,10 @@ def test_counts_add_up(data, result):
     _, queries = data
     assert result.n == 400 == len(result.outcome)
     assert result.n_groups == len(np.unique(queries.groups))
-    assert result.fixed + result.broken + result.both_right + result.both_wrong == 400
-    assert result.both_right + result.fixed == round(400 * result.accuracy["resmem"])
-    base, resmem = result.right("base"), result.right("resmem")
-    np.testing.assert_array_equal(result.outcome == OUTCOMES[0], ~base & resmem)
-    np.testing.assert_array_equal(result.outcome == OUTCOMES[1], base & ~resmem)
+    assert list(result.counts) == list(OUTCOMES)
+    assert sum(result.counts.values()) == 400
+    assert result.counts["both right"] + result.fixed == round(400 * result.accuracy["resmem"])
+    np.testing.assert_array_equal(result.outcome == OUTCOMES[0], ~result.right("base") & result.right("resmem"))
     assert result.delta == pytest.approx(result.accuracy["resmem"] - result.accuracy["base"])
     assert sum(c.n for c in result.per_class) == 400
     assert sum(c.fixed - c.broken for c in result.per_class) == result.fixed - result.broken
@@ -182,7 +161,7 @@ def assert_group(group, result, members):
     assert group.n == members.sum() > 0
     for method in "base", "interpolation", "resmem":
         assert getattr(group, method) == pytest.approx(result.right(method)[members].mean())
-        loss = -np.log(result.probabilities[method][members]).mean()
+        loss = result.figures.column(f"nll {method}")[members].mean()
         assert group.perplexity[method] == pytest.approx(np.exp(loss), rel=1e-6)
     assert (group.fixed, group.broken) == tuple((result.outcome[members] == name).sum() for name in OUTCOMES[:2])
     assert group.gain == pytest.approx((group.fixed - group.broken) / group.n)
@@ -322,9 +301,8 @@ def test_order_of_queries_does_not_matter(data, result):
         np.testing.assert_array_equal(other.predictions[method], result.predictions[method][order])
     np.testing.assert_array_equal(other.first_right, result.first_right[order])
     told, plain = result.as_dict(), other.as_dict()
-    assert {name: plain[name] for name in ("accuracy", "accuracy_top5", "fixed", "broken")} == {
-        name: told[name] for name in ("accuracy", "accuracy_top5", "fixed", "broken")
-    }
+    for name in "accuracy", "accuracy_top5", "fixed", "broken":
+        assert plain[name] == told[name]
     assert plain["delta_ci95"] == pytest.approx(told["delta_ci95"])
     assert plain["perplexity"] == pytest.approx(told["perplexity"])
 

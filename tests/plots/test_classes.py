@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from resmem_core.evaluation.metrics import ClassResult
+from resmem_core.evaluation.metrics import GroupResult
 from resmem_core.plots.classes import class_gains, confusion_change
 from resmem_core.plots.common import COLORS
 
@@ -21,7 +21,7 @@ def test_class_gains(case, assert_drawable):
         assert color == COLORS["fixed" if gain >= 0 else "broken"]
         assert (gain - down, gain + up) == pytest.approx(by_name[name].gain_ci95)
         assert min(up, down) >= -1e-12
-    assert_drawable(class_gains([ClassResult("7", 1, 0.0, 1.0, 1, 0, (1.0, 1.0))]))
+    assert_drawable(class_gains([GroupResult("7", 1, 0.0, 1.0, 1, 0, (1.0, 1.0))]))
 
 
 def test_confusion_change(case, assert_drawable):

@@ -48,7 +48,7 @@ class TestExamples:
         for method, accuracy in evaluation.accuracy.items():
             assert (table[method] == table["label"]).mean() == pytest.approx(accuracy)
         counts = table["outcome"].value_counts()
-        assert (counts["fixed"], counts["both right"]) == (evaluation.fixed, evaluation.both_right)
+        assert (counts["fixed"], counts["both right"]) == (evaluation.fixed, evaluation.counts["both right"])
         nll = -np.log(np.maximum(table["resmem_label_probability"], 1e-6)).mean()
         assert nll == pytest.approx(evaluation.calibration["resmem"].nll, rel=1e-4)
 
