@@ -8,7 +8,7 @@ import numpy as np
 
 from resmem_core.common.types import IntArray
 from resmem_core.evaluation.metrics import GroupResult
-from resmem_core.plots.common import COLORS, WHISKERS, Figure, figure, plain
+from resmem_core.plots.common import COLORS, WHISKERS, Figure, figure, plain, whiskers
 
 
 def class_gains(results: Sequence[GroupResult], before: str = "base", after: str = "ResMem") -> Figure:
@@ -24,12 +24,7 @@ def gain_bars(ordered: Sequence[GroupResult], before: str = "base", after: str =
         y=[plain(f"{c.name} ({c.n})") for c in ordered],
         orientation="h",
         marker={"color": [COLORS["fixed"] if c.gain >= 0 else COLORS["broken"] for c in ordered], "opacity": 0.6},
-        error_x={
-            "array": [c.gain_ci95[1] - c.gain for c in ordered],
-            "arrayminus": [c.gain - c.gain_ci95[0] for c in ordered],
-            "thickness": 1.5,
-            "color": WHISKERS,
-        },
+        error_x=whiskers([c.gain for c in ordered], [c.gain_ci95 for c in ordered], thickness=1.5, color=WHISKERS),
         customdata=[[c.base, c.resmem, c.fixed, c.broken] for c in ordered],
         hovertemplate=f"%{{y}}: %{{x:+.1%}}<br>{before} %{{customdata[0]:.1%}}, {after} %{{customdata[1]:.1%}}"
         "<br>%{customdata[2]} fixed, %{customdata[3]} broken<extra></extra>",

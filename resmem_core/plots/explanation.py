@@ -8,7 +8,7 @@ import numpy as np
 
 from resmem_core.common.types import IntArray
 from resmem_core.memory.explain import Explanation
-from resmem_core.plots.common import COLORS, Figure, figure, plain
+from resmem_core.plots.common import COLORS, Figure, figure, plain, suffix
 
 MAX_CLASSES = 12  # bars in one panel
 GAP = 0.04  # between two panels, of the figure's width
@@ -36,7 +36,7 @@ def explanation_bars(explanation: Explanation, class_names: Sequence[str], whole
     reach = [least - margin, most + margin]
     traces, axes, titles = [], {}, []
     for column, (meaning, title, values) in enumerate(panels):
-        number = str(column + 1) if column else ""
+        number = suffix(column)
         left, right = column * (1 + GAP) / 3, column * (1 + GAP) / 3 + (1 - 2 * GAP) / 3
         traces.append(
             {

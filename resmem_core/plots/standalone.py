@@ -14,7 +14,7 @@ from resmem_core.plots.common import Figure
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-HEIGHT = 450  # pixels, where a figure leaves it to plotlyfrom resmem_core.plots.common import Figure
+HEIGHT = 450  # pixels, where a figure leaves it to plotly
 
 
 @dataclass(frozen=True, eq=False)
