@@ -74,3 +74,16 @@ def color_bar_below(title: str, ticks: Mapping[float, str], **more: Any) -> dict
 def suffix(panel: int) -> str:
     """Return what follows the name of a panel's axis: nothing for panel 0, "2" for panel 1."""
     return str(panel + 1) if panel else ""
+
+
+def caption(text: str, x: float, y: float, **more: Any) -> dict[str, Any]:
+    """Return a text that stands on a place of the figure, given as shares of its width and height, or of `xref`'s."""
+    return {
+        "text": text,
+        "x": x,
+        "y": y,
+        "xref": "paper",
+        "yref": "paper",
+        "yanchor": "bottom",
+        "showarrow": False,
+    } | more

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from resmem_core.common.types import FloatArray
-from resmem_core.plots.common import COLORS, WHISKERS, Figure, figure, scatter, suffix
+from resmem_core.plots.common import COLORS, WHISKERS, Figure, caption, figure, scatter, suffix
 from resmem_core.teaching.curve import View
 
 PANELS = (
@@ -22,14 +22,7 @@ _TOP, _BOTTOM = 56, 24  # pixels for the legend and the first title, and for the
 
 
 def curve_panels(view: View, count: int = 4) -> Figure:
-    """Draw the first panels of four, one below the other over the same x axis.
-
-    Parameters
-    ----------
-    view : View
-    count : int
-        How many, 1 to 4.
-    """
+    """Draw the first `count` of four panels, one below the other over the same x axis."""
     height = _HEIGHTS[count - 1]
     inner = height - _TOP - _BOTTOM
     part = (inner - (count - 1) * _GAP) / count / inner
@@ -48,11 +41,7 @@ def curve_panels(view: View, count: int = 4) -> Figure:
         }
         for i, top in enumerate(tops)
     }
-    titles = [
-        {"text": f"<b>{PANELS[i]}</b>", "x": 0, "y": top, "xref": "paper", "yref": "paper", "xanchor": "left",
-         "yanchor": "bottom", "showarrow": False}
-        for i, top in enumerate(tops)
-    ]  # fmt: skip
+    titles = [caption(f"<b>{PANELS[i]}</b>", 0, top, xanchor="left") for i, top in enumerate(tops)]
     return figure(
         height,
         [trace for panel in _panels(view)[:count] for trace in panel],

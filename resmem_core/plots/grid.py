@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from resmem_core.analysis.grid import Grids
 from resmem_core.memory.types import Params
-from resmem_core.plots.common import COLORS, WHISKERS, Figure, color_bar_below, figure, level, scatter, suffix
+from resmem_core.plots.common import COLORS, WHISKERS, Figure, caption, color_bar_below, figure, level, scatter, suffix
 
 COLUMNS = 3  # of small multiples
 RASTER = 60  # cells a side in which settings are counted
@@ -35,16 +35,18 @@ def grid_map(grids: Grids, split: str, params: Params, temperatures: Sequence[in
     traces: list[dict[str, Any]] = []
     layout: dict[str, Any] = {"annotations": []}
     for panel, t in enumerate(temperatures):
-        axes = {"xaxis": f"x{suffix(panel)}", "yaxis": f"y{suffix(panel)}"}
+        x, y = f"x{suffix(panel)}", f"y{suffix(panel)}"
+        title = f"temperature {grids.grid.temperatures[t]:.3g}"
+        corner = caption(title, 1, 1, xref=f"{x} domain", yref=f"{y} domain", xanchor="right")
         layout |= _axes(grids, panel, len(temperatures))
-        layout["annotations"].append(_heading(f"temperature {grids.grid.temperatures[t]:.3g}", axes))
+        layout["annotations"].append(corner)
         drawn = [
             {"type": "heatmap", "z": gain[t], "coloraxis": "coloraxis", "hoverinfo": "skip", "xgap": 1, "ygap": 1},
             _near(grids, split, t, compact),
             _cells(grids, split, t, compact),
             *_marks(grids, params, t, compact),
         ]
-        traces += [axes | trace for trace in drawn]
+        traces += [{"xaxis": x, "yaxis": y, **trace} for trace in drawn]
     return figure(
         200 * -(-len(temperatures) // COLUMNS) + 190 if compact else 520,
         traces,
@@ -90,11 +92,6 @@ def _axes(grids: Grids, panel: int, n_panels: int) -> dict[str, Any]:
             **ticks([f"{sigma:.2g}" for sigma in grid.sigmas]),
         },
     }
-
-
-def _heading(text: str, axes: Mapping[str, str]) -> dict[str, Any]:
-    corner = {"xref": f"{axes['xaxis']} domain", "yref": f"{axes['yaxis']} domain", "x": 1, "y": 1}
-    return {"text": text, **corner, "xanchor": "right", "yanchor": "bottom", "showarrow": False}
 
 
 def _near(grids: Grids, split: str, t: int, compact: bool) -> dict[str, Any]:

@@ -91,14 +91,7 @@ def method_figures(evaluation: Evaluation) -> Figure:
 
 
 def band_accuracies(groups: Sequence[Band], axis: str) -> Figure:
-    """Draw how often base, kNN-LM and ResMem are right within groups of tokens, in the order given.
-
-    Parameters
-    ----------
-    groups : sequence of Band
-    axis : str
-        What the groups' names are values of.
-    """
+    """Draw how often base, kNN-LM and ResMem are right within groups of tokens, whose names are values of `axis`."""
     names = [f"{group.name.replace(' to ', '<br>to ')}<br>({group.n:,})" for group in groups]
     traces = [
         scatter(

@@ -138,22 +138,19 @@ def embedding_map(
         marks += _mark(projection, "test", selected.point, "star")
     kind = {"type": "scatter" if n <= SVG_UP_TO else "scattergl"}  # of all: WebGL is always drawn over SVG
     traces += [mark | kind for mark in marks]
-    titles: tuple[str, ...] = ("", "")
+    titles = ["", ""]
     if projection.method == "pca":
         explained = enumerate(projection.facts["explained"], start=1)
-        titles = tuple(f"principal component {i} ({share:.1%} of the variance)" for i, share in explained)
+        titles = [f"principal component {i} ({share:.1%} of the variance)" for i, share in explained]
     bare = {"showgrid": False, "zeroline": False, "showticklabels": projection.method == "pca"}
-    ranges: list[dict[str, Any]] = [{}, {}]
-    if view is not None:
-        left, right, bottom, top = view.bounds
-        ranges = [{"range": [left, right]}, {"range": [bottom, top]}]
+    across, up = (None, None) if view is None else (view.bounds[:2], view.bounds[2:])
     return figure(
         HEIGHT,
         traces,
         dragmode="zoom",
         hovermode="closest",
-        xaxis={**bare, **ranges[0], "title": titles[0]},
-        yaxis={**bare, **ranges[1], "title": titles[1], "scaleanchor": "x"},
+        xaxis={**bare, "range": across, "title": titles[0]},
+        yaxis={**bare, "range": up, "title": titles[1], "scaleanchor": "x"},
         margin={"l": 10, "r": 10, "t": 40, "b": 10},  # above: the tools
         legend={"orientation": "h", "y": -0.15, "yanchor": "top", "x": 0, "itemsizing": "constant"},
     )
@@ -193,20 +190,23 @@ def _by_class(rows: Mapping[str, IntArray], labels: Mapping[str, IntArray], clas
     return layers
 
 
+def _grey(rows: Mapping[str, IntArray], other: str) -> list[_Layer]:
+    """Return a layer for each part but one."""
+    return [_Layer(part, of_part, f"{_CALLED[part]} points") for part, of_part in _in_order(rows) if part != other]
+
+
 def _by_outcome(rows: Mapping[str, IntArray], outcome: np.ndarray) -> list[_Layer]:
-    layers = []
-    for part, of_part in _in_order(rows):
-        if part != "test":
-            layers.append(_Layer(part, of_part, f"{_CALLED[part]} points"))
-            continue
+    layers = _grey(rows, "test")
+    if "test" in rows:
+        test = rows["test"]
         for name, (color, symbol) in _OUTCOMES.items():
-            faint = name == "both right"
-            layers.append(_Layer(part, of_part[outcome[of_part] == name], name, color, symbol, faint=faint))
+            of_outcome, faint = test[outcome[test] == name], name == "both right"
+            layers.append(_Layer("test", of_outcome, name, color, symbol, faint=faint))
     return layers
 
 
 def _by_residual(rows: Mapping[str, IntArray], residual: FloatArray) -> list[_Layer]:
-    layers = [_Layer(part, of_part, f"{_CALLED[part]} points") for part, of_part in _in_order(rows) if part != "train"]
+    layers = _grey(rows, "train")
     if "train" in rows:
         ordered = rows["train"][np.argsort(residual[rows["train"]], kind="stable")]  # the large ones on top
         bar = {"orientation": "h", "y": 1, "yanchor": "bottom", "len": 0.5, "thickness": 12, "title": "residual"}

@@ -14,10 +14,7 @@ SYMBOLS = {"base": "circle", "resmem": "diamond"}
 def reliability_diagram(by_method: Mapping[str, Sequence[ReliabilityBin]]) -> Figure:
     """Draw accuracy against confidence, bin by bin, with Wilson intervals, and beneath it the points in each bin.
 
-    Parameters
-    ----------
-    by_method : mapping
-        From "base" and "resmem" to their bins that hold points.
+    Given are the bins of "base" and "resmem" that hold points.
     """
     line = {"color": WHISKERS, "dash": "dash", "width": 1}
     traces = [scatter("lines", [0, 1], [0, 1], line=line, name="confidence = accuracy", hoverinfo="skip")]
