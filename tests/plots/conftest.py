@@ -90,6 +90,18 @@ def assert_drawable():
     return _drawable
 
 
+@pytest.fixture
+def assert_whiskers():
+    """Return a check that error bars reach from each value to both ends of its interval."""
+
+    def check(error, values, intervals):
+        for value, interval, up, down in zip(values, intervals, error["array"], error["arrayminus"], strict=True):
+            assert min(up, down) >= -1e-12
+            assert (value - down, value + up) == pytest.approx(interval)
+
+    return check
+
+
 def _drawable(figure):
     found = plain(figure)
     assert found["data"]

@@ -10,13 +10,12 @@ from resmem_core.analysis.influence import influence
 from resmem_core.analysis.judged import Judged, JudgedClass
 from resmem_core.analysis.projection import Projection
 from resmem_core.evaluation.slices import slices
-from resmem_core.plots.classes import class_gains, confusion_change
+from resmem_core.plots.classes import class_gains, confusion_change, slice_gains
 from resmem_core.plots.common import plain
 from resmem_core.plots.explanation import explanation_bars, pushes
 from resmem_core.plots.longtail import class_accuracies
 from resmem_core.plots.map import embedding_map
 from resmem_core.plots.memory import residual_against_credit
-from resmem_core.plots.slices import slice_gains
 
 
 def drawn_map(case):
