@@ -7,10 +7,12 @@ import math
 import numpy as np
 import pytest
 
+from resmem_core.analysis.projection import Projection
 from resmem_core.evaluation.evaluate import evaluate
 from resmem_core.evaluation.metrics import confusion
 from resmem_core.memory.explain import explain
 from resmem_core.memory.types import Memory, Neighbors, Params, Queries
+from resmem_core.plots.map import embedding_map
 
 CASES = [(2, 1), (2, 30), (10, 5), (100, 1), (100, 30)]
 
@@ -32,6 +34,18 @@ class Case:
 
     def confusion(self, method):
         return confusion(self.queries.labels, self.result.predictions[method], len(self.names))
+
+    def map(self, points, rows=None, **options):
+        labels = {"train": self.memory.labels, "test": self.queries.labels}
+        rows = rows or {part: np.arange(len(of_part)) for part, of_part in labels.items()}
+        projection = Projection("pca", points, {"explained": [0.5, 0.25]})
+        return embedding_map(projection, rows, labels, self.names, **options)
+
+    def points(self):
+        """Return a place on the map, at random, for each training and test point."""
+        rng = np.random.default_rng(0)
+        sizes = (("train", 200), ("test", 150))
+        return {part: rng.normal(size=(n, 2)).astype(np.float32) for part, n in sizes}
 
 
 @pytest.fixture(scope="package", params=CASES, ids=lambda case: f"C={case[0]},k={case[1]}")
