@@ -10,6 +10,8 @@ import pytest
 from resmem_core.analysis.projection import Projection
 from resmem_core.evaluation.evaluate import evaluate
 from resmem_core.evaluation.metrics import confusion
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.explain import explain
 from resmem_core.memory.types import Memory, Neighbors, Params, Queries
 from resmem_core.plots.map import embedding_map
@@ -60,18 +62,24 @@ def hostile():
     return Case(len(names), 8, names)
 
 
+@pytest.fixture(scope="package")
+def experiment():
+    return prepare(ExperimentConfig())
+
+
 @pytest.fixture
 def texts():
     """Return a function from a figure to all its texts."""
-    return lambda figure: list(_texts(plain(figure)))
+    return lambda figure: list(leaves(plain(figure), str))
 
 
-def _texts(value):
-    if isinstance(value, str):
+def leaves(value, kind):
+    """Yield all of one kind in nested lists and dicts."""
+    if isinstance(value, kind):
         yield value
     elif isinstance(value, (list, dict)):
         for inner in value.values() if isinstance(value, dict) else value:
-            yield from _texts(inner)
+            yield from leaves(inner, kind)
 
 
 def plain(figure):
@@ -88,14 +96,6 @@ def plain(figure):
         return array.reshape(shape).tolist()
 
     return json.loads(figure.to_json(), parse_constant=refuse, object_hook=unpack)
-
-
-def numbers(value):
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list):
-        return [number for inner in value for number in numbers(inner)]
-    return [value] if isinstance(value, float) else []
 
 
 @pytest.fixture
@@ -119,8 +119,7 @@ def assert_whiskers():
 def _drawable(figure):
     found = plain(figure)
     assert found["data"]
-    assert all(
-        math.isfinite(number) for trace in found["data"] for number in numbers(trace) if trace["type"] != "heatmap"
-    )
+    others = [trace for trace in found["data"] if trace["type"] != "heatmap"]
+    assert all(map(math.isfinite, leaves(others, float)))
     assert 100 <= found["layout"]["height"] <= 3000
     return found
