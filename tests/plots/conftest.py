@@ -5,8 +5,10 @@ import json
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from resmem_core.analysis.influence import influence
 from resmem_core.analysis.projection import Projection
 from resmem_core.evaluation.evaluate import evaluate
 from resmem_core.evaluation.metrics import confusion
@@ -42,6 +44,13 @@ class Case:
         rows = rows or {part: np.arange(len(of_part)) for part, of_part in labels.items()}
         projection = Projection("pca", points, {"explained": [0.5, 0.25]})
         return embedding_map(projection, rows, labels, self.names, **options)
+
+    def credits(self):
+        """Return the influence of the memories, and a table of them."""
+        found = influence(self.memory, self.queries, self.params, self.result.predictions)
+        called = [self.names[label] for label in self.memory.labels]
+        table = {"row": np.arange(200), "label": called, "base": called, "net": found.net, "residual": found.residual}
+        return found, pd.DataFrame(table)
 
     def points(self):
         """Return a place on the map, at random, for each training and test point."""

@@ -2,11 +2,8 @@
 
 from html import unescape
 
-import numpy as np
-import pandas as pd
 import pytest
 
-from resmem_core.analysis.influence import influence
 from resmem_core.analysis.judged import Judged, JudgedClass
 from resmem_core.evaluation.slices import slices
 from resmem_core.plots.classes import class_gains, confusion_change, slice_gains
@@ -14,13 +11,6 @@ from resmem_core.plots.common import plain
 from resmem_core.plots.explanation import explanation_bars, pushes
 from resmem_core.plots.longtail import class_accuracies
 from resmem_core.plots.memory import residual_against_credit
-
-
-def drawn_credit(case):
-    found = influence(case.memory, case.queries, case.params, case.result.predictions)
-    called = [case.names[label] for label in case.memory.labels]
-    table = pd.DataFrame({"row": np.arange(200), "label": called, "base": called, "net": found.net})
-    return residual_against_credit(table.assign(residual=found.residual))
 
 
 def drawn_rarity(case):
@@ -35,7 +25,7 @@ FIGURES = {
     "pushes": lambda case: pushes(case.explanation, 0, 1, case.names),
     "slices": lambda case: slice_gains(slices(case.memory, case.queries, case.result, "class-size"), "class"),
     "map": lambda case: case.map(case.points(), selected=case.explanation),
-    "credit": drawn_credit,
+    "credit": lambda case: residual_against_credit(case.credits()[1]),
     "rarity": drawn_rarity,
 }
 
