@@ -65,7 +65,7 @@ def level(axis: str, value: float, **line: Any) -> dict[str, Any]:
     return {"type": "line", **ends, "line": line}
 
 
-def color_bar_below(title: str, ticks: Mapping[float, str], **more: Any) -> dict[str, Any]:
+def color_bar_below(title: str, ticks: Mapping[Any, str], **more: Any) -> dict[str, Any]:
     """Return a colour bar along the lower edge, with a text for each tick."""
     place = {"orientation": "h", "y": 0, "yanchor": "top", "title": {"text": title, "side": "bottom"}}
     return {**place, "tickvals": list(ticks), "ticktext": list(ticks.values()), **more}
@@ -78,12 +78,5 @@ def suffix(panel: int) -> str:
 
 def caption(text: str, x: float, y: float, **more: Any) -> dict[str, Any]:
     """Return a text that stands on a place of the figure, given as shares of its width and height, or of `xref`'s."""
-    return {
-        "text": text,
-        "x": x,
-        "y": y,
-        "xref": "paper",
-        "yref": "paper",
-        "yanchor": "bottom",
-        "showarrow": False,
-    } | more
+    place = {"x": x, "y": y, "xref": "paper", "yref": "paper", "yanchor": "bottom"}
+    return {"text": text, **place, "showarrow": False, **more}
