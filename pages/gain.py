@@ -17,7 +17,7 @@ from resmem_core.analysis.near_duplicates import NearDuplicates
 from resmem_core.data.pictures import data_url, title
 from resmem_core.data.types import Dataset
 from resmem_core.evaluation.slices import AXES, BINS, LEVEL, MAX_CLASSES, strongest
-from resmem_core.plots.slices import slice_gains
+from resmem_core.plots.classes import slice_gains
 
 PAGE = {"title": "Where it gains", "icon": ":material/insights:", "section": "Gain", "place": 3}
 PER_PAGE = 12

@@ -18,8 +18,8 @@ from pages._shared.text import plain
 from resmem_core.data.base import PARTS
 from resmem_core.evaluation.evaluate import METHODS, Evaluation
 from resmem_core.evaluation.figures import Band
+from resmem_core.plots.classes import slice_gains
 from resmem_core.plots.language import CALLED, band_accuracies, method_figures
-from resmem_core.plots.slices import slice_gains
 
 PERCENT = st.column_config.NumberColumn(format="percent")
 

@@ -1,4 +1,4 @@
-"""Gains class by class, and confusions."""
+"""Gains class by class and slice by slice, and confusions."""
 
 from __future__ import annotations
 
@@ -8,35 +8,42 @@ import numpy as np
 
 from resmem_core.common.types import IntArray
 from resmem_core.evaluation.metrics import GroupResult
-from resmem_core.plots.common import COLORS, WHISKERS, Figure, figure, plain
+from resmem_core.plots.common import COLORS, WHISKERS, Figure, figure, plain, whiskers
 
 
 def class_gains(results: Sequence[GroupResult], before: str = "base", after: str = "ResMem") -> Figure:
     """Draw each class's gain, largest first, with its paired bootstrap interval and count."""
-    return gain_bars(sorted(results, key=lambda c: c.gain), before, after)
+    title = f"accuracy gain of {after} over {before} (95 % interval)"
+    return _gain_bars(sorted(results, key=lambda c: c.gain), title, before, after)
 
 
-def gain_bars(ordered: Sequence[GroupResult], before: str = "base", after: str = "ResMem") -> Figure:
-    """Draw the gain of groups of points, the last at the top, with paired bootstrap intervals and counts."""
-    fig = figure(max(240, 26 * len(ordered) + 90))
-    fig.add_bar(
-        x=[c.gain for c in ordered],
-        y=[plain(f"{c.name} ({c.n})") for c in ordered],
-        orientation="h",
-        marker={"color": [COLORS["fixed"] if c.gain >= 0 else COLORS["broken"] for c in ordered], "opacity": 0.6},
-        error_x={
-            "array": [c.gain_ci95[1] - c.gain for c in ordered],
-            "arrayminus": [c.gain - c.gain_ci95[0] for c in ordered],
-            "thickness": 1.5,
-            "color": WHISKERS,
-        },
-        customdata=[[c.base, c.resmem, c.fixed, c.broken] for c in ordered],
-        hovertemplate=f"%{{y}}: %{{x:+.1%}}<br>{before} %{{customdata[0]:.1%}}, {after} %{{customdata[1]:.1%}}"
+def slice_gains(found: Sequence[GroupResult], axis: str) -> Figure:
+    """Draw the gain of each slice, the first at the top, likewise; the slices' names are values of `axis`."""
+    short = "accuracy gain over base"  # the whole title would not fit a narrow page
+    return _gain_bars(found[::-1], short, axis=axis)
+
+
+def _gain_bars(
+    ordered: Sequence[GroupResult], title: str, before: str = "base", after: str = "ResMem", axis: str | None = None
+) -> Figure:
+    gains = [c.gain for c in ordered]
+    bars = {
+        "type": "bar",
+        "x": gains,
+        "y": [plain(f"{c.name} ({c.n})") for c in ordered],
+        "orientation": "h",
+        "marker": {"color": [COLORS["fixed" if gain >= 0 else "broken"] for gain in gains], "opacity": 0.6},
+        "error_x": whiskers(gains, [c.gain_ci95 for c in ordered], thickness=1.5, color=WHISKERS),
+        "customdata": [[c.base, c.resmem, c.fixed, c.broken] for c in ordered],
+        "hovertemplate": f"%{{y}}: %{{x:+.1%}}<br>{before} %{{customdata[0]:.1%}}, {after} %{{customdata[1]:.1%}}"
         "<br>%{customdata[2]} fixed, %{customdata[3]} broken<extra></extra>",
+    }
+    return figure(
+        max(240, 26 * len(ordered) + 90),
+        [bars],
+        xaxis={"tickformat": "+.2~%", "title": title},
+        yaxis={"type": "category", "title": axis},
     )
-    fig.update_xaxes(tickformat="+.2~%", title=f"accuracy gain of {after} over {before} (95 % interval)")
-    fig.update_yaxes(type="category")
-    return fig
 
 
 def confusion_change(before: IntArray, after: IntArray, class_names: Sequence[str]) -> Figure:

@@ -44,3 +44,39 @@ def figure(height: int, traces: Sequence[Mapping[str, Any]] = (), **layout: Any)
         "hoverlabel": {"namelength": -1},
     }
     return go.Figure(list(traces), {**common, **layout})
+
+
+def scatter(mode: str, x: Any, y: Any, **more: Any) -> dict[str, Any]:
+    """Return a trace of points or lines: `figure` takes plain mappings."""
+    return {"type": "scatter", "mode": mode, "x": x, "y": y, **more}
+
+
+def whiskers(values: Sequence[float], intervals: Sequence[tuple[float, float]], **more: Any) -> dict[str, Any]:
+    """Return error bars from the lower to the upper end of the interval around each value."""
+    up = [high - value for value, (_, high) in zip(values, intervals, strict=True)]
+    down = [value - low for value, (low, _) in zip(values, intervals, strict=True)]
+    return {"array": up, "arrayminus": down, **more}
+
+
+def level(axis: str, value: float, **line: Any) -> dict[str, Any]:
+    """Return a shape: a straight line across the whole panel, at a value of the axis "x" or "y"."""
+    across = "y" if axis == "x" else "x"
+    ends = {f"{axis}0": value, f"{axis}1": value, f"{across}ref": "paper", f"{across}0": 0, f"{across}1": 1}
+    return {"type": "line", **ends, "line": line}
+
+
+def color_bar_below(title: str, ticks: Mapping[Any, str], **more: Any) -> dict[str, Any]:
+    """Return a colour bar along the lower edge, with a text for each tick."""
+    place = {"orientation": "h", "y": 0, "yanchor": "top", "title": {"text": title, "side": "bottom"}}
+    return {**place, "tickvals": list(ticks), "ticktext": list(ticks.values()), **more}
+
+
+def suffix(panel: int) -> str:
+    """Return what follows the name of a panel's axis: nothing for panel 0, "2" for panel 1."""
+    return str(panel + 1) if panel else ""
+
+
+def caption(text: str, x: float, y: float, **more: Any) -> dict[str, Any]:
+    """Return a text that stands on a place of the figure, given as shares of its width and height, or of `xref`'s."""
+    place = {"x": x, "y": y, "xref": "paper", "yref": "paper", "yanchor": "bottom"}
+    return {"text": text, **place, "showarrow": False, **more}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from resmem_core.common.types import FloatArray
-from resmem_core.plots.common import COLORS, WHISKERS, Figure, figure
+from resmem_core.plots.common import COLORS, WHISKERS, Figure, caption, figure, scatter, suffix
 from resmem_core.teaching.curve import View
 
 PANELS = (
@@ -22,14 +22,7 @@ _TOP, _BOTTOM = 56, 24  # pixels for the legend and the first title, and for the
 
 
 def curve_panels(view: View, count: int = 4) -> Figure:
-    """Draw the first panels of four, one below the other over the same x axis.
-
-    Parameters
-    ----------
-    view : View
-    count : int
-        How many, 1 to 4.
-    """
+    """Draw the first `count` of four panels, one below the other over the same x axis."""
     height = _HEIGHTS[count - 1]
     inner = height - _TOP - _BOTTOM
     part = (inner - (count - 1) * _GAP) / count / inner
@@ -38,7 +31,7 @@ def curve_panels(view: View, count: int = 4) -> Figure:
     rest = _range(view.residuals, view.memory, 0.2 * np.abs(view.target), -0.2 * np.abs(view.target))
     tops = [1 - i * (part + _GAP / inner) for i in range(count)]
     layout: dict[str, Any] = {
-        f"yaxis{i + 1 if i else ''}": {
+        f"yaxis{suffix(i)}": {
             "domain": [max(0.0, top - part), top],
             "anchor": "x",
             "matches": {2: "y2", 3: "y"}.get(i),  # residuals with residuals, values with values
@@ -48,11 +41,7 @@ def curve_panels(view: View, count: int = 4) -> Figure:
         }
         for i, top in enumerate(tops)
     }
-    titles = [
-        {"text": f"<b>{PANELS[i]}</b>", "x": 0, "y": top, "xref": "paper", "yref": "paper", "xanchor": "left",
-         "yanchor": "bottom", "showarrow": False}
-        for i, top in enumerate(tops)
-    ]  # fmt: skip
+    titles = [caption(f"<b>{PANELS[i]}</b>", 0, top, xanchor="left") for i, top in enumerate(tops)]
     return figure(
         height,
         [trace for panel in _panels(view)[:count] for trace in panel],
@@ -78,22 +67,15 @@ def _panels(view: View) -> list[list[dict[str, Any]]]:
     """Return the traces of each of the four panels."""
     sticks_x = [place for x in view.x.tolist() for place in (x, x, None)]
     sticks_y = [end for r in view.residuals.tolist() for end in (0.0, r, None)]
-    dots: dict[str, Any] = {"type": "scatter", "mode": "markers", "x": view.x}
     target = _line(view, view.target, "target", WHISKERS, width=7) | {"opacity": 0.35}
     base = _line(view, view.base, "network", COLORS["base"])
-    readings = dots | {"y": view.y, "name": "training points", "marker": {"color": WHISKERS, "size": 4}}
-    residuals = dots | {
-        "y": view.residuals,
-        "name": "residuals",
-        "marker": {"color": COLORS["memory"], "size": 4, "opacity": 0.6},
-    }
-    sticks: dict[str, Any] = {
-        "type": "scatter", "mode": "lines", "x": sticks_x, "y": sticks_y, "hoverinfo": "skip", "showlegend": False,
-        "line": {"color": COLORS["memory"], "width": 1},
-    }  # fmt: skip
+    readings = scatter("markers", view.x, view.y, name="training points", marker={"color": WHISKERS, "size": 4})
+    pale = {"color": COLORS["memory"], "size": 4, "opacity": 0.6}
+    residuals = scatter("markers", view.x, view.residuals, name="residuals", marker=pale)
+    again: dict[str, Any] = {"showlegend": False, "hoverinfo": "skip"}  # it is told once, in the panel above
+    sticks = scatter("lines", sticks_x, sticks_y, line={"color": COLORS["memory"], "width": 1}, **again)
     memory = _line(view, view.memory, "memory", COLORS["memory"])
     resmem = _line(view, view.resmem, "network + memory", COLORS["resmem"])
-    again: dict[str, Any] = {"showlegend": False, "hoverinfo": "skip"}  # it is told once, in the panel above
     panels = [
         [target, readings, base],
         [sticks, residuals],
@@ -101,8 +83,7 @@ def _panels(view: View) -> list[list[dict[str, Any]]]:
         [target | again, base | again, resmem],
     ]
     return [
-        [{**_told(trace), "xaxis": "x", "yaxis": f"y{i + 1 if i else ''}"} for trace in panel]
-        for i, panel in enumerate(panels)
+        [{**_told(trace), "xaxis": "x", "yaxis": f"y{suffix(i)}"} for trace in panel] for i, panel in enumerate(panels)
     ]
 
 
@@ -112,7 +93,4 @@ def _told(trace: dict[str, Any]) -> dict[str, Any]:
 
 
 def _line(view: View, y: Any, name: str, color: str, width: float = 2) -> dict[str, Any]:
-    return {
-        "type": "scatter", "mode": "lines", "x": view.grid, "y": y, "name": name,
-        "line": {"color": color, "width": width},
-    }  # fmt: skip
+    return scatter("lines", view.grid, y, name=name, line={"color": color, "width": width})

@@ -8,7 +8,7 @@ import numpy as np
 
 from resmem_core.common.types import IntArray
 from resmem_core.memory.explain import Explanation
-from resmem_core.plots.common import COLORS, Figure, figure, plain
+from resmem_core.plots.common import COLORS, Figure, caption, figure, plain, suffix
 
 MAX_CLASSES = 12  # bars in one panel
 GAP = 0.04  # between two panels, of the figure's width
@@ -33,38 +33,28 @@ def explanation_bars(explanation: Explanation, class_names: Sequence[str], whole
     everything = np.concatenate([values[shown] for *_, values in panels])
     least, most = min(0.0, everything.min()), max(float(whole), everything.max())
     margin = 0.2 * (most - least)  # room for the figures beside the bars
-    reach = [least - margin, most + margin]
+    reach = [least - margin, most + margin]  # one scale, so that lengths add up by eye
     traces, axes, titles = [], {}, []
     for column, (meaning, title, values) in enumerate(panels):
-        number = str(column + 1) if column else ""
+        number = suffix(column)
         left, right = column * (1 + GAP) / 3, column * (1 + GAP) / 3 + (1 - 2 * GAP) / 3
-        traces.append(
-            {
-                "type": "bar",
-                "x": values[shown],
-                "y": names,
-                "xaxis": f"x{number}",
-                "orientation": "h",
-                "marker": {"color": COLORS[meaning]},
-                "text": [_rounded(value, "+" if meaning == "memory" else "") for value in values[shown]],
-                "textposition": "outside",
-                "cliponaxis": False,
-                "hovertemplate": "%{y}: %{x:.4f}<extra></extra>",
-                "showlegend": False,
-            }
-        )
-        # One scale, so that lengths add up by eye.
-        axes[f"xaxis{number}"] = {
-            "domain": [left, right],
-            "anchor": "y",
-            "range": reach,
-            "tickvals": [0, 0.5, 1] if whole else None,
-            "nticks": 4,
+        bars = {
+            "type": "bar",
+            "x": values[shown],
+            "y": names,
+            "xaxis": f"x{number}",
+            "orientation": "h",
+            "marker": {"color": COLORS[meaning]},
+            "text": [_rounded(value, "+" if meaning == "memory" else "") for value in values[shown]],
+            "textposition": "outside",
+            "cliponaxis": False,
+            "hovertemplate": "%{y}: %{x:.4f}<extra></extra>",
+            "showlegend": False,
         }
-        titles.append(
-            {"text": title, "x": (left + right) / 2, "xref": "paper", "y": 1, "yref": "paper", "yanchor": "bottom"}
-            | {"showarrow": False, "font": {"size": 15}}
-        )
+        traces.append(bars)
+        ticks = {"tickvals": [0, 0.5, 1] if whole else None, "nticks": 4}
+        axes[f"xaxis{number}"] = {"domain": [left, right], "anchor": "y", "range": reach, **ticks}
+        titles.append(caption(title, (left + right) / 2, 1, font={"size": 15}))
     return figure(
         max(240, 26 * len(names) + 90),
         traces,

@@ -9,7 +9,7 @@ import numpy as np
 
 from resmem_core.analysis.grid import Grids
 from resmem_core.memory.types import Params
-from resmem_core.plots.common import COLORS, WHISKERS, Figure, figure
+from resmem_core.plots.common import COLORS, WHISKERS, Figure, caption, color_bar_below, figure, level, scatter, suffix
 
 COLUMNS = 3  # of small multiples
 RASTER = 60  # cells a side in which settings are counted
@@ -27,20 +27,26 @@ def grid_map(grids: Grids, split: str, params: Params, temperatures: Sequence[in
     swept, compact = grids.on(split), len(temperatures) > 1
     gain = swept.accuracy - swept.base_accuracy
     reach = float(gain.max()) if gain.max() > 0 else max(float(-gain.min()), 0.01)
+    ticks = {
+        -reach: f"{swept.base_accuracy - reach:.1%}" + (" or less" if gain.min() < -reach else ""),
+        0: f"{swept.base_accuracy:.1%}, base",
+        reach: f"{swept.base_accuracy + reach:.1%}",
+    }
     traces: list[dict[str, Any]] = []
     layout: dict[str, Any] = {"annotations": []}
     for panel, t in enumerate(temperatures):
-        suffix = str(panel + 1) if panel else ""
-        axes = {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"}
-        layout |= _axes(grids, suffix, panel, len(temperatures))
-        layout["annotations"].append(_heading(f"temperature {grids.grid.temperatures[t]:.3g}", suffix))
+        x, y = f"x{suffix(panel)}", f"y{suffix(panel)}"
+        title = f"temperature {grids.grid.temperatures[t]:.3g}"
+        corner = caption(title, 1, 1, xref=f"{x} domain", yref=f"{y} domain", xanchor="right")
+        layout |= _axes(grids, panel, len(temperatures))
+        layout["annotations"].append(corner)
         drawn = [
             {"type": "heatmap", "z": gain[t], "coloraxis": "coloraxis", "hoverinfo": "skip", "xgap": 1, "ygap": 1},
-            {**_near(grids, split, t, compact), "showlegend": not compact or t == grids.best[0]},
+            _near(grids, split, t, compact),
             _cells(grids, split, t, compact),
             *_marks(grids, params, t, compact),
         ]
-        traces += [axes | trace for trace in drawn]
+        traces += [{"xaxis": x, "yaxis": y, **trace} for trace in drawn]
     return figure(
         200 * -(-len(temperatures) // COLUMNS) + 190 if compact else 520,
         traces,
@@ -48,20 +54,7 @@ def grid_map(grids: Grids, split: str, params: Params, temperatures: Sequence[in
             "cmin": -reach,
             "cmax": reach,
             "colorscale": [[0, COLORS["broken"]], [0.5, "rgba(128,128,128,0.12)"], [1, COLORS["resmem"]]],
-            "colorbar": {
-                "orientation": "h",
-                "y": 0,
-                "yanchor": "top",
-                "ypad": 60,
-                "thickness": 12,
-                "title": {"text": f"{split} accuracy", "side": "bottom"},
-                "tickvals": [-reach, 0, reach],
-                "ticktext": [
-                    f"{swept.base_accuracy - reach:.1%}" + (" or less" if gain.min() < -reach else ""),
-                    f"{swept.base_accuracy:.1%}, base",
-                    f"{swept.base_accuracy + reach:.1%}",
-                ],
-            },
+            "colorbar": color_bar_below(f"{split} accuracy", ticks, ypad=60, thickness=12),
         },
         legend={"orientation": "h", "y": 1.03 if compact else 1.06, "yanchor": "bottom", "x": 0},
         clickmode="event+select",
@@ -71,7 +64,7 @@ def grid_map(grids: Grids, split: str, params: Params, temperatures: Sequence[in
     )
 
 
-def _axes(grids: Grids, suffix: str, panel: int, n_panels: int) -> dict[str, Any]:
+def _axes(grids: Grids, panel: int, n_panels: int) -> dict[str, Any]:
     """Return the axes of a panel: each cell is as large as the next, for the steps of all three numbers are ratios."""
     grid, columns = grids.grid, min(COLUMNS, n_panels)
     rows = -(-n_panels // columns)
@@ -80,59 +73,40 @@ def _axes(grids: Grids, suffix: str, panel: int, n_panels: int) -> dict[str, Any
     left, top, gap = column / columns, 1 - row / rows, 0.0 if n_panels == 1 else 0.04
 
     def ticks(texts: list[str]) -> dict[str, Any]:
-        return {
-            "range": [-0.5, len(texts) - 0.5],
-            "tickvals": list(range(0, len(texts), every)),
-            "ticktext": texts[::every],
-            "showgrid": False,
-        }
+        shown = {"tickvals": list(range(0, len(texts), every)), "ticktext": texts[::every]}
+        return {"range": [-0.5, len(texts) - 0.5], **shown, "showgrid": False, "zeroline": False}
 
     last_of_column = panel + columns >= n_panels
     return {
-        f"xaxis{suffix}": {
+        f"xaxis{suffix(panel)}": {
             "domain": [left + gap * (column > 0), left + 1 / columns],
-            "anchor": f"y{suffix}",
-            "title": {"text": "k, neighbours" if last_of_column else ""},
-            "zeroline": False,
+            "anchor": f"y{suffix(panel)}",
+            "title": "k, neighbours" if last_of_column else "",
             **ticks([str(k) for k in grid.ks]),
         },
-        f"yaxis{suffix}": {
+        f"yaxis{suffix(panel)}": {
             "domain": [top - 1 / rows + (0.06 if rows > 1 else 0), top - (0.04 if rows > 1 else 0)],
-            "anchor": f"x{suffix}",
-            "title": {"text": "sigma, bandwidth" if column == 0 else ""},
-            "zeroline": False,
+            "anchor": f"x{suffix(panel)}",
+            "title": "sigma, bandwidth" if column == 0 else "",
             "showticklabels": column == 0,
             **ticks([f"{sigma:.2g}" for sigma in grid.sigmas]),
         },
     }
 
 
-def _heading(text: str, suffix: str) -> dict[str, Any]:
-    return {
-        "text": text,
-        "xref": f"x{suffix} domain",
-        "yref": f"y{suffix} domain",
-        "x": 1,
-        "y": 1,
-        "xanchor": "right",
-        "yanchor": "bottom",
-        "showarrow": False,
-    }
-
-
 def _near(grids: Grids, split: str, t: int, compact: bool) -> dict[str, Any]:
     """Dot the cells that are hardly worse than the best on validation."""
     s, g = np.nonzero(grids.near(split)[t])
-    return {
-        "type": "scatter",
-        "x": g,
-        "y": s,
-        "mode": "markers",
-        "marker": {"color": PAPER, "size": 3 if compact else 5, "line": {"color": INK, "width": 0.5}},
-        "name": "within one standard error of the optimum",
-        "legendgroup": "near",
-        "hoverinfo": "skip",
-    }
+    return scatter(
+        "markers",
+        g,
+        s,
+        marker={"color": PAPER, "size": 3 if compact else 5, "line": {"color": INK, "width": 0.5}},
+        name="within one standard error of the optimum",
+        legendgroup="near",
+        showlegend=not compact or t == grids.best[0],
+        hoverinfo="skip",
+    )
 
 
 def _cells(grids: Grids, split: str, t: int, compact: bool) -> dict[str, Any]:
@@ -153,20 +127,19 @@ def _cells(grids: Grids, split: str, t: int, compact: bool) -> dict[str, Any]:
         axis=1,
     )
     unseen = {"marker": {"opacity": 0}}
-    return {
-        "type": "scatter",
-        "x": g,
-        "y": s,
-        "mode": "markers",
-        "marker": {"symbol": "square", "size": 6 if compact else 18, "color": WHISKERS, "opacity": 0},
-        "selected": unseen,
-        "unselected": unseen,
-        "customdata": told.tolist(),
-        "hovertemplate": f"k = %{{customdata[1]}}, sigma = %{{customdata[2]:.3g}}, temperature = "
+    return scatter(
+        "markers",
+        g,
+        s,
+        marker={"symbol": "square", "size": 6 if compact else 18, "color": WHISKERS, "opacity": 0},
+        selected=unseen,
+        unselected=unseen,
+        customdata=told.tolist(),
+        hovertemplate=f"k = %{{customdata[1]}}, sigma = %{{customdata[2]:.3g}}, temperature = "
         f"{grid.temperatures[t]:.3g}<br>{split} accuracy %{{customdata[3]:.2%}} (%{{customdata[6]:+.2f}} points), "
         "%{customdata[4]} fixed, %{customdata[5]} broken<extra></extra>",
-        "showlegend": False,
-    }
+        showlegend=False,
+    )
 
 
 def _marks(grids: Grids, params: Params, t: int, compact: bool) -> Iterator[dict[str, Any]]:
@@ -184,22 +157,17 @@ def _marks(grids: Grids, params: Params, t: int, compact: bool) -> Iterator[dict
     ):
         if compact and of != t:
             continue
-        yield {
-            "type": "scatter",
-            "x": [at[0]],
-            "y": [at[1]],
-            "mode": "markers",
-            "marker": mark | ({"size": 9} if compact else {}) | ({} if of == t else {"opacity": 0.4}),
-            "name": name if compact or of == t else f"{name} (at temperature {grid.temperatures[of]:.3g})",
-            "hoverinfo": "skip",
-        }
+        if of != t:
+            name, mark = f"{name} (at temperature {grid.temperatures[of]:.3g})", mark | {"opacity": 0.4}
+        marker = mark | ({"size": 9} if compact else {})
+        yield scatter("markers", [at[0]], [at[1]], marker=marker, name=name, hoverinfo="skip")
 
 
 def transfer(grids: Grids, params: Params) -> Figure:
     """Draw how many settings reach which validation and test accuracy."""
     validation, test = grids.validation, grids.test
     counts, x, y = np.histogram2d(validation.accuracy.ravel(), test.accuracy.ravel(), bins=RASTER)
-    level = {"type": "line", "line": {"color": COLORS["base"], "dash": "dash"}}
+    of_base = {"color": COLORS["base"], "dash": "dash"}
     cells = {
         "type": "heatmap",
         "x": (x[1:] + x[:-1]) / 2,
@@ -212,15 +180,14 @@ def transfer(grids: Grids, params: Params) -> Figure:
         "hovertemplate": "%{customdata} settings near validation %{x:.2%}, test %{y:.2%}<extra></extra>",
     }
     marks = [
-        {
-            "type": "scatter",
-            "x": [validation.accuracy[cell]],
-            "y": [test.accuracy[cell]],
-            "mode": "markers",
-            "marker": mark,
-            "name": name,
-            "hovertemplate": f"{name}: validation %{{x:.2%}}, test %{{y:.2%}}<extra></extra>",
-        }
+        scatter(
+            "markers",
+            [validation.accuracy[cell]],
+            [test.accuracy[cell]],
+            marker=mark,
+            name=name,
+            hovertemplate=f"{name}: validation %{{x:.2%}}, test %{{y:.2%}}<extra></extra>",
+        )
         for name, mark, cell in (
             ("validation optimum", BEST, grids.best),
             ("current setting", CURRENT, grids.nearest(params)),
@@ -229,18 +196,8 @@ def transfer(grids: Grids, params: Params) -> Figure:
     return figure(
         400,
         [cells, *marks],
-        xaxis={"tickformat": ".2~%", "title": {"text": "validation accuracy; dashed: base"}},
-        yaxis={"tickformat": ".2~%", "title": {"text": "test accuracy"}},
-        shapes=[
-            {
-                **level,
-                "x0": validation.base_accuracy,
-                "x1": validation.base_accuracy,
-                "yref": "paper",
-                "y0": 0,
-                "y1": 1,
-            },
-            {**level, "y0": test.base_accuracy, "y1": test.base_accuracy, "xref": "paper", "x0": 0, "x1": 1},
-        ],
+        xaxis={"tickformat": ".2~%", "title": "validation accuracy; dashed: base"},
+        yaxis={"tickformat": ".2~%", "title": "test accuracy"},
+        shapes=[level("x", validation.base_accuracy, **of_base), level("y", test.base_accuracy, **of_base)],
         uirevision="transfer",
     )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from resmem_core.analysis.index_lab import Lab, Point
-from resmem_core.plots.common import COLORS, WHISKERS, Figure, figure
+from resmem_core.plots.common import COLORS, WHISKERS, Figure, figure, scatter
 
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "pentagon")
 
@@ -11,44 +14,18 @@ SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "pentagon")
 def recall_against_speed(lab: Lab) -> Figure:
     """Draw recall@k against queries per second, with the Pareto front and the current index marked."""
     names = list(dict.fromkeys(point.index for point in lab.points))
-    front = {
-        "type": "scatter",
-        "x": [point.queries_per_second for point in lab.front],
-        "y": [point.recall for point in lab.front],
-        "mode": "lines",
-        "line": {"color": WHISKERS, "dash": "dot", "shape": "vh"},
-        "name": "Pareto front",
-        "hoverinfo": "skip",
-    }
-    ring = {
-        "type": "scatter",
-        "x": [lab.current.queries_per_second],
-        "y": [lab.current.recall],
-        "mode": "markers",
-        "marker": {"symbol": "circle-open", "size": 22, "color": COLORS["resmem"], "line": {"width": 3}},
-        "name": "current index",
-        "hoverinfo": "skip",
-    }
+    line = {"color": WHISKERS, "dash": "dot", "shape": "vh"}
+    front = _placed("lines", lab.front, name="Pareto front", line=line, hoverinfo="skip")
+    circle = {"symbol": "circle-open", "size": 22, "color": COLORS["resmem"], "line": {"width": 3}}
+    ring = _placed("markers", [lab.current], name="current index", marker=circle, hoverinfo="skip")
+    says = f"%{{text}}<br>recall@{lab.params.k} %{{y:.1%}}, %{{x:,.0f}} queries/s<extra></extra>"
     kinds = []
     for name, symbol in zip(names, SYMBOLS * len(names), strict=False):
         points = [point for point in lab.points if point.index == name]
-        kinds.append(
-            {
-                "type": "scatter",
-                "x": [point.queries_per_second for point in points],
-                "y": [point.recall for point in points],
-                "mode": "markers",
-                "marker": {
-                    "symbol": symbol,
-                    "size": 11,
-                    "color": COLORS["memory"],
-                    "opacity": [1 if point in lab.front else 0.45 for point in points],
-                },
-                "name": name,
-                "text": [_told(point) for point in points],
-                "hovertemplate": f"%{{text}}<br>recall@{lab.params.k} %{{y:.1%}}, %{{x:,.0f}} queries/s<extra></extra>",
-            }
-        )
+        opacity = [1 if point in lab.front else 0.45 for point in points]
+        marker = {"symbol": symbol, "size": 11, "color": COLORS["memory"], "opacity": opacity}
+        text = [_told(point) for point in points]
+        kinds.append(_placed("markers", points, name=name, marker=marker, text=text, hovertemplate=says))
     return figure(
         440,
         [front, *kinds, ring],
@@ -56,10 +33,14 @@ def recall_against_speed(lab: Lab) -> Figure:
             "type": "log",
             "tickvals": [digit * 10**power for power in range(7) for digit in (1, 2, 5)],
             "tickformat": ",d",
-            "title": {"text": "queries per second (log scale), faster to the right"},
+            "title": "queries per second (log scale), faster to the right",
         },
-        yaxis={"tickformat": ".0%", "title": {"text": f"recall@{lab.params.k}"}},
+        yaxis={"tickformat": ".0%", "title": f"recall@{lab.params.k}"},
     )
+
+
+def _placed(mode: str, points: Sequence[Point], **more: Any) -> dict[str, Any]:
+    return scatter(mode, [point.queries_per_second for point in points], [point.recall for point in points], **more)
 
 
 def _told(point: Point) -> str:

@@ -9,7 +9,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from resmem_core.memory.explain import Explanation
-from resmem_core.plots.common import COLORS, NAMES, Figure, figure
+from resmem_core.plots.common import COLORS, NAMES, Figure, figure, scatter, suffix, whiskers
 from resmem_core.plots.explanation import MAX_CLASSES, explanation_bars
 
 if TYPE_CHECKING:
@@ -66,57 +66,43 @@ def method_figures(evaluation: Evaluation) -> Figure:
             value, (low, high) = values[method], ends[method]
             known = isfinite(low) and isfinite(high)
             told = f" (95 % interval {written.format(low)} to {written.format(high)})" if known else ""
-            traces.append(
-                {
-                    "type": "scatter",
-                    "x": [value],
-                    "y": [CALLED[method]],
-                    "xaxis": f"x{column + 1}" if column else "x",
-                    "mode": "markers+text",
-                    "text": [written.format(value)],
-                    "textposition": "top center",
-                    "cliponaxis": False,
-                    "marker": {"color": COLORS[method], "size": 13},
-                    "error_x": {
-                        "array": [high - value] if known else [0],
-                        "arrayminus": [value - low] if known else [0],
-                        "thickness": 2.5,
-                        "width": 6,
-                    },
-                    "hovertemplate": f"{CALLED[method]}, {what} {written.format(value)}{told}<extra></extra>",
-                    "showlegend": False,
-                }
+            interval = (low, high) if known else (value, value)
+            point = scatter(
+                "markers+text",
+                [value],
+                [CALLED[method]],
+                xaxis=f"x{suffix(column)}",
+                text=[written.format(value)],
+                textposition="top center",
+                cliponaxis=False,
+                marker={"color": COLORS[method], "size": 13},
+                error_x=whiskers([value], [interval], thickness=2.5, width=6),
+                hovertemplate=f"{CALLED[method]}, {what} {written.format(value)}{told}<extra></extra>",
+                showlegend=False,
             )
+            traces.append(point)
     return figure(
         300,
         traces,
-        xaxis={"domain": [0, 0.47], "anchor": "y", "tickformat": ".2~%", "title": {"text": "test accuracy"}},
-        xaxis2={"domain": [0.53, 1], "anchor": "y", "title": {"text": "perplexity, lower is better"}},
+        xaxis={"domain": [0, 0.47], "anchor": "y", "tickformat": ".2~%", "title": "test accuracy"},
+        xaxis2={"domain": [0.53, 1], "anchor": "y", "title": "perplexity, lower is better"},
         yaxis={"type": "category"},
     )
 
 
 def band_accuracies(groups: Sequence[Band], axis: str) -> Figure:
-    """Draw how often base, kNN-LM and ResMem are right within groups of tokens, in the order given.
-
-    Parameters
-    ----------
-    groups : sequence of Band
-    axis : str
-        What the groups' names are values of.
-    """
+    """Draw how often base, kNN-LM and ResMem are right within groups of tokens, whose names are values of `axis`."""
     names = [f"{group.name.replace(' to ', '<br>to ')}<br>({group.n:,})" for group in groups]
     traces = [
-        {
-            "type": "scatter",
-            "x": names,
-            "y": [getattr(group, method) for group in groups],
-            "mode": "lines+markers",
-            "name": CALLED[method],
-            "line": {"color": COLORS[method], "dash": dash},
-            "marker": {"symbol": symbol, "size": 10},
-            "hovertemplate": "%{y:.2%}",
-        }
+        scatter(
+            "lines+markers",
+            names,
+            [getattr(group, method) for group in groups],
+            name=CALLED[method],
+            line={"color": COLORS[method], "dash": dash},
+            marker={"symbol": symbol, "size": 10},
+            hovertemplate="%{y:.2%}",
+        )
         for method, dash, symbol in (
             ("base", "dash", "circle-open"),
             ("interpolation", "dot", "diamond"),
@@ -126,7 +112,7 @@ def band_accuracies(groups: Sequence[Band], axis: str) -> Figure:
     return figure(
         330,
         traces,
-        xaxis={"type": "category", "title": {"text": f"{axis} (test tokens)"}},
-        yaxis={"tickformat": ".2~%", "title": {"text": "test accuracy"}, "rangemode": "tozero"},
+        xaxis={"type": "category", "title": f"{axis} (test tokens)"},
+        yaxis={"tickformat": ".2~%", "title": "test accuracy", "rangemode": "tozero"},
         hovermode="x unified",
     )

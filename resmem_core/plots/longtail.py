@@ -8,7 +8,7 @@ from typing import Any
 from resmem_core.analysis.judged import Judged
 from resmem_core.analysis.longtail import Axis
 from resmem_core.analysis.longtail_summary import Band, Summary, class_groups
-from resmem_core.plots.common import COLORS, NAMES, Figure, figure, plain
+from resmem_core.plots.common import COLORS, NAMES, Figure, figure, level, plain, scatter, whiskers
 
 
 def accuracy_curves(found: Sequence[Summary], axis: Axis) -> Figure:
@@ -22,9 +22,8 @@ def accuracy_curves(found: Sequence[Summary], axis: Axis) -> Figure:
 def gain_curve(found: Sequence[Summary], axis: Axis) -> Figure:
     """Draw the gain of ResMem over base against what is varied, as a mean over seeds with a band."""
     traces = _banded([s.value for s in found], [s.gain for s in found], COLORS["resmem"], "gain", "+.1%", -1.0)
-    return figure(
-        260, traces, xaxis=_x_axis(axis), yaxis=_y_axis("accuracy gain", "+.2~%"), shapes=[_ZERO], showlegend=False
-    )
+    more = {"shapes": [level("y", 0, color=COLORS["base"])], "showlegend": False}
+    return figure(260, traces, xaxis=_x_axis(axis), yaxis=_y_axis("accuracy gain", "+.2~%"), **more)
 
 
 def class_accuracies(judged: Sequence[Judged]) -> Figure:
@@ -34,23 +33,22 @@ def class_accuracies(judged: Sequence[Judged]) -> Figure:
     classes = [(j.seed, c) for j in judged for c in j.classes]
     traces: list[dict[str, Any]] = []
     for method, bands in (("base", [g.base for g in groups]), ("resmem", [g.resmem for g in groups])):
-        dots = {
-            "type": "scatter",
-            "x": [_on_log(c.n_train) for _, c in classes],
-            "y": [getattr(c, method) for _, c in classes],
-            "mode": "markers",
-            "legendgroup": method,
-            "showlegend": False,
-            "marker": {"color": COLORS[method], "size": 7, "opacity": 0.35},
-            "customdata": [(plain(c.name), seed, c.n_train, c.n_test) for seed, c in classes],
-            "hovertemplate": f"{NAMES[method]} %{{y:.1%}}<br>class %{{customdata[0]}}, seed %{{customdata[1]}}<br>"
+        dots = scatter(
+            "markers",
+            [_on_log(c.n_train) for _, c in classes],
+            [getattr(c, method) for _, c in classes],
+            legendgroup=method,
+            showlegend=False,
+            marker={"color": COLORS[method], "size": 7, "opacity": 0.35},
+            customdata=[(plain(c.name), seed, c.n_train, c.n_test) for seed, c in classes],
+            hovertemplate=f"{NAMES[method]} %{{y:.1%}}<br>class %{{customdata[0]}}, seed %{{customdata[1]}}<br>"
             "%{customdata[2]} in memory, %{customdata[3]} test points<extra></extra>",
-        }
+        )
         traces += [dots, *_banded(x, bands, COLORS[method], NAMES[method])]
     return figure(
         380,
         traces,
-        xaxis={"type": "log", "title": {"text": "training examples of the class (log scale)"}, **_TICKS},
+        xaxis={"type": "log", "title": "training examples of the class (log scale)", **_TICKS},
         yaxis=_y_axis("test accuracy of the class"),
     )
 
@@ -64,43 +62,42 @@ def _banded(
 ) -> list[dict[str, Any]]:
     """Return a filled band, as far as values from `least` to 1 are possible, and the means on it."""
     red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
-    common = {"type": "scatter", "legendgroup": name, "name": name}
-    area = {
+    common = {"legendgroup": name, "name": name}
+    area = scatter(
+        "lines",
+        [*x, *reversed(x)],
+        [*(min(b.high, 1.0) for b in bands), *(max(b.low, least) for b in reversed(bands))],
+        line={"width": 0},
+        fill="toself",
+        fillcolor=f"rgba({red},{green},{blue},0.2)",
+        hoverinfo="skip",
+        showlegend=False,
         **common,
-        "x": [*x, *reversed(x)],
-        "y": [*(min(b.high, 1.0) for b in bands), *(max(b.low, least) for b in reversed(bands))],
-        "mode": "lines",
-        "line": {"width": 0},
-        "fill": "toself",
-        "fillcolor": f"rgba({red},{green},{blue},0.2)",
-        "hoverinfo": "skip",
-        "showlegend": False,
-    }
-    means = {
-        **common,
-        "x": list(x),
-        "y": [b.mean for b in bands],
-        "mode": "lines+markers",
-        "line": {"color": color},
-        "marker": {"color": color, "size": 8},
-        "customdata": [(b.low, b.high) for b in bands],
-        "hovertemplate": f"{name} at %{{x:,.4~g}}: %{{y:{form}}} "
+    )
+    means = scatter(
+        "lines+markers",
+        list(x),
+        [b.mean for b in bands],
+        line={"color": color},
+        marker={"color": color, "size": 8},
+        customdata=[(b.low, b.high) for b in bands],
+        hovertemplate=f"{name} at %{{x:,.4~g}}: %{{y:{form}}} "
         f"(%{{customdata[0]:{form}}} to %{{customdata[1]:{form}}})<extra></extra>",
-    }
+        **common,
+    )
     if len(bands) == 1:  # a band has no width there
-        means["error_y"] = {"array": [bands[0].high - bands[0].mean], "arrayminus": [bands[0].mean - bands[0].low]}
+        means["error_y"] = whiskers([bands[0].mean], [(bands[0].low, bands[0].high)])
     return [area, means]
 
 
-_ZERO = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 0, "y1": 0, "line": {"color": COLORS["base"]}}
 _TICKS = {"tickvals": [m * 10**e for e in range(7) for m in (1, 2, 5)], "tickformat": ",~g"}  # of logarithmic axes
 
 
 def _x_axis(axis: Axis) -> dict[str, Any]:
     if axis.logarithmic:
-        return {"type": "log", "title": {"text": f"{axis.label} (log scale)"}, **_TICKS}
-    return {"title": {"text": axis.label}, "tickformat": "~g"}
+        return {"type": "log", "title": f"{axis.label} (log scale)", **_TICKS}
+    return {"title": axis.label, "tickformat": "~g"}
 
 
 def _y_axis(title: str, form: str = ".2~%") -> dict[str, Any]:
-    return {"tickformat": form, "title": {"text": title}}
+    return {"tickformat": form, "title": title}

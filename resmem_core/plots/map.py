@@ -11,7 +11,7 @@ import numpy as np
 from resmem_core.analysis.projection import Projection, sample
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.memory.explain import Explanation
-from resmem_core.plots.common import COLORS, WHISKERS, Figure, figure, plain
+from resmem_core.plots.common import COLORS, WHISKERS, Figure, figure, plain, scatter
 from resmem_core.plots.region import Region
 
 SVG_UP_TO = 5_000  # points, above which WebGL draws them
@@ -128,31 +128,29 @@ def embedding_map(
         layers = _by_residual(rows, residual)
     else:
         layers = _by_class(rows, labels, class_names)
-    kind = "scatter" if n <= SVG_UP_TO else "scattergl"  # of all: WebGL is always drawn over SVG
-    traces += [_markers(projection, layer, kind, n) for layer in layers]
+    marks = [_markers(projection, layer, n) for layer in layers]
     if region is not None:
-        traces.append(_outline(region, kind))
+        marks.append(_outline(region))
     if marked is not None:
-        traces += _mark(projection, "train", marked, f"Training point {marked}", "circle-open", kind)
+        marks += _mark(projection, "train", marked, "circle-open")
     if selected is not None:
-        traces += _links(projection, selected, class_names, kind)
-        traces += _mark(projection, "test", selected.point, f"Test point {selected.point}", "star", kind)
-    titles: tuple[str, ...] = ("", "")
+        marks += _links(projection, selected, class_names, webgl=n > SVG_UP_TO)
+        marks += _mark(projection, "test", selected.point, "star")
+    kind = {"type": "scatter" if n <= SVG_UP_TO else "scattergl"}  # of all: WebGL is always drawn over SVG
+    traces += [mark | kind for mark in marks]
+    titles = ["", ""]
     if projection.method == "pca":
         explained = enumerate(projection.facts["explained"], start=1)
-        titles = tuple(f"principal component {i} ({share:.1%} of the variance)" for i, share in explained)
+        titles = [f"principal component {i} ({share:.1%} of the variance)" for i, share in explained]
     bare = {"showgrid": False, "zeroline": False, "showticklabels": projection.method == "pca"}
-    ranges: list[dict[str, Any]] = [{}, {}]
-    if view is not None:
-        left, right, bottom, top = view.bounds
-        ranges = [{"range": [left, right]}, {"range": [bottom, top]}]
+    across, up = (None, None) if view is None else (view.bounds[:2], view.bounds[2:])
     return figure(
         HEIGHT,
         traces,
         dragmode="zoom",
         hovermode="closest",
-        xaxis={**bare, **ranges[0], "title": {"text": titles[0]}},
-        yaxis={**bare, **ranges[1], "title": {"text": titles[1]}, "scaleanchor": "x"},
+        xaxis={**bare, "range": across, "title": titles[0]},
+        yaxis={**bare, "range": up, "title": titles[1], "scaleanchor": "x"},
         margin={"l": 10, "r": 10, "t": 40, "b": 10},  # above: the tools
         legend={"orientation": "h", "y": -0.15, "yanchor": "top", "x": 0, "itemsizing": "constant"},
     )
@@ -192,55 +190,55 @@ def _by_class(rows: Mapping[str, IntArray], labels: Mapping[str, IntArray], clas
     return layers
 
 
+def _grey(rows: Mapping[str, IntArray], other: str) -> list[_Layer]:
+    """Return a layer for each part but one."""
+    return [_Layer(part, of_part, f"{_CALLED[part]} points") for part, of_part in _in_order(rows) if part != other]
+
+
 def _by_outcome(rows: Mapping[str, IntArray], outcome: np.ndarray) -> list[_Layer]:
-    layers = []
-    for part, of_part in _in_order(rows):
-        if part != "test":
-            layers.append(_Layer(part, of_part, f"{_CALLED[part]} points"))
-            continue
+    layers = _grey(rows, "test")
+    if "test" in rows:
+        test = rows["test"]
         for name, (color, symbol) in _OUTCOMES.items():
-            faint = name == "both right"
-            layers.append(_Layer(part, of_part[outcome[of_part] == name], name, color, symbol, faint=faint))
+            of_outcome, faint = test[outcome[test] == name], name == "both right"
+            layers.append(_Layer("test", of_outcome, name, color, symbol, faint=faint))
     return layers
 
 
 def _by_residual(rows: Mapping[str, IntArray], residual: FloatArray) -> list[_Layer]:
-    layers = [_Layer(part, of_part, f"{_CALLED[part]} points") for part, of_part in _in_order(rows) if part != "train"]
+    layers = _grey(rows, "train")
     if "train" in rows:
         ordered = rows["train"][np.argsort(residual[rows["train"]], kind="stable")]  # the large ones on top
-        place = {"orientation": "h", "y": 1, "yanchor": "bottom", "len": 0.5, "thickness": 12}
-        bar = {**place, "title": {"text": "residual"}}
+        bar = {"orientation": "h", "y": 1, "yanchor": "bottom", "len": 0.5, "thickness": 12, "title": "residual"}
         scale = {"colorscale": "Viridis", "cmin": 0.0, "cmax": 1.0, "colorbar": bar}
         sizes = residual[ordered].astype(np.float32)
         layers.append(_Layer("train", ordered, "Training points", sizes, faint=False, scale=scale))
     return layers
 
 
-def _markers(projection: Projection, layer: _Layer, kind: str, n: int) -> dict[str, Any]:
+def _markers(projection: Projection, layer: _Layer, n: int) -> dict[str, Any]:
     x, y = np.ascontiguousarray(projection.points[layer.part][layer.rows].T)
-    of_test = layer.part == "test"
     called = f"{_CALLED[layer.part]} point %{{customdata}}"
     says = "residual %{marker.color:.2f}" if layer.scale else "" if layer.name.endswith(" points") else layer.name
     size = 3.0 if layer.faint else 5.0 if layer.scale else 7.0
-    return {
-        "type": kind,
-        "mode": "markers",
-        "x": x,
-        "y": y,
-        "customdata": layer.rows.astype(np.int32),
-        "meta": layer.part,
-        "name": layer.name if layer.group else f"{layer.name} ({len(layer.rows):,})",
-        "legendgroup": layer.group or f"{layer.part} {layer.name}",
-        "showlegend": layer.in_legend,
-        "hovertemplate": f"{called}{says and ': '}{says}<extra></extra>",
-        "marker": {
+    return scatter(
+        "markers",
+        x,
+        y,
+        customdata=layer.rows.astype(np.int32),
+        meta=layer.part,
+        name=layer.name if layer.group else f"{layer.name} ({len(layer.rows):,})",
+        legendgroup=layer.group or f"{layer.part} {layer.name}",
+        showlegend=layer.in_legend,
+        hovertemplate=f"{called}{says and ': '}{says}<extra></extra>",
+        marker={
             "color": layer.color,
-            "symbol": layer.symbol if of_test else "circle",
+            "symbol": layer.symbol if layer.part == "test" else "circle",
             "size": size if n > SVG_UP_TO else 1.4 * size,
             "opacity": 0.35 if layer.faint else 0.85,
             **(layer.scale or {}),
         },
-    }
+    )
 
 
 def _density(projection: Projection, rows: Mapping[str, IntArray]) -> dict[str, Any]:
@@ -259,7 +257,7 @@ def _density(projection: Projection, rows: Mapping[str, IntArray]) -> dict[str, 
 
 
 def _links(
-    projection: Projection, selected: Explanation, class_names: Sequence[str], kind: str
+    projection: Projection, selected: Explanation, class_names: Sequence[str], *, webgl: bool
 ) -> Iterator[dict[str, Any]]:
     """Draw lines from a test point to its nearest memories, the heavier the wider, and say what these are."""
     here = projection.points["test"][selected.point]
@@ -274,65 +272,40 @@ def _links(
         path = np.full((len(ends), 3, 2), np.nan, np.float32)  # from, to, gap
         path[:, 0], path[:, 1] = here, ends
         x, y = path.reshape(-1, 2).T
-        yield {
-            "type": kind,
-            "mode": "lines",
-            "x": x,
-            "y": y,
-            "line": {"color": COLORS["memory"], "width": width},
-            "opacity": 0.4 + 0.2 * place,
-            "hoverinfo": "skip",
-            "showlegend": False,
-        }
+        line, opacity = {"color": COLORS["memory"], "width": width}, 0.4 + 0.2 * place
+        yield scatter("lines", x, y, line=line, opacity=opacity, hoverinfo="skip", showlegend=False)
     names = [class_names[label] for label in selected.labels[shown]]
     x, y = there[shown].T
-    yield {
-        "type": kind,
-        "mode": "markers+text",
-        "x": x,
-        "y": y,
-        "customdata": selected.ids[shown].astype(np.int32),
-        "meta": "train",
-        "name": "nearest memories",
-        "text": [name if kind == "scattergl" else plain(name) for name in names[:LABELLED]],
-        "textposition": "top center",
-        "hovertext": [
+    yield scatter(
+        "markers+text",
+        x,
+        y,
+        customdata=selected.ids[shown].astype(np.int32),
+        meta="train",
+        name="nearest memories",
+        text=[name if webgl else plain(name) for name in names[:LABELLED]],
+        textposition="top center",
+        hovertext=[
             f"{plain(name)}<br>neighbour {rank + 1}, weight {weight:.1%}"
             for name, rank, weight in zip(names, shown, weights, strict=True)
         ],
-        "hovertemplate": "Training point %{customdata}: %{hovertext}<extra></extra>",
-        "marker": {"color": COLORS["memory"], "symbol": "circle-open", "size": 9, "line": {"width": 2}},
-    }
+        hovertemplate="Training point %{customdata}: %{hovertext}<extra></extra>",
+        marker={"color": COLORS["memory"], "symbol": "circle-open", "size": 9, "line": {"width": 2}},
+    )
 
 
-def _mark(projection: Projection, part: str, row: int, name: str, symbol: str, kind: str) -> list[dict[str, Any]]:
+def _mark(projection: Projection, part: str, row: int, symbol: str) -> Iterator[dict[str, Any]]:
     """Point out one point, if it is on the map."""
-    x, y = projection.points[part][row]
+    x, y = projection.points[part][row].tolist()
     if np.isnan(x):
-        return []
-    return [
-        {
-            "type": kind,
-            "mode": "markers",
-            "x": [float(x)],
-            "y": [float(y)],
-            "customdata": [row],
-            "meta": part,
-            "name": name,
-            "hovertemplate": f"{name}<extra></extra>",
-            "marker": {"color": SELECTED, "symbol": symbol, "size": 17, "line": {"color": SELECTED, "width": 2}},
-        }
-    ]
+        return
+    name = f"{_CALLED[part]} point {row}"
+    marker = {"color": SELECTED, "symbol": symbol, "size": 17, "line": {"color": SELECTED, "width": 2}}
+    about = {"customdata": [row], "meta": part, "name": name, "hovertemplate": f"{name}<extra></extra>"}
+    yield scatter("markers", [x], [y], marker=marker, **about)
 
 
-def _outline(region: Region, kind: str) -> dict[str, Any]:
+def _outline(region: Region) -> dict[str, Any]:
     x, y = np.vstack([region.outline, region.outline[:1]]).T
-    return {
-        "type": kind,
-        "mode": "lines",
-        "x": x,
-        "y": y,
-        "name": "area",
-        "line": {"color": SELECTED, "dash": "dot", "width": 3},
-        "hoverinfo": "skip",
-    }
+    line = {"color": SELECTED, "dash": "dot", "width": 3}
+    return scatter("lines", x, y, name="area", line=line, hoverinfo="skip")

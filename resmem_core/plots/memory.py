@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from resmem_core.analysis.influence import Influence
-from resmem_core.plots.common import COLORS, Figure, figure, plain
+from resmem_core.plots.common import COLORS, Figure, figure, plain, scatter
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -25,22 +25,20 @@ def concentration(found: Influence) -> Figure:
         if not credit.any():
             continue
         share = np.cumsum(np.sort(credit)[::-1])[counts - 1] / credit.sum()
-        traces.append(
-            {
-                "type": "scatter",
-                "x": counts,
-                "y": share,
-                "mode": "lines",
-                "name": f"{outcome}: half by {found.half(outcome):,} of {n:,}",
-                "line": {"color": COLORS[outcome], "width": 2.5, "dash": "solid" if outcome == "fixed" else "dash"},
-                "hovertemplate": f"the first %{{x:,}} memories: %{{y:.0%}} of what was {outcome}<extra></extra>",
-            }
+        curve = scatter(
+            "lines",
+            counts,
+            share,
+            name=f"{outcome}: half by {found.half(outcome):,} of {n:,}",
+            line={"color": COLORS[outcome], "width": 2.5, "dash": "solid" if outcome == "fixed" else "dash"},
+            hovertemplate=f"the first %{{x:,}} memories: %{{y:.0%}} of what was {outcome}<extra></extra>",
         )
+        traces.append(curve)
     return figure(
         340,
         traces,
-        xaxis={"type": "log", "title": {"text": "memories, greatest credit first (log scale)"}, "dtick": 1},
-        yaxis={"tickformat": ".0%", "title": {"text": "share of the test points"}, "rangemode": "tozero"},
+        xaxis={"type": "log", "title": "memories, greatest credit first (log scale)", "dtick": 1},
+        yaxis={"tickformat": ".0%", "title": "share of the test points", "rangemode": "tozero"},
         showlegend=True,
     )
 
@@ -57,23 +55,21 @@ def residual_against_credit(table: DataFrame) -> Figure:
         ("helped more", "fixed", "circle", table[table["net"] > 0]),
         ("harmed more", "broken", "diamond", table[table["net"] < 0]),
     ):
-        traces.append(
-            {
-                "type": "scatter",
-                "x": some["residual"],
-                "y": some["net"],
-                "mode": "markers",
-                "name": f"{name} ({len(some):,})",
-                "marker": {"color": COLORS[outcome], "symbol": symbol, "size": 7, "opacity": 0.65},
-                "customdata": list(zip(some["row"], some["label"].map(plain), some["base"].map(plain), strict=True)),
-                "hovertemplate": "training point %{customdata[0]}, a %{customdata[1]}; base says %{customdata[2]}<br>"
-                "net credit %{y:+.2f} test points, residual %{x:.2f}<extra></extra>",
-            }
+        points = scatter(
+            "markers",
+            some["residual"],
+            some["net"],
+            name=f"{name} ({len(some):,})",
+            marker={"color": COLORS[outcome], "symbol": symbol, "size": 7, "opacity": 0.65},
+            customdata=list(zip(some["row"], some["label"].map(plain), some["base"].map(plain), strict=True)),
+            hovertemplate="training point %{customdata[0]}, a %{customdata[1]}; base says %{customdata[2]}<br>"
+            "net credit %{y:+.2f} test points, residual %{x:.2f}<extra></extra>",
         )
+        traces.append(points)
     return figure(
         340,
         traces,
-        xaxis={"title": {"text": "residual size, 1 - base probability of its label"}, "range": [-0.03, 1.03]},
-        yaxis={"title": {"text": "net credit, test points"}},
+        xaxis={"title": "residual size, 1 - base probability of its label", "range": [-0.03, 1.03]},
+        yaxis={"title": "net credit, test points"},
         uirevision="memory",
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.memory.explain import Explanation
-from resmem_core.plots.common import Figure, figure
+from resmem_core.plots.common import Figure, color_bar_below, figure, scatter
 from resmem_core.plots.map import SELECTED
 from resmem_core.teaching.plane import EXTENT, Place
 from resmem_core.teaching.plane_base import Points
@@ -52,25 +52,10 @@ def plane_panel(view: View, what: str, *, where: Place | None = None, asked: Exp
         shapes += _links(view.points, asked, where)
     if where is not None:
         shapes.append(_star(where))
-    axis = {
-        "range": [-EXTENT, EXTENT],
-        "fixedrange": True,
-        "showgrid": False,
-        "zeroline": False,
-        "tickvals": [-1, 0, 1],
-        "constrain": "domain",
-    }
-    drawing = {
-        "source": _drawing(view.points, borders, len(view.axis)),
-        "xref": "x",
-        "yref": "y",
-        "x": -EXTENT,
-        "y": EXTENT,
-        "sizex": 2 * EXTENT,
-        "sizey": 2 * EXTENT,
-        "sizing": "stretch",
-        "layer": "above",
-    }
+    axis = {"range": [-EXTENT, EXTENT], "fixedrange": True, "tickvals": [-1, 0, 1], "constrain": "domain"}
+    axis |= {"showgrid": False, "zeroline": False}
+    place = {"xref": "x", "yref": "y", "x": -EXTENT, "y": EXTENT, "sizex": 2 * EXTENT, "sizey": 2 * EXTENT}
+    source = _drawing(view.points, borders, len(view.axis))
     return figure(
         HEIGHT,
         traces,
@@ -81,7 +66,7 @@ def plane_panel(view: View, what: str, *, where: Place | None = None, asked: Exp
         dragmode=False,
         hovermode="closest",
         showlegend=False,
-        images=[drawing],
+        images=[{**place, "source": source, "sizing": "stretch", "layer": "above"}],
         shapes=shapes,
     )
 
@@ -93,31 +78,17 @@ def _surface(view: View, what: str) -> dict[str, Any]:
     else:
         low, colors, unit = 0, CLASS_COLORS, "probability of class 1" if what == "base" else "score of class 1"
         says, ticks = "class 1: %{z} %", {0: "0", 50: "0.5", 100: "1"}
-    step = view.axis[1] - view.axis[0]
+    start, step = view.axis[0], view.axis[1] - view.axis[0]
     return {
         "type": "heatmap",
         "z": np.rint(100 * getattr(view, what)).clip(low, 100).astype(np.int8),
-        "x0": view.axis[0],
-        "dx": step,
-        "y0": view.axis[0],
-        "dy": step,
+        **{"x0": start, "dx": step, "y0": start, "dy": step},
         "zmin": low,
         "zmax": 100,
         "zsmooth": "fast",
         "colorscale": [[0, colors[0]], [0.5, NEUTRAL], [1, colors[1]]],
         "hovertemplate": f"x %{{x:.2f}}, y %{{y:.2f}}<br>{says}<extra></extra>",
-        "colorbar": {
-            "orientation": "h",
-            "y": 0,
-            "yanchor": "top",
-            "ypad": 36,
-            "thickness": 9,
-            "len": 1,
-            "outlinewidth": 0,
-            "tickvals": list(ticks),
-            "ticktext": list(ticks.values()),
-            "title": {"text": unit, "side": "bottom"},
-        },
+        "colorbar": color_bar_below(unit, ticks, ypad=36, thickness=9, len=1, outlinewidth=0),
     }
 
 
@@ -125,16 +96,14 @@ def _hover(points: Points, asked: Explanation) -> dict[str, Any]:
     """Say which neighbour is which, where the pointer is; what is seen of them is drawn by `_links`."""
     ids = asked.ids[:MAX_LINKS]
     about = [np.arange(len(ids)) + 1, asked.labels, 100 * asked.weights, asked.contributions[:, 1]]
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "x": points.X[ids, 0],
-        "y": points.X[ids, 1],
-        "customdata": np.column_stack([values[: len(ids)] for values in about]),
-        "hovertemplate": "neighbour %{customdata[0]}, class %{customdata[1]}<br>weight %{customdata[2]:.1f} %, "
+    return scatter(
+        "markers",
+        *points.X[ids].T,
+        customdata=np.column_stack([values[: len(ids)] for values in about]),
+        hovertemplate="neighbour %{customdata[0]}, class %{customdata[1]}<br>weight %{customdata[2]:.1f} %, "
         "adds %{customdata[3]:+.3f}<extra></extra>",
-        "marker": {"size": 16, "opacity": 0},
-    }
+        marker={"size": 16, "opacity": 0},
+    )
 
 
 def _links(points: Points, asked: Explanation, where: Place) -> Iterator[dict[str, Any]]:

@@ -140,15 +140,10 @@ def class_counts(
         Of all test points.
     class_names : sequence of str, length C
     """
-
-    def count(part: str, kept: IntArray) -> IntArray:
-        return np.bincount(labels[part][kept], minlength=len(class_names))
-
     none = np.array([], dtype=np.int64)
     train, test = rows.get("train", none), rows.get("test", none)
-    columns = [count("train", train), count("test", test)]
-    columns += [count("test", test[outcome[test] == name]) for name in ("fixed", "broken")]
-    counts = [
-        ClassCount(name, *map(int, row)) for name, row in zip(class_names, zip(*columns, strict=True), strict=True)
-    ]
+    fixed, broken = (test[outcome[test] == name] for name in ("fixed", "broken"))
+    counted = (("train", train), ("test", test), ("test", fixed), ("test", broken))
+    columns = (np.bincount(labels[part][kept], minlength=len(class_names)).tolist() for part, kept in counted)
+    counts = [ClassCount(*row) for row in zip(class_names, *columns, strict=True)]
     return sorted((c for c in counts if c.train + c.test), key=lambda c: -(c.train + c.test))

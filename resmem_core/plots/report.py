@@ -33,11 +33,10 @@ from resmem_core.memory.explain import Explanation
 from resmem_core.memory.types import Params
 from resmem_core.plots.accuracy import accuracy_by_k as drawn_by_k
 from resmem_core.plots.accuracy import method_accuracies
-from resmem_core.plots.classes import class_gains, confusion_change
+from resmem_core.plots.classes import class_gains, confusion_change, slice_gains
 from resmem_core.plots.common import NAMES
 from resmem_core.plots.grid import grid_map
 from resmem_core.plots.reliability import reliability_diagram
-from resmem_core.plots.slices import slice_gains
 from resmem_core.plots.standalone import Shown, rendered
 
 POINTS_SHOWN = 8  # of each outcome

@@ -14,7 +14,7 @@ from resmem_core.plots.common import Figure
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-HEIGHT = 450  # pixels, where a figure leaves it to plotlyfrom resmem_core.plots.common import Figure
+HEIGHT = 450  # pixels, where a figure leaves it to plotly
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,6 @@ class Shown:
     Attributes
     ----------
     figure : Figure
-        Of plotly.
     name : str
         Of the file, after "resmem-", under which it is saved.
     alt : str
@@ -57,12 +56,8 @@ def figure_html(figure: Figure, name: str, alt: str = "", *, scheme: str = "") -
 
     Parameters
     ----------
-    figure : Figure
-        Of plotly.
-    name : str
-        Of the file, after "resmem-", under which it is saved; and the page's title.
-    alt : str
-        What it shows, for those who do not see it; by default its name.
+    figure, name, alt
+        As of `Shown`; the name is also the page's title, and what is shown unless `alt` says it.
     scheme : {"", "light", "dark"}
         Of colours; as the reader's system has it unless given.
     """

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from resmem_core.common.types import FloatArray
-from resmem_core.plots.common import COLORS, NAMES, WHISKERS, Figure, figure
+from resmem_core.plots.common import COLORS, NAMES, WHISKERS, Figure, figure, scatter
 from resmem_core.teaching.ball import squared_gap, squared_gap_limit, variance
 from resmem_core.teaching.risks import Risks, estimates
 
@@ -52,37 +52,32 @@ def risk_by_dimension(several: Sequence[Risks], d: int) -> Figure:
     traces = []
     for risks in several:
         n = _between(risks)
-        traces.append(
-            {
-                "type": "scatter",
-                "x": n,
-                "y": [squared_gap(risks.d, x) / (risks.d * variance(risks.d)) for x in n],
-                "mode": "lines+text",
-                "text": [*[""] * (len(n) - 1), f"\u2002 d = {risks.d}"],
-                "textposition": "middle right",
-                "cliponaxis": False,
-                "line": {"color": COLORS["resmem"], "width": 4 if risks.d == d else 1.5},
-                "opacity": 1 if risks.d == d else 0.8,
-                "name": f"d = {risks.d}, theory",
-                "legendgroup": "theory",
-                "showlegend": False,
-                "hovertemplate": _HOVER,
-            }
+        theory = scatter(
+            "lines+text",
+            n,
+            [squared_gap(risks.d, x) / (risks.d * variance(risks.d)) for x in n],
+            text=[*[""] * (len(n) - 1), f"\u2002 d = {risks.d}"],
+            textposition="middle right",
+            cliponaxis=False,
+            line={"color": COLORS["resmem"], "width": 4 if risks.d == d else 1.5},
+            opacity=1 if risks.d == d else 0.8,
+            name=f"d = {risks.d}, theory",
+            legendgroup="theory",
+            showlegend=False,
+            hovertemplate=_HOVER,
         )
         found = estimates(risks.ratio)
-        traces.append(
-            {
-                "type": "scatter",
-                "x": risks.n,
-                "y": [e.mean for e in found],
-                "error_y": {"array": [2 * (e.se or 0) for e in found], "color": WHISKERS},
-                "mode": "markers",
-                "marker": {"color": COLORS["resmem"], "size": 10 if risks.d == d else 7},
-                "name": f"d = {risks.d}, simulated",
-                "showlegend": False,
-                "hovertemplate": _HOVER,
-            }
+        simulated = scatter(
+            "markers",
+            risks.n,
+            [e.mean for e in found],
+            error_y={"array": [2 * (e.se or 0) for e in found], "color": WHISKERS},
+            marker={"color": COLORS["resmem"], "size": 10 if risks.d == d else 7},
+            name=f"d = {risks.d}, simulated",
+            showlegend=False,
+            hovertemplate=_HOVER,
         )
+        traces += [theory, simulated]
     ends = [several[0].n[0], several[0].n[-1]]
     return figure(
         440,
@@ -101,41 +96,32 @@ def _simulated(n: Sequence[int], values: FloatArray, color: str, name: str) -> l
     found = estimates(values)
     means = np.array([e.mean for e in found])
     spread = np.exp([2 * (e.se or 0) / e.mean for e in found])
-    band = {
-        "type": "scatter",
-        "x": [*n, *n[::-1]],
-        "y": [*(means * spread), *(means / spread)[::-1]],
-        "fill": "toself",
-        "fillcolor": COLORS[color],
-        "opacity": 0.25,
-        "line": {"width": 0},
-        "mode": "lines",
-        "hoverinfo": "skip",
-        "showlegend": False,
-    }
-    points = {
-        "type": "scatter",
-        "x": n,
-        "y": means,
-        "mode": "markers",
-        "marker": {"color": COLORS[color], "size": 9},
-        "name": name,
-        "customdata": [f" ± {e.se:.2g} (standard error)" if e.se is not None else "" for e in found],
-        "hovertemplate": _HOVER + "%{customdata}",
-    }
+    band = scatter(
+        "lines",
+        [*n, *n[::-1]],
+        [*(means * spread), *(means / spread)[::-1]],
+        fill="toself",
+        fillcolor=COLORS[color],
+        opacity=0.25,
+        line={"width": 0},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+    points = scatter(
+        "markers",
+        n,
+        means,
+        marker={"color": COLORS[color], "size": 9},
+        name=name,
+        customdata=[f" ± {e.se:.2g} (standard error)" if e.se is not None else "" for e in found],
+        hovertemplate=_HOVER + "%{customdata}",
+    )
     return [band, points]
 
 
 def _line(n: Sequence[float], values: Sequence[float], color: str, dash: str, name: str) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "x": n,
-        "y": values,
-        "mode": "lines",
-        "line": {"color": COLORS[color], "dash": dash, "width": 1.5},
-        "name": name,
-        "hovertemplate": _HOVER,
-    }
+    line = {"color": COLORS[color], "dash": dash, "width": 1.5}
+    return scatter("lines", n, values, line=line, name=name, hovertemplate=_HOVER)
 
 
 def _between(risks: Risks) -> list[float]:
@@ -144,13 +130,9 @@ def _between(risks: Risks) -> list[float]:
 
 
 def _n_axis(n: Sequence[int]) -> dict[str, Any]:
-    return {
-        "type": "log",
-        "tickvals": n,
-        "tickformat": ",d",
-        "title": {"text": "n, training points = memories (log scale)"},
-    }
+    title = "n, training points = memories (log scale)"
+    return {"type": "log", "tickvals": n, "tickformat": ",d", "title": title}
 
 
 def _log(title: str) -> dict[str, Any]:
-    return {"type": "log", "exponentformat": "power", "dtick": 1, "title": {"text": f"{title}, log scale"}}
+    return {"type": "log", "exponentformat": "power", "dtick": 1, "title": f"{title}, log scale"}

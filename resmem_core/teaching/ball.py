@@ -40,16 +40,10 @@ def squared_gap_limit(d: int, n: float) -> float:
 
 @lru_cache(4096)
 def squared_gap(d: int, n: float) -> float:
-    """Return E|x - x'|^2 at a finite n, surface of the ball and all.
+    """Return E|x - x'|^2 where n >= 1 points are there to be nearest to: n is finite, and the ball has a surface.
 
     The integral over r of 2 r P(|x - x'| > r), where P is (1 - share of the ball within r of x)^n, averaged over where
     x is, by Gauss-Legendre quadrature.
-
-    Parameters
-    ----------
-    d : int
-    n : float
-        Number of points to be nearest to, at least 1.
     """
     nodes, weights = _legendre(OUTER)
     depths = nodes**3  # of x below the surface, as a fraction of the radius; most nodes lie near it

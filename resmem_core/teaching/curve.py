@@ -56,17 +56,7 @@ def smooth(x: np.ndarray) -> np.ndarray:
 
 
 class Target(NamedTuple):
-    """A curve to be learned.
-
-    Attributes
-    ----------
-    curve : callable
-        Its values, (M,) -> (M,), on [-1, 1].
-    title : str
-        What it is called.
-    lesson : str
-        What it shows.
-    """
+    """A curve on [-1, 1] to be learned: its values, (M,) -> (M,), what it is called, and what it shows."""
 
     curve: Callable[[np.ndarray], np.ndarray]
     title: str
@@ -251,13 +241,7 @@ def rmse(predicted: FloatArray, true: FloatArray) -> float:
 
 @dataclass(frozen=True)
 class Repeated:
-    """The same under several seeds.
-
-    Attributes
-    ----------
-    outcomes : tuple of Outcome
-        One a seed.
-    """
+    """What came of it under several seeds, one outcome a seed."""
 
     outcomes: tuple[Outcome, ...]
 

@@ -16,13 +16,7 @@ MEMORISED = (
 
 
 class Step(NamedTuple):
-    """A step of the explanation.
-
-    Attributes
-    ----------
-    title, text : str
-        What it is called, and what to look at.
-    """
+    """A step of the explanation: what it is called, and what to look at."""
 
     title: str
     text: str
@@ -93,13 +87,7 @@ def memorised(outcome: Outcome) -> bool:
 
 
 def told(before: Outcome, after: Outcome) -> str:
-    """Say what just changed in one to three sentences that agree with the numbers as they are shown.
-
-    Parameters
-    ----------
-    before, after : Outcome
-        What was shown, and what is shown now.
-    """
+    """Say what just changed in one to three sentences that agree with the numbers as they were and are shown."""
     changed = [name for name in _NAMES if getattr(before.curve, name) != getattr(after.curve, name)]
     if not changed:
         return verdict(after)

@@ -95,14 +95,7 @@ def estimator_of(base: str, seed: int, progress: Progress = silent) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class Base:
-    """A fitted base model, and what it says of the surface and of the test points.
-
-    Attributes
-    ----------
-    scene : Scene
-    estimator : classifier
-    train, test : PlaneSample
-    """
+    """A fitted base model, a classifier of scikit-learn's kind, and what it says of the surface and the test points."""
 
     scene: Scene
     estimator: Any

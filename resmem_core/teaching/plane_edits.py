@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -67,16 +66,16 @@ class PlaneEdits:
     @cached_property
     def added(self) -> dict[str, tuple[Place, int]]:
         """Place and class of the points that were added and not taken back, by the step that would do that."""
-        points = [(Place.parse(found[2]), int(found[1])) for found in self._found(_ADDED.fullmatch)]
+        points = [(Place.parse(found[2]), int(found[1])) for found in self._found(_ADDED)]
         return {name: point for i, point in enumerate(points) if (name := f"z{i}") not in self.steps}
 
     @cached_property
     def removed(self) -> tuple[int, ...]:
         """Rows of the sample that were removed."""
-        return tuple(sorted({int(found[1]) for found in self._found(_REMOVED.fullmatch)}))
+        return tuple(sorted({int(found[1]) for found in self._found(_REMOVED)}))
 
-    def _found(self, match: Callable[[str], re.Match[str] | None]) -> list[re.Match[str]]:
-        return [found for step in self.steps if (found := match(step))]
+    def _found(self, pattern: re.Pattern[str]) -> list[re.Match[str]]:
+        return [found for step in self.steps if (found := pattern.fullmatch(step))]
 
     def add(self, place: Place, label: int) -> PlaneEdits:
         """Return these edits and one more point, unless one was added at that very place.

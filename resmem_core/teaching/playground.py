@@ -187,14 +187,7 @@ def _threads() -> ThreadpoolController:
 
 
 def fit_base(scene: Scene, progress: Progress = silent) -> Base:
-    """Draw the points and fit the base model of a scene.
-
-    Parameters
-    ----------
-    scene : Scene
-    progress : callable
-        Told how a network of the project trains.
-    """
+    """Draw the points and fit the base model of a scene; `progress` is told how a network of the project trains."""
     from sklearn.exceptions import ConvergenceWarning
 
     train, test = scene.sample()

@@ -134,15 +134,7 @@ def simulate_theory(
 
 @dataclass(frozen=True)
 class Check:
-    """A formula beside what was simulated.
-
-    Attributes
-    ----------
-    name : str
-        What both stand for.
-    formula : float
-    simulated : Estimate
-    """
+    """A formula beside what was simulated; `name` says what both stand for."""
 
     name: str
     formula: float

@@ -5,12 +5,18 @@ import json
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from resmem_core.analysis.influence import influence
+from resmem_core.analysis.projection import Projection
 from resmem_core.evaluation.evaluate import evaluate
 from resmem_core.evaluation.metrics import confusion
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.explain import explain
 from resmem_core.memory.types import Memory, Neighbors, Params, Queries
+from resmem_core.plots.map import embedding_map
 
 CASES = [(2, 1), (2, 30), (10, 5), (100, 1), (100, 30)]
 
@@ -33,6 +39,25 @@ class Case:
     def confusion(self, method):
         return confusion(self.queries.labels, self.result.predictions[method], len(self.names))
 
+    def map(self, points, rows=None, **options):
+        labels = {"train": self.memory.labels, "test": self.queries.labels}
+        rows = rows or {part: np.arange(len(of_part)) for part, of_part in labels.items()}
+        projection = Projection("pca", points, {"explained": [0.5, 0.25]})
+        return embedding_map(projection, rows, labels, self.names, **options)
+
+    def credits(self):
+        """Return the influence of the memories, and a table of them."""
+        found = influence(self.memory, self.queries, self.params, self.result.predictions)
+        called = [self.names[label] for label in self.memory.labels]
+        table = {"row": np.arange(200), "label": called, "base": called, "net": found.net, "residual": found.residual}
+        return found, pd.DataFrame(table)
+
+    def points(self):
+        """Return a place on the map, at random, for each training and test point."""
+        rng = np.random.default_rng(0)
+        sizes = (("train", 200), ("test", 150))
+        return {part: rng.normal(size=(n, 2)).astype(np.float32) for part, n in sizes}
+
 
 @pytest.fixture(scope="package", params=CASES, ids=lambda case: f"C={case[0]},k={case[1]}")
 def case(request):
@@ -46,18 +71,24 @@ def hostile():
     return Case(len(names), 8, names)
 
 
+@pytest.fixture(scope="package")
+def experiment():
+    return prepare(ExperimentConfig())
+
+
 @pytest.fixture
 def texts():
     """Return a function from a figure to all its texts."""
-    return lambda figure: list(_texts(plain(figure)))
+    return lambda figure: list(leaves(plain(figure), str))
 
 
-def _texts(value):
-    if isinstance(value, str):
+def leaves(value, kind):
+    """Yield all of one kind in nested lists and dicts."""
+    if isinstance(value, kind):
         yield value
     elif isinstance(value, (list, dict)):
         for inner in value.values() if isinstance(value, dict) else value:
-            yield from _texts(inner)
+            yield from leaves(inner, kind)
 
 
 def plain(figure):
@@ -76,25 +107,28 @@ def plain(figure):
     return json.loads(figure.to_json(), parse_constant=refuse, object_hook=unpack)
 
 
-def numbers(value):
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list):
-        return [number for inner in value for number in numbers(inner)]
-    return [value] if isinstance(value, float) else []
-
-
 @pytest.fixture
 def assert_drawable():
     """Return a check of a figure that hands it back as a browser gets it."""
     return _drawable
 
 
+@pytest.fixture
+def assert_whiskers():
+    """Return a check that error bars reach from each value to both ends of its interval."""
+
+    def check(error, values, intervals):
+        for value, interval, up, down in zip(values, intervals, error["array"], error["arrayminus"], strict=True):
+            assert min(up, down) >= -1e-12
+            assert (value - down, value + up) == pytest.approx(interval)
+
+    return check
+
+
 def _drawable(figure):
     found = plain(figure)
     assert found["data"]
-    assert all(
-        math.isfinite(number) for trace in found["data"] for number in numbers(trace) if trace["type"] != "heatmap"
-    )
+    others = [trace for trace in found["data"] if trace["type"] != "heatmap"]
+    assert all(map(math.isfinite, leaves(others, float)))
     assert 100 <= found["layout"]["height"] <= 3000
     return found

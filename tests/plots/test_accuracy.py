@@ -11,24 +11,18 @@ from resmem_core.plots.accuracy import accuracy_by_k, method_accuracies
 from resmem_core.plots.common import COLORS, NAMES
 
 
-def test_method_accuracies(case, assert_drawable):
-    found = assert_drawable(method_accuracies(case.result))
-    assert len(found["data"]) == len(METHODS)
-    for trace in found["data"]:
-        method = next(m for m in METHODS if trace["y"][0].startswith(f"{NAMES[m]} "))
-        value = case.result.accuracy[method]
-        low, high = wilson_interval(round(value * 150), 150)
-        assert trace["x"] == [value]
-        assert trace["marker"]["color"] == COLORS[method]
-        assert f"{value:.1%}" in trace["y"][0]
-        assert trace["x"][0] + trace["error_x"]["array"][0] == pytest.approx(high)
-        assert trace["x"][0] - trace["error_x"]["arrayminus"][0] == pytest.approx(low)
-        assert min(trace["error_x"]["array"][0], trace["error_x"]["arrayminus"][0]) >= 0
-
-    for right in (0, 150):  # at the ends
-        result = SimpleNamespace(n=150, accuracy=dict.fromkeys(METHODS, right / 150))
-        for trace in assert_drawable(method_accuracies(result))["data"]:
-            assert min(trace["error_x"]["array"][0], trace["error_x"]["arrayminus"][0]) >= 0
+def test_method_accuracies(case, assert_drawable, assert_whiskers):
+    at_the_ends = (SimpleNamespace(n=150, accuracy=dict.fromkeys(METHODS, right / 150)) for right in (0, 150))
+    for result in (case.result, *at_the_ends):
+        found = assert_drawable(method_accuracies(result))
+        assert len(found["data"]) == len(METHODS)
+        for trace in found["data"]:
+            method = next(m for m in METHODS if trace["y"][0].startswith(f"{NAMES[m]} "))
+            value = result.accuracy[method]
+            assert trace["x"] == [value]
+            assert trace["marker"]["color"] == COLORS[method]
+            assert f"{value:.1%}" in trace["y"][0]
+            assert_whiskers(trace["error_x"], [value], [wilson_interval(round(value * 150), 150)])
 
 
 @pytest.mark.parametrize("ks", [[1], [1, 2, 5, 20, 30]])

@@ -1,27 +1,37 @@
-"""Gains and confusions, for few and many classes."""
+"""Gains of classes and of slices, and confusions, for few and many classes."""
 
 import numpy as np
 import pytest
 
 from resmem_core.evaluation.metrics import GroupResult
-from resmem_core.plots.classes import class_gains, confusion_change
+from resmem_core.evaluation.slices import AXES, slices
+from resmem_core.plots.classes import class_gains, confusion_change, slice_gains
 from resmem_core.plots.common import COLORS
 
 
-def test_class_gains(case, assert_drawable):
-    found = assert_drawable(class_gains(case.result.per_class))
-    (bars,) = found["data"]
-    assert len(bars["x"]) == len(set(bars["y"])) == len(case.result.per_class)
-    assert bars["x"] == sorted(bars["x"])
-    assert found["layout"]["yaxis"]["type"] == "category"
-    by_name = {f"{c.name} ({c.n})": c for c in case.result.per_class}
-    errors = zip(bars["error_x"]["array"], bars["error_x"]["arrayminus"], strict=True)
-    for name, gain, color, (up, down) in zip(bars["y"], bars["x"], bars["marker"]["color"], errors, strict=True):
-        assert gain == by_name[name].gain
-        assert color == COLORS["fixed" if gain >= 0 else "broken"]
-        assert (gain - down, gain + up) == pytest.approx(by_name[name].gain_ci95)
-        assert min(up, down) >= -1e-12
+def check_bars(drawn, groups, assert_whiskers):
+    """Hold the bars, upwards, against the groups."""
+    (bars,) = drawn["data"]
+    assert bars["y"] == [f"{g.name} ({g.n})" for g in groups]
+    assert len(set(bars["y"])) == len(groups)
+    assert bars["x"] == [g.gain for g in groups]
+    assert bars["marker"]["color"] == [COLORS["fixed" if g.gain >= 0 else "broken"] for g in groups]
+    assert drawn["layout"]["yaxis"]["type"] == "category"
+    assert_whiskers(bars["error_x"], bars["x"], [g.gain_ci95 for g in groups])
+
+
+def test_class_gains(case, assert_drawable, assert_whiskers):
+    ordered = sorted(case.result.per_class, key=lambda c: c.gain)
+    check_bars(assert_drawable(class_gains(case.result.per_class)), ordered, assert_whiskers)
     assert_drawable(class_gains([GroupResult("7", 1, 0.0, 1.0, 1, 0, (1.0, 1.0))]))
+
+
+@pytest.mark.parametrize("by", AXES)
+def test_slice_gains(case, by, assert_drawable, assert_whiskers):
+    found = slices(case.memory, case.queries, case.result, by)
+    drawn = assert_drawable(slice_gains(found, AXES[by]))
+    check_bars(drawn, found[::-1], assert_whiskers)
+    assert drawn["layout"]["yaxis"]["title"]["text"] == AXES[by]
 
 
 def test_confusion_change(case, assert_drawable):

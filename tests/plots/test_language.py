@@ -1,31 +1,20 @@
 """Figures of the page "Language": what is drawn is what was found."""
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from resmem_core.evaluation.figures import Band
-from resmem_core.memory.explain import Explanation
 from resmem_core.plots.common import COLORS
 from resmem_core.plots.language import TOKENS, band_accuracies, method_figures, next_token_bars
 
 
-def explanation(n_classes, k, label):
-    rng = np.random.default_rng(n_classes + k)
-    base, weights = rng.dirichlet(np.ones(n_classes)), rng.dirichlet(np.ones(k))
-    labels = rng.integers(0, n_classes, k).astype(np.int32)
-    residuals = np.eye(n_classes)[labels] - rng.dirichlet(np.ones(n_classes), k)
-    return Explanation(
-        point=0, label=label, base_alone=base, base=base, ids=np.arange(k), labels=labels,
-        distances=np.sort(rng.random(k)), weights=weights, contributions=weights[:, None] * residuals, smoothing=0.1,
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize(("n_classes", "k", "label"), [(2, 1, 0), (60, 1, -1), (60, 40, 59), (3000, 8, 2999)])
-def test_bars_are_base_memory_and_their_sum(assert_drawable, n_classes, k, label):
-    asked = explanation(n_classes, k, label)
+@pytest.mark.parametrize("label", [None, -1, 0])
+def test_bars_are_base_memory_and_their_sum(case, assert_drawable, label):
+    asked = case.explanation if label is None else replace(case.explanation, label=label)
     shown = asked.top(TOKENS)
     names = [f"token {token}" for token in shown]
     drawn = assert_drawable(next_token_bars(asked, shown, names))
@@ -43,13 +32,12 @@ def test_bars_are_base_memory_and_their_sum(assert_drawable, n_classes, k, label
     everything = np.concatenate([base["x"], memory["x"], score["x"], [0]])
     assert one[0] < everything.min() <= everything.max() < one[1] < 2 * everything.max() - everything.min()
     assert f"token {asked.prediction}" in names
-    assert label < 0 or f"token {label}" in names
+    assert label == -1 or f"token {asked.label}" in names
 
 
-def test_tokens_of_one_name_are_bars_of_their_own_and_never_markup(assert_drawable):
-    asked = explanation(30, 4, -1)
-    shown = asked.top(TOKENS)
-    drawn = assert_drawable(next_token_bars(asked, shown, ["<b>&"] * len(shown)))
+def test_tokens_of_one_name_are_bars_of_their_own_and_never_markup(case, assert_drawable):
+    shown = case.explanation.top(TOKENS)
+    drawn = assert_drawable(next_token_bars(case.explanation, shown, ["<b>&"] * len(shown)))
     names = drawn["data"][0]["y"]
     assert len(set(names)) == len(shown)
     assert all(name.startswith("&lt;b&gt;&amp;") for name in names)

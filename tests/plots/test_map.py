@@ -1,33 +1,27 @@
 """The map: what is drawn for how many points, and in which colours."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
-from resmem_core.analysis.projection import COLORINGS, Projection
+from resmem_core.analysis.projection import COLORINGS
 from resmem_core.plots import map as module
 from resmem_core.plots.common import COLORS
-from resmem_core.plots.map import class_groups, embedding_map, most_drawn
+from resmem_core.plots.map import class_groups, most_drawn
 from resmem_core.plots.region import Region
 
 
 @pytest.fixture
-def drawn(case):
-    """Return a function from options to the traces of the case's map."""
-    rng = np.random.default_rng(0)
-    points = {"train": rng.normal(size=(200, 2)), "test": rng.normal(size=(150, 2))}
-    points = {part: of_part.astype(np.float32) for part, of_part in points.items()}
-    projection = Projection("pca", points, {"explained": [0.5, 0.25]})
+def points(case):
+    return case.points()
 
-    def draw(rows=None, **options):
-        rows = rows or {"train": np.arange(200), "test": np.arange(150)}
-        labels = {"train": case.memory.labels, "test": case.queries.labels}
-        more = {"outcome": case.result.outcome, "residual": np.linspace(0, 1, 200)}
-        return embedding_map(projection, rows, labels, case.names, **{**more, **options})
 
-    draw.points = points
-    return draw
+@pytest.fixture
+def drawn(case, points):
+    """Return a function from options to the case's map."""
+    return partial(case.map, points, outcome=case.result.outcome, residual=np.linspace(0, 1, 200))
 
 
 def shown(figure):
@@ -37,12 +31,12 @@ def shown(figure):
 
 
 @pytest.mark.parametrize("coloring", COLORINGS)
-def test_every_point_is_drawn_once_where_it_lies(drawn, assert_drawable, coloring):
+def test_every_point_is_drawn_once_where_it_lies(drawn, points, assert_drawable, coloring):
     figure = drawn(coloring=coloring)
     assert_drawable(figure)
     assert shown(figure) == {"train": list(range(200)), "test": list(range(150))}
     for trace in figure.data:
-        np.testing.assert_array_equal(np.column_stack([trace.x, trace.y]), drawn.points[trace.meta][trace.customdata])
+        np.testing.assert_array_equal(np.column_stack([trace.x, trace.y]), points[trace.meta][trace.customdata])
     assert "50.0% of the variance" in figure.layout.xaxis.title.text
 
 
@@ -72,10 +66,10 @@ def test_of_many_classes_the_largest_have_a_colour_of_their_own():
     assert list(class_groups(labels, names[:10])) == names[:10]
 
 
-def test_the_nearest_memories_are_linked_and_the_heavier_the_wider(drawn, case):
+def test_the_nearest_memories_are_linked_and_the_heavier_the_wider(drawn, points, case):
     figure = drawn(selected=case.explanation)
     lines = [trace for trace in figure.data if trace.mode == "lines"]
-    here, ends, widths = drawn.points["test"][7], [], []
+    here, ends, widths = points["test"][7], [], []
     for trace in lines:
         path = np.column_stack([trace.x, trace.y]).reshape(-1, 3, 2)
         assert (path[:, 0] == here).all()
@@ -83,7 +77,7 @@ def test_the_nearest_memories_are_linked_and_the_heavier_the_wider(drawn, case):
         assert trace.hoverinfo == "skip"  # or it would take the clicks
         ends += path[:, 1].tolist()
         widths += [trace.line.width] * len(path)
-    expected = drawn.points["train"][case.explanation.ids].tolist()
+    expected = points["train"][case.explanation.ids].tolist()
     assert sorted(ends) == sorted(expected)
     weight = {tuple(end): w for end, w in zip(expected, case.explanation.weights, strict=True)}
     order = np.argsort([weight[tuple(end)] for end in ends], kind="stable")
@@ -94,16 +88,16 @@ def test_the_nearest_memories_are_linked_and_the_heavier_the_wider(drawn, case):
     assert (star.meta, list(star.customdata), star.x[0], star.y[0]) == ("test", [7], *here)
 
 
-def test_what_a_sample_left_out_is_not_linked_and_at_most_fifty_links_are_drawn(drawn, case, monkeypatch):
+def test_what_a_sample_left_out_is_not_linked_and_at_most_fifty_links_are_drawn(drawn, points, case, monkeypatch):
     before = len(drawn().data)
-    drawn.points["test"][7] = np.nan
+    points["test"][7] = np.nan
     assert len(drawn(selected=case.explanation).data) == before
-    drawn.points["test"][7] = 0
-    drawn.points["train"][case.explanation.ids] = np.nan
+    points["test"][7] = 0
+    points["train"][case.explanation.ids] = np.nan
     assert len(drawn(selected=case.explanation).data) == before + 1
     monkeypatch.setattr(module, "MAX_LINKS", 2)
     ids = np.arange(5)
-    drawn.points["train"][ids] = 0
+    points["train"][ids] = 0
     told = replace(case.explanation, ids=ids, labels=case.memory.labels[ids], weights=np.full(5, 0.2))
     (ends,) = (trace for trace in drawn(selected=told).data if trace.mode == "markers+text")
     assert list(ends.customdata) == [0, 1]

@@ -1,28 +1,15 @@
 """Memory's figures: drawable, and what they draw is the credit."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from resmem_core.analysis.influence import influence
 from resmem_core.plots import memory as module
 from resmem_core.plots.common import COLORS
 from resmem_core.plots.memory import concentration, residual_against_credit
 
 
-@pytest.fixture
-def found(case):
-    return influence(case.memory, case.queries, case.params, case.result.predictions)
-
-
-@pytest.fixture
-def table(case, found):
-    return pd.DataFrame(
-        {"row": np.arange(200), "label": "a", "base": "b", "net": found.net, "residual": found.residual}
-    )
-
-
-def test_concentration(case, found, assert_drawable):
+def test_concentration(case, assert_drawable):
+    found, _ = case.credits()
     drawn = assert_drawable(concentration(found))
     for trace in drawn["data"]:
         outcome = trace["name"].split(":")[0]
@@ -34,7 +21,8 @@ def test_concentration(case, found, assert_drawable):
         assert np.sort(getattr(found, outcome))[::-1][:half].sum() >= getattr(case.result, outcome) / 2 - 1e-9
 
 
-def test_residual_against_credit_of_all_or_of_the_greatest(found, table, assert_drawable, monkeypatch):
+def test_residual_against_credit_of_all_or_of_the_greatest(case, assert_drawable, monkeypatch):
+    found, table = case.credits()
     drawn = assert_drawable(residual_against_credit(table))
     helped, harmed = drawn["data"]
     assert all(y > 0 for y in helped["y"])

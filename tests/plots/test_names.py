@@ -2,37 +2,15 @@
 
 from html import unescape
 
-import numpy as np
-import pandas as pd
 import pytest
 
-from resmem_core.analysis.influence import influence
 from resmem_core.analysis.judged import Judged, JudgedClass
-from resmem_core.analysis.projection import Projection
 from resmem_core.evaluation.slices import slices
-from resmem_core.plots.classes import class_gains, confusion_change
+from resmem_core.plots.classes import class_gains, confusion_change, slice_gains
 from resmem_core.plots.common import plain
 from resmem_core.plots.explanation import explanation_bars, pushes
 from resmem_core.plots.longtail import class_accuracies
-from resmem_core.plots.map import embedding_map
 from resmem_core.plots.memory import residual_against_credit
-from resmem_core.plots.slices import slice_gains
-
-
-def drawn_map(case):
-    rng = np.random.default_rng(0)
-    points = {part: rng.normal(size=(n, 2)).astype(np.float32) for part, n in (("train", 200), ("test", 150))}
-    labels = {"train": case.memory.labels, "test": case.queries.labels}
-    rows = {part: np.arange(len(of_part)) for part, of_part in labels.items()}
-    projection = Projection("pca", points, {"explained": [0.5, 0.25]})
-    return embedding_map(projection, rows, labels, case.names, selected=case.explanation)
-
-
-def drawn_credit(case):
-    found = influence(case.memory, case.queries, case.params, case.result.predictions)
-    called = [case.names[label] for label in case.memory.labels]
-    table = pd.DataFrame({"row": np.arange(200), "label": called, "base": called, "net": found.net})
-    return residual_against_credit(table.assign(residual=found.residual))
 
 
 def drawn_rarity(case):
@@ -46,8 +24,8 @@ FIGURES = {
     "explanation": lambda case: explanation_bars(case.explanation, case.names),
     "pushes": lambda case: pushes(case.explanation, 0, 1, case.names),
     "slices": lambda case: slice_gains(slices(case.memory, case.queries, case.result, "class-size"), "class"),
-    "map": drawn_map,
-    "credit": drawn_credit,
+    "map": lambda case: case.map(case.points(), selected=case.explanation),
+    "credit": lambda case: residual_against_credit(case.credits()[1]),
     "rarity": drawn_rarity,
 }
 
@@ -61,7 +39,7 @@ def test_names_of_classes_are_text(hostile, texts, name):
 
 def test_webgl_draws_names_as_they_are(hostile, monkeypatch):
     monkeypatch.setattr("resmem_core.plots.map.SVG_UP_TO", 10)
-    (drawn,) = (trace for trace in drawn_map(hostile).data if trace.text is not None)
+    (drawn,) = (trace for trace in FIGURES["map"](hostile).data if trace.text is not None)
     assert drawn.type == "scattergl"
     assert set(drawn.text) <= set(hostile.names)
     assert not [text for text in drawn.hovertext for name in hostile.names if name in text]

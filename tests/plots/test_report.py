@@ -18,11 +18,6 @@ BY_HAND = "were set by hand"
 
 
 @pytest.fixture(scope="module")
-def experiment():
-    return prepare(ExperimentConfig())
-
-
-@pytest.fixture(scope="module")
 def told(experiment):
     tuned = experiment.tune()
     evaluation = experiment.evaluate(tuned.params)

@@ -12,15 +12,8 @@ from hypothesis import strategies as st
 
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.evaluation.metrics import GroupResult
-from resmem_core.experiment.config import ExperimentConfig
-from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.types import Params
 from resmem_core.plots.tables import FORMATS, class_table, example_table, group_table, table_bytes, write_table
-
-
-@pytest.fixture(scope="module")
-def experiment():
-    return prepare(ExperimentConfig())
 
 
 @pytest.fixture(scope="module")
