@@ -134,7 +134,7 @@ class TextFitting(Fitting):
         recipe = self.recipe_for(len(self.streams["train"]))
         if recipe is None:
             return None
-        key = {**self._identity, "recipe": dict(recipe.as_dict()), "training": TRAINING}
+        key = {**self._identity, "recipe": recipe.as_dict(), "training": TRAINING}
         return self.trained("language-weights", key, self.corpus.name, recipe, self._begin)
 
     def _begin(self) -> tuple[LanguageNetwork, TokenBatches]:
