@@ -66,7 +66,7 @@ def features(
     batch_size: int = BATCH_SIZE,
     progress: Progress = silent,
 ) -> FloatArray:
-    """Return the trunk's output alone, (N, channels, height, width) -> (N, D); arguments as for `embed`."""
+    """Return the trunk's output alone, (N, channels, height, width) -> (N, D); arguments and errors as for `embed`."""
     _check_images(images)
     device = _placed(network, device)
     with evaluating(network):
@@ -87,20 +87,7 @@ def write_features(
     """Write what `features` returns, row by row; the writer is returned, whose `finish` gives the file its name.
 
     When it is stopped or killed, before that too, the next call with the same network and images goes on from there.
-
-    Parameters
-    ----------
-    network, images, device, batch_size, progress
-        As for `features`.
-    file, work : Path
-        As for `RowWriter`.
-
-    Raises
-    ------
-    DatasetError
-        If `images` is anything else than images.
-    StoreError
-        If a file cannot be written.
+    `file` and `work` are as for `RowWriter`, whose errors it raises; all else is as for `embed`.
     """
     _check_images(images)
     digest = digest_key({"trunk": content_of(portable_state(network.trunk)), "images": digest_arrays(images)})

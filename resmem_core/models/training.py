@@ -21,7 +21,7 @@ from resmem_core.common.store import digest_key
 from resmem_core.common.threads import one_thread
 from resmem_core.models.batches import Batches, generator_of
 from resmem_core.models.blocks import Network
-from resmem_core.models.checkpoint import Run, content_of, portable_state
+from resmem_core.models.checkpoint import Run, content_of, portable_state, write_tensors
 from resmem_core.models.token_blocks import dropping
 from resmem_core.models.types import History, Recipe
 
@@ -188,12 +188,7 @@ def save_weights(network: nn.Module, path: Path) -> None:
     StoreError
         If the file cannot be written.
     """
-    from safetensors.torch import save
-
-    try:
-        path.write_bytes(save(portable_state(trained_part(network))))
-    except OSError as error:
-        raise StoreError(f"could not write {path}: {error.strerror or error}; free some space there") from error
+    write_tensors(path, portable_state(trained_part(network)), str(path))
 
 
 def load_weights(network: nn.Module, path: Path) -> None:

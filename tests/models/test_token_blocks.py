@@ -40,7 +40,7 @@ def test_shapes(kind):
     ids = some_ids()
     states = network.trunk(ids)
     assert states.shape == (3, L, D)
-    assert network.dimension == D
+    assert network.head.weight.shape == (C, D)
     assert network.context_length == L
     assert network(ids).shape == (3, L, C)
     assert torch.equal(network(ids), network.head(states))

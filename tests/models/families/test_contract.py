@@ -83,7 +83,7 @@ def test_a_network_reads_128_tokens_in_128_dimensions(name):
     assert backbone.tokenizer(None) is None
     network = new_network(backbone, (), 40, seed=0)
     assert isinstance(network, LanguageNetwork)
-    assert (network.context_length, network.dimension, len(network.head.weight)) == (128, 128, 40)
+    assert (network.context_length, network.head.weight.shape) == (128, (40, 128))
     assert not network.frozen
 
 
