@@ -35,14 +35,12 @@ class TextFitting(Fitting):
 
     Attributes
     ----------
-    corpus : Corpus
     tokens : str
         Kind of tokenizer, trained on the train part, where the backbone does not bring one.
     vocabulary : int
         How many tokens it has at most.
     limit_train : int or None
         Train on only so many tokens.
-    tokenizer : Tokenizer
     streams : dict of Stream
         The tokens of each part.
     notes : list of str

@@ -49,13 +49,10 @@ def embed_stream(
     ----------
     network : LanguageNetwork
         Moved to `device`.
-    stream : Stream
     bos : int
         The token that stands before a document.
-    file : Path
-        In an existing folder.
-    work : Path, optional
-        An existing folder for what is unfinished, on the same file system; that of `file` unless given.
+    file, work : Path
+        As for `RowWriter`.
     device : torch.device, optional
         `choose_device()` unless given.
     batch_size : int, optional

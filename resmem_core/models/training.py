@@ -60,28 +60,20 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def cuda_or_cpu(name: str = "auto") -> torch.device:
-    """Return the device called `name`; "auto" takes CUDA if it is there, else the CPU, never MPS.
-
-    For work that needs double precision, which MPS does not have.
-
-    Raises
-    ------
-    InvalidParameterError
-        If there is no device of that name on this machine.
-    """
+    """Return what `choose_device` does, but for "auto" never MPS, which has no double precision."""
     return torch.device("cpu") if name == "auto" and not torch.cuda.is_available() else choose_device(name)
 
 
+def placed(network: nn.Module, device: torch.device | None) -> torch.device:
+    """Move a network to `device`, or the one `choose_device` chooses, and return that."""
+    device = device or choose_device()
+    network.to(device)
+    network.to(memory_format=torch.channels_last)  # in which convolutions are quickest
+    return device
+
+
 def new_network(backbone: Backbone, shape: Shape, n_classes: int, seed: int, argument: str | None = None) -> Network:
-    """Return a network whose initial weights depend on `seed` alone.
-
-    torch's global generator, which initialisers draw from, is left as it was.
-
-    Raises
-    ------
-    InvalidParameterError, UnavailableError
-        As `Backbone.network`.
-    """
+    """Return what `Backbone.network` does, with its errors; the initial weights depend on `seed` alone."""
     with initial_weights(seed):
         return backbone.network(shape, n_classes, argument)
 
@@ -153,9 +145,7 @@ def train(
     if seed < 0:
         raise InvalidParameterError(f"seed={seed!r} must be at least 0")
     data.prepare(network)
-    device = device or choose_device()
-    network.to(device)
-    network.to(memory_format=torch.channels_last)
+    placed(network, device)
     optimizer = _optimizer(network, recipe)
     run = Run("")
     if checkpoint is not None:
