@@ -145,7 +145,7 @@ def train(
     if seed < 0:
         raise InvalidParameterError(f"seed={seed!r} must be at least 0")
     data.prepare(network)
-    placed(network, device)
+    device = placed(network, device)
     optimizer = _optimizer(network, recipe)
     run = Run("")
     if checkpoint is not None:
