@@ -19,7 +19,7 @@ OF_TEXT = [backbone.name for backbone in BACKBONES if backbone.kind == TEXT and 
 
 
 @pytest.mark.parametrize("name", BACKBONES.names())
-def test_a_backbone_knows_its_name_and_kind(name):
+def test_a_backbone_knows_its_name_and_has_a_recipe(name):
     backbone = BACKBONES.get(name)
     assert backbone.name == name
     assert backbone.summary
