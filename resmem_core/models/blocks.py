@@ -93,11 +93,17 @@ class Scale(nn.Module):
 
 
 class Residual(nn.Module):
-    """relu(body(x) + shortcut(x)), He et al. (CVPR 2016)."""
+    """relu(body(x) + shortcut(x)), He et al. (CVPR 2016).
 
-    def __init__(self, body: nn.Module, shortcut: nn.Module) -> None:
+    Where the number of channels changes, the side is halved, and the shortcut a 1 x 1 convolution (their option B).
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.body = body
+        stride = 1 if inputs == outputs else 2
+        shortcut = nn.Identity() if stride == 1 else nn.Sequential(*convolution(inputs, outputs, size=1, stride=2))
+        first, second = convolution(inputs, outputs, stride=stride), convolution(outputs, outputs)
+        self.body = nn.Sequential(*first, nn.ReLU(), *second)
         self.shortcut = shortcut
 
     def forward(self, x: Tensor) -> Tensor:

@@ -44,22 +44,13 @@ class Run:
         StoreError
             If it cannot be written.
         """
-        from safetensors.torch import save
-
         tensors = {f"weights.{name}": value for name, value in portable_state(network).items()}
         for name, parameter in network.named_parameters():
             for key, value in optimizer.state[parameter].items():
                 if isinstance(value, Tensor):
                     tensors[f"{key}.{name}"] = value.cpu().contiguous()
         about = {**asdict(self), "content": content_of(tensors)}
-        draft = path.with_name(f"{path.name}.draft")
-        try:
-            draft.write_bytes(save(tensors, {"checkpoint": json.dumps(about)}))
-            draft.replace(path)
-        except OSError as error:
-            raise StoreError(
-                f"could not write the checkpoint {path}: {error.strerror or error}; free some space there"
-            ) from error
+        write_tensors(path, tensors, f"the checkpoint {path}", {"checkpoint": json.dumps(about)})
 
     def resume(self, path: Path, network: nn.Module, optimizer: torch.optim.Optimizer) -> bool:
         """Take up the checkpoint if it is whole and belongs to this run; else change nothing."""
@@ -85,6 +76,24 @@ class Run:
         for name, value in about.items():
             setattr(self, name, value)
         return True
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], what: str, notes: dict[str, str] | None = None) -> None:
+    """Write tensors and notes as safetensors, whole or not at all.
+
+    Raises
+    ------
+    StoreError
+        If `what`, as the message calls it, cannot be written.
+    """
+    from safetensors.torch import save
+
+    draft = path.with_name(f"{path.name}.draft")  # always the same, so that what a killed process left is overwritten
+    try:
+        draft.write_bytes(save(tensors, notes))
+        draft.replace(path)
+    except OSError as error:
+        raise StoreError(f"could not write {what}: {error.strerror or error}; free some space there") from error
 
 
 def portable_state(module: nn.Module) -> dict[str, Tensor]:

@@ -21,7 +21,7 @@ from resmem_core.common.types import FloatArray
 from resmem_core.models.blocks import Network
 from resmem_core.models.checkpoint import content_of, portable_state
 from resmem_core.models.example_batches import as_floats
-from resmem_core.models.training import choose_device
+from resmem_core.models.training import choose_device, placed
 from resmem_core.models.types import Embedded
 
 BATCH_SIZE = 256
@@ -66,9 +66,9 @@ def features(
     batch_size: int = BATCH_SIZE,
     progress: Progress = silent,
 ) -> FloatArray:
-    """Return the trunk's output alone, (N, channels, height, width) -> (N, D); arguments as for `embed`."""
+    """Return the trunk's output alone, (N, channels, height, width) -> (N, D); arguments and errors as for `embed`."""
     _check_images(images)
-    device = _placed(network, device)
+    device = placed(network, device)
     with evaluating(network):
         rows = [_features(network, batch, device) for batch in _batches(images, batch_size, progress)]
     return torch.cat(rows).numpy()
@@ -87,25 +87,12 @@ def write_features(
     """Write what `features` returns, row by row; the writer is returned, whose `finish` gives the file its name.
 
     When it is stopped or killed, before that too, the next call with the same network and images goes on from there.
-
-    Parameters
-    ----------
-    network, images, device, batch_size, progress
-        As for `features`.
-    file, work : Path
-        As for `RowWriter`.
-
-    Raises
-    ------
-    DatasetError
-        If `images` is anything else than images.
-    StoreError
-        If a file cannot be written.
+    `file` and `work` are as for `RowWriter`, whose errors it raises; all else is as for `embed`.
     """
     _check_images(images)
     digest = digest_key({"trunk": content_of(portable_state(network.trunk)), "images": digest_arrays(images)})
     writer = RowWriter(file, len(images), digest, work)
-    device = _placed(network, device)
+    device = placed(network, device)
     with evaluating(network):
         write_rows(writer, lambda row: _features(network, images[row : row + batch_size], device), progress)
     return writer
@@ -125,13 +112,6 @@ def _check_images(images: np.ndarray) -> None:
             "expected images as uint8 of shape (N, channels, height, width), one at least, but was given "
             f"{images.dtype} of shape {images.shape}"
         )
-
-
-def _placed(network: Network, device: torch.device | None) -> torch.device:
-    device = device or choose_device()
-    network.to(device)
-    network.to(memory_format=torch.channels_last)
-    return device
 
 
 def _features(network: Network, images: NDArray[np.uint8], device: torch.device) -> Tensor:

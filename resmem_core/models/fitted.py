@@ -41,7 +41,6 @@ class BaseModel:
         "shipped", "trained here" or "given".
     weights : Path or None
         The file, where there is one.
-    recipe : Recipe or None
     facts : mapping
         What the weights' manifest tells.
     parts : dict of Embedded
@@ -114,9 +113,6 @@ class Fitting:
         None: as the backbone's recipe says.
     device : str
         "auto", or a torch device.
-    runner : Runner
-    backbone : Backbone
-    argument : str or None
     """
 
     spec: str
@@ -158,15 +154,8 @@ class Fitting:
     ) -> Entry:
         """Return the weights from the store, training first where they are missing.
 
-        Parameters
-        ----------
-        kind, key
-            As in `Task`.
-        dataset : str
-            What it is called.
-        recipe : Recipe
-        begin : callable
-            Returns the network and what its trained part learns from.
+        `kind` and `key` are those of the task, `dataset` is what a message calls the data, and `begin` returns the
+        network and what its trained part learns from.
         """
 
         def build(directory: Path, progress: Progress) -> Mapping[str, Any]:
@@ -216,7 +205,10 @@ class ImageFitting(Fitting):
         recipe = self.recipe_for(len(self.dataset.train))
         assert recipe is not None  # every backbone of images has a head to be trained
         self.recipe = recipe
-        self.images = {part: _pixels(self.dataset, part) for part in PARTS}
+        self.images = {part: getattr(self.dataset, part).images for part in PARTS}
+        for part, images in self.images.items():
+            if images is None:
+                raise InvalidParameterError(f"{self.dataset.name!r} has no images in {part} for a backbone to look at")
 
     def base_model(self) -> BaseModel:
         """Return the model, taking weights and embeddings from where they are, or making them.
@@ -254,7 +246,7 @@ class ImageFitting(Fitting):
         found = shipped.find_shipped(self.dataset, self.spec, self.recipe, self.seed)
         if found is not None:
             return "shipped", found.weights, found.manifest
-        key = {**self._identity, "recipe": dict(self.recipe.as_dict()), "seed": self.seed}
+        key = {**self._identity, "recipe": self.recipe.as_dict(), "seed": self.seed}
         entry = self.trained("weights", key, self.dataset.name, self.recipe, self._begin)
         return "trained here", entry.path / shipped.WEIGHTS, entry.info
 
@@ -294,10 +286,3 @@ class ImageFitting(Fitting):
         for part, file in files.items():
             z = np.load(file, mmap_mode="r")
             save_array(directory, f"{part}_logits", logits_of(self._network.head, z, device=self.on))
-
-
-def _pixels(dataset: Dataset, part: str) -> np.ndarray:
-    images = getattr(dataset, part).images
-    if images is None:
-        raise InvalidParameterError(f"{dataset.name!r} has no images in {part} for a backbone to look at")
-    return images

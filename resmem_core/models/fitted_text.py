@@ -35,14 +35,12 @@ class TextFitting(Fitting):
 
     Attributes
     ----------
-    corpus : Corpus
     tokens : str
         Kind of tokenizer, trained on the train part, where the backbone does not bring one.
     vocabulary : int
         How many tokens it has at most.
     limit_train : int or None
         Train on only so many tokens.
-    tokenizer : Tokenizer
     streams : dict of Stream
         The tokens of each part.
     notes : list of str
@@ -134,7 +132,7 @@ class TextFitting(Fitting):
         recipe = self.recipe_for(len(self.streams["train"]))
         if recipe is None:
             return None
-        key = {**self._identity, "recipe": dict(recipe.as_dict()), "training": TRAINING}
+        key = {**self._identity, "recipe": recipe.as_dict(), "training": TRAINING}
         return self.trained("language-weights", key, self.corpus.name, recipe, self._begin)
 
     def _begin(self) -> tuple[LanguageNetwork, TokenBatches]:

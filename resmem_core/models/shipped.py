@@ -59,7 +59,7 @@ def _identity(dataset: Dataset, backbone: str, recipe: Recipe, seed: int) -> dic
     return {
         "backbone": backbone,
         "seed": seed,
-        "recipe": dict(recipe.as_dict()),
+        "recipe": recipe.as_dict(),
         "n_train": len(labels),
         "n_classes": dataset.n_classes,
         "image_shape": None if images is None else list(images.shape[1:]),

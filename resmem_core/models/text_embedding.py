@@ -49,13 +49,10 @@ def embed_stream(
     ----------
     network : LanguageNetwork
         Moved to `device`.
-    stream : Stream
     bos : int
         The token that stands before a document.
-    file : Path
-        In an existing folder.
-    work : Path, optional
-        An existing folder for what is unfinished, on the same file system; that of `file` unless given.
+    file, work : Path
+        As for `RowWriter`.
     device : torch.device, optional
         `choose_device()` unless given.
     batch_size : int, optional
@@ -73,9 +70,18 @@ def embed_stream(
     """
     device = device or choose_device()
     batch_size = batch_size or max(1, BATCH_TOKENS // network.context_length)
-    writer = RowWriter(file, len(stream), _digest(network, stream, bos), work)
+    key = {
+        "version": VERSION,
+        "network": content_of(portable_state(network)),
+        "context": network.context_length,
+        "text": digest_arrays(stream.ids, stream.starts),
+        "bos": bos,
+    }
+    writer = RowWriter(file, len(stream), digest_key(key), work)
     windows = _windows(stream, network.context_length)
-    ids = torch.from_numpy(_inputs(stream, bos))
+    inputs = np.roll(stream.ids, 1)  # the token before each one
+    inputs[stream.starts[:-1]] = bos
+    ids = torch.from_numpy(inputs)
 
     def states(row: int) -> Tensor:
         first = int(np.searchsorted(windows[:, 2], row, "right"))
@@ -133,13 +139,6 @@ def _windows(stream: Stream, length: int) -> IntArray:
     return np.stack([begins, np.concatenate([[0], ends[:-1]]), ends], 1)
 
 
-def _inputs(stream: Stream, bos: int) -> Ids:
-    """Return the token before each one, (N,)."""
-    inputs = np.concatenate([stream.ids[:1], stream.ids[:-1]])
-    inputs[stream.starts[:-1]] = bos
-    return inputs
-
-
 def _states(network: LanguageNetwork, ids: Tensor, windows: IntArray, device: torch.device) -> Tensor:
     """Return the rows that some windows keep, float16 (rows, D), on the CPU."""
     longest = int((windows[:, 2] - windows[:, 0]).max())
@@ -158,15 +157,3 @@ def _half(states: Tensor) -> Tensor:
             f"float16, up to {torch.finfo(torch.float16).max:g}; use another base model"
         )
     return half.cpu()
-
-
-def _digest(network: LanguageNetwork, stream: Stream, bos: int) -> str:
-    return digest_key(
-        {
-            "version": VERSION,
-            "network": content_of(portable_state(network)),
-            "context": network.context_length,
-            "text": digest_arrays(stream.ids, stream.starts),
-            "bos": bos,
-        }
-    )

@@ -73,11 +73,6 @@ class LanguageNetwork(Network):
         self.context_length = context_length
         self.definition = definition
 
-    @property
-    def dimension(self) -> int:
-        """Entries of an embedding, D."""
-        return int(self.head.weight.shape[1])
-
 
 def output_layer(network: LanguageNetwork) -> OutputLayer:
     """Return the head as arrays, float32."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,7 @@ from resmem_core.common.store import digest_key
 from resmem_core.common.threads import one_thread
 from resmem_core.models.batches import Batches, generator_of
 from resmem_core.models.blocks import Network
-from resmem_core.models.checkpoint import Run, content_of, portable_state
+from resmem_core.models.checkpoint import Run, content_of, portable_state, write_tensors
 from resmem_core.models.token_blocks import dropping
 from resmem_core.models.types import History, Recipe
 
@@ -61,28 +60,20 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def cuda_or_cpu(name: str = "auto") -> torch.device:
-    """Return the device called `name`; "auto" takes CUDA if it is there, else the CPU, never MPS.
-
-    For work that needs double precision, which MPS does not have.
-
-    Raises
-    ------
-    InvalidParameterError
-        If there is no device of that name on this machine.
-    """
+    """Return what `choose_device` does, but for "auto" never MPS, which has no double precision."""
     return torch.device("cpu") if name == "auto" and not torch.cuda.is_available() else choose_device(name)
 
 
+def placed(network: nn.Module, device: torch.device | None) -> torch.device:
+    """Move a network to `device`, or the one `choose_device` chooses, and return that."""
+    device = device or choose_device()
+    network.to(device)
+    network.to(memory_format=torch.channels_last)  # in which convolutions are quickest
+    return device
+
+
 def new_network(backbone: Backbone, shape: Shape, n_classes: int, seed: int, argument: str | None = None) -> Network:
-    """Return a network whose initial weights depend on `seed` alone.
-
-    torch's global generator, which initialisers draw from, is left as it was.
-
-    Raises
-    ------
-    InvalidParameterError, UnavailableError
-        As `Backbone.network`.
-    """
+    """Return what `Backbone.network` does, with its errors; the initial weights depend on `seed` alone."""
     with initial_weights(seed):
         return backbone.network(shape, n_classes, argument)
 
@@ -140,10 +131,6 @@ def train(
     progress : callable
         Told of steps, or of tokens, over all epochs. If it raises `Cancelled`, the last checkpoint stays.
 
-    Returns
-    -------
-    History
-
     Raises
     ------
     DatasetError
@@ -158,25 +145,28 @@ def train(
     if seed < 0:
         raise InvalidParameterError(f"seed={seed!r} must be at least 0")
     data.prepare(network)
-    device = device or choose_device()
-    network.to(device)
-    network.to(memory_format=torch.channels_last)
+    device = placed(network, device)
     optimizer = _optimizer(network, recipe)
-    run, save = Run(""), None
+    run = Run("")
     if checkpoint is not None:
-        run = Run(_digest(network, data, recipe, seed))
+        key = {
+            "version": VERSION,
+            "network": content_of(portable_state(network)),
+            "data": data.digest,
+            "recipe": recipe.as_dict(),
+            "seed": seed,
+        }
+        run = Run(digest_key(key))
         run.resume(checkpoint, network, optimizer)
-        save = partial(run.save, checkpoint, network, optimizer)
-    data = data.to(device)
-    report = Reporter(progress, recipe, data.units(recipe.batch_size), data.describe)
+    training = _Training(network, optimizer, data.to(device), recipe, seed, run, checkpoint, progress)
     small = sum(p.numel() for p in network.parameters()) * recipe.batch_size < data.one_thread_below
     try:
-        with _deterministic(), one_thread(small):
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True), one_thread(small):
             while len(run.losses) < recipe.epochs:
-                _train_epoch(network, optimizer, data, recipe, seed, run, report, save)
+                training.epoch()
     finally:
         network.eval()
-    report.tell(recipe.epochs - 1, report.units, run.losses[-1])
+    training.tell(recipe.epochs - 1, training.units, run.losses[-1])
     return History(tuple(run.losses), run.seconds)
 
 
@@ -188,12 +178,7 @@ def save_weights(network: nn.Module, path: Path) -> None:
     StoreError
         If the file cannot be written.
     """
-    from safetensors.torch import save
-
-    try:
-        path.write_bytes(save(portable_state(trained_part(network))))
-    except OSError as error:
-        raise StoreError(f"could not write {path}: {error.strerror or error}; free some space there") from error
+    write_tensors(path, portable_state(trained_part(network)), str(path))
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
@@ -236,102 +221,80 @@ def _shape(tensor: Tensor | None) -> str:
     return "missing" if tensor is None else f"{tuple(tensor.shape)} of {str(tensor.dtype).removeprefix('torch.')}"
 
 
-def _train_epoch(
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    data: Batches,
-    recipe: Recipe,
-    seed: int,
-    run: Run,
-    report: Reporter,
-    save: Callable[[], None] | None,
-) -> None:
-    """Train until the end of the epoch that `run` is in."""
-    network.train()
-    epoch, steps = len(run.losses), data.steps(recipe.batch_size)
-    order, dropout = generator_of(seed, epoch), torch.Generator(data.device)
-    batches = data.epoch(recipe, order)
-    seeds = torch.randint(2**62, (steps,), generator=order).tolist() if recipe.dropout else []  # of dropout, by step
-    total = torch.tensor(run.total, device=data.device)
-    since = saved = time.monotonic()
-    with dropping(network, recipe.dropout, dropout):
-        for step, batch in islice(enumerate(batches), run.steps, None):
-            if seeds:
-                dropout.manual_seed(seeds[step])
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(recipe, (epoch + step / steps) / recipe.epochs)
-            mean, losses = data.loss(network, batch)
-            optimizer.zero_grad()
-            mean.backward()
-            if recipe.clip is not None:
-                nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
-            optimizer.step()
-            total += losses
-            run.seen += batch.n
-            report(epoch, report.units * (step + 1) // steps, total, run.seen)
-            now = time.monotonic()
-            if save is not None and now - saved >= CHECKPOINT_EVERY:
-                run.steps, run.total, run.seconds = step + 1, float(total), run.seconds + now - since
-                save()
-                since = saved = time.monotonic()
-    run.losses.append(report.mean(epoch, total, run.seen))
-    run.steps, run.seen, run.total = 0, 0, 0.0
-    run.seconds += time.monotonic() - since
-    if save is not None:
-        save()
-
-
 @dataclass
-class Reporter:
-    """Tells `progress` a few times a second, and looks at the loss only then: a look makes a GPU wait.
+class _Training:
+    """A run under way, which tells how far it is and saves that.
 
-    Attributes
-    ----------
-    progress : callable
-    recipe : Recipe
-    units : int
-        What an epoch has: steps, or tokens.
-    describe : callable
-        Puts a loss into words.
+    The loss is looked at only when it is told, a few times a second: a look makes a GPU wait.
     """
 
-    progress: Progress
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    data: Batches
     recipe: Recipe
-    units: int
-    describe: Callable[[float], str]
+    seed: int
+    run: Run
+    checkpoint: Path | None
+    progress: Progress
     told: float = -math.inf
 
-    def __call__(self, epoch: int, done: int, total: Tensor, seen: int) -> None:
-        """Tell, if it is time, that `done` units of an epoch are, with losses that add up to `total`."""
-        if time.monotonic() - self.told >= REPORT_EVERY:
-            self.tell(epoch, done, self.mean(epoch, total, seen))
-            self.told = time.monotonic()
+    @property
+    def units(self) -> int:
+        """What an epoch has: steps, or tokens."""
+        return self.data.units(self.recipe.batch_size)
 
-    def mean(self, epoch: int, total: Tensor, seen: int) -> float:
-        """Return the mean loss so far.
+    def epoch(self) -> None:
+        """Train until the end of the epoch that `run` is in."""
+        data, recipe, run = self.data, self.recipe, self.run
+        self.network.train()
+        epoch, steps = len(run.losses), data.steps(recipe.batch_size)
+        order, dropout = generator_of(self.seed, epoch), torch.Generator(data.device)
+        batches = data.epoch(recipe, order)
+        seeds = torch.randint(2**62, (steps,), generator=order).tolist() if recipe.dropout else []  # of dropout
+        total = torch.tensor(run.total, device=data.device)
+        since = saved = time.monotonic()
+        with dropping(self.network, recipe.dropout, dropout):
+            for step, batch in islice(enumerate(batches), run.steps, None):
+                if seeds:
+                    dropout.manual_seed(seeds[step])
+                for group in self.optimizer.param_groups:
+                    group["lr"] = learning_rate(recipe, (epoch + step / steps) / recipe.epochs)
+                mean, losses = data.loss(self.network, batch)
+                self.optimizer.zero_grad()
+                mean.backward()
+                if recipe.clip is not None:
+                    nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
+                self.optimizer.step()
+                total += losses
+                run.seen += batch.n
+                if time.monotonic() - self.told >= REPORT_EVERY:
+                    self.tell(epoch, self.units * (step + 1) // steps, self._mean_loss(total))
+                    self.told = time.monotonic()
+                now = time.monotonic()
+                if self.checkpoint is not None and now - saved >= CHECKPOINT_EVERY:
+                    run.steps, run.total, run.seconds = step + 1, float(total), run.seconds + now - since
+                    run.save(self.checkpoint, self.network, self.optimizer)
+                    since = saved = time.monotonic()
+        run.losses.append(self._mean_loss(total))
+        run.steps, run.seen, run.total = 0, 0, 0.0
+        run.seconds += time.monotonic() - since
+        if self.checkpoint is not None:
+            run.save(self.checkpoint, self.network, self.optimizer)
 
-        Raises
-        ------
-        ResMemError
-            If it is not finite.
-        """
-        loss = float(total) / max(seen, 1)
+    def _mean_loss(self, total: Tensor) -> float:
+        loss = float(total) / max(self.run.seen, 1)
         if not math.isfinite(loss):
             rate = self.recipe.learning_rate
             raise ResMemError(
-                f"training broke down: the loss became {loss} in epoch {epoch + 1} of {self.recipe.epochs}; "
-                f"lower the learning rate, now {rate:g}, to {rate / 10:g}, say, and train again"
+                f"training broke down: the loss became {loss} in epoch {len(self.run.losses) + 1} of "
+                f"{self.recipe.epochs}; lower the learning rate, now {rate:g}, to {rate / 10:g}, say, and train again"
             )
         return loss
 
     def tell(self, epoch: int, done: int, loss: float) -> None:
-        """Report at once."""
-        message = f"epoch {epoch + 1} of {self.recipe.epochs}, {self.describe(loss)}"
+        """Report that so many units of an epoch are done."""
+        message = f"epoch {epoch + 1} of {self.recipe.epochs}, {self.data.describe(loss)}"
         self.progress(Step("Training", epoch * self.units + done, self.recipe.epochs * self.units, message))
-
-
-def _deterministic() -> AbstractContextManager[None]:
-    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
 
 
 def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
@@ -344,16 +307,3 @@ def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     if recipe.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=BETAS, fused=True)
     return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
-
-
-def _digest(network: nn.Module, data: Batches, recipe: Recipe, seed: int) -> str:
-    """Return what tells this run from any other: where it starts, on what data, and how it goes on."""
-    return digest_key(
-        {
-            "version": VERSION,
-            "network": content_of(portable_state(network)),
-            "data": data.digest,
-            "recipe": dict(recipe.as_dict()),
-            "seed": seed,
-        }
-    )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -102,7 +101,7 @@ class Recipe:
             if (value := getattr(self, name)) not in choices:
                 raise InvalidParameterError(f"{name}={value!r} must be {' or '.join(map(repr, choices))}")
 
-    def as_dict(self) -> Mapping[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """Return the fields as plain values, for manifests and keys: those of its optimizer, and what is unusual."""
         always = _ALWAYS_TOLD[self.optimizer]
         values = {f.name: (getattr(self, f.name), f.default) for f in fields(self) if f.name != _NEVER_TOLD}
@@ -121,8 +120,8 @@ class History:
         Wall-clock time, of all sittings together.
     """
 
-    losses: tuple[float, ...] = field(default_factory=tuple)
-    seconds: float = 0.0
+    losses: tuple[float, ...]
+    seconds: float
 
 
 Shape = tuple[int, ...]  # of one example: (channels, height, width) of an image, () of a token

@@ -51,20 +51,26 @@ def test_what_is_taken_up_goes_on_as_if_never_stopped(tmp_path, kind):
     assert same(network, other)
 
 
-@pytest.mark.parametrize("damage", ["absent", "other run", "bit", "half", "no safetensors"])
+DAMAGES = {
+    "absent": None,
+    "empty": lambda content: b"",
+    "zeros": lambda content: bytes(40),
+    "half": lambda content: content[: len(content) // 2],
+    "head": lambda content: content[:8] + b"[" + content[9:],
+    "bit": lambda content: content[:-1] + bytes([content[-1] ^ 1]),
+    "no safetensors": lambda content: b"{}" * 40,
+    "other run": lambda content: content,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_anything_else_changes_nothing(tmp_path, damage):
     path = tmp_path / "checkpoint"
     Run("that" if damage == "other run" else "this", [1.0]).save(path, *begun("adamw", 2))
-    content = path.read_bytes()
-    match damage:
-        case "absent":
-            path.unlink()
-        case "bit":
-            path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-        case "half":
-            path.write_bytes(content[: len(content) // 2])
-        case "no safetensors":
-            path.write_bytes(b"{}" * 40)
+    if damage == "absent":
+        path.unlink()
+    else:
+        path.write_bytes(DAMAGES[damage](path.read_bytes()))
     network, optimizer = begun("adamw", 0, seed=1)
     untouched, _ = begun("adamw", 0, seed=1)
     run = Run("this")

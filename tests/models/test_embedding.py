@@ -149,7 +149,7 @@ def test_an_unknown_layer_lists_the_likeliest(network, images):
 class Odd(nn.Module):
     """A classifier with a layer for each way to be of no use."""
 
-    def __init__(self, output=lambda x: x) -> None:
+    def __init__(self, output) -> None:
         super().__init__()
         self.pair = Pair()
         self.column = nn.Flatten(0)
@@ -167,30 +167,23 @@ class Pair(nn.Module):
         return x, x
 
 
+AS_IT_IS = nn.Identity()
+
+
 @pytest.mark.parametrize(
-    ("layer", "message"),
+    ("layer", "output", "message"),
     [
-        ("pair", "output of layer 'pair' must be one tensor.*but is tuple"),
-        ("column", r"output of layer 'column'.*B=5, but is a tensor of shape \(20,\)"),
-        ("idle", "layer 'idle' was not reached"),
+        ("pair", AS_IT_IS, "output of layer 'pair' must be one tensor.*but is tuple"),
+        ("column", AS_IT_IS, r"output of layer 'column'.*B=5, but is a tensor of shape \(20,\)"),
+        ("idle", AS_IT_IS, "layer 'idle' was not reached"),
+        ("linear", lambda x: {"logits": x}, "but is dict"),
+        ("linear", lambda x: x[:, :, None], r"shape \(B, C\).*\(5, 3, 1\)"),
+        ("linear", lambda x: x.sum(1), r"but is a tensor of shape \(5,\)"),
     ],
 )
-def test_a_layer_that_gives_no_embedding_is_refused(layer, message):
-    module = Odd()
+def test_what_gives_no_embedding_or_no_logits_is_refused(layer, output, message):
+    module = Odd(output)
     with pytest.raises(InvalidParameterError, match=message):
         embed_module(module, layer, np.zeros((5, 4), np.float32))
     assert not any(part._forward_hooks for part in module.modules())
     assert module.training
-
-
-@pytest.mark.parametrize(
-    ("output", "message"),
-    [
-        (lambda x: {"logits": x}, "but is dict"),
-        (lambda x: x[:, :, None], r"shape \(B, C\).*\(5, 3, 1\)"),
-        (lambda x: x.sum(1), r"but is a tensor of shape \(5,\)"),
-    ],
-)
-def test_a_module_that_gives_no_logits_is_refused(output, message):
-    with pytest.raises(InvalidParameterError, match=message):
-        embed_module(Odd(output), "linear", np.zeros((5, 4), np.float32))

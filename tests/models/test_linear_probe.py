@@ -111,10 +111,7 @@ class TestWhatArraysSaysWithoutLogits:
     @pytest.mark.parametrize(
         ("more", "said"),
         [
-            (
-                {"class_names": np.array(["a", "b"])},
-                r"labels from 0 to 2; .*class_names has 2 entries",
-            ),
+            ({"class_names": np.array(["a", "b"])}, r"labels from 0 to 2; .*class_names has 2 entries"),
             ({"validation_labels": np.zeros(2, int)}, "lacks validation_embeddings; "),
             ({"test_logits": np.zeros((30, 3))}, "lacks train_logits; "),
             (

@@ -10,23 +10,21 @@ from resmem_core.common import row_writer
 from resmem_core.common.errors import Cancelled, InvalidParameterError, StoreError
 from resmem_core.data.text import Stream
 from resmem_core.models.text_embedding import embed_stream, hidden_of
-from resmem_core.models.token_blocks import LanguageNetwork, recurrent, transformer
-from resmem_core.models.training import initial_weights
+from resmem_core.models.token_blocks import LanguageNetwork
+from tests.models import texts
 
 C, BOS, L, D = 50, 49, 8, 16
+KINDS = pytest.mark.parametrize("kind", ["transformer", "recurrent"])
 CPU = torch.device("cpu")
 
 
 def stream_of(*lengths, seed=0):
     rng = np.random.default_rng(seed)
-    ids = rng.integers(0, C - 1, sum(lengths)).astype(np.int32)
-    return Stream(ids, np.cumsum([0, *lengths]), tuple(map(str, range(len(lengths)))))
+    return texts.stream_of(*[rng.integers(0, C - 1, n) for n in lengths])
 
 
-def network(kind=transformer, seed=0):
-    with initial_weights(seed):
-        made = transformer(C, D, 1, 2, L) if kind is transformer else recurrent(C, D, 20, L)
-    return made.eval()
+def network(kind="transformer", seed=0):
+    return texts.tiny(kind, C, L, seed=seed).eval()
 
 
 class Trail(torch.nn.Module):
@@ -41,9 +39,9 @@ def trail(length=L):
     return LanguageNetwork(Trail(), torch.nn.Linear(3, C), length)
 
 
-def embedded(network, stream, folder, **kwargs):
+def embedded(network, stream, folder, bos=BOS, **kwargs):
     file = folder / "rows.npy"
-    embed_stream(network, stream, bos=BOS, file=file, device=CPU, **kwargs)
+    embed_stream(network, stream, bos=bos, file=file, device=CPU, **kwargs)
     return np.load(file)
 
 
@@ -67,7 +65,7 @@ def test_every_row_is_read_from_the_tokens_before_it(tmp_path_factory, lengths, 
             assert count == len(inputs)
 
 
-@pytest.mark.parametrize("kind", [transformer, recurrent])
+@KINDS
 def test_a_prefix_of_a_document_asked_for_itself_has_the_row_of_memory(kind, tmp_path):
     stream, model = stream_of(1, 30, 5), network(kind)
     rows = embedded(model, stream, tmp_path)
@@ -79,7 +77,7 @@ def test_a_prefix_of_a_document_asked_for_itself_has_the_row_of_memory(kind, tmp
         np.testing.assert_allclose(found.astype(float), rows[row].astype(float), rtol=2e-3, atol=2e-3)
 
 
-@pytest.mark.parametrize("kind", [transformer, recurrent])
+@KINDS
 def test_who_is_read_with_it_changes_a_row_by_rounding_only(kind, tmp_path):
     """Sums of other batches may round another way: float16 has 11 bits, so about 0.001 of a value."""
     stream, model = stream_of(40, 3, 17, 1, 26), network(kind)
@@ -100,38 +98,25 @@ def stop_at(tokens):
 
 
 @pytest.mark.parametrize("tokens", [1, 20, 60, 87])
-def test_what_was_stopped_goes_on_from_there(tmp_path, monkeypatch, tokens):
+@pytest.mark.parametrize(
+    ("other", "change"),
+    [
+        ("", {}),
+        ("text", {"stream": stream_of(40, 3, 17, 1, 26, seed=1)}),
+        ("weights", {"network": network(seed=1)}),
+        ("bos", {"bos": 3}),
+    ],
+)
+def test_what_was_stopped_goes_on_from_there_if_it_is_of_the_same(tmp_path, monkeypatch, tokens, other, change):
     monkeypatch.setattr(row_writer, "NOTE_EVERY", 0)
-    stream, model = stream_of(40, 3, 17, 1, 26), network()
-    expected = embedded(model, stream, tmp_path, batch_size=2)
+    first = {"stream": stream_of(40, 3, 17, 1, 26), "network": network(), "folder": tmp_path, "batch_size": 2}
     with pytest.raises(Cancelled):
-        embedded(model, stream, tmp_path, batch_size=2, progress=stop_at(tokens))
+        embedded(**first, progress=stop_at(tokens))
     steps = []
-    found = embedded(model, stream, tmp_path, batch_size=2, progress=steps.append)
-    assert np.array_equal(found, expected)
-    assert steps[0].done >= tokens
+    found = embedded(**{**first, **change}, progress=steps.append)
+    assert steps[0].done == 0 if other else steps[0].done >= tokens
     assert (steps[-1].stage, steps[-1].done, steps[-1].total) == ("Embedding", 87, 87)
-
-
-@pytest.mark.parametrize("other", ["text", "weights", "bos"])
-def test_a_beginning_of_something_else_is_not_used(tmp_path, monkeypatch, other):
-    monkeypatch.setattr(row_writer, "NOTE_EVERY", 0)
-    stream, model, bos = stream_of(87), network(), BOS
-    with pytest.raises(Cancelled):
-        embedded(model, stream, tmp_path, batch_size=2, progress=stop_at(30))
-    match other:
-        case "text":
-            stream = stream_of(87, seed=1)
-        case "weights":
-            model = network(seed=1)
-        case "bos":
-            bos = 3
-    steps = []
-    embed_stream(model, stream, bos=bos, file=tmp_path / "rows.npy", device=CPU, progress=steps.append)
-    assert steps[0].done == 0
-    (tmp_path / "again").mkdir()
-    embed_stream(model, stream, bos=bos, file=tmp_path / "again" / "rows.npy", device=CPU)
-    assert (tmp_path / "rows.npy").read_bytes() == (tmp_path / "again" / "rows.npy").read_bytes()
+    assert np.array_equal(found, embedded(**{**first, **change}))
 
 
 def test_a_state_beyond_float16_is_refused(tmp_path):

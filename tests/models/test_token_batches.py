@@ -11,30 +11,23 @@ from resmem_core.common.errors import DatasetError, InvalidParameterError
 from resmem_core.data.text import Stream
 from resmem_core.models.batches import generator_of
 from resmem_core.models.token_batches import TokenBatches
-from resmem_core.models.token_blocks import LanguageNetwork, recurrent, transformer
-from resmem_core.models.training import initial_weights, train
+from resmem_core.models.token_blocks import LanguageNetwork
+from resmem_core.models.training import train
 from resmem_core.models.types import Recipe
+from tests.models.texts import counting, stream_of, tiny
 
 C, BOS, L = 12, 11, 8
 CPU = torch.device("cpu")
 RECIPE = Recipe(40, batch_size=4, learning_rate=0.01, weight_decay=0.1, optimizer="adamw", clip=1.0)
 
 
-def stream_of(*documents):
-    starts = np.cumsum([0, *map(len, documents)])
-    ids = np.concatenate([np.asarray(d, np.int32) for d in documents])
-    return Stream(ids, starts, tuple(f"document {i}" for i in range(len(documents))))
-
-
 @pytest.fixture(scope="module")
 def text():
-    """Return five documents that count up, each in steps of its own."""
-    return stream_of(*[np.arange(n) * step % 10 for step, n in enumerate((40, 25, 31, 1, 60), start=1)])
+    return counting()
 
 
-def trained(stream, recipe=RECIPE, kind=transformer):
-    with initial_weights(0):
-        network = recurrent(C, 16, 24, L) if kind is recurrent else transformer(C, 16, layers=1, heads=2, length=L)
+def trained(stream, recipe=RECIPE, kind="transformer"):
+    network = tiny(kind, C, L)
     return network, train(network, TokenBatches(stream, BOS, L), recipe, device=CPU)
 
 
@@ -89,7 +82,7 @@ def test_a_loss_is_the_mean_and_the_sum_over_what_is_predicted(text):
     assert data.describe(math.log(1234.5)) == "perplexity 1,234.5"
 
 
-@pytest.mark.parametrize("kind", [transformer, recurrent])
+@pytest.mark.parametrize("kind", ["transformer", "recurrent"])
 def test_a_network_learns_what_comes_next(text, kind):
     network, history = trained(text, kind=kind)
     assert history.losses[0] == pytest.approx(math.log(C), abs=0.5)
@@ -128,7 +121,7 @@ def test_no_text_is_refused():
 )
 def test_tokens_that_the_network_does_not_know_are_refused(tokens, bos, message):
     with pytest.raises(DatasetError, match=message):
-        TokenBatches(stream_of(tokens), bos, L).prepare(transformer(C, 16, layers=1, heads=2, length=L))
+        TokenBatches(stream_of(tokens), bos, L).prepare(tiny("transformer", C, L))
 
 
 def test_a_frozen_network_is_not_trained(text):

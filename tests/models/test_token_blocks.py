@@ -12,19 +12,15 @@ from resmem_core.models.token_blocks import (
     Rotary,
     dropping,
     output_layer,
-    recurrent,
-    transformer,
 )
-from resmem_core.models.training import initial_weights, load_weights, save_weights
+from resmem_core.models.training import load_weights, save_weights
+from tests.models.texts import tiny
 
 C, D, L = 30, 16, 12
 
 
 def made(kind, seed=0):
-    with initial_weights(seed):
-        if kind == "transformer":
-            return transformer(C, D, layers=2, heads=2, length=L).eval()
-        return recurrent(C, D, hidden=24, length=L).eval()
+    return tiny(kind, C, L, layers=2, seed=seed).eval()
 
 
 KINDS = pytest.mark.parametrize("kind", ["transformer", "recurrent"])
@@ -40,7 +36,7 @@ def test_shapes(kind):
     ids = some_ids()
     states = network.trunk(ids)
     assert states.shape == (3, L, D)
-    assert network.dimension == D
+    assert network.head.weight.shape == (C, D)
     assert network.context_length == L
     assert network(ids).shape == (3, L, C)
     assert torch.equal(network(ids), network.head(states))

@@ -14,10 +14,7 @@ if TYPE_CHECKING:
 
 
 class CifarResNet(Backbone):
-    """6n + 2 layers in three stages of 16, 32 and 64 channels, then the global average; D = 64.
-
-    Where a stage changes the shape, the shortcut is a 1 x 1 convolution (the paper's option B).
-    """
+    """6n + 2 layers in three stages of 16, 32 and 64 channels, then the global average; D = 64."""
 
     def __init__(self, depth: int) -> None:
         self.name = f"resnet{depth}"
@@ -28,7 +25,7 @@ class CifarResNet(Backbone):
         """Return the network; it takes images of any size from 8 x 8."""
         from torch import nn
 
-        from resmem_core.models.blocks import GlobalAverage, Network, Standardize, check_sides, convolution
+        from resmem_core.models.blocks import GlobalAverage, Network, Residual, Standardize, check_sides, convolution
 
         check_sides(shape)
         channels = shape[0]
@@ -36,31 +33,14 @@ class CifarResNet(Backbone):
         inputs = 16
         for outputs in (16, 32, 64):
             for _ in range((self.depth - 2) // 6):
-                layers.append(_block(inputs, outputs))
+                layers.append(Residual(inputs, outputs))
                 inputs = outputs
         return Network(nn.Sequential(*layers, GlobalAverage()), nn.Linear(64, n_classes))
 
     def recipe(self, n_train: int) -> Recipe:
         """Return 8 epochs for the shallowest, which underfits anyway, and 30 for the others."""
-        return Recipe(
-            epochs=8 if self.depth == 8 else 30,
-            batch_size=64,
-            learning_rate=0.1,
-            weight_decay=2e-4,
-            crop=True,
-            flip=True,
-        )
-
-
-def _block(inputs: int, outputs: int) -> nn.Module:
-    from torch import nn
-
-    from resmem_core.models.blocks import Residual, convolution
-
-    stride = 1 if inputs == outputs else 2
-    shortcut = nn.Identity() if stride == 1 else nn.Sequential(*convolution(inputs, outputs, size=1, stride=2))
-    body = nn.Sequential(*convolution(inputs, outputs, stride=stride), nn.ReLU(), *convolution(outputs, outputs))
-    return Residual(body, shortcut)
+        epochs = 8 if self.depth == 8 else 30
+        return Recipe(epochs, batch_size=64, learning_rate=0.1, weight_decay=2e-4, crop=True, flip=True)
 
 
 for depth in (8, 14, 20, 32, 44, 56):

@@ -58,7 +58,8 @@ class HuggingFace(Backbone):
         UnavailableError
             If transformers is not installed, or there is no such model here or to be fetched.
         InvalidParameterError
-            If it cannot serve: its logits are no linear function of its last state, it is not causal, or incomplete.
+            If it cannot serve: its logits are no linear function of its last state, it is not causal, incomplete, or
+            knows fewer tokens than there are classes.
         """
         return _in_two_parts(_model(_source(argument)), n_classes)
 
@@ -110,21 +111,11 @@ def _model(source: str) -> Any:
 def _in_two_parts(model: Any, n_classes: int) -> LanguageNetwork:
     """Return a causal language model of `transformers` as a frozen network, in float32.
 
-    It reads as many tokens as its positions allow, 1,024 at most. Rows of its output layer beyond the tokenizer's size,
-    with which some models fill up to a round number, are left out.
+    It reads as many tokens as its positions allow, 1,024 at most. Rows of its output layer beyond `n_classes`, with
+    which some models fill up to a round number, are left out.
 
-    Parameters
-    ----------
-    model : PreTrainedModel
-        With an output layer.
-    n_classes : int
-        The tokenizer's size.
-
-    Raises
-    ------
-    InvalidParameterError
-        If the output layer has fewer rows, or a probe shows that the model's logits are something else than its output
-        layer makes of its last state, or that a state depends on tokens that come later.
+    A probe shows whether the model's logits are what its output layer makes of its last state, and whether no state
+    depends on tokens that come later.
     """
     from torch import nn
 

@@ -13,15 +13,9 @@ from resmem_core.models.token_blocks import LanguageNetwork
 from resmem_core.models.training import new_network
 
 TRAINED_WHOLE = [backbone.name for backbone in BACKBONES if backbone.kind == IMAGE and not backbone.frozen]
+FROZEN = ("hf", "mobilenet_v2", "resnet18", "resnet50")
 CONVOLUTIONAL = [name for name in TRAINED_WHOLE if name != "linear"]
 OF_TEXT = [backbone.name for backbone in BACKBONES if backbone.kind == TEXT and not backbone.frozen]
-
-
-def test_the_names():
-    assert {"linear", "small-cnn", "resnet8"} <= set(TRAINED_WHOLE)
-    assert {"transformer-small", "gru-small"} <= set(OF_TEXT)
-    assert BACKBONES.get("hf").frozen
-    assert BACKBONES.get("resnet18").frozen
 
 
 @pytest.mark.parametrize("name", BACKBONES.names())
@@ -30,11 +24,8 @@ def test_a_backbone_knows_its_name_and_has_a_recipe(name):
     assert backbone.name == name
     assert backbone.summary
     assert backbone.kind in (IMAGE, TEXT)
-    if (backbone.kind, backbone.frozen) == (TEXT, True):
-        assert backbone.recipe(1000) is None
-        return
-    assert backbone.recipe(1).epochs >= 1
-    assert backbone.recipe(50_000).batch_size >= 1
+    assert (backbone.recipe(1) is None) == (backbone.kind == TEXT and backbone.frozen)
+    assert backbone.frozen == (name in FROZEN)
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 32, 32), (3, 9, 17)])
@@ -83,7 +74,7 @@ def test_a_network_reads_128_tokens_in_128_dimensions(name):
     assert backbone.tokenizer(None) is None
     network = new_network(backbone, (), 40, seed=0)
     assert isinstance(network, LanguageNetwork)
-    assert (network.context_length, network.dimension, len(network.head.weight)) == (128, 128, 40)
+    assert (network.context_length, network.head.weight.shape) == (128, (40, 128))
     assert not network.frozen
 
 

@@ -60,7 +60,7 @@ def network_of(folder, n_classes=C):
 def test_a_model_in_two_parts_says_what_it_says_whole(folder_of, kind, length):
     folder, model = folder_of(kind)
     network = network_of(folder)
-    assert (network.context_length, network.dimension, network.frozen) == (length, 16, True)
+    assert (network.context_length, network.head.weight.shape, network.frozen) == (length, (C, 16), True)
     assert not any(parameter.requires_grad for parameter in network.parameters())
     ids = torch.arange(40).view(2, 20)
     with torch.inference_mode():
@@ -188,7 +188,7 @@ def test_a_folder_without_a_model(tmp_path, monkeypatch):
 def test_a_folder_of_somebody_is_found_by_a_tilde(folder_of, monkeypatch):
     folder, _ = folder_of("gpt2")
     monkeypatch.setenv("HOME", str(folder.parent))
-    assert network_of(f"~/{folder.name}").dimension == 16
+    assert network_of(f"~/{folder.name}").head.weight.shape == (C, 16)
 
 
 def test_what_is_not_on_this_machine(tmp_path, monkeypatch):
