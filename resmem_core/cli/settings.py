@@ -80,13 +80,7 @@ class ExperimentForm(Form):
         return Params(self.k or chosen.k, self.sigma or chosen.sigma, self.temperature or chosen.temperature)
 
     def check(self) -> None:
-        """Do nothing where the experiment is a possible one.
-
-        Raises
-        ------
-        InvalidParameterError
-            As `experiment`.
-        """
+        """Do nothing where the experiment is a possible one; errors as `experiment`."""
         self.experiment()
 
     def fallback(self: E) -> E:
