@@ -1,5 +1,6 @@
 """Folders that are nobody's, and a small experiment that needs no training."""
 
+import json
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ import hypothesis
 import numpy as np
 import pytest
 
+from resmem_core.cli.main import main
 from resmem_core.common.store import Store
 from resmem_core.data.leakage import find_leakage
 from resmem_core.data.text import Document
@@ -85,25 +87,49 @@ def experiment_arrays():
     return SimpleNamespace(memory=Memory(logits, labels), validation=queries(150), test=queries(200))
 
 
+@pytest.fixture
+def run(capsys):
+    """Return a function from arguments of the command line to the exit status, stdout and stderr."""
+
+    def run(*argv):
+        try:
+            status = main(argv)
+        except SystemExit as leaving:
+            status = leaving.code
+        return status, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def told(run):
+    """Return a function from arguments of the command line to what it prints for people."""
+
+    def told(*argv):
+        status, out, err = run(*argv)
+        assert status == 0, err
+        return out
+
+    return told
+
+
+@pytest.fixture
+def printed(told):
+    """Return a function from arguments of the command line to the JSON that it prints."""
+    return lambda *argv: json.loads(told(*argv, "--json"))
+
+
 # Made-up text
 
 SUBJECTS = ("the red fox", "a small boat", "the old clock", "my neighbour", "the night train", "a grey heron")
 VERBS = ("follows", "carries", "waits for", "forgets", "returns to", "looks at")
 OBJECTS = (
-    "the harbour",
-    "a paper lantern",
-    "the last letter",
-    "the stone bridge",
-    "an empty house",
-    "the winter market",
+    *("the harbour", "a paper lantern", "the last letter"),
+    *("the stone bridge", "an empty house", "the winter market"),
 )
 ENDINGS = (
-    "before the rain",
-    "after a long day",
-    "without a word",
-    "at the end of the year",
-    "once more",
-    "by the river",
+    *("before the rain", "after a long day", "without a word"),
+    *("at the end of the year", "once more", "by the river"),
 )
 
 

@@ -1,9 +1,7 @@
 """What the documents promise: their commands, pictures and code; and what they ask to be installed."""
 
-import ast
 import importlib
 import inspect
-import json
 import os
 import re
 import subprocess
@@ -15,7 +13,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from resmem_core.cli.base import COMMANDS
-from resmem_core.cli.main import main
 from resmem_core.data import DATASETS
 from resmem_core.data.text_loading import load_corpus
 from resmem_core.evaluation.evaluate import METRICS
@@ -23,6 +20,7 @@ from resmem_core.memory.indexes import INDEXES
 from resmem_core.models import BACKBONES
 from tests.memory.indexes import test_contract as index_contract
 from tests.models.families import test_contract as model_contract
+from tests.test_house import imported_by
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,17 +35,6 @@ def test_what_is_linked_is_there(document):
     assert [link for link in links if not link.startswith("http") and not (ROOT / link).is_file()] == []
 
 
-def imported(path: Path) -> set[str]:
-    """Return the packages that a module imports, inside functions too, as they are called there."""
-    names = []
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.append(node.module)
-    return {name.partition(".")[0] for name in names}
-
-
 def test_whatever_is_imported_is_asked_for():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     asked = [
@@ -56,7 +43,8 @@ def test_whatever_is_imported_is_asked_for():
     ]
     named = {match[0].lower() for line in asked if (match := re.match(r"[\w.-]+", line))}
     modules = [ROOT / "app.py", *(ROOT / "resmem_core").rglob("*.py"), *(ROOT / "pages").rglob("*.py")]
-    others = set().union(*map(imported, modules)) - sys.stdlib_module_names - {"resmem_core", "pages"}
+    names = {name.partition(".")[0] for module in modules for name in imported_by(module)}
+    others = names - sys.stdlib_module_names - {"resmem_core", "pages"}
     assert {"PIL", "threadpoolctl", "transformers"} <= others  # inside functions
     called = {"PIL": "pillow", "sklearn": "scikit-learn", "openTSNE": "opentsne"}  # where the name differs
     assert {name for name in others if called.get(name, name.replace("_", "-")) not in named} == set()
@@ -104,17 +92,6 @@ def add(tmp_path, monkeypatch):
     yield put
     for name in added:
         sys.modules.pop(name, None)
-
-
-@pytest.fixture
-def printed(capsys):
-    """Return a function from a command's arguments to the JSON that it prints."""
-
-    def run(*argv: str) -> dict:
-        assert main([*argv, "--json"]) == 0
-        return json.loads(capsys.readouterr().out)
-
-    return run
 
 
 def test_the_tree_names_every_package_and_what_is_found_in_folders():
@@ -177,14 +154,13 @@ def test_an_index_is_one_file_and_keeps_the_contract(add, printed, tmp_path, mon
             check(**{name: given[name] for name in wants})
 
 
-def test_a_metric_is_one_file(add, printed, capsys):
+def test_a_metric_is_one_file(add, told, printed):
     add("resmem_core/evaluation/measures/balanced.py")
     found = printed("evaluate")["metrics"]["balanced"]
     assert 0.8 < found["base"] < found["resmem"] < 1
-    (run,) = printed("runs")["runs"]
-    assert run["balanced_resmem"] == found["resmem"]
-    assert main(["evaluate"]) == 0
-    assert re.search(r"balanced .*higher is better", capsys.readouterr().out)
+    (listed,) = printed("runs")["runs"]
+    assert listed["balanced_resmem"] == found["resmem"]
+    assert re.search(r"balanced .*higher is better", told("evaluate"))
 
 
 def test_an_analysis_and_its_command_are_one_file_each(add, printed):

@@ -39,17 +39,21 @@ def modules() -> dict[str, Path]:
 
 
 @cache
-def imported(name: str) -> frozenset[str]:
+def imported_by(path: Path) -> frozenset[str]:
     """Return what a module imports, wherever in it: modules of the core by dotted name, others by their first name."""
     found = set()
-    for node in ast.walk(ast.parse(modules()[name].read_text())):
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{name} imports relatively"
+            assert node.level == 0, f"{path} imports relatively"
             full = {f"{node.module}.{alias.name}" for alias in node.names}
             found |= {one if one in modules() else str(node.module) for one in full}
     return frozenset(one if one in modules() else one.partition(".")[0] for one in found)
+
+
+def imported(name: str) -> frozenset[str]:
+    return imported_by(modules()[name])
 
 
 def package_of(name: str) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import Field, dataclass, fields
+from dataclasses import Field, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from resmem_core.common.errors import InvalidParameterError
@@ -13,13 +13,16 @@ from resmem_core.common.forms import flag
 from resmem_core.common.progress import Progress
 from resmem_core.common.registry import Registry
 from resmem_core.data.base import IMAGE, TEXT
+from resmem_core.evaluation.choice import OBJECTIVES
 from resmem_core.experiment.config import ExperimentConfig, fields_of
 from resmem_core.memory.types import Params
 
 if TYPE_CHECKING:
+    from resmem_core.data.base import DatasetLoader
     from resmem_core.experiment.experiment import Prepared
     from resmem_core.experiment.prepare import Experiment
     from resmem_core.experiment.text_prepare import LanguageExperiment
+    from resmem_core.models.base import Backbone
 
 EXAMPLES = "examples"  # images, or embeddings
 EXPERIMENT = fields_of(IMAGE)
@@ -40,6 +43,9 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Leave with status 2."""
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+Run = Callable[[argparse.Namespace, Progress], Output]
 
 
 def _reader(read: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -66,10 +72,6 @@ def add_option(parser: Parser, field: Field[Any], of: str = "") -> None:
         parser.add_argument(option, type=_reader(read), default=argparse.SUPPRESS, help=text, metavar=name)
 
 
-def _none(parser: Parser) -> None:
-    """Add nothing."""
-
-
 @dataclass(frozen=True)
 class Command:
     """One command of the command line.
@@ -93,11 +95,11 @@ class Command:
 
     name: str
     summary: str
-    run: Callable[[argparse.Namespace, Progress], Output]
-    options: tuple[str, ...] = ()
-    arguments: Callable[[Parser], None] = _none
-    of: tuple[str, ...] = (EXAMPLES,)
-    text_options: tuple[str, ...] = ()
+    run: Run
+    options: tuple[str, ...]
+    arguments: Callable[[Parser], None]
+    of: tuple[str, ...]
+    text_options: tuple[str, ...]
 
     def takes(self, of: str) -> tuple[str, ...]:
         """Return the options that go with `EXAMPLES`, or with `TEXT`; none where it takes no such dataset."""
@@ -110,6 +112,23 @@ class Command:
 
 
 COMMANDS: Registry[Command] = Registry("command", "resmem_core.cli.commands")
+
+
+def command(
+    name: str,
+    summary: str,
+    options: tuple[str, ...] = (),
+    arguments: Callable[[Parser], None] = lambda parser: None,
+    of: tuple[str, ...] = (EXAMPLES,),
+    text_options: tuple[str, ...] = (),
+) -> Callable[[Run], Run]:
+    """Return a decorator that registers a function as a command: see `Command`."""
+
+    def register(run: Run) -> Run:
+        COMMANDS.register(name, Command(name, summary, run, options, arguments, of, text_options))
+        return run
+
+    return register
 
 
 @contextmanager
@@ -138,8 +157,9 @@ def prepared(
         choose_device(args.device)  # a mistake is told even where nothing is left to compute
     with Job(config).reporting(progress) as told:
         experiment = prepare(config, device=args.device, progress=told)
-        for objective in _objectives(config) if tuned else ():
-            experiment.tune(objective, progress=told)
+        if tuned:
+            for objective in OBJECTIVES if config.kind == TEXT else OBJECTIVES[:1]:
+                experiment.tune(objective, progress=told)
         return experiment
 
 
@@ -150,12 +170,6 @@ def examples(args: argparse.Namespace, progress: Progress, *, config: Experiment
     experiment = prepared(args, progress, config=config)
     assert isinstance(experiment, Experiment)  # the command line has seen to it
     return experiment
-
-
-def _objectives(config: ExperimentConfig) -> tuple[str, ...]:
-    from resmem_core.cli.settings import OBJECTIVES
-
-    return OBJECTIVES if config.kind == TEXT else OBJECTIVES[:1]
 
 
 def objective_of(args: argparse.Namespace) -> str:
@@ -172,9 +186,7 @@ def params_of(args: argparse.Namespace, experiment: Prepared, progress: Progress
     """Return the setting asked for, and the split it was tuned on."""
     if args.tune:
         return experiment.tune(objective_of(args), progress=progress).params, "validation"
-    default = experiment.default_params()
-    values = {**{name: getattr(default, name) for name in NUMBERS}, **given_numbers(args)}
-    return experiment.check(Params(**values)), None
+    return experiment.check(replace(experiment.default_params(), **given_numbers(args))), None
 
 
 def numbers(params: Params) -> str:
@@ -187,13 +199,21 @@ def notes_of(experiment: Prepared) -> list[str]:
     return [f"note: {note}" for note in experiment.notes]
 
 
-def listing(rows: list[dict[str, Any]]) -> str:
-    """Return the text of what is registered: names, kinds where there are several, summaries, and what is missing."""
-    width, kinds = (max(len(row.get(column, "")) for row in rows) + 2 for column in ("name", "kind"))
+def listing(name: str, items: Iterable[DatasetLoader | Backbone]) -> Output:
+    """Return what is registered, as `name`: names, kinds, summaries, and what is missing."""
+    rows: list[dict[str, Any]] = [
+        {
+            "name": item.name + (f":{item.argument}" if item.argument else ""),
+            "kind": item.kind,
+            "summary": item.summary,
+            "unavailable": None if item.argument else item.unavailable(None),
+        }
+        for item in items
+    ]
+    width, kinds = (max(len(row[column]) for row in rows) + 2 for column in ("name", "kind"))
     lines = []
     for row in rows:
-        kind = f"{row['kind']:{kinds}}" if "kind" in row else ""
-        lines.append(f"{row['name']:{width}}{kind}{row['summary']}")
+        lines.append(f"{row['name']:{width}}{row['kind']:{kinds}}{row['summary']}")
         if row["unavailable"]:
             lines.append(f"{'':{width}}({row['unavailable']})")
-    return "\n".join(lines)
+    return Output({name: rows}, "\n".join(lines))

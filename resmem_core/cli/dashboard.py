@@ -17,7 +17,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from numbers import Integral
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 from urllib.parse import urlencode
 
@@ -71,9 +70,7 @@ class Dashboard:
     def __enter__(self) -> Dashboard:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
     def __repr__(self) -> str:
@@ -175,9 +172,10 @@ def launch(
 
 
 def _named(path: Path) -> str:
-    if path.suffix.lower() not in _LOADERS:
+    loader = _LOADERS.get(path.suffix.lower())
+    if loader is None:
         raise DatasetError(f"{path} ends in {path.suffix!r}; expected one of: {', '.join(_LOADERS)}")
-    spec = f"{_LOADERS[path.suffix.lower()]}:{path}"
+    spec = f"{loader}:{path}"
     load_dataset(spec)
     return spec
 
@@ -265,13 +263,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _free_port(host: str, port: int | None) -> int:
-    """Return `port`, or any that is free.
-
-    Raises
-    ------
-    InvalidParameterError
-        If it is taken, or the host is not this machine.
-    """
+    """Return `port`, or any that is free; raise where it is taken, or the host is not this machine."""
     try:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -285,13 +277,7 @@ def _free_port(host: str, port: int | None) -> int:
 
 
 def _wait(health: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Return once the server is well.
-
-    Raises
-    ------
-    UnavailableError
-        If it ends, or does not answer in time; with the last lines that it wrote.
-    """
+    """Return once the server is well; raise, with the last it wrote, where it ends or does not answer in time."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + TIMEOUT
     while process.poll() is None and time.monotonic() < deadline:

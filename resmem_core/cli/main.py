@@ -137,19 +137,15 @@ def _parser() -> Parser:
     for command in COMMANDS:
         sub = commands.add_parser(command.name, help=command.summary, description=command.summary)
         sub.set_defaults(run=command.run)
-        _add_options(sub, command)
+        table = _table(command)
+        for name, field in table.items():
+            add_option(sub, field, "of text: " if EXAMPLES in command.of and name not in command.options else "")
+        if "dataset" in table:
+            sub.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+        if "k" in table:
+            sub.add_argument(
+                "--tune", action="store_true", help="choose k, sigma and temperature on the validation split"
+            )
         command.arguments(sub)
         sub.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
-
-
-def _add_options(parser: Parser, command: Command) -> None:
-    table = _table(command)
-    for name, field in table.items():
-        add_option(parser, field, "of text: " if EXAMPLES in command.of and name not in command.options else "")
-    if "dataset" in table:
-        parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
-    if "k" in table:
-        parser.add_argument(
-            "--tune", action="store_true", help="choose k, sigma and temperature on the validation split"
-        )

@@ -17,6 +17,7 @@ from resmem_core.common.forms import Form, between, flag, one_of, positive, sett
 from resmem_core.data import parse_spec
 from resmem_core.data.base import PARTS, TEXT
 from resmem_core.data.corruption import MAX_NOISE
+from resmem_core.evaluation.choice import OBJECTIVES
 from resmem_core.evaluation.metrics import OUTCOMES
 from resmem_core.evaluation.slices import AXES
 from resmem_core.experiment.config import BACKBONE, TEXT_DATASET, ExperimentConfig, fields_of
@@ -25,7 +26,6 @@ from resmem_core.memory.types import Params
 from resmem_core.plots.region import Region
 
 VIEWS = ("inside", "walk", "generate", "gain")  # of the page "Language"
-OBJECTIVES = ("accuracy", "perplexity")
 MOST_TYPED = 4_000  # characters of a text: it is in the address
 MOST_TOKENS = 200  # that are generated
 MOST_SHOWN = 64  # contexts
@@ -80,13 +80,7 @@ class ExperimentForm(Form):
         return Params(self.k or chosen.k, self.sigma or chosen.sigma, self.temperature or chosen.temperature)
 
     def check(self) -> None:
-        """Do nothing where the experiment is a possible one.
-
-        Raises
-        ------
-        InvalidParameterError
-            As `experiment`.
-        """
+        """Do nothing where the experiment is a possible one; errors as `experiment`."""
         self.experiment()
 
     def fallback(self: E) -> E:

@@ -26,7 +26,6 @@ from resmem_core.memory.search import ASKED, Search, neighbors_of, recall
 from resmem_core.memory.types import Memory, Params, Queries
 from resmem_core.models.types import HeadLogits
 
-DEFAULT_K = 20
 P = TypeVar("P", bound="Prepared")
 
 
@@ -49,6 +48,12 @@ class Prepared(ABC):
         Why it was chosen, where that was left to measurement.
     index_facts : mapping
         How it is set: see `Index.facts`.
+    origin : str
+        Where the base model came from: "trained here", "shipped" or "given".
+    training : mapping
+        What training told: losses, seconds; empty where nothing was trained here.
+    notes : tuple of str
+        What a user should know of the data and of what is done with it.
     """
 
     config: ExperimentConfig
@@ -59,30 +64,18 @@ class Prepared(ABC):
     index: str
     index_reason: str | None
     index_facts: Mapping[str, Any]
+    origin: str
+    training: Mapping[str, Any]
+    notes: tuple[str, ...]
     _runner: Runner
     _neighbors: Entry
 
-    default_k = DEFAULT_K
+    default_k = 20
 
     @property
     @abstractmethod
     def class_names(self) -> tuple[str, ...]:
         """What each class there is is called, C of them."""
-
-    @property
-    @abstractmethod
-    def notes(self) -> tuple[str, ...]:
-        """What a user should know of the data and of what is done with it."""
-
-    @property
-    @abstractmethod
-    def origin(self) -> str:
-        """Where the base model came from: "trained here", "shipped" or "given"."""
-
-    @property
-    @abstractmethod
-    def training(self) -> Mapping[str, Any]:
-        """What training told: losses, seconds; empty where nothing was trained here."""
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -156,13 +149,7 @@ class Prepared(ABC):
         return Tuned.from_dict(self._runner_for(progress).run(self._tuning(objective)).info)
 
     def check_tuned(self) -> None:
-        """Do nothing where the setting is chosen, or is soon.
-
-        Raises
-        ------
-        NeedsPreparing
-            As `tune`.
-        """
+        """Raise `NeedsPreparing`, as `tune` would, where the setting is neither chosen nor soon."""
         self._runner.check(self._tuning("accuracy"))
 
     def _tuning(self, objective: str) -> Task:
@@ -171,13 +158,12 @@ class Prepared(ABC):
         def build(directory: Path, progress: Progress) -> Mapping[str, Any]:
             return tune(self.memory, self.validation, self.sigma_scale, objective, progress).as_dict()
 
-        n_classes = self.memory.n_classes
         return Task(
             "tuning",
             {"neighbors": self._neighbors.path.name, "objective": objective},
             build,
             code=tuning.__name__,
-            long=takes_long_to_sweep(len(self.validation), self.k_max, n_classes),
+            long=takes_long_to_sweep(len(self.validation), self.k_max, self.memory.n_classes),
             missing=f"the setting of {self.config.dataset!r} is not chosen yet",
         )
 

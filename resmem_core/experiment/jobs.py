@@ -73,32 +73,25 @@ class Status:
         return self.seconds / done * (self.total - self.done)
 
 
+@dataclass(frozen=True, eq=False)
 class Job:
     """A command at work on one experiment, such as its preparation.
 
-    Parameters
+    Attributes
     ----------
     config : ExperimentConfig
     command : str
         Of the command line; what it finds is kept in the store.
     options : tuple of str
         Those of its own ("--method=tsne").
-    store : Store, optional
+    store : Store
         This machine's unless given.
     """
 
-    def __init__(
-        self,
-        config: ExperimentConfig,
-        command: str = "train",
-        options: tuple[str, ...] = (),
-        *,
-        store: Store | None = None,
-    ) -> None:
-        self.config = config
-        self.command = command
-        self.options = options
-        self.store = store if store is not None else Store()
+    config: ExperimentConfig
+    command: str = "train"
+    options: tuple[str, ...] = ()
+    store: Store = field(default_factory=Store, kw_only=True)
 
     @property
     def _folder(self) -> Path:
@@ -185,15 +178,14 @@ class Job:
             status = self.status()
             if status is None or status.stage != STARTING:  # else it may have been asked to stop already
                 (self._folder / CANCEL).unlink(missing_ok=True)
-            try:
-                yield self._reporter(inner)
-            except (Cancelled, KeyboardInterrupt):
-                self._write(Status("cancelled"))
-                raise
-            except ResMemError as error:
-                self._write(Status("failed", message=str(error)))
-                raise
+            yield self._reporter(inner)
             self._write(Status("done"))
+        except (Cancelled, KeyboardInterrupt):
+            self._write(Status("cancelled"))
+            raise
+        except ResMemError as error:
+            self._write(Status("failed", message=str(error)))
+            raise
         finally:
             lock.release()
 

@@ -66,21 +66,6 @@ class Experiment(Prepared):
         return self.dataset.class_names
 
     @property
-    def origin(self) -> str:
-        """Where the base model came from: `BaseModel.origin`."""
-        return self.base.origin
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a user should know of the data."""
-        return self.dataset.notes
-
-    @property
-    def training(self) -> Mapping[str, Any]:
-        """What training told, as far as it is known."""
-        return {name: self.base.facts[name] for name in ("losses", "seconds") if name in self.base.facts}
-
-    @property
     def facts(self) -> dict[str, Any]:
         """What every result is told with, as plain values."""
         return {**super().facts, "normalize": self.normalize, "edits": self.edits.as_dict()}
@@ -198,7 +183,7 @@ def prepare(
     device : str
         "auto", or a torch device.
     may_wait : bool
-        Whether to do what takes long: train, and search and tune where there is much to search.
+        Whether to do what takes long: train, embed text, and search and tune where there is much to search.
     progress : callable
         Told of every stage; may raise `Cancelled`, after which the next call goes on from the last checkpoint.
 
@@ -263,7 +248,15 @@ def _as_it_came(config: ExperimentConfig, device: str, runner: Runner) -> Experi
     )
     labels = {part: getattr(dataset, part).labels for part in PARTS}
     parts = {part: Part(embedded.logits, labels[part]) for part, embedded in base.parts.items()}
-    found = Experiment(**remembered(config, search, parts), dataset=dataset, base=base, normalize=normalize)
+    found = Experiment(
+        **remembered(config, search, parts),
+        origin=base.origin,
+        training={name: base.facts[name] for name in ("losses", "seconds") if name in base.facts},
+        notes=dataset.notes,
+        dataset=dataset,
+        base=base,
+        normalize=normalize,
+    )
     found.check_tuned()  # every page asks for the setting chosen on validation
     return found
 

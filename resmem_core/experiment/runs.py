@@ -14,7 +14,7 @@ import sqlite3
 import warnings
 from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -79,12 +79,7 @@ class Run:
         tuned: bool,
     ) -> Run:
         """Return what is to be remembered of an evaluation on the test split."""
-        setting = {
-            **experiment.config.as_dict(),
-            "k": params.k,
-            "sigma": params.sigma,
-            "temperature": params.temperature,
-        }
+        setting = {**experiment.config.as_dict(), **asdict(params)}
         low, high = evaluation.delta_ci95
         return cls(
             id=digest_key({k: v for k, v in setting.items() if k not in _CLEAN or v != _CLEAN[k]}),
@@ -231,13 +226,7 @@ class Runs:
             self._run(lambda connection: connection.execute("DELETE FROM runs WHERE id = ?", (run,)))
 
     def forget(self, dataset: str) -> None:
-        """Forget every run on a dataset.
-
-        Raises
-        ------
-        StoreError
-            If the file cannot be written.
-        """
+        """Forget every run on a dataset; errors as `delete`."""
         if self.path.exists():
             self._run(lambda connection: connection.execute("DELETE FROM runs WHERE dataset = ?", (dataset,)))
 

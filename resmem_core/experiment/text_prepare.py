@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,21 +55,6 @@ class LanguageExperiment(Prepared):
     default_k = 32
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """What a user should know of the text and of what is done with it."""
-        return tuple(self._model.notes)
-
-    @property
-    def origin(self) -> str:
-        """Where the base model came from: "trained here" or "given"."""
-        return "given" if self._model.weights is None else "trained here"
-
-    @property
-    def training(self) -> Mapping[str, Any]:
-        """What training told."""
-        return {} if self._model.weights is None else self._model.weights.info
-
-    @property
     def facts(self) -> dict[str, Any]:
         """What every result is told with, as plain values."""
         return {
@@ -108,7 +93,8 @@ class LanguageExperiment(Prepared):
         """
         embedding = self._model.embed(context)[None]
         found = self._opened_index.search(embedding.astype(np.float32), self.check(params).k)
-        asked = Queries(HeadLogits(embedding, self._head.layer), np.array([-1]), found)
+        assert isinstance(self.memory.logits, HeadLogits)
+        asked = Queries(HeadLogits(embedding, self.memory.logits.layer), np.array([-1]), found)
         eps = self.smoothing(params) if smoothing is None else smoothing
         return replace(explain(self.memory, asked, 0, params, eps), context=self._model.read(context))
 
@@ -123,11 +109,6 @@ class LanguageExperiment(Prepared):
         eps = self.smoothing(params) if smoothing is None else smoothing
         found = explain(self.memory, self.test, row, self.check(params), eps)
         return replace(found, context=self._model.read(self.streams["test"].before(row)))
-
-    @property
-    def _head(self) -> HeadLogits:
-        assert isinstance(self.memory.logits, HeadLogits)
-        return self.memory.logits
 
     def context(self, row: int, query: Ids | None = None, *, before: int = 40, after: int = 12) -> Context:
         """Return the place in the training text that a row of memory remembers: see `context_of`."""
@@ -146,14 +127,8 @@ class LanguageExperiment(Prepared):
     ) -> Iterator[Generated]:
         """Yield tokens that go on from `prompt`: see `generation.generate`."""
         eps = self.smoothing(params) if smoothing is None else smoothing
-        return generate(
-            lambda written: self.explain(written, params, eps),
-            prompt,
-            n,
-            with_memory=with_memory,
-            temperature=temperature,
-            seed=seed,
-        )
+        explained = partial(self.explain, params=params, smoothing=eps)
+        return generate(explained, prompt, n, with_memory=with_memory, temperature=temperature, seed=seed)
 
 
 def prepare_language(
@@ -164,27 +139,7 @@ def prepare_language(
     may_wait: bool = True,
     progress: Progress = silent,
 ) -> LanguageExperiment:
-    """Load, cut into tokens, train, embed, index and search, taking from the store whatever is there already.
-
-    Parameters
-    ----------
-    config : ExperimentConfig
-    store : Store, optional
-        This machine's unless given.
-    device : str
-        "auto", or a torch device.
-    may_wait : bool
-        Whether to do what takes long: train, embed, and search where there is much to search.
-    progress : callable
-        Told of every stage; may raise `Cancelled`, after which the next call goes on from where it was.
-
-    Raises
-    ------
-    NeedsPreparing
-        If something that takes long is missing and `may_wait` is False.
-    ResMemError
-        If text or weights cannot be had.
-    """
+    """Prepare an experiment on text, which is cut into tokens first: parameters and errors are those of `prepare`."""
     from resmem_core.models.token_blocks import output_layer
 
     runner = Runner(store if store is not None else Store(), may_wait, progress)
@@ -216,6 +171,9 @@ def prepare_language(
     }
     return LanguageExperiment(
         **remembered(config, search, parts),
+        origin="given" if model.weights is None else "trained here",
+        training={} if model.weights is None else model.weights.info,
+        notes=tuple(model.notes),
         corpus=corpus,
         tokenizer=model.tokenizer,
         streams=streams,

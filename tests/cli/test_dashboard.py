@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlparse
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy.sparse import csr_matrix
 
 import resmem_core
@@ -115,7 +116,6 @@ def test_files_are_shown_where_they_lie(served, folders, kind):
 
 
 def test_tensors_and_names_are_taken(served, folders):
-    torch = pytest.importorskip("torch")
     given = arrays()
     logits = torch.zeros((40, 2), requires_grad=True)
     given |= {"train_embeddings": torch.ones((40, 3)), "train_logits": logits, "test_logits": logits}
@@ -126,32 +126,24 @@ def test_tensors_and_names_are_taken(served, folders):
     running.stop()
 
 
-def sparse(array):
-    return pytest.importorskip("torch").tensor(array).to_sparse()
+OTHER_LIBRARIES = {
+    "sparse tensor": lambda array: torch.tensor(array).to_sparse(),
+    "bfloat16": lambda array: torch.tensor(array).bfloat16(),
+    "float8": lambda array: torch.tensor(array).to(torch.float8_e5m2),
+    "rows of tensors": lambda array: list(torch.tensor(array, requires_grad=True)),
+    "sparse matrix": csr_matrix,
+    "data frame": pd.DataFrame,
+    "series": lambda array: pd.Series(list(array)),
+}
 
 
-def bfloat16(array):
-    return pytest.importorskip("torch").tensor(array).bfloat16()
-
-
-def float8(array):
-    torch = pytest.importorskip("torch")
-    return torch.tensor(array).to(torch.float8_e5m2)
-
-
-def rows_of_tensors(array):
-    return list(pytest.importorskip("torch").tensor(array, requires_grad=True))
-
-
-@pytest.mark.parametrize(
-    "kind", [sparse, bfloat16, float8, rows_of_tensors, csr_matrix, pd.DataFrame, lambda array: pd.Series(list(array))]
-)
+@pytest.mark.parametrize("kind", OTHER_LIBRARIES)
 def test_arrays_of_other_libraries_are_taken(tmp_path, kind):
-    given = arrays()
-    spec = dashboard._written(tmp_path, {key: kind(x) if "embed" in key else x for key, x in given.items()})
+    given, taken = arrays(), OTHER_LIBRARIES[kind]
+    spec = dashboard._written(tmp_path, {key: taken(x) if "embed" in key else x for key, x in given.items()})
     source = parse_spec(spec)[0].load(f"{tmp_path}/arrays.npz", silent)
     rows = [int(name.split()[1]) for name in source.train.names]
-    coarse = 0.3 if kind is float8 else 0.02
+    coarse = 0.3 if kind == "float8" else 0.02
     np.testing.assert_allclose(source.train.embeddings, given["train_embeddings"][rows], rtol=coarse, atol=1e-4)
 
 

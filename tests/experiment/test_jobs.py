@@ -34,12 +34,8 @@ def test_reports_reach_the_file_and_the_caller(job):
         progress(Step("Training", 25, 100, "epoch 1 of 4"))
         status = job.status()
     assert status is not None
-    assert (status.state, status.stage, status.fraction, status.message) == (
-        "running",
-        "Training",
-        0.25,
-        "epoch 1 of 4",
-    )
+    assert (status.state, status.stage, status.message) == ("running", "Training", "epoch 1 of 4")
+    assert status.fraction == 0.25
     assert [step.done for step in told] == [25]
     assert job.status().state == "done"
 
@@ -142,12 +138,7 @@ def test_a_job_in_its_own_process_can_be_cancelled_and_goes_on(tmp_path):
 
 @pytest.mark.parametrize(
     "config",
-    [
-        CONFIG,
-        ExperimentConfig(normalize=True),
-        ExperimentConfig(normalize=False),
-        ExperimentConfig(dataset="arrays:x.npz"),
-    ],
+    [CONFIG, ExperimentConfig(normalize=True), ExperimentConfig(normalize=False), ExperimentConfig("arrays:x.npz")],
 )
 def test_the_options_name_the_same_experiment(config, monkeypatch):
     seen = []

@@ -1,4 +1,3 @@
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +15,19 @@ SMALL = ExperimentConfig(seed=5, limit_train=200, epochs=3)  # nothing that ship
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory):
-    store = Store(tmp_path_factory.mktemp("store"))
-    return prepare(SMALL, store=store), store
+def store(tmp_path_factory):
+    return Store(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="module")
+def found(store):
+    return prepare(SMALL, store=store)
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """Return the default experiment, whose weights ship."""
+    return prepare(ExperimentConfig(), store=Store(tmp_path_factory.mktemp("digits")), may_wait=False)
 
 
 def write_arrays(path: Path, n: int = 60, **changed) -> str:
@@ -33,8 +42,7 @@ def write_arrays(path: Path, n: int = 60, **changed) -> str:
     return f"arrays:{path}"
 
 
-def test_the_parts_fit_together(small):
-    found, _ = small
+def test_the_parts_fit_together(found):
     assert len(found.memory) == 200
     assert found.validation.logits.shape == (253, 10)
     assert found.test.neighbors.indices.shape == (382, 200)
@@ -43,8 +51,7 @@ def test_the_parts_fit_together(small):
     assert found.normalize is False
 
 
-def test_a_second_time_everything_comes_from_the_store(small, monkeypatch):
-    found, store = small
+def test_a_second_time_everything_comes_from_the_store(found, store, monkeypatch):
     monkeypatch.setattr("resmem_core.models.training.train", None)
     monkeypatch.setattr("resmem_core.models.embedding.write_features", None)
     again = prepare(SMALL, store=store)
@@ -52,7 +59,7 @@ def test_a_second_time_everything_comes_from_the_store(small, monkeypatch):
     np.testing.assert_array_equal(again.test.neighbors.indices, found.test.neighbors.indices)
 
 
-def test_tasks_say_whether_they_divide_into_blocks(small, monkeypatch):
+def test_tasks_say_whether_they_divide_into_blocks(found, store, monkeypatch):
     divided = {}
 
     def noted(runner, task, run=Runner.run):
@@ -60,19 +67,17 @@ def test_tasks_say_whether_they_divide_into_blocks(small, monkeypatch):
         return run(runner, task)
 
     monkeypatch.setattr(Runner, "run", noted)
-    prepare(SMALL, store=small[1])
+    prepare(SMALL, store=store)
     assert divided == {"weights": False, "embeddings": True, "neighbors": True}
 
 
-def test_the_same_seed_gives_the_same_numbers_from_scratch(small, tmp_path):
-    found, _ = small
+def test_the_same_seed_gives_the_same_numbers_from_scratch(found, tmp_path):
     again = prepare(SMALL, store=Store(tmp_path))
     np.testing.assert_array_equal(again.test.logits, found.test.logits)
 
 
 @pytest.mark.parametrize("kind", ["weights", "embeddings", "index", "neighbors"])
-def test_a_damaged_artefact_is_made_again(small, kind):
-    found, store = small
+def test_a_damaged_artefact_is_made_again(found, store, kind):
     for entry in store.entries():
         if entry.kind == kind:
             file = max(entry.path.iterdir(), key=lambda path: path.stat().st_size)
@@ -86,21 +91,18 @@ def test_without_weights_and_leave_to_train_it_says_so(tmp_path):
         prepare(SMALL, store=Store(tmp_path), may_wait=False)
 
 
-def test_the_default_experiment_comes_with_its_weights(tmp_path):
-    found = prepare(ExperimentConfig(), store=Store(tmp_path), may_wait=False)
-    assert found.base.origin == "shipped"
-    assert found.base.facts["base_accuracy"]["test"] == pytest.approx(
-        (found.test.logits.argmax(1) == found.test.labels).mean(), abs=0.006
-    )
+def test_the_default_experiment_comes_with_its_weights(digits):
+    assert digits.base.origin == "shipped"
+    accuracy = (digits.test.logits.argmax(1) == digits.test.labels).mean()
+    assert digits.base.facts["base_accuracy"]["test"] == pytest.approx(accuracy, abs=0.006)
 
 
-def test_memory_gains_on_digits_at_the_setting_chosen_on_validation(tmp_path):
-    found = prepare(ExperimentConfig(), store=Store(tmp_path), may_wait=False)
-    tuned = found.tune()
-    evaluation = found.evaluate(tuned.params)
+def test_memory_gains_on_digits_at_the_setting_chosen_on_validation(digits):
+    tuned = digits.tune()
+    evaluation = digits.evaluate(tuned.params)
     assert evaluation.delta >= 0.03
     assert evaluation.delta_ci95[0] > 0
-    assert found.tune() == tuned  # the second time from the store
+    assert digits.tune() == tuned  # the second time from the store
 
 
 def test_cancelled_training_leaves_no_weights_and_goes_on_later(tmp_path):
@@ -119,9 +121,8 @@ def test_cancelled_training_leaves_no_weights_and_goes_on_later(tmp_path):
 
 
 @pytest.mark.parametrize("part", ["train", "test"])
-def test_cancelled_embedding_goes_on_later(small, tmp_path, monkeypatch, part):
+def test_cancelled_embedding_goes_on_later(found, tmp_path, monkeypatch, part):
     monkeypatch.setattr("resmem_core.common.row_writer.NOTE_EVERY", 0)
-    found, _ = small
     store, steps = Store(tmp_path), []
 
     def stop(step):
@@ -139,14 +140,10 @@ def test_cancelled_embedding_goes_on_later(small, tmp_path, monkeypatch, part):
     np.testing.assert_array_equal(again.base.parts["train"].embeddings, found.base.parts["train"].embeddings)
 
 
-def test_annoy_reports_its_recall(tmp_path):
+def test_annoy_finds_what_it_promises_and_reports_its_recall(digits, tmp_path):
     found = prepare(ExperimentConfig(index="annoy"), store=Store(tmp_path), may_wait=False)
     assert 0.8 < found.recall(10) <= 1
-    assert prepare(ExperimentConfig(), store=Store(tmp_path), may_wait=False).recall(10) == 1
-
-
-def test_annoy_is_set_to_find_what_it_promises(tmp_path):
-    found = prepare(ExperimentConfig(index="annoy"), store=Store(tmp_path), may_wait=False)
+    assert digits.recall(10) == 1
     measured = found.index_facts["measured"]
     assert measured["recall"] >= measured["target"] == 0.95
     assert found.recall(found.k_max) > 0.93  # on other points than it was set on
@@ -167,13 +164,9 @@ def test_auto_says_what_it_chose_and_keeps_to_it(tmp_path, monkeypatch):
 def test_much_work_is_left_to_a_job(tmp_path, monkeypatch, large):
     store, config = Store(tmp_path), ExperimentConfig(seed=5, limit_train=200, epochs=1)
     prepare(config, store=store)
-    for entry in store.entries():
-        if entry.kind in ("neighbors", "tuning"):
-            shutil.rmtree(entry.path)
+    store.clear("neighbors")
     prepare(config, store=Store(tmp_path), may_wait=False)
-    for entry in store.entries():
-        if entry.kind in ("neighbors", "tuning"):
-            shutil.rmtree(entry.path)
+    store.clear("neighbors")
     monkeypatch.setattr(large, 1)
     with pytest.raises(NeedsPreparing, match=r"not (there|chosen) yet"):
         prepare(config, store=store, may_wait=False)
@@ -189,23 +182,19 @@ def test_embeddings_of_ones_own_model_need_no_training(tmp_path):
     assert evaluation.accuracy["resmem"] > evaluation.accuracy["base"] + 0.3
 
 
-def test_normalize_changes_the_distances_only(tmp_path):
-    store = Store(tmp_path)
-    plain = prepare(ExperimentConfig(), store=store, may_wait=False)
-    scaled = prepare(ExperimentConfig(normalize=True), store=store, may_wait=False)
+def test_normalize_changes_the_distances_only(digits, tmp_path):
+    scaled = prepare(ExperimentConfig(normalize=True), store=Store(tmp_path), may_wait=False)
     assert scaled.test.neighbors.distances.max() <= 2
-    assert plain.test.neighbors.distances.max() > 2
-    np.testing.assert_array_equal(plain.test.logits, scaled.test.logits)
+    assert digits.test.neighbors.distances.max() > 2
+    np.testing.assert_array_equal(digits.test.logits, scaled.test.logits)
 
 
-def test_k_beyond_what_was_searched_is_refused(small):
-    found, _ = small
+def test_k_beyond_what_was_searched_is_refused(found):
     with pytest.raises(InvalidParameterError, match=r"k=201 .*200"):
         found.evaluate(Params(201, 1.0))
 
 
-def test_the_explanation_agrees_with_the_evaluation(small):
-    found, _ = small
+def test_the_explanation_agrees_with_the_evaluation(found):
     params = found.default_params()
     predicted = found.evaluate(params).predictions["resmem"]
     assert [found.explain(row, params).prediction for row in range(40)] == predicted[:40].tolist()
@@ -228,16 +217,12 @@ def test_k_max_is_what_the_house_promises():
     assert module.K_MAX == 256
 
 
-def _brought(folder, embeddings, dtype=np.float64, seed=0):
-    """Return an experiment on embeddings, (90, D), a third for each part, with logits that say nothing."""
-    labels = np.random.default_rng(1).integers(0, 3, 90)
-    arrays = {}
-    for place, part in enumerate(("train", "validation", "test")):
-        rows = slice(30 * place, 30 * place + 30)
-        arrays |= {f"{part}_embeddings": embeddings[rows].astype(dtype), f"{part}_labels": labels[rows]}
-        arrays |= {f"{part}_logits": np.zeros((30, 3), np.float32)}
-    np.savez(folder / "mine.npz", **arrays)
-    return prepare(ExperimentConfig(f"arrays:{folder / 'mine.npz'}", seed=seed), store=Store(folder / "store"))
+def _brought(folder, embeddings, **config):
+    """Return an experiment on embeddings, (90, D), a third for each part."""
+    train, validation, test = np.split(embeddings, 3)
+    brought = {"train_embeddings": train, "validation_embeddings": validation, "test_embeddings": test}
+    dataset = write_arrays(folder / "mine.npz", 30, **brought)
+    return prepare(ExperimentConfig(dataset, **config), store=Store(folder / "store"))
 
 
 @pytest.mark.parametrize("offset", [1e4, 1e8])
@@ -251,10 +236,7 @@ def test_an_offset_that_all_embeddings_share_changes_no_distance(tmp_path, offse
 
 def test_embeddings_of_length_1_are_scaled_before_their_mean_is_taken_off(tmp_path):
     points = np.random.default_rng(0).normal(size=(90, 4)) + 100
-    _brought(tmp_path, points)
-    found = prepare(
-        ExperimentConfig(f"arrays:{tmp_path / 'mine.npz'}", normalize=True), store=Store(tmp_path / "store")
-    )
+    found = _brought(tmp_path, points, normalize=True)
     scaled = points / np.linalg.norm(points, axis=1, keepdims=True)
     gaps = np.linalg.norm(scaled[60:, None] - scaled[None, :30], axis=2)
     np.testing.assert_allclose(found.test.neighbors.distances, np.sort(gaps, axis=1), rtol=1e-4)
@@ -263,7 +245,7 @@ def test_embeddings_of_length_1_are_scaled_before_their_mean_is_taken_off(tmp_pa
 def test_what_float32_holds_stays_as_it_came(tmp_path):
     """So equal distances on a lattice, such as that of pixels, stay equal."""
     points = np.random.default_rng(0).integers(0, 3, size=(90, 4))
-    found = [_brought(tmp_path, points, dtype) for dtype in (np.float64, np.int64, np.float32)]
+    found = [_brought(tmp_path, points.astype(dtype)) for dtype in (np.float64, np.int64, np.float32)]
     for one in found:
         assert one.dataset.train.embeddings.dtype == np.float32
         np.testing.assert_array_equal(one.test.neighbors.indices, found[0].test.neighbors.indices)

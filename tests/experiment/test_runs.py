@@ -77,6 +77,7 @@ class TestWhatIsKept:
         runs.record(experiment, params, evaluation, tuned=False)
         (run,) = Runs(Store(runs.path.parents[2])).list()
         assert run == replace(Run.of(experiment, params, evaluation, tuned=False), recorded=run.recorded)
+        assert not run.is_text
         got, setting = run.results, run.setting
         assert (got["base"], got["resmem"]) == (evaluation.accuracy["base"], evaluation.accuracy["resmem"])
         assert (got["delta_low"], got["delta_high"]) == evaluation.delta_ci95
@@ -118,10 +119,6 @@ class TestWhatIsKept:
         assert shown.params(Params(1, 1.0)) == params
         runs.record(of(experiment, vocabulary=600), params, evaluation, tuned=True)
         assert [run.setting["vocabulary"] for run in runs.list()] == [600, 512]
-
-    def test_images_are_no_text(self, runs, experiment, judged):
-        runs.record(experiment, *judged, tuned=True)
-        assert not runs.list()[0].is_text
 
     def test_a_clean_setting_has_the_name_it_always_had(self, experiment, judged):
         assert Run.of(experiment, Params(1, 0.5), judged[1], tuned=True).id == "ee2d6f03c88f1a13f98c7487"

@@ -1,10 +1,8 @@
-import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from resmem_core.cli.main import main
 from resmem_core.common.errors import Cancelled, InvalidParameterError
 from resmem_core.common.runner import NeedsPreparing, Runner
 from resmem_core.common.store import Store
@@ -170,35 +168,26 @@ def test_only_so_many_tokens_are_trained_on_and_judged(tiny_config, tiny_store, 
     assert any("300 of" in note for note in small.notes)
 
 
-def run(capsys, *arguments):
-    status = main([*arguments, "--json"])
-    out = capsys.readouterr()
-    assert status == 0, out.err
-    return json.loads(out.out)
-
-
-def test_the_command_line_judges_explains_and_writes(tiny, tiny_config, tiny_store, capsys, monkeypatch):
+def test_the_command_line_judges_explains_and_writes(tiny, tiny_config, tiny_store, told, printed, monkeypatch):
     monkeypatch.setenv("RESMEM_CACHE", str(tiny_store.root))
     options = tiny_config.options()
-    found = run(capsys, "evaluate", *options, "--tune")
+    found = printed("evaluate", *options, "--tune")
     assert set(found["perplexity"]) >= {"base", "interpolation", "resmem"}
     assert sum(band["n"] for band in found["by_frequency"]) == found["n_test"] == len(tiny.test)
     assert found["accuracy"]["resmem"] - found["accuracy"]["base"] == pytest.approx(found["delta"])
     assert found["tuned_on"] == "validation"
     assert found["delta_ci95"][0] <= found["delta"] <= found["delta_ci95"][1]
-    (listed,) = run(capsys, "runs")["runs"]
+    (listed,) = printed("runs")["runs"]
     assert (listed["dataset"], listed["k"], listed["tuned"]) == (tiny_config.dataset, found["k"], True)
     assert listed["resmem"] == found["accuracy"]["resmem"]
-    told = run(capsys, "explain", *options, "--context", "the red fox follows", "--k=5")
-    assert len(told["neighbors"]) == 5
-    assert told["context"] == "the red fox follows"
-    assert run(capsys, "explain", *options, "--point=3", "--tune")["label"] == tiny.class_names[tiny.test.labels[3]]
-    written = run(capsys, "generate", *options, "--prompt=the red fox", "--tokens=4", "--tune")
+    explained = printed("explain", *options, "--context", "the red fox follows", "--k=5")
+    assert len(explained["neighbors"]) == 5
+    assert explained["context"] == "the red fox follows"
+    assert printed("explain", *options, "--point=3", "--tune")["label"] == tiny.class_names[tiny.test.labels[3]]
+    written = printed("generate", *options, "--prompt=the red fox", "--tokens=4", "--tune")
     assert written["base"]
     assert written["resmem"]
-    assert run(capsys, "tune", *options, "--objective=perplexity")["tuned_on"] == "validation"
-    assert run(capsys, "train", *options)["weights"] == "trained here"
-    assert main(["evaluate", *options, "--tune"]) == 0
-    assert "in train" in capsys.readouterr().out
-    assert main(["explain", *options, "--context=the red fox"]) == 0
-    assert "training context" in capsys.readouterr().out
+    assert printed("tune", *options, "--objective=perplexity")["tuned_on"] == "validation"
+    assert printed("train", *options)["weights"] == "trained here"
+    assert "in train" in told("evaluate", *options, "--tune")
+    assert "training context" in told("explain", *options, "--context=the red fox")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from resmem_core.cli.base import COMMANDS, Command, Output, Parser
+from resmem_core.cli.base import Output, Parser, command
 from resmem_core.common.progress import Progress
 
 KINDS = (
@@ -13,6 +13,13 @@ KINDS = (
 )
 
 
+def arguments(parser: Parser) -> None:
+    """Add what to do, and to which kind."""
+    parser.add_argument("action", choices=("list", "verify", "clear"))
+    parser.add_argument("--kind", choices=KINDS, help="clear only this kind")
+
+
+@command("cache", "List, verify or clear what this machine has stored.", arguments=arguments)
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.common.store import Store
 
@@ -40,14 +47,3 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     total = sum(e.size for e in entries)
     lines.append(f"{len(entries)} entries, {total / 1e6:.1f} MB in {store.root}")
     return Output({"folder": str(store.root), "entries": rows, "bytes": total}, "\n".join(lines))
-
-
-def arguments(parser: Parser) -> None:
-    """Add what to do, and to which kind."""
-    parser.add_argument("action", choices=("list", "verify", "clear"))
-    parser.add_argument("--kind", choices=KINDS, help="clear only this kind")
-
-
-COMMANDS.register(
-    "cache", Command("cache", "List, verify or clear what this machine has stored.", run, arguments=arguments)
-)

@@ -5,11 +5,24 @@ from __future__ import annotations
 import argparse
 from urllib.parse import parse_qsl
 
-from resmem_core.cli.base import COMMANDS, EXPERIMENT, NUMBERS, Command, Output, Parser, examples, params_of
+from resmem_core.cli.base import EXPERIMENT, NUMBERS, Output, Parser, command, examples, params_of
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress
 
 
+def arguments(parser: Parser) -> None:
+    """Add what is compared with."""
+    parser.add_argument(
+        "--with",
+        dest="other",
+        required=True,
+        metavar="QUERY",
+        help="the other one, as in a page's address: 'backbone=small-cnn&k=5'; what it leaves out of k, sigma "
+        "and temperature is chosen on validation",
+    )
+
+
+@command("compare", "Compare two settings or experiments on test.", (*EXPERIMENT, *NUMBERS), arguments)
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.cli.settings import Settings
     from resmem_core.evaluation.comparison import Comparison, same_points
@@ -34,21 +47,3 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     )
     data = {name: result.as_dict() for name, result in results.items()}
     return Output({**data, **comparison.as_dict()}, text)
-
-
-def arguments(parser: Parser) -> None:
-    """Add what is compared with."""
-    parser.add_argument(
-        "--with",
-        dest="other",
-        required=True,
-        metavar="QUERY",
-        help="the other one, as in a page's address: 'backbone=small-cnn&k=5'; what it leaves out of k, sigma "
-        "and temperature is chosen on validation",
-    )
-
-
-COMMANDS.register(
-    "compare",
-    Command("compare", "Compare two settings or experiments on test.", run, (*EXPERIMENT, *NUMBERS), arguments),
-)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 
 from resmem_core.cli.base import (
-    COMMANDS,
     EXAMPLES,
     EXPERIMENT,
     NUMBERS,
-    Command,
     Output,
+    command,
     notes_of,
     numbers,
     objective_of,
@@ -25,6 +24,13 @@ WITH_INTERVALS = ("accuracy", "top5", "perplexity")  # metrics that have columns
 FEW = 10  # classes up to which being among the first five says little
 
 
+@command(
+    "evaluate",
+    "Judge base, kNN, interpolation and ResMem on test.",
+    (*EXPERIMENT, *NUMBERS),
+    of=(EXAMPLES, TEXT),
+    text_options=("objective",),
+)
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.evaluation.evaluate import METRICS
     from resmem_core.experiment.runs import Runs
@@ -79,16 +85,3 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
             ),
         ]
     return Output(result, "\n".join([*lines, *notes_of(experiment)]))
-
-
-COMMANDS.register(
-    "evaluate",
-    Command(
-        "evaluate",
-        "Judge base, kNN, interpolation and ResMem on test.",
-        run,
-        (*EXPERIMENT, *NUMBERS),
-        of=(EXAMPLES, TEXT),
-        text_options=("objective",),
-    ),
-)

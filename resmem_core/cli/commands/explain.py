@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from resmem_core.cli.base import (
-    COMMANDS,
-    EXAMPLES,
-    EXPERIMENT,
-    NUMBERS,
-    Command,
-    Output,
-    objective_of,
-    params_of,
-    prepared,
-)
+from resmem_core.cli.base import EXAMPLES, EXPERIMENT, NUMBERS, Output, command, objective_of, params_of, prepared
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress
 from resmem_core.data.base import TEXT
@@ -27,6 +18,13 @@ if TYPE_CHECKING:
     from resmem_core.experiment.text_prepare import LanguageExperiment
 
 
+@command(
+    "explain",
+    "Take one prediction apart.",
+    (*EXPERIMENT, *NUMBERS, "point"),
+    of=(EXAMPLES, TEXT),
+    text_options=("objective", "context"),
+)
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.experiment.prepare import Experiment
 
@@ -38,20 +36,17 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
         told, lines = _example(experiment, args.point, params)
     else:
         told, lines = _token(experiment, args, params)
-    setting = {"k": params.k, "sigma": params.sigma, "temperature": params.temperature, "tuned_on": tuned_on}
-    return Output({**experiment.facts, **setting, **told}, "\n".join(lines))
+    return Output({**experiment.facts, **asdict(params), "tuned_on": tuned_on, **told}, "\n".join(lines))
 
 
 def _example(experiment: Experiment, point: int, params: Params) -> tuple[dict[str, Any], list[str]]:
     """Return the prediction of a test point as plain values, and as lines of text."""
-    explanation = experiment.explain(point, params)
-    data = experiment.dataset
+    explanation, data = experiment.explain(point, params), experiment.dataset
     names = data.class_names
     told = explanation.as_dict(names)
     told["name"] = title(data.test, point)  # as its owner's file calls it
     for neighbor in told["neighbors"]:
         neighbor["name"] = title(data.train, neighbor["id"])
-    top = explanation.scores.argsort()[::-1][:5]
     lines = [
         f"test point {point} ({told['name']}): is {told['label']}, base says {told['base_prediction']}, "
         f"ResMem says {told['prediction']}",
@@ -59,7 +54,7 @@ def _example(experiment: Experiment, point: int, params: Params) -> tuple[dict[s
         f"  {'class':16}{'base':>9}{'memory':>9}{'score':>9}",
         *(
             f"  {names[c]:16}{explanation.base[c]:9.3f}{explanation.memory[c]:+9.3f}{explanation.scores[c]:9.3f}"
-            for c in top
+            for c in explanation.scores.argsort()[::-1][:5]
         ),
         "",
         f"  {'neighbour':>10}  {'label':16}{'distance':>9}{'weight':>9}  name",
@@ -81,7 +76,6 @@ def _token(
     else:
         found = experiment.explain_test(args.point, params, smoothing)
     names = experiment.class_names
-    shown = found.top(10)
     contexts = [experiment.context(int(row), found.context) for row in found.ids]
     contributions = found.contributions[:, found.prediction]
     neighbors = [
@@ -102,7 +96,7 @@ def _token(
                 "score": float(found.scores[token]),
                 "probability": float(found.final[token]),
             }
-            for token in shown
+            for token in found.top(10)
         ],
         "neighbors": neighbors,
     }
@@ -124,16 +118,3 @@ def _token(
         ),
     ]
     return result, lines
-
-
-COMMANDS.register(
-    "explain",
-    Command(
-        "explain",
-        "Take one prediction apart.",
-        run,
-        (*EXPERIMENT, *NUMBERS, "point"),
-        of=(EXAMPLES, TEXT),
-        text_options=("objective", "context"),
-    ),
-)

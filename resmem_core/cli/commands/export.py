@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 
-from resmem_core.cli.base import COMMANDS, EXPERIMENT, NUMBERS, Command, Output, Parser, examples, params_of
+from resmem_core.cli.base import EXPERIMENT, NUMBERS, Output, Parser, command, examples, params_of
 from resmem_core.common.progress import Progress
 
 TABLES = ("examples", "classes")
 
 
+def arguments(parser: Parser) -> None:
+    """Add `--table` and `--output`."""
+    parser.add_argument("--table", choices=TABLES, default="examples", help="a row is a test example, or a class")
+    parser.add_argument("--output", required=True, metavar="FILE", help="where to; its extension is .csv or .parquet")
+
+
+@command(
+    "export",
+    "Write predictions, outcomes and nearest memories by test example, or results by class, as a table.",
+    (*EXPERIMENT, *NUMBERS),
+    arguments,
+)
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.plots.tables import class_table, example_table, extension_of, write_table
 
@@ -23,9 +36,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     write_table(table, path)
     result = {
         **experiment.facts,
-        "k": params.k,
-        "sigma": params.sigma,
-        "temperature": params.temperature,
+        **asdict(params),
         "tuned_on": tuned_on,
         "table": args.table,
         "rows": len(table),
@@ -33,21 +44,3 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
         "output": args.output,
     }
     return Output(result, f"{len(table):,} {args.table}, {len(table.columns)} columns: {args.output}")
-
-
-def arguments(parser: Parser) -> None:
-    """Add `--table` and `--output`."""
-    parser.add_argument("--table", choices=TABLES, default="examples", help="a row is a test example, or a class")
-    parser.add_argument("--output", required=True, metavar="FILE", help="where to; its extension is .csv or .parquet")
-
-
-COMMANDS.register(
-    "export",
-    Command(
-        "export",
-        "Write predictions, outcomes and nearest memories by test example, or results by class, as a table.",
-        run,
-        (*EXPERIMENT, *NUMBERS),
-        arguments,
-    ),
-)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from resmem_core.cli.base import COMMANDS, NUMBERS, Command, Output, objective_of, params_of, prepared
+from resmem_core.cli.base import NUMBERS, Output, command, objective_of, params_of, prepared
 from resmem_core.common.progress import Progress
 from resmem_core.data.base import TEXT
 
@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from resmem_core.data.text import Ids
 
 
+@command(
+    "generate",
+    "Write on from a text, with memory and without.",
+    NUMBERS,
+    of=(TEXT,),
+    text_options=("objective", "prompt", "tokens", "heat", "draw"),
+)
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.experiment.text_prepare import LanguageExperiment
 
@@ -39,16 +46,3 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     texts = {name: experiment.tokenizer.decode(written(name == "resmem")) for name in ("base", "resmem")}
     lines = [f"{'ResMem' if name == 'resmem' else name}: {args.prompt}{text}" for name, text in texts.items()]
     return Output({**experiment.facts, "prompt": args.prompt, **texts}, "\n\n".join(lines))
-
-
-COMMANDS.register(
-    "generate",
-    Command(
-        "generate",
-        "Write on from a text, with memory and without.",
-        run,
-        NUMBERS,
-        of=(TEXT,),
-        text_options=("objective", "prompt", "tokens", "heat", "draw"),
-    ),
-)

@@ -6,10 +6,19 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from resmem_core.cli.base import COMMANDS, EXPERIMENT, Command, Output, Parser, examples, reporting
+from resmem_core.cli.base import EXPERIMENT, Output, Parser, command, examples, numbers, reporting
 from resmem_core.common.progress import Progress
 
 
+def arguments(parser: Parser) -> None:
+    """Add the split, and where to write the table."""
+    from resmem_core.analysis.grid import SPLITS
+
+    parser.add_argument("--split", choices=SPLITS, default=SPLITS[0], help="what is shown (default: validation)")
+    parser.add_argument("--output", metavar="FILE", help="also write every setting to this .csv or .parquet file")
+
+
+@command("grid", "Judge a whole grid of k, sigma and temperature on validation and test.", EXPERIMENT, arguments)
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.analysis.grid import grid_of, one_step_away
     from resmem_core.plots.tables import extension_of, write_table
@@ -45,26 +54,9 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     worst = max(move.loss for move in moves)
     lines = [
         f"{swept.right.size:,} settings on {swept.n:,} {args.split} points, base {swept.base_accuracy:.2%}",
-        f"best on validation: k={best.k} sigma={best.sigma:.4g} temperature={best.temperature:.4g}, {accuracy:.2%} on "
-        f"{args.split}",
+        f"best on validation: {numbers(best)}, {accuracy:.2%} on {args.split}",
         f"one step away at most {100 * max(0.0, worst):.2f} points are lost; {share:.0%} of the grid is within one "
         "standard error",
         *([f"written to {args.output}"] if args.output else []),
     ]
     return Output(result, "\n".join(lines))
-
-
-def arguments(parser: Parser) -> None:
-    """Add the split, and where to write the table."""
-    from resmem_core.analysis.grid import SPLITS
-
-    parser.add_argument("--split", choices=SPLITS, default=SPLITS[0], help="what is shown (default: validation)")
-    parser.add_argument("--output", metavar="FILE", help="also write every setting to this .csv or .parquet file")
-
-
-COMMANDS.register(
-    "grid",
-    Command(
-        "grid", "Judge a whole grid of k, sigma and temperature on validation and test.", run, EXPERIMENT, arguments
-    ),
-)

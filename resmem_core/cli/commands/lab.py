@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from resmem_core.cli.base import COMMANDS, EXPERIMENT, NUMBERS, Command, Output, examples, params_of, reporting
+from resmem_core.cli.base import EXPERIMENT, NUMBERS, Output, command, examples, params_of, reporting
 from resmem_core.common.progress import Progress
 
 
+@command("lab", "Measure recall, speed and size of the indexes on this machine.", (*EXPERIMENT, *NUMBERS))
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.analysis.index_lab import lab_of
 
@@ -30,9 +31,3 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
         lab.verdict(),
     ]
     return Output({**experiment.facts, "tuned_on": tuned_on, **lab.as_dict()}, "\n".join(lines))
-
-
-COMMANDS.register(
-    "lab",
-    Command("lab", "Measure recall, speed and size of the indexes on this machine.", run, (*EXPERIMENT, *NUMBERS)),
-)

@@ -5,12 +5,17 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from resmem_core.cli.base import COMMANDS, EXPERIMENT, Command, Output, examples, reporting
+from resmem_core.cli.base import EXPERIMENT, Output, command, examples, reporting
 from resmem_core.common.progress import Progress
 from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.prepare import Experiment
 
 
+@command(
+    "longtail",
+    "Accuracy against training-set size, label noise or imbalance, under several seeds.",
+    (*EXPERIMENT, "vary", "values", "seeds"),
+)
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.analysis.longtail import CleanData, judge_all, planned, read_values
     from resmem_core.analysis.longtail_summary import in_words, summaries
@@ -46,14 +51,3 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
         "points": [{"value": point.value, **asdict(point.judged)} for point in points],
     }
     return Output(result, "\n".join(lines))
-
-
-COMMANDS.register(
-    "longtail",
-    Command(
-        "longtail",
-        "Accuracy against training-set size, label noise or imbalance, under several seeds.",
-        run,
-        (*EXPERIMENT, "vary", "values", "seeds"),
-    ),
-)

@@ -6,10 +6,21 @@ import argparse
 from pathlib import Path
 
 from resmem_core.analysis.projection import METHODS
-from resmem_core.cli.base import COMMANDS, EXPERIMENT, Command, Output, Parser, examples, reporting
+from resmem_core.cli.base import EXPERIMENT, Output, Parser, command, examples, reporting
 from resmem_core.common.progress import Progress
 
 
+def arguments(parser: Parser) -> None:
+    """Add `--method` and `--output`."""
+    parser.add_argument(
+        "--method", choices=METHODS, default="pca", help="pca at once, or tsne, which takes minutes (default: pca)"
+    )
+    parser.add_argument(
+        "--output", metavar="FILE", help="write split, row, label, name and coordinates there (.csv or .parquet)"
+    )
+
+
+@command("map", "Place training, validation and test points in two dimensions.", EXPERIMENT, arguments)
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.analysis.projection import project
     from resmem_core.plots.tables import write_table
@@ -33,18 +44,3 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     else:
         lines.append("--output FILE.csv (or .parquet) writes the coordinates")
     return Output(result, "\n".join(lines))
-
-
-def arguments(parser: Parser) -> None:
-    """Add `--method` and `--output`."""
-    parser.add_argument(
-        "--method", choices=METHODS, default="pca", help="pca at once, or tsne, which takes minutes (default: pca)"
-    )
-    parser.add_argument(
-        "--output", metavar="FILE", help="write split, row, label, name and coordinates there (.csv or .parquet)"
-    )
-
-
-COMMANDS.register(
-    "map", Command("map", "Place training, validation and test points in two dimensions.", run, EXPERIMENT, arguments)
-)

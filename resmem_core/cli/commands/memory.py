@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from resmem_core.cli.base import (
-    COMMANDS,
-    EXPERIMENT,
-    NUMBERS,
-    Command,
-    Output,
-    Parser,
-    examples,
-    params_of,
-    reporting,
-)
+from resmem_core.cli.base import EXPERIMENT, NUMBERS, Output, Parser, command, examples, numbers, params_of, reporting
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress
 
@@ -23,6 +14,20 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
+def arguments(parser: Parser) -> None:
+    """Add `--top` and `--shapley`."""
+    parser.add_argument("--top", type=int, default=10, metavar="N", help="how many of each are listed (default: 10)")
+    parser.add_argument(
+        "--shapley", action="store_true", help="add the exact Shapley values of the unweighted vote of the k nearest"
+    )
+
+
+@command(
+    "memory",
+    "List the training points that help most through memory, and those that harm.",
+    (*EXPERIMENT, *NUMBERS),
+    arguments,
+)
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.analysis.influence import influence, memory_table
     from resmem_core.analysis.shapley import shapley_of
@@ -41,9 +46,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     helpful, harmful = (table.iloc[rows] for rows in (found.helpful(args.top), found.harmful(args.top)))
     result = {
         **experiment.facts,
-        "k": params.k,
-        "sigma": params.sigma,
-        "temperature": params.temperature,
+        **asdict(params),
         "tuned_on": tuned_on,
         "fixed": evaluation.fixed,
         "broken": evaluation.broken,
@@ -58,7 +61,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     }
     lines = [
         f"{experiment.config.title}: {evaluation.fixed} of {evaluation.n} test points fixed, "
-        f"{evaluation.broken} broken, at k={params.k} sigma={params.sigma:.4g} temperature={params.temperature:.4g}",
+        f"{evaluation.broken} broken, at {numbers(params)}",
         f"of {experiment.n_memory} training points in memory {result['n_used']} are a neighbour, {result['n_helpful']} "
         f"help and {result['n_harmful']} harm; half of what was fixed is owed to {result['half_of_fixed_by']} of them, "
         f"half of what was broken to {result['half_of_broken_by']}",
@@ -75,14 +78,6 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
 def shapley_options(k: int) -> tuple[str, ...]:
     """Return the command's options that work out the Shapley values for this k."""
     return ("--shapley", f"--k={k}")
-
-
-def arguments(parser: Parser) -> None:
-    """Add `--top` and `--shapley`."""
-    parser.add_argument("--top", type=int, default=10, metavar="N", help="how many of each are listed (default: 10)")
-    parser.add_argument(
-        "--shapley", action="store_true", help="add the exact Shapley values of the unweighted vote of the k nearest"
-    )
 
 
 def _plain(table: DataFrame) -> list[dict[str, Any]]:
@@ -105,15 +100,3 @@ def _text(table: DataFrame) -> str:
             f"{point.uses:6}{point.residual:10.3f}" + (f"{point.shapley:12.2e}" if shapley else "")
         )
     return "\n".join(lines)
-
-
-COMMANDS.register(
-    "memory",
-    Command(
-        "memory",
-        "List the training points that help most through memory, and those that harm.",
-        run,
-        (*EXPERIMENT, *NUMBERS),
-        arguments,
-    ),
-)

@@ -5,10 +5,21 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from resmem_core.cli.base import COMMANDS, EXPERIMENT, NUMBERS, Command, Output, Parser, examples, params_of
+from resmem_core.cli.base import EXPERIMENT, NUMBERS, Output, Parser, command, examples, params_of
 from resmem_core.common.progress import Progress
 
 
+def arguments(parser: Parser) -> None:
+    """Add `--output`."""
+    parser.add_argument("--output", required=True, metavar="FILE", help="where to; an .html file")
+
+
+@command(
+    "report",
+    "Write settings, results, figures and examples as one HTML file that opens without the app.",
+    (*EXPERIMENT, *NUMBERS),
+    arguments,
+)
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.common.store import write_whole
     from resmem_core.plots.report import report_html
@@ -21,20 +32,3 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     tuned_on = "validation" if tuned else None
     result = {**experiment.facts, "tuned_on": tuned_on, **evaluation.as_dict(), "output": args.output}
     return Output(result, f"{args.output}: {len(content) / 1e6:.1f} MB; open it in a browser")
-
-
-def arguments(parser: Parser) -> None:
-    """Add `--output`."""
-    parser.add_argument("--output", required=True, metavar="FILE", help="where to; an .html file")
-
-
-COMMANDS.register(
-    "report",
-    Command(
-        "report",
-        "Write settings, results, figures and examples as one HTML file that opens without the app.",
-        run,
-        (*EXPERIMENT, *NUMBERS),
-        arguments,
-    ),
-)

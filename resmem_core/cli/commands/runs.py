@@ -5,13 +5,19 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from resmem_core.cli.base import COMMANDS, Command, Output, Parser
+from resmem_core.cli.base import Output, Parser, command
 from resmem_core.common.progress import Progress
 
 if TYPE_CHECKING:
     from resmem_core.experiment.runs import Run
 
 
+def arguments(parser: Parser) -> None:
+    parser.add_argument("--dataset", dest="dataset_name", metavar="NAME", help="list only those on this dataset")
+    parser.add_argument("--backbone", dest="backbone_name", metavar="NAME", help="list only those with this backbone")
+
+
+@command("runs", "List the experiments that were judged on this machine.", arguments=arguments)
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.experiment.runs import Runs
 
@@ -35,13 +41,3 @@ def _line(run: Run) -> str:
         f"{'validation' if run.tuned else '(by hand)':10}  "
         f"{got['base']:7.2%} {got['resmem']:7.2%}  {interval:28}  {got['fixed']:5} {got['broken']:6}"
     )
-
-
-def arguments(parser: Parser) -> None:
-    parser.add_argument("--dataset", dest="dataset_name", metavar="NAME", help="list only those on this dataset")
-    parser.add_argument("--backbone", dest="backbone_name", metavar="NAME", help="list only those with this backbone")
-
-
-COMMANDS.register(
-    "runs", Command("runs", "List the experiments that were judged on this machine.", run, arguments=arguments)
-)

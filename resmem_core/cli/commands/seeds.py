@@ -5,11 +5,17 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 
-from resmem_core.cli.base import COMMANDS, EXPERIMENT, Command, Output, Parser, examples, reporting
+from resmem_core.cli.base import EXPERIMENT, Output, Parser, command, examples, reporting
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, Step
 
 
+def arguments(parser: Parser) -> None:
+    """Add how many."""
+    parser.add_argument("--count", type=int, default=5, help="how many seeds, from --seed on (default: 5)")
+
+
+@command("seeds", "Tune and evaluate under several seeds: mean and spread.", EXPERIMENT, arguments)
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.analysis.seeds import SeedResult, as_dict, judge, over_seeds, spread
     from resmem_core.experiment.config import ExperimentConfig
@@ -36,14 +42,3 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
         sd = f", sd {values['sd']:.2%}" if values["sd"] is not None else ""
         lines.append(f"{name}: mean {values['mean']:.2%}{sd}, {values['min']:.2%} to {values['max']:.2%}")
     return Output({"dataset": args.dataset, "backbone": args.config.backbone, **as_dict(results)}, "\n".join(lines))
-
-
-def arguments(parser: Parser) -> None:
-    """Add how many."""
-    parser.add_argument("--count", type=int, default=5, help="how many seeds, from --seed on (default: 5)")
-
-
-COMMANDS.register(
-    "seeds",
-    Command("seeds", "Tune and evaluate under several seeds: mean and spread.", run, EXPERIMENT, arguments),
-)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 
-from resmem_core.cli.base import COMMANDS, EXPERIMENT, NUMBERS, Command, Output, examples, params_of
+from resmem_core.cli.base import EXPERIMENT, NUMBERS, Output, command, examples, params_of
 from resmem_core.common.progress import Progress
 from resmem_core.evaluation.metrics import GroupResult
 
 
+@command(
+    "slices",
+    "Tell where the gain on test comes from: slices, and near-duplicates in memory.",
+    (*EXPERIMENT, *NUMBERS, "by", "near"),
+)
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.analysis.near_duplicates import near_duplicates
     from resmem_core.evaluation.slices import AXES, slices
@@ -21,9 +27,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     near = near_duplicates(memory, test, evaluation, fraction=args.near, train=data.train, test=data.test)
     result = {
         **experiment.facts,
-        "k": params.k,
-        "sigma": params.sigma,
-        "temperature": params.temperature,
+        **asdict(params),
         "tuned_on": tuned_on,
         "by": args.by,
         "slices": [s.as_dict() for s in found],
@@ -50,14 +54,3 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
         *map(line, groups),
     ]
     return Output(result, "\n".join(lines))
-
-
-COMMANDS.register(
-    "slices",
-    Command(
-        "slices",
-        "Tell where the gain on test comes from: slices, and near-duplicates in memory.",
-        run,
-        (*EXPERIMENT, *NUMBERS, "by", "near"),
-    ),
-)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from resmem_core.cli.base import COMMANDS, Command, Output, Parser, add_option
+from resmem_core.cli.base import Output, Parser, add_option, command
 from resmem_core.common.forms import table_of
 from resmem_core.common.progress import Progress
 from resmem_core.teaching.theory import Theory, simulate_theory, slope_in_words
@@ -12,6 +12,13 @@ from resmem_core.teaching.theory import Theory, simulate_theory, slope_in_words
 OPTIONS = ("n", "d", "L", "seeds")
 
 
+def arguments(parser: Parser) -> None:
+    """Add the fields of the form that shape the numbers."""
+    for name in OPTIONS:
+        add_option(parser, table_of(Theory)[name])
+
+
+@command("theory", "Simulate base and ResMem in a problem that theory solves.", arguments=arguments)
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     asked = Theory(**{name: value for name, value in vars(args).items() if name in OPTIONS})
     risks = simulate_theory(asked.d, asked.sizes, asked.seeds, progress=progress).at(asked.L)
@@ -29,15 +36,3 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
 
 def _told(mean: float, se: float | None) -> str:
     return f"{mean:.4g}" if se is None else f"{mean:.4g} ± {se:.1g}"
-
-
-def arguments(parser: Parser) -> None:
-    """Add the fields of the form that shape the numbers."""
-    for name in OPTIONS:
-        add_option(parser, table_of(Theory)[name])
-
-
-COMMANDS.register(
-    "theory",
-    Command("theory", "Simulate base and ResMem in a problem that theory solves.", run, arguments=arguments),
-)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resmem_core.cli.base import COMMANDS, EXAMPLES, EXPERIMENT, Command, Output, Parser, notes_of, prepared
+from resmem_core.cli.base import EXAMPLES, EXPERIMENT, Output, Parser, command, notes_of, prepared
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress
 from resmem_core.data.base import TEXT
@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     from resmem_core.experiment.prepare import Experiment
 
 
+def arguments(parser: Parser) -> None:
+    """Add `--export`."""
+    parser.add_argument(
+        "--export", metavar="FOLDER", help="also write the weights and their manifest there, to be shared"
+    )
+
+
+@command(
+    "train", "Train, embed, search and tune: all that the dashboard needs.", EXPERIMENT, arguments, of=(EXAMPLES, TEXT)
+)
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.experiment.prepare import Experiment
     from resmem_core.experiment.runs import Runs
@@ -54,23 +64,3 @@ def _export(args: argparse.Namespace, experiment: Experiment, known: dict[str, A
     known = {"trained_on": args.dataset.split(":")[0], **known}
     name = experiment.config.backbone
     shipped.export(Path(args.export), base.weights, experiment.dataset, name, base.recipe, args.seed, known)
-
-
-def arguments(parser: Parser) -> None:
-    """Add `--export`."""
-    parser.add_argument(
-        "--export", metavar="FOLDER", help="also write the weights and their manifest there, to be shared"
-    )
-
-
-COMMANDS.register(
-    "train",
-    Command(
-        "train",
-        "Train, embed, search and tune: all that the dashboard needs.",
-        run,
-        EXPERIMENT,
-        arguments,
-        of=(EXAMPLES, TEXT),
-    ),
-)

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 
-from resmem_core.cli.base import COMMANDS, EXAMPLES, EXPERIMENT, Command, Output, numbers, objective_of, prepared
+from resmem_core.cli.base import EXAMPLES, EXPERIMENT, Output, command, numbers, objective_of, prepared
 from resmem_core.common.progress import Progress
 from resmem_core.data.base import TEXT
 
 
+@command(
+    "tune",
+    "Choose k, sigma and temperature on the validation split.",
+    EXPERIMENT,
+    of=(EXAMPLES, TEXT),
+    text_options=("objective",),
+)
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     experiment = prepared(args, progress)
     tuned = experiment.tune(objective_of(args), progress=progress)
     params, knn, mixed = tuned.params, tuned.rivals.knn, tuned.rivals.interpolation
     result = {
         **experiment.facts,
-        "k": params.k,
-        "sigma": params.sigma,
-        "temperature": params.temperature,
+        **asdict(params),
         "tuned_on": "validation",
         "validation": {"accuracy": tuned.accuracy, "perplexity": tuned.perplexity},
         **{name: value for name, value in tuned.as_dict().items() if name not in ("params", "accuracy", "perplexity")},
@@ -33,16 +39,3 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
         f"{tuned.flatness()}"
     )
     return Output(result, text)
-
-
-COMMANDS.register(
-    "tune",
-    Command(
-        "tune",
-        "Choose k, sigma and temperature on the validation split.",
-        run,
-        EXPERIMENT,
-        of=(EXAMPLES, TEXT),
-        text_options=("objective",),
-    ),
-)

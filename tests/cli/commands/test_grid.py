@@ -1,21 +1,17 @@
 """The `grid` command: what it prints and writes is what the core finds."""
 
-import json
-
 import pandas as pd
 import pytest
 
 from resmem_core.analysis.grid import grid_of
-from resmem_core.cli.main import main
 from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.prepare import prepare
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
-def test_prints_one_object_and_writes_the_table(capsys, tmp_path, split):
+def test_prints_one_object_and_writes_the_table(printed, tmp_path, split):
     file = tmp_path / "grid.parquet"
-    assert main(["grid", "--split", split, "--output", str(file), "--json"]) == 0
-    result = json.loads(capsys.readouterr().out)
+    result = printed("grid", "--split", split, "--output", str(file))
     grids = grid_of(prepare(ExperimentConfig()))
     swept = grids.on(split)
     assert (result["split"], result["n"], result["base_accuracy"]) == (split, swept.n, swept.base_accuracy)
@@ -27,12 +23,12 @@ def test_prints_one_object_and_writes_the_table(capsys, tmp_path, split):
     pd.testing.assert_frame_equal(pd.read_parquet(file), grids.table())
 
 
-def test_tells_it_to_people(capsys):
-    assert main(["grid"]) == 0
-    assert "best on validation: k=" in capsys.readouterr().out
+def test_tells_it_to_people(told):
+    assert "best on validation: k=" in told("grid")
 
 
-def test_refuses_other_files_before_it_works(capsys, monkeypatch, tmp_path):
+def test_refuses_other_files_before_it_works(run, monkeypatch, tmp_path):
     monkeypatch.setattr("resmem_core.cli.commands.grid.examples", None)
-    assert main(["grid", "--output", str(tmp_path / "grid.xls")]) == 1
-    assert "grid.xls' is not" in capsys.readouterr().err
+    status, _, err = run("grid", "--output", str(tmp_path / "grid.xls"))
+    assert status == 1
+    assert "grid.xls' is not" in err

@@ -1,13 +1,9 @@
 """The `lab` command: every index in one table."""
 
-import json
-
 import numpy as np
 
-from resmem_core.cli.main import main
 
-
-def test_once_for_people_and_once_as_an_object(capsys, tmp_path):
+def test_once_for_people_and_once_as_an_object(told, printed, tmp_path):
     rng = np.random.default_rng(0)
     arrays = {}
     for part in ("train", "validation", "test"):
@@ -17,16 +13,13 @@ def test_once_for_people_and_once_as_an_object(capsys, tmp_path):
         arrays[f"{part}_labels"] = labels
     np.savez(tmp_path / "mine.npz", **arrays)
     asked = ["lab", f"--dataset=arrays:{tmp_path / 'mine.npz'}", "--k=4", "--sigma=0.5"]
-    assert main(asked) == 0
-    out = capsys.readouterr().out
-    assert main([*asked, "--json"]) == 0
-    result = json.loads(capsys.readouterr().out)
+    out, result = told(*asked), printed(*asked)
     assert (result["k"], result["sigma"], result["tuned_on"], result["n"]) == (4, 0.5, None, 60)
     assert result["measured"][:16].replace("T", " ") in out  # measured once
     assert {point["index"] for point in result["points"]} == {"exact", "annoy"}
     for point in result["points"]:
-        told = next(line for line in out.splitlines() if f"{point['queries_per_second']:,.0f}" in line and "MB" in line)
-        assert point["index"] in told
+        line = next(line for line in out.splitlines() if f"{point['queries_per_second']:,.0f}" in line and "MB" in line)
+        assert point["index"] in line
     assert sum(line.startswith("* ") and "MB" in line for line in out.splitlines()) == sum(
         point["front"] for point in result["points"]
     )

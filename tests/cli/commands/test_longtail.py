@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from resmem_core.cli.main import main
 from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.jobs import Job
 from resmem_core.experiment.prepare import prepare
@@ -12,25 +11,21 @@ from resmem_core.experiment.prepare import prepare
 ARGV = ["longtail", "--vary=size", "--values=80,40", "--seeds=1", "--epochs=1"]
 
 
-def test_prints_one_object_and_has_nothing_to_do_the_second_time(capsys):
-    assert main([*ARGV, "--limit-train=500", "--json"]) == 0  # 500 is what is varied, so it does not count
-    out, err = capsys.readouterr()
+def test_prints_one_object_and_has_nothing_to_do_the_second_time(run):
+    _, out, err = run(*ARGV, "--limit-train=500", "--json")  # 500 is what is varied, so it does not count
     result = json.loads(out)
     assert (result["vary"], result["seeds"], result["n_test"]) == ("size", [0], 382)
     assert [s["value"] for s in result["values"]] == [s["n_train"] for s in result["values"]] == [40, 80]
     experiment = prepare(ExperimentConfig(epochs=1, limit_train=80))
     evaluation = experiment.evaluate(experiment.tune().params)
     point = result["points"][1]
-    assert (point["value"], point["base"], point["resmem"]) == (
-        80,
-        *(evaluation.accuracy[m] for m in ("base", "resmem")),
-    )
+    assert [point["value"], point["base"]] == [80, evaluation.accuracy["base"]]
+    assert point["resmem"] == evaluation.accuracy["resmem"]
     assert result["values"][1]["gain"]["mean"] == evaluation.delta
     assert "point 2 of 2, with 80 training examples, seed 0" in err
     job = Job(ExperimentConfig(epochs=1), "longtail", ("--vary=size", "--values=40,80", "--seeds=1"))
     assert job.status().state == "done"
-    assert main(ARGV) == 0
-    out, err = capsys.readouterr()
+    _, out, err = run(*ARGV)
     assert "Fewer than 3 seeds are too few" in out
     assert "point" not in err
 
@@ -47,18 +42,14 @@ def test_prints_one_object_and_has_nothing_to_do_the_second_time(capsys):
         (["--label-noise=2"], 2, "'2' is not a number from 0 to 0.95"),
     ],
 )
-def test_nonsense_is_told_before_anything_is_trained(capsys, monkeypatch, argv, status, says):
+def test_nonsense_is_told_before_anything_is_trained(run, monkeypatch, argv, status, says):
     monkeypatch.setattr("resmem_core.cli.commands.longtail.examples", None)
-    try:
-        found = main(["longtail", *argv])
-    except SystemExit as leaving:
-        found = leaving.code
+    found, _, err = run("longtail", *argv)
     assert found == status
-    assert says in capsys.readouterr().err
+    assert says in err
 
 
-def test_every_command_takes_corrupted_data(capsys):
-    assert main(["evaluate", "--imbalance=20", "--label-noise=0.1", "--epochs=1", "--json"]) == 0
-    result = json.loads(capsys.readouterr().out)
+def test_every_command_takes_corrupted_data(printed):
+    result = printed("evaluate", "--imbalance=20", "--label-noise=0.1", "--epochs=1")
     assert result["n_memory"] < 500
     assert any("label_noise=0.1 changed" in note for note in result["notes"])

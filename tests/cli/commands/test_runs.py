@@ -1,60 +1,52 @@
 """`runs`: what `train` and `evaluate` leave there, for people and as JSON."""
 
-import json
-
 import pytest
 
-from resmem_core.cli.main import main
 from resmem_core.data.example_files import example_file
 from resmem_core.data.uploads import Uploads
 from resmem_core.experiment.runs import Runs
 
 
-def out(capsys, *argv):
-    assert main(argv) == 0
-    return capsys.readouterr().out
-
-
-def test_what_was_judged_is_listed(capsys):
-    assert "nothing yet" in out(capsys, "runs")
-    assert json.loads(out(capsys, "runs", "--json"))["runs"] == []
-    evaluated = json.loads(out(capsys, "evaluate", "--k", "5", "--json"))
-    out(capsys, "train")
-    trained, by_hand = json.loads(out(capsys, "runs", "--json"))["runs"]
+def test_what_was_judged_is_listed(told, printed):
+    assert "nothing yet" in told("runs")
+    assert printed("runs")["runs"] == []
+    evaluated = printed("evaluate", "--k", "5")
+    told("train")
+    trained, by_hand = printed("runs")["runs"]
     assert (trained["tuned"], by_hand["tuned"]) == (True, False)
     assert (by_hand["k"], by_hand["sigma"]) == (5, evaluated["sigma"])
     assert by_hand["resmem"] == evaluated["accuracy"]["resmem"]
     assert [by_hand["delta_low"], by_hand["delta_high"]] == evaluated["delta_ci95"]
-    lines = out(capsys, "runs").splitlines()
+    lines = told("runs").splitlines()
     assert len(lines) == 3
     assert len(set(map(len, lines))) == 1
     assert [("validation" in line, "by hand" in line) for line in lines[1:]] == [(True, False), (False, True)]
 
 
-def test_filters(capsys):
-    out(capsys, "evaluate")
-    assert "nothing yet" in out(capsys, "runs", "--dataset", "mnist")
-    assert "nothing yet" in out(capsys, "runs", "--backbone", "resnet8")
-    assert "linear" in out(capsys, "runs", "--dataset", "digits", "--backbone", "linear")
+def test_filters(told):
+    told("evaluate")
+    assert "nothing yet" in told("runs", "--dataset", "mnist")
+    assert "nothing yet" in told("runs", "--backbone", "resnet8")
+    assert "linear" in told("runs", "--dataset", "digits", "--backbone", "linear")
 
 
-def test_uploads_are_not_listed(capsys):
+def test_uploads_are_not_listed(told):
     upload = Uploads("me").add("mine.csv", example_file(".csv"))
-    out(capsys, "evaluate", "--dataset", upload.dataset)
-    assert upload.id not in out(capsys, "runs", "--json")
+    told("evaluate", "--dataset", upload.dataset)
+    assert upload.id not in told("runs", "--json")
     assert len(Runs().list(private={upload.dataset})) == 1
 
 
-def test_a_file_that_was_set_aside_is_told(capsys):
+def test_a_file_that_was_set_aside_is_told(told):
     Runs().path.parent.mkdir(parents=True)
     Runs().path.write_text("no database" * 99)
     with pytest.warns(UserWarning, match="set aside"):
-        assert "note: " in out(capsys, "runs")
+        assert "note: " in told("runs")
 
 
-def test_a_list_that_cannot_be_written_breaks_no_evaluation(capsys):
-    out(capsys, "evaluate")
+def test_a_list_that_cannot_be_written_breaks_no_evaluation(printed):
+    printed("evaluate")
     Runs().path.unlink()
     Runs().path.mkdir()
     with pytest.warns(UserWarning, match="not listed among the experiments"):
-        assert json.loads(out(capsys, "evaluate", "--json"))["n_test"] == 382
+        assert printed("evaluate")["n_test"] == 382

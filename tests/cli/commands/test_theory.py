@@ -4,15 +4,13 @@ import json
 
 import pytest
 
-from resmem_core.cli.main import main
 from resmem_core.teaching.theory import simulate_theory
 
 
-def test_one_object_with_what_is_promised(capsys):
-    assert main(["theory", "--n=1000,100", "--d=3", "--L=0.4", "--seeds=4", "--json"]) == 0
-    captured = capsys.readouterr()
-    found = json.loads(captured.out)
-    assert "Simulating" in captured.err
+def test_one_object_with_what_is_promised(run):
+    _, out, err = run("theory", "--n=1000,100", "--d=3", "--L=0.4", "--seeds=4", "--json")
+    found = json.loads(out)
+    assert "Simulating" in err
     assert found["base_risk_limit"] == pytest.approx(0.6**2 * 3 / 5)
     assert found["resmem_slope_limit"] == pytest.approx(-2 / 3)
     assert abs(found["resmem_slope"] - found["resmem_slope_expected"]) < 5 * found["resmem_slope_se"]
@@ -25,42 +23,37 @@ def test_one_object_with_what_is_promised(capsys):
     assert all(row["base_risk_se"] > 0 for row in found["per_n"])
 
 
-def test_what_one_size_and_one_seed_cannot_tell_is_null(capsys):
-    assert main(["theory", "--n=100", "--seeds=1", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
+def test_what_one_size_and_one_seed_cannot_tell_is_null(printed):
+    found = printed("theory", "--n=100", "--seeds=1")
     for name in ("resmem_slope", "resmem_slope_se", "resmem_slope_expected"):
         assert found[name] is None
     assert found["per_n"][0]["base_risk_se"] is None
     assert found["per_n"][0]["resmem_risk_se"] is None
 
 
-def test_a_table_for_people(capsys):
-    assert main(["theory", "--n=50,100", "--seeds=3"]) == 0
-    out = capsys.readouterr().out
+def test_a_table_for_people(told):
+    out = told("theory", "--n=50,100", "--seeds=3")
     assert "d = 4, L = 0.5, means over 3 training sets" in out
     assert "-2/d = -0.500" in out
     assert [line.split()[0] for line in out.splitlines()[2:4]] == ["50", "100"]
-    assert main(["theory", "--n=50", "--seeds=1"]) == 0
-    assert "takes at least two sample sizes" in capsys.readouterr().out
+    assert "takes at least two sample sizes" in told("theory", "--n=50", "--seeds=1")
 
 
 @pytest.mark.parametrize(
     ("option", "says"),
     [("--d=0", "from 1 to 64"), ("--L=1", "from 0 to 0.99"), ("--n=100,few", "'few'"), ("--seeds=101", "1 to 100")],
 )
-def test_wrong_usage_is_told_in_one_line(capsys, option, says):
-    with pytest.raises(SystemExit) as leaving:
-        main(["theory", option])
-    assert leaving.value.code == 2
-    err = capsys.readouterr().err
+def test_wrong_usage_is_told_in_one_line(run, option, says):
+    status, _, err = run("theory", option)
+    assert status == 2
     assert says in err
     assert err.count("\n") == 1
 
 
-def test_interrupting_leaves_with_130(capsys, monkeypatch):
+def test_interrupting_leaves_with_130(run, monkeypatch):
     def interrupt(d, n, seed):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("resmem_core.teaching.theory.draw_sample", interrupt)
     monkeypatch.setitem(simulate_theory.__kwdefaults__, "draw", interrupt)
-    assert main(["theory", "--n=100"]) == 130
+    assert run("theory", "--n=100")[0] == 130
