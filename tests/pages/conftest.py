@@ -87,17 +87,18 @@ def read_markdown(markdown: str) -> str:
 def arrays(tmp_path):
     """Return a function that writes a small dataset of two classes and returns its name.
 
-    Given are the base model's logits (by default it guesses), the spread of points within a class, and what else
-    changes or joins the arrays, by name.
+    It takes the spread of points within a class and the base model's logits, by default guesses. Five test points are
+    copies of training points.
     """
 
-    def write(spread: float = 0.2, logits: Any = None, parts: tuple[str, ...] = ("train", "test")) -> str:
+    def write(spread: float = 0.2, logits: Any = None) -> str:
         rng, labels = np.random.default_rng(0), np.arange(60) % 2
         found = {}
-        for part in parts:
+        for part in ("train", "test"):
             found[f"{part}_embeddings"] = labels[:, None] + rng.normal(0, spread, (60, 3))
             found[f"{part}_logits"] = rng.normal(size=(60, 2)) if logits is None else logits
             found[f"{part}_labels"] = labels
+        found["test_embeddings"][:5] = found["train_embeddings"][:5]
         np.savez(tmp_path / "mine.npz", **found)
         return f"arrays:{tmp_path / 'mine.npz'}"
 
