@@ -1,7 +1,5 @@
 """Two settings or two experiments side by side, or one experiment under several seeds."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -17,6 +15,7 @@ from pages._shared.links import to_test_point
 from pages._shared.opening import opened, opened_as
 from pages._shared.share import share
 from pages._shared.state import bound, change, hold, settings
+from pages._shared.summary import columns
 from pages._shared.text import plain
 from resmem_core.analysis.seeds import over_seeds, spread
 from resmem_core.cli.base import EXPERIMENT, NUMBERS
@@ -212,10 +211,7 @@ def seeds() -> None:
             ]
         ),
         hide_index=True,
-        column_config={
-            name: st.column_config.NumberColumn(format="percent")
-            for name in ("base", "ResMem", "gain", "gain, low", "gain, high")
-        },
+        column_config=columns("percent", "base", "ResMem", "gain", "gain, low", "gain, high"),
     )  # fmt: skip
 
 

@@ -5,9 +5,8 @@ from urllib.parse import urlencode
 import pandas as pd
 import streamlit as st
 
-from pages._shared.links import to_page
 from pages._shared.state import bound, change, settings, show_later
-from pages._shared.summary import sentence
+from pages._shared.summary import columns, points, sentence
 from pages._shared.text import plain
 from pages._shared.visitor import visitor
 from resmem_core.cli.settings import Language, Settings
@@ -20,7 +19,6 @@ from resmem_core.experiment.runs import Run, Runs
 PAGE = {"title": "Experiments", "icon": ":material/history:", "section": "Workspace", "place": 1}
 ALL = "all"
 LABELS = {"top5": "top-5", "nll": "NLL", "brier": "Brier", "ece": "ECE"}
-PERCENT, POINTS = ("base", "ResMem"), ("gain, points", "from", "to")
 
 
 def filtered(runs: tuple[Run, ...], names: dict[str, str]) -> list[Run]:
@@ -82,12 +80,9 @@ def table(runs: list[Run], names: dict[str, str]) -> Run | None:
         alt="Experiments judged on this machine, one a row",
         column_config={
             "recorded (UTC)": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
-            **{name: st.column_config.NumberColumn(format="percent") for name in PERCENT},
-            **{name: st.column_config.NumberColumn(format="%+.2f") for name in POINTS},
-            **{
-                name: st.column_config.NumberColumn(format="%.4g")
-                for name in ("sigma", "temperature", *labels.values())
-            },
+            **columns("percent", "base", "ResMem"),
+            **columns("%+.2f", "gain, points", "from", "to"),
+            **columns("%.4g", "sigma", "temperature", *labels.values()),
         },
     )
     selected = event["selection"]["rows"]
@@ -97,12 +92,12 @@ def table(runs: list[Run], names: dict[str, str]) -> Run | None:
 def chosen(run: Run, names: dict[str, str]) -> None:
     """Show what can be done with one run."""
     setting, got = run.setting, run.results
-    gain, low, high = (100 * got[name] for name in ("delta", "delta_low", "delta_high"))
+    gain = points(got["delta"], (got["delta_low"], got["delta_high"]))
     st.markdown(
         f"**{plain(f'{run.backbone} on {names[run.dataset]}')}**, seed {setting['seed']}, k = {setting['k']}, sigma = "
         f"{setting['sigma']:.4g}, temperature = {setting['temperature']:.4g} "
         f"({'chosen on validation' if run.tuned else 'set by hand'}): base {got['base']:.1%}, ResMem "
-        f"{got['resmem']:.1%}, gain {gain:+.1f} points ({low:+.1f} to {high:+.1f}) on {got['n_test']:,} test "
+        f"{got['resmem']:.1%}, gain {gain} on {got['n_test']:,} test "
         f"{'tokens' if run.is_text else 'points'}."
     )
     loader, argument = parse_spec(run.dataset)
@@ -114,9 +109,9 @@ def chosen(run: Run, names: dict[str, str]) -> None:
         if st.button("Open", icon=":material/open_in_new:", disabled=bool(gone), help=f"Show it {where}."):
             if run.is_text:
                 show_later(Language(**run.setting, view="gain"))
-                to_page("pages/language.py")
+                st.switch_page("pages/language.py")
             change(**run.setting)
-            to_page("pages/tune.py")
+            st.switch_page("pages/tune.py")
         if not run.is_text and st.button(
             "Compare with the current one",
             icon=":material/compare_arrows:",
@@ -124,7 +119,7 @@ def chosen(run: Run, names: dict[str, str]) -> None:
             help="Put it beside what the pages show now.",
         ):
             change(other=urlencode(Settings(**run.setting).to_query()))
-            to_page("pages/compare.py")
+            st.switch_page("pages/compare.py")
         if st.button(
             "Remove from the list",
             icon=":material/delete:",

@@ -1,11 +1,10 @@
 """Where the gain comes from: slices of the test points, and near-duplicates between test and memory."""
 
-from collections.abc import Iterable
-
 import pandas as pd
 import streamlit as st
 
 from pages._shared import cache
+from pages._shared.cards import picture
 from pages._shared.figures import show
 from pages._shared.links import to_test_point, to_train_point
 from pages._shared.opening import opened
@@ -14,8 +13,7 @@ from pages._shared.state import bound, settings
 from pages._shared.summary import gain_in_words, gain_table, headline
 from pages._shared.text import plain
 from resmem_core.analysis.near_duplicates import NearDuplicates
-from resmem_core.data.pictures import data_url, title
-from resmem_core.data.types import Dataset
+from resmem_core.data.pictures import title
 from resmem_core.evaluation.slices import AXES, BINS, LEVEL, MAX_CLASSES, strongest
 from resmem_core.plots.classes import slice_gains
 
@@ -31,25 +29,17 @@ CUTS = {
 }
 
 
-def pair_cards(near: NearDuplicates, pairs: Iterable[int], data: Dataset) -> None:
-    """Show some of the pairs, each with buttons that open its two points."""
-    with st.container(horizontal=True, gap="small"):
-        for pair in pairs:
-            with st.container(width=232, border=True, gap="small"):
-                _pair(near, pair, data)
+experiment, params = opened()
+data, names = experiment.dataset, experiment.dataset.class_names
 
 
-def _pair(near: NearDuplicates, pair: int, data: Dataset) -> None:
+def pair_card(near: NearDuplicates, pair: int) -> None:
+    """Show a pair, with buttons that open its two points."""
     point, row = int(near.points[pair]), int(near.ids[pair])
-    label, memory_label = (plain(data.class_names[labels[pair]]) for labels in (near.labels, near.memory_labels))
-    images = {
-        f"test point {point}": data_url(data.test, point, 96),
-        f"training point {row}": data_url(data.train, row, 96),
-    }
+    label, memory_label = (plain(names[labels[pair]]) for labels in (near.labels, near.memory_labels))
     with st.container(horizontal=True, gap="small"):
-        for alt, image in images.items():
-            if image is not None:
-                st.image(image, width=88, alt=alt)
+        picture(data.test, point, 88, f"test point {point}", pixels=96)
+        picture(data.train, row, 88, f"training point {row}", pixels=96)
     lines = [
         f"**{label}**" + ("" if near.same_label[pair] else f", in memory :orange[**{memory_label}**]"),
         f"{near.outcome[pair]}, distance {near.distances[pair]:.3g}",
@@ -64,10 +54,6 @@ def _pair(near: NearDuplicates, pair: int, data: Dataset) -> None:
             to_test_point(point)
         if st.button(f"Train {row}", key=f"train-{point}", help="Open the training point in Memory."):
             to_train_point(row)
-
-
-experiment, params = opened()
-data, names = experiment.dataset, experiment.dataset.class_names
 
 
 def sliced() -> None:
@@ -119,7 +105,7 @@ def verdict(near: NearDuplicates) -> str:
     )
 
 
-def paged(near: NearDuplicates) -> range:
+def pairs_shown(near: NearDuplicates) -> range:
     """Return the pairs of the page shown."""
     n_pages = -(-len(near) // PER_PAGE)
     page = min(settings().pairs, n_pages)
@@ -178,7 +164,10 @@ def duplicates() -> None:
         return
     groups = [near.everything, near.among, *([near.without] if near.without else [])]
     show(slice_gains(groups, ""), "gain-near-duplicates", "Gain with, among and without near-duplicates, as bars.")
-    pair_cards(near, paged(near), data)
+    with st.container(horizontal=True, gap="small"):
+        for pair in pairs_shown(near):
+            with st.container(width=232, border=True, gap="small"):
+                pair_card(near, pair)
     st.caption(
         "Left the test point, right its nearest memory. Pixels: mean absolute difference in grey levels, near 0 for "
         "true copies. Near embeddings with unlike pixels are what the base model holds to be alike, not leakage."

@@ -9,6 +9,7 @@ from pages._shared.figures import show
 from pages._shared.opening import opened
 from pages._shared.share import share
 from pages._shared.state import bound, change, settings
+from pages._shared.summary import points
 from resmem_core.analysis.grid import AXES, SPLITS, Cell, Grids, one_step_away
 from resmem_core.evaluation.metrics import delta_interval
 from resmem_core.experiment.jobs import Job
@@ -86,12 +87,11 @@ def at_cell(split: str, cell: Cell) -> None:
     """Show the numbers of a cell."""
     swept = grids.on(split)
     fixed, broken = int(swept.fixed[cell]), int(swept.broken[cell])
-    low, high = delta_interval(fixed, broken, swept.n)
     with st.container(horizontal=True):
         st.metric(
             f"ResMem on {split}",
             f"{swept.accuracy[cell]:.1%}",
-            f"{100 * (fixed - broken) / swept.n:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f})",
+            points((fixed - broken) / swept.n, delta_interval(fixed, broken, swept.n)),
             help="Against the base model; in brackets the 95 % interval, by paired bootstrap over the points.",
             border=True,
             width=250,
@@ -123,16 +123,10 @@ def flatness(split: str, cell: Cell) -> None:
         found = [move for move in moves if (move.name, move.step) == (name, step)]
         return f"{0.0 - 100 * found[0].loss:+.2f} at {found[0].value:.3g}" if found else "the grid ends here"
 
-    st.dataframe(
-        pd.DataFrame(
-            [
-                {"": name, "a step down, points": told(name, -1), "a step up, points": told(name, 1)}
-                for name in reversed(AXES)
-            ]
-        ),
-        hide_index=True,
-        width="content",
-    )
+    rows = [
+        {"": name, "a step down, points": told(name, -1), "a step up, points": told(name, 1)} for name in reversed(AXES)
+    ]
+    st.dataframe(pd.DataFrame(rows), hide_index=True, width="content")
 
 
 def does_it_transfer() -> None:

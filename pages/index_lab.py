@@ -8,6 +8,7 @@ from pages._shared.background import prepared
 from pages._shared.figures import show
 from pages._shared.opening import opened
 from pages._shared.share import share
+from pages._shared.summary import columns
 from resmem_core.analysis.index_lab import Lab
 from resmem_core.experiment.jobs import Job
 from resmem_core.memory.indexes.base import RECALL_TARGET
@@ -76,8 +77,7 @@ st.dataframe(
         "cost": st.column_config.NumberColumn(
             "cost, points", format="%.2f", help="Accuracy lost against exact neighbours, and its 95 % interval."
         ),
-        "cost, low": st.column_config.NumberColumn(format="%.2f"),
-        "cost, high": st.column_config.NumberColumn(format="%.2f"),
+        **columns("%.2f", "cost, low", "cost, high"),
         "build": st.column_config.NumberColumn("build, s", format="%.2f"),
         "on disk": st.column_config.NumberColumn("on disk, MB", format="%.1f", help="Beside the embeddings."),
         "pays after": st.column_config.NumberColumn(

@@ -5,17 +5,18 @@ import pandas as pd
 import streamlit as st
 
 from pages._shared import cache, editing
+from pages._shared.cards import picture
 from pages._shared.figures import show
 from pages._shared.links import to_train_point
 from pages._shared.opening import opened
 from pages._shared.share import share
 from pages._shared.state import bound, change, settings
+from pages._shared.summary import paged
 from pages._shared.text import plain
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.data.lookup import find_rows
-from resmem_core.data.pictures import data_url, title
+from resmem_core.data.pictures import title
 from resmem_core.evaluation.metrics import OUTCOMES
-from resmem_core.experiment.prepare import Experiment
 from resmem_core.memory.explain import Explanation, without_each
 from resmem_core.plots.explanation import explanation_bars, pushes
 
@@ -25,18 +26,22 @@ ALL = "all classes"
 LABELS = {"fixed": "Fixed", "broken": "Broken", "both right": "Both right", "both wrong": "Still wrong"}
 
 
-def neighbor_cards(
-    experiment: Experiment, explanation: Explanation, other: IntArray, moves: FloatArray, n: int
-) -> None:
+experiment, params = opened()
+st.caption(
+    "One test point taken apart: the base model's probabilities, what the nearest memories add, and what would be said "
+    "without each of them."
+)
+data, names = experiment.dataset, experiment.dataset.class_names
+result = cache.evaluation(experiment.config, params)
+
+
+def neighbor_cards(explanation: Explanation, other: IntArray, moves: FloatArray, n: int) -> None:
     """Show the `n` nearest memories with their share in the decision, to be opened or forgotten."""
-    data, names = experiment.dataset, experiment.dataset.class_names
     with st.container(horizontal=True, gap="small"):
         for rank in range(min(n, len(explanation.ids))):
             row, label = int(explanation.ids[rank]), names[explanation.labels[rank]]
             with st.container(width=152, border=True, gap="small"):
-                image = data_url(data.train, row, 96)
-                if image is not None:
-                    st.image(image, width=96, alt=f"training point {row}, a {label}")
+                picture(data.train, row, 96, f"training point {row}, a {label}")
                 color, sign = ("green", "for") if moves[rank] >= 0 else ("orange", "against")
                 flips = other[rank] != explanation.prediction
                 st.markdown(
@@ -60,14 +65,13 @@ def neighbor_cards(
                     )
 
 
-def neighbor_table(experiment: Experiment, explanation: Explanation, other: IntArray, shown: list[int]) -> None:
+def neighbor_table(explanation: Explanation, other: IntArray, shown: list[int]) -> None:
     """Show all neighbours, with what they add to the classes `shown`."""
-    names = experiment.dataset.class_names
     st.dataframe(
         pd.DataFrame(
             {
                 "training point": explanation.ids,
-                "name": [title(experiment.dataset.train, int(row)) for row in explanation.ids],
+                "name": [title(data.train, int(row)) for row in explanation.ids],
                 "label": [names[label] for label in explanation.labels],
                 "distance": explanation.distances,
                 "weight": explanation.weights,
@@ -77,15 +81,6 @@ def neighbor_table(experiment: Experiment, explanation: Explanation, other: IntA
         ),
         hide_index=True,
     )
-
-
-experiment, params = opened()
-st.caption(
-    "One test point taken apart: the base model's probabilities, what the nearest memories add, and what would be said "
-    "without each of them."
-)
-data, names = experiment.dataset, experiment.dataset.class_names
-result = cache.evaluation(experiment.config, params)
 
 
 def listed() -> IntArray:
@@ -119,24 +114,18 @@ def listed() -> IntArray:
 
 def gallery(rows: IntArray) -> None:
     """Show a page of test points to click on."""
-    n_pages = -(-len(rows) // PER_PAGE)
-    page = 1
-    if n_pages > 1:
-        shown = settings()
-        of_point = int(np.flatnonzero(rows == point)[0]) // PER_PAGE + 1 if point in rows else 1
-        key = f"page-{shown.outcome}-{shown.of_class}-{n_pages}-{of_point}"
-        text = f"{PER_PAGE} test points a page."
-        page = st.number_input(f"Page (of {n_pages})", 1, n_pages, of_point, key=key, width=140, help=text)
+    of_point = int(np.flatnonzero(rows == point)[0]) // PER_PAGE + 1 if point in rows else 1
+    key = f"page-{settings().outcome}-{settings().of_class}-{of_point}"
+    text = f"{PER_PAGE} test points a page."
+    page = paged(len(rows), PER_PAGE, "Page (of {})", key, value=of_point, width=140, help=text)
     st.caption("Under each test point: what base says → what ResMem says.")
     with st.container(horizontal=True, gap="small"):
-        for row in map(int, rows[(page - 1) * PER_PAGE : page * PER_PAGE]):
+        for row in map(int, rows[page]):
             with st.container(width=112, gap="small"):
-                image = data_url(data.test, row, 96)
-                if image is not None:
-                    st.image(image, width=96, alt=f"test point {row}, a {names[experiment.test.labels[row]]}")
+                is_seen = picture(data.test, row, 96, f"test point {row}, a {names[experiment.test.labels[row]]}")
                 said = " → ".join(plain(names[result.predictions[method][row]]) for method in ("base", "resmem"))
                 st.button(
-                    said if image is not None else f"#{row}: {said}",
+                    said if is_seen else f"#{row}: {said}",
                     key=f"open-{row}",
                     help=f"Test point {row} ({plain(title(data.test, row))}), a "
                     f"{plain(names[experiment.test.labels[row]])}.",
@@ -162,24 +151,20 @@ def stepping(rows: IntArray) -> None:
     at = int(np.searchsorted(rows, point)) if point is not None else 0
     following = int(np.searchsorted(rows, point, side="right")) if point is not None else 0
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.button(
-            "Previous",
-            icon=":material/chevron_left:",
-            shortcut="P",
-            disabled=at == 0,
-            on_click=change,
-            kwargs={"point": int(rows[at - 1])} if at else None,
-            help="The test point before this one in the list above.",
-        )
-        st.button(
-            "Next",
-            icon=":material/chevron_right:",
-            shortcut="N",
-            disabled=following >= len(rows),
-            on_click=change,
-            kwargs={"point": int(rows[following])} if following < len(rows) else None,
-            help="The next test point of the list above.",
-        )
+        for label, icon, shortcut, to, text in (
+            ("Previous", "chevron_left", "P", at - 1, "The test point before this one in the list above."),
+            ("Next", "chevron_right", "N", following, "The next test point of the list above."),
+        ):
+            there = 0 <= to < len(rows)
+            st.button(
+                label,
+                icon=f":material/{icon}:",
+                shortcut=shortcut,
+                disabled=not there,
+                on_click=change,
+                kwargs={"point": int(rows[to])} if there else None,
+                help=text,
+            )
         st.text_input(
             "Find a test point",
             placeholder="number or name",
@@ -206,9 +191,7 @@ def inspected(point: int) -> None:
     called = [plain(name) for name in names]
     left, right = st.columns([1, 4])
     with left:
-        image = data_url(data.test, point, 160)
-        if image is not None:
-            st.image(image, width=160, alt=f"test point {point}")
+        picture(data.test, point, 160, f"test point {point}")
         st.markdown(
             f"Test point **{point}**  \n{plain(title(data.test, point))}  \nIs **{called[explanation.label]}**  \n"
             f"Base says **{called[base]}**  \nResMem says **{called[final]}**  \n"
@@ -231,7 +214,7 @@ def inspected(point: int) -> None:
         f"Without any one of these {len(moves)} memories, the next nearest taking its place, the answer "
         + (f"would flip for {flips} of them." if flips else "would stay the same.")
     )
-    neighbor_cards(experiment, explanation, other, moves, settings().shown)
+    neighbor_cards(explanation, other, moves, settings().shown)
     if len(explanation.ids) > settings().shown:
         st.caption(f"The nearest {settings().shown} of k = {len(explanation.ids)}. All of them:")
     show(
@@ -240,7 +223,7 @@ def inspected(point: int) -> None:
         f"Bars of how far each neighbour moves {names[final]} ahead of {names[against]}, nearest first",
     )
     with st.expander("All neighbours as a table"):
-        neighbor_table(experiment, explanation, other, [final, against])
+        neighbor_table(explanation, other, [final, against])
 
 
 rows = listed()

@@ -12,7 +12,7 @@ from pages._shared.figures import show
 from pages._shared.opening import opened_as
 from pages._shared.share import share
 from pages._shared.state import bound, settings
-from pages._shared.summary import sentence
+from pages._shared.summary import columns, sentence
 from pages._shared.text import plain
 from resmem_core.analysis.longtail import AXES, MAX_SEEDS, Plan, Point, found, planned, read_values, spelled
 from resmem_core.analysis.longtail_summary import ENOUGH, class_groups, in_words, points_in_words, summaries
@@ -159,11 +159,8 @@ def table(plan: Plan, points: list[Point]) -> None:
         pd.DataFrame(rows),
         hide_index=True,
         column_config={
-            **{
-                name: st.column_config.NumberColumn(format="percent")
-                for name in ("base", "soft kNN", "ResMem", "gain", "gain, low", "gain, high")
-            },
-            **{name: st.column_config.NumberColumn(format="%.3g") for name in ("sigma", "temperature")},
+            **columns("percent", "base", "soft kNN", "ResMem", "gain", "gain, low", "gain, high"),
+            **columns("%.3g", "sigma", "temperature"),
         },
     )
 

@@ -13,15 +13,13 @@ from pages._shared.figures import show
 from pages._shared.opening import opened
 from pages._shared.share import share
 from pages._shared.state import bound, change, hold, settings
+from pages._shared.summary import paged
 from pages._shared.text import plain
-from resmem_core.analysis.projection import COLORINGS, METHODS, Projection
-from resmem_core.common.types import FloatArray, IntArray
+from resmem_core.analysis.projection import COLORINGS, METHODS
+from resmem_core.common.types import IntArray
 from resmem_core.data.base import PARTS
-from resmem_core.evaluation.evaluate import Evaluation
 from resmem_core.evaluation.metrics import GroupResult, wilson_interval
 from resmem_core.experiment.jobs import Job
-from resmem_core.experiment.prepare import Experiment
-from resmem_core.memory.types import Params
 from resmem_core.plots.map import MAX_LINKS, embedding_map, most_drawn
 from resmem_core.plots.region import Region, class_counts
 
@@ -40,17 +38,27 @@ def existing(of: str, row: int | None, n: int) -> int | None:
     return row
 
 
-def selected_points(
-    experiment: Experiment,
-    params: Params,
-    result: Evaluation,
-    residual: FloatArray,
-    projection: Projection,
-    point: int | None,
-    train_point: int | None,
-) -> None:
+experiment, params = opened()
+st.caption(
+    "Every point is an example, placed by its embedding: training points small and faint, test points large. Click a "
+    "test point to see its nearest memories; mark an area with the lasso or box tool above the map to list what lies "
+    "in it; drag to zoom in, double-click to zoom out."
+)
+config, data, names = experiment.config, experiment.dataset, experiment.dataset.class_names
+result = cache.evaluation(config, params)
+residual = cache.influence_of(config, params).residual
+labels = {
+    "train": experiment.memory.labels,
+    "validation": experiment.validation.labels,
+    "test": experiment.test.labels,
+}
+shown = settings()
+point = existing("test", shown.point, len(experiment.test))
+train_point = existing("training", shown.train_point, len(experiment.memory))
+
+
+def selected_points() -> None:
     """Say what the test point and the training point selected are, and open them elsewhere."""
-    names = experiment.dataset.class_names
     if point is not None:
         base, final = (plain(names[result.predictions[method][point]]) for method in ("base", "resmem"))
         n = min(params.k, MAX_LINKS)
@@ -68,27 +76,15 @@ def selected_points(
             if st.button("Open in Inspect", icon=":material/search:", help="Take its prediction apart."):
                 links.to_test_point(point)
     if train_point is not None:
-        label = plain(names[experiment.memory.labels[train_point]])
+        label = plain(names[labels["train"][train_point]])
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"Training point **{train_point}** (**{label}**): residual {residual[train_point]:.2f}.")
             if st.button("Open in Memory", icon=":material/psychology:", help="See what it did to test points."):
                 links.to_train_point(train_point)
 
 
-def map_area(experiment: Experiment, result: Evaluation, residual: FloatArray, rows: Mapping[str, IntArray]) -> None:
-    """Show how base and ResMem do on some points, which these are, and of which classes.
-
-    Parameters
-    ----------
-    experiment : Experiment
-    result : Evaluation
-        Of the test split.
-    residual : ndarray, shape (N,)
-        Of the training points.
-    rows : mapping of str to ndarray of int
-        The points, by part.
-    """
-    data, names = experiment.dataset, experiment.dataset.class_names
+def map_area(rows: Mapping[str, IntArray]) -> None:
+    """Show how base and ResMem do on some points, given by part, which these are, and of which classes."""
     none = np.array([], dtype=np.int64)
     test, train = rows.get("test", none), rows.get("train", none)
     st.header(f"In the area: {len(test):,} test and {len(train):,} training points")
@@ -100,7 +96,7 @@ def map_area(experiment: Experiment, result: Evaluation, residual: FloatArray, r
         help="Nothing is lost but the mark on the map.",
     )
     if len(test):
-        _accuracy(result, test)
+        _accuracy(test)
         rank = [WORTH_SEEING.index(name) for name in result.outcome[test]]
         some = _page("test points", test[np.argsort(rank, kind="stable")])
         base, final = (result.predictions[method][some] for method in ("base", "resmem"))
@@ -111,10 +107,9 @@ def map_area(experiment: Experiment, result: Evaluation, residual: FloatArray, r
     if len(train):
         some = _page("training points", train[np.argsort(-residual[train], kind="stable")])
         st.caption("Training points, with class and residual (0 to 1): the greatest first.")
-        texts = [f"{names[experiment.memory.labels[row]]} {residual[row]:.2f}" for row in some]
+        texts = [f"{names[labels['train'][row]]} {residual[row]:.2f}" for row in some]
         if (row := cards(data.train, some.tolist(), texts, "area-train", "training point")) is not None:
             links.to_train_point(row)
-    labels = {"train": experiment.memory.labels, "test": result.labels}
     if counts := class_counts(rows, labels, result.outcome, names):
         st.dataframe(
             pd.DataFrame(counts).rename(columns={"name": "class", "train": "training points", "test": "test points"}),
@@ -123,7 +118,7 @@ def map_area(experiment: Experiment, result: Evaluation, residual: FloatArray, r
         )
 
 
-def _accuracy(result: Evaluation, rows: IntArray) -> None:
+def _accuracy(rows: IntArray) -> None:
     right = [result.predictions[method][rows] == result.labels[rows] for method in ("base", "resmem")]
     group = GroupResult.of("area", *right)
     base, resmem = (wilson_interval(int(of.sum()), group.n) for of in right)
@@ -142,31 +137,8 @@ def _accuracy(result: Evaluation, rows: IntArray) -> None:
 
 def _page(of: str, rows: IntArray) -> IntArray:
     """Return a page of `rows`, with a choice of the page where there are several."""
-    n_pages = -(-len(rows) // PER_PAGE)
-    if n_pages == 1:
-        return rows
     key = f"area-{of}-{settings().region}"
-    page = st.number_input(f"Page of {of} (1 to {n_pages:,})", 1, n_pages, key=key, width=200, help="Twelve a page.")
-    return rows[(page - 1) * PER_PAGE : page * PER_PAGE]
-
-
-experiment, params = opened()
-st.caption(
-    "Every point is an example, placed by its embedding: training points small and faint, test points large. Click a "
-    "test point to see its nearest memories; mark an area with the lasso or box tool above the map to list what lies "
-    "in it; drag to zoom in, double-click to zoom out."
-)
-config = experiment.config
-result = cache.evaluation(config, params)
-residual = cache.influence_of(config, params).residual
-labels = {
-    "train": experiment.memory.labels,
-    "validation": experiment.validation.labels,
-    "test": experiment.test.labels,
-}
-shown = settings()
-point = existing("test", shown.point, len(experiment.test))
-train_point = existing("training", shown.train_point, len(experiment.memory))
+    return rows[paged(len(rows), PER_PAGE, f"Page of {of} (1 to {{}})", key, width=200, help="Twelve a page.")]
 
 
 def controls() -> None:
@@ -220,7 +192,7 @@ def figure(rows: Mapping[str, np.ndarray], region: Region | None) -> None:
         projection,
         rows,
         labels,
-        experiment.dataset.class_names,
+        names,
         coloring=shown.color,
         outcome=result.outcome,
         residual=residual,
@@ -309,9 +281,9 @@ area = Region.parse(shown.region) if shown.region else None
 figure(placed, area)
 zooming(area)
 st.header("What is selected")
-selected_points(experiment, params, result, residual, projection, point, train_point)
+selected_points()
 if area is not None:
-    map_area(experiment, result, residual, area.rows_inside(projection.points, placed))
+    map_area(area.rows_inside(projection.points, placed))
 elif point is None and train_point is None:
     st.info("Nothing yet: click a point, type its row above, or mark an area.", icon=":material/ads_click:")
 share("map", None, f"--method={shown.projection}")

@@ -7,22 +7,21 @@ import streamlit as st
 
 from pages._shared import cache
 from pages._shared.background import offer, watched
-from pages._shared.cards import cards
+from pages._shared.cards import cards, picture
 from pages._shared.editing import forget, relabel, restore, shown_effect
 from pages._shared.figures import show
 from pages._shared.links import to_test_point
 from pages._shared.opening import opened_as
 from pages._shared.share import share
 from pages._shared.state import bound, change, settings
+from pages._shared.summary import paged
 from pages._shared.text import plain
-from resmem_core.analysis.influence import RANKINGS, Influence, touched
+from resmem_core.analysis.influence import RANKINGS, touched
 from resmem_core.cli.commands.memory import shapley_options
 from resmem_core.common.runner import NeedsPreparing
 from resmem_core.common.types import IntArray
-from resmem_core.data.pictures import data_url, title
+from resmem_core.data.pictures import title
 from resmem_core.experiment.jobs import Job
-from resmem_core.experiment.prepare import Experiment
-from resmem_core.memory.types import Params
 from resmem_core.plots.memory import concentration, residual_against_credit
 
 PAGE = {"title": "Memory", "icon": ":material/psychology:", "section": "Points", "place": 3}
@@ -41,16 +40,25 @@ PER_PAGE = 100
 ALL = "all classes"
 
 
-def training_point(experiment: Experiment, params: Params, row: pd.Series) -> None:
+experiment, params = opened_as(settings())  # what edits do is shown at length below
+config, data, names = experiment.config, experiment.dataset, experiment.dataset.class_names
+found = cache.influence_of(config, params)
+try:
+    cache.shapley(config, params.k)
+    has_shapley = True
+except NeedsPreparing:
+    has_shapley = False
+table = cache.memories(config, params, has_shapley)
+
+
+def training_point(row: pd.Series) -> None:
     """Show one row of `memory_table` in full."""
     point = int(row["row"])
     left, right = st.columns([1, 4])
     with left:
-        image = data_url(experiment.dataset.train, point, 160)
-        if image is not None:
-            st.image(image, width=160, alt=f"training point {point}")
+        picture(data.train, point, 160, f"training point {point}")
         st.markdown(
-            f"Training point **{point}**  \n{plain(title(experiment.dataset.train, point))}  \n"
+            f"Training point **{point}**  \n{plain(title(data.train, point))}  \n"
             f"Is **{plain(row['label'])}**"
             + (f" ({plain(row['edit'])})" if row["edit"] else "")
             + f"  \nBase says **{plain(row['base'])}**,  \ngives its label {1 - row['residual']:.1%}"
@@ -60,12 +68,12 @@ def training_point(experiment: Experiment, params: Params, row: pd.Series) -> No
             for name, (head, form, text) in COLUMNS.items():
                 if name in row:
                     st.metric(head, form % row[name], help=text, border=True, width=160)
-        _actions(experiment, point)
-        _touched(experiment, params, point)
+        _actions(point)
+        _touched(point)
 
 
-def _actions(experiment: Experiment, point: int) -> None:
-    edits, names = experiment.edits, experiment.dataset.class_names
+def _actions(point: int) -> None:
+    edits = experiment.edits
     forgotten = point in edits.forgotten
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if forgotten or point in dict(edits.relabelled):
@@ -85,7 +93,7 @@ def _actions(experiment: Experiment, point: int) -> None:
             args=(experiment, [point]),
             help="Take it out of memory, and see at once what that changes.",
         )
-        key = f"label-{point}-{experiment.config.edits}"
+        key = f"label-{point}-{config.edits}"
         st.selectbox(
             "Label in memory",
             range(len(names)),
@@ -98,9 +106,9 @@ def _actions(experiment: Experiment, point: int) -> None:
         )
 
 
-def _touched(experiment: Experiment, params: Params, point: int) -> None:
-    names, labels = experiment.dataset.class_names, experiment.test.labels
-    predictions = cache.evaluation(experiment.config, params).predictions
+def _touched(point: int) -> None:
+    labels = experiment.test.labels
+    predictions = cache.evaluation(config, params).predictions
     touches = touched(experiment.memory, experiment.test, params, predictions, point)
     for outcome in ("fixed", "broken"):
         some = touches.where(outcome)
@@ -110,7 +118,7 @@ def _touched(experiment: Experiment, params: Params, point: int) -> None:
         more = f", the first {len(shown)} of {len(some.rows)}" if len(some.rows) > len(shown) else ""
         st.markdown(f"**{outcome.capitalize()} test points** among whose k nearest it is{more}, with its share")
         texts = [f"{names[labels[row]]} {share:+.2f}" for row, share in zip(shown, some.shares, strict=False)]
-        clicked = cards(experiment.dataset.test, shown, texts, f"of-{outcome}", "test point")
+        clicked = cards(data.test, shown, texts, f"of-{outcome}", "test point")
         if clicked is not None:
             to_test_point(clicked)
     with st.expander(f"All {len(touches.rows):,} test points that have it among their k nearest"):
@@ -130,15 +138,8 @@ def _touched(experiment: Experiment, params: Params, point: int) -> None:
         )
 
 
-def training_list(experiment: Experiment, params: Params, table: pd.DataFrame, found: Influence) -> int:
-    """Show `memory_table`, filtered and ranked as the settings say, and return the row of the first point."""
-    some = _ranked(table, experiment.dataset.class_names)
-    _listed(experiment, params, some, found)
-    return int(some["row"].iloc[0]) if len(some) else 0
-
-
-def _ranked(table: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
-    """Show the filters and return what they leave, in order."""
+def ranked() -> pd.DataFrame:
+    """Show the filters and return what they leave of `memory_table`, in order."""
     shown = settings()
     of_class = shown.of_class if shown.of_class in names else None
     rank_by = shown.rank_by if shown.rank_by in table else "net"
@@ -163,18 +164,13 @@ def _ranked(table: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
     return some.sort_values(rank_by, ascending=shown.lowest, kind="stable")
 
 
-def _listed(experiment: Experiment, params: Params, some: pd.DataFrame, found: Influence) -> None:
+def listed(some: pd.DataFrame) -> None:
     """Show a page of the list: a click on a cell opens the point, ticked points can be forgotten."""
-    shown, config, data = settings(), experiment.config, experiment.dataset
+    shown = settings()
     view = f"{shown.of_class}-{shown.rank_by}-{shown.lowest}-{config.edits}-{params}"
-    n_pages = -(-len(some) // PER_PAGE)
-    page = 1
-    if n_pages > 1:
-        page = st.number_input(
-            f"Page (of {n_pages:,})", 1, n_pages, key=f"page-{view}", width=140, help=f"{PER_PAGE} points each."
-        )
-    some = some.iloc[(page - 1) * PER_PAGE : page * PER_PAGE]
-    rows, key = some["row"].tolist(), f"list-{view}-{page}"
+    page = paged(len(some), PER_PAGE, "Page (of {})", f"page-{view}", width=140, help=f"{PER_PAGE} points each.")
+    some = some.iloc[page]
+    rows, key = some["row"].tolist(), f"list-{view}-{page.start}"
     if data.train.images is not None:
         some = some.assign(image=cache.thumbnails(config, "train", tuple(rows)))
 
@@ -206,10 +202,10 @@ def _listed(experiment: Experiment, params: Params, some: pd.DataFrame, found: I
         selection_mode=["multi-row", "single-cell"],
         alt="Training points, with what each did to the test split",
     )
-    _forgetting(experiment, [rows[i] for i in chosen.selection.rows], found)
+    _forgetting([rows[i] for i in chosen.selection.rows])
 
 
-def _forgetting(experiment: Experiment, ticked: list[int], found: Influence) -> None:
+def _forgetting(ticked: list[int]) -> None:
     """Show what can be done to several points."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.button(
@@ -231,17 +227,6 @@ def _forgetting(experiment: Experiment, ticked: list[int], found: Influence) -> 
             args=(experiment, harmful),
             help="Those of least net credit, as far as it is below 0.",
         )
-
-
-experiment, params = opened_as(settings())  # what edits do is shown at length below
-config, data, names = experiment.config, experiment.dataset, experiment.dataset.class_names
-found = cache.influence_of(config, params)
-try:
-    cache.shapley(config, params.k)
-    has_shapley = True
-except NeedsPreparing:
-    has_shapley = False
-table = cache.memories(config, params, has_shapley)
 
 
 def gallery(heading: str, rows: IntArray) -> None:
@@ -322,7 +307,9 @@ if len(experiment.edits):
 gallery("Most helpful", found.helpful(IN_GALLERY))
 gallery("Most harmful", found.harmful(IN_GALLERY))
 st.header("All training points")
-first = training_list(experiment, params, table, found)
+some = ranked()
+listed(some)
+first = int(some["row"].iloc[0]) if len(some) else 0
 st.header("One training point")
 last = len(experiment.memory) - 1
 asked = settings().train_point
@@ -333,7 +320,7 @@ point = asked if asked is not None else first
 st.number_input(
     "Training point", 0, last, width=160, help="Its row in the training split.", **bound("train_point", point)
 )
-training_point(experiment, params, table.loc[point])
+training_point(table.loc[point])
 if found.fixed.any() or found.broken.any():
     figures()
 shapley_values()

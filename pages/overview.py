@@ -6,12 +6,12 @@ import numpy as np
 import streamlit as st
 
 from pages._shared import cache
+from pages._shared.cards import picture
 from pages._shared.figures import show
 from pages._shared.opening import opened
 from pages._shared.share import share
 from pages._shared.summary import experiment_line, headline, sentence
 from pages._shared.text import plain
-from resmem_core.data.pictures import data_url
 from resmem_core.experiment.prepare import Experiment
 from resmem_core.memory.types import Params
 from resmem_core.plots.accuracy import method_accuracies
@@ -57,11 +57,10 @@ def example(experiment: Experiment, params: Params) -> None:
     label, base, final = (
         plain(names[c]) for c in (explanation.label, explanation.base_prediction, explanation.prediction)
     )
-    image = data_url(experiment.dataset.test, point, 128)
     left, right = st.columns([1, 5])
-    if image is not None:
-        left.image(image, width=128, alt=f"test point {point}, a {names[explanation.label]}")
-    left.caption(f"Test point {point}: a **{label}**; base says {base}, ResMem says {final}.")
+    with left:
+        picture(experiment.dataset.test, point, 128, f"test point {point}, a {names[explanation.label]}")
+        st.caption(f"Test point {point}: a **{label}**; base says {base}, ResMem says {final}.")
     with right:
         show(
             explanation_bars(explanation, names),

@@ -7,6 +7,7 @@ from pages._shared import cache
 from pages._shared.figures import show
 from pages._shared.opening import opened
 from pages._shared.share import share
+from pages._shared.summary import columns
 from resmem_core.common.types import NLL_FLOOR
 from resmem_core.evaluation.metrics import ECE_BINS, reliability
 from resmem_core.plots.common import NAMES
@@ -88,9 +89,6 @@ with st.expander("The bins as a table"):
             ]
         ),
         hide_index=True,
-        column_config={
-            name: st.column_config.NumberColumn(format="percent")
-            for name in ("mean confidence", "accuracy", "accuracy, low", "accuracy, high", "gap")
-        },
+        column_config=columns("percent", "mean confidence", "accuracy", "accuracy, low", "accuracy, high", "gap"),
     )  # fmt: skip
 share("evaluate", params)

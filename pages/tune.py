@@ -13,6 +13,7 @@ from resmem_core.evaluation.metrics import ECE_BINS
 from resmem_core.plots.accuracy import accuracy_by_k, method_accuracies
 
 PAGE = {"title": "Tune", "icon": ":material/tune:", "section": "Setting", "place": 1}
+MEANING_OF_NLL = f"Negative log-likelihood, nats; probabilities below {NLL_FLOOR:g} count as that."
 
 
 @st.fragment
@@ -53,24 +54,12 @@ def instrument() -> None:
     before, after = result.calibration["base"], result.calibration["resmem"]
     with st.container(horizontal=True):
         for name, base, value, text in (
-            (
-                "NLL",
-                before.nll,
-                after.nll,
-                f"Negative log-likelihood, nats; probabilities below {NLL_FLOOR:g} count as that.",
-            ),
+            ("NLL", before.nll, after.nll, MEANING_OF_NLL),
             ("Brier", before.brier, after.brier, "Mean squared distance to the one-hot label, 0 to 2."),
             ("ECE", before.ece, after.ece, f"Expected calibration error in {ECE_BINS} bins."),
         ):
-            st.metric(
-                name,
-                f"{value:.3f}",
-                f"{value - base:+.3f}",
-                delta_color="inverse",
-                help=text,
-                border=True,
-                width=150,
-            )
+            change = f"{value - base:+.3f}"
+            st.metric(name, f"{value:.3f}", change, delta_color="inverse", help=text, border=True, width=150)
     st.caption(
         "Lower is better; the change is against base at temperature 1. ResMem's scores sum to 1 but can leave [0, 1]; "
         f"for these three they are projected onto the probability simplex and mixed with {result.smoothing:.3g} of the "

@@ -5,7 +5,6 @@ from functools import partial
 
 import streamlit as st
 
-from pages._shared.links import to_page
 from pages._shared.state import change, settings
 from pages._shared.summary import sentence
 from pages._shared.text import plain
@@ -61,7 +60,7 @@ def described(upload: Upload) -> str:
 def open_upload(upload: Upload) -> None:
     """Show the whole app on an upload."""
     change(dataset=upload.dataset, backbone="")
-    to_page("pages/overview.py")
+    st.switch_page("pages/overview.py")
 
 
 def entry(mine: Uploads, upload: Upload) -> None:

@@ -41,15 +41,7 @@ export default function({ data, parentElement, setTriggerValue }) {
 
 
 def on_clicks(keys: Sequence[str], told: Callable[[float, float], None]) -> None:
-    """Listen to clicks in figures.
-
-    Parameters
-    ----------
-    keys : sequence of str
-        Of the figures.
-    told : callable
-        Given x and y of each click, in the units of the axes.
-    """
+    """Listen to clicks in the figures with these keys; `told` is given x and y of each, in the units of the axes."""
     own = f"{keys[0]}-clicks"
 
     def on_place() -> None:

@@ -9,12 +9,14 @@ import streamlit as st
 
 from pages._shared import cache
 from pages._shared.cards import cards
-from pages._shared.links import to_page, to_test_point
+from pages._shared.links import to_test_point
 from pages._shared.state import change
+from pages._shared.summary import points, setting_in_words
 from pages._shared.text import plain
 from resmem_core.common.errors import ResMemError
 from resmem_core.common.store import Store
 from resmem_core.common.types import IntArray
+from resmem_core.evaluation.comparison import Comparison
 from resmem_core.experiment.prepare import Experiment
 from resmem_core.memory.edits import Edits
 from resmem_core.memory.types import Params
@@ -40,11 +42,6 @@ def restore(experiment: Experiment, rows: Iterable[int]) -> None:
     _show(experiment, experiment.edits.restore(rows))
 
 
-def restore_all(experiment: Experiment) -> None:
-    """Show memory as it came."""
-    _show(experiment, Edits())
-
-
 def _show(experiment: Experiment, edits: Edits) -> None:
     try:
         reference = edits.save(Store(), experiment.dataset)
@@ -58,16 +55,14 @@ def shown_effect(experiment: Experiment, params: Params) -> None:
     """Show what the edits of memory do to the test split, and let them be undone."""
     came = replace(experiment.config, edits="")
     before, after = (cache.evaluation(config, params).accuracy["resmem"] for config in (came, experiment.config))
-    done = cache.comparison(came, params, experiment.config, params)
-    assert done is not None  # both judge the same test split
-    low, high = done.delta_ci95
+    done = _effect(experiment, params)
     st.header("Effect of the edits")
     with st.container(horizontal=True):
         st.metric("ResMem, memory as it came", f"{before:.2%}", border=True, width=220, height="stretch")
         st.metric(
             "ResMem, memory edited",
             f"{after:.2%}",
-            f"{100 * done.delta:+.2f} points ({100 * low:+.2f} to {100 * high:+.2f})",
+            points(done.delta, done.delta_ci95, digits=2),
             delta_color="normal" if done.delta else "off",
             delta_arrow="auto" if done.delta else "off",
             help="In brackets: the 95 % interval of the change, by paired bootstrap over the test points.",
@@ -99,22 +94,34 @@ def effect_line(experiment: Experiment, params: Params) -> None:
     """Say in one line what the edits of memory do to the test split; nothing where there are none."""
     if not len(experiment.edits):
         return
-    done = cache.comparison(replace(experiment.config, edits=""), params, experiment.config, params)
-    assert done is not None  # both judge the same test split
+    done = _effect(experiment, params)
     low, high = done.delta_ci95
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(
-            f"**Memory is edited** ({len(experiment.edits):,} training points). At k = {params.k}, sigma = "
-            f"{params.sigma:.4g}, temperature = {params.temperature:.4g} that changes ResMem's test accuracy by "
+            f"**Memory is edited** ({len(experiment.edits):,} training points). At {setting_in_words(params)} that "
+            "changes ResMem's test accuracy by "
             f"**{100 * done.delta:+.2f} points** ({100 * low:+.2f} to {100 * high:+.2f}): {len(done.only_b)} newly "
             f"right, {len(done.only_a)} newly wrong."
         )
         if st.button("See the edits", icon=":material/edit_note:", help="Open Memory, where each can be undone."):
-            to_page("pages/memory.py")
-        st.button(
-            "Restore all", icon=":material/restart_alt:", on_click=restore_all, args=(experiment,),
-            help="Show memory as it came.",
-        )  # fmt: skip
+            st.switch_page("pages/memory.py")
+        _restore_all(experiment)
+
+
+def _effect(experiment: Experiment, params: Params) -> Comparison:
+    done = cache.comparison(replace(experiment.config, edits=""), params, experiment.config, params)
+    assert done is not None  # both judge the same test split
+    return done
+
+
+def _restore_all(experiment: Experiment) -> None:
+    st.button(
+        "Restore all",
+        icon=":material/restart_alt:",
+        on_click=_show,
+        args=(experiment, Edits()),
+        help="Show memory as it came.",
+    )
 
 
 def _changed(what: str, rows: IntArray, experiment: Experiment) -> None:
@@ -138,13 +145,7 @@ def _list(experiment: Experiment) -> None:
         said = f"{plain(names[labels[row]])} held as {plain(names[label])}"
         lines[row] = f"{said}, forgotten" if row in lines else said
     with st.expander(f"The edits ({len(lines):,} training points)", expanded=len(lines) <= 5):
-        st.button(
-            "Restore all",
-            icon=":material/restart_alt:",
-            on_click=restore_all,
-            args=(experiment,),
-            help="Show memory as it came.",
-        )
+        _restore_all(experiment)
         with st.container(horizontal=True):
             for row, text in list(lines.items())[:EDITS_SHOWN]:
                 st.button(

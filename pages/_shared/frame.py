@@ -73,14 +73,7 @@ FORMS: dict[str, type[Form]] = {
 
 
 def run(page: StreamlitPage, name: str) -> None:
-    """Run a page.
-
-    Parameters
-    ----------
-    page : StreamlitPage
-    name : str
-        Of its file; "" for the page that the app opens on.
-    """
+    """Run a page; `name` is that of its file, or "" for the page that the app opens on."""
     form = FORMS.get(name, Settings)
     load(form)
     if issubclass(form, ExperimentForm):

@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages._shared.state import bound, change
+from pages._shared.summary import setting_in_words
 from resmem_core.data.base import TEXT
 from resmem_core.evaluation.tuning import Tuned
 from resmem_core.experiment.experiment import Prepared
@@ -56,7 +57,7 @@ def tuned_line(experiment: Prepared, params: Params, tuned: Tuned) -> None:
             + (f" Larger {largest} than this was not tried." if largest else "")
         )
     else:
-        said = f", set by hand. Best on validation for {tuned.objective}: {_told(tuned.params)}."
+        said = f", set by hand. Best on validation for {tuned.objective}: {setting_in_words(tuned.params)}."
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             "Choose on validation",
@@ -66,11 +67,7 @@ def tuned_line(experiment: Prepared, params: Params, tuned: Tuned) -> None:
             help="Set all three to the best of a grid on the validation split, which is neither trained on nor in "
             "memory.",
         )
-        st.caption(_told(params) + said)
-
-
-def _told(params: Params) -> str:
-    return f"k = {params.k}, sigma = {params.sigma:.4g}, temperature = {params.temperature:.4g}"
+        st.caption(setting_in_words(params) + said)
 
 
 def log_scale(low: float, high: float, count: int, current: float, digits: int = 3) -> list[float]:

@@ -11,6 +11,7 @@ from pages._shared.language_text import Found, Passage, code, contexts, paragrap
 from pages._shared.opening import Opened
 from pages._shared.share import share_form, show_code
 from pages._shared.state import bound
+from pages._shared.summary import columns
 from resmem_core.cli.settings import LEAST_AROUND, MOST_AROUND, MOST_SHOWN
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.evaluation.metrics import outcomes
@@ -101,11 +102,8 @@ def distribution(shown: Opened, asked: Explanation, name: str) -> None:
             ),
             hide_index=True,
             column_config={
-                "memory": st.column_config.NumberColumn(format="%+.4f"),
-                **{
-                    column: st.column_config.NumberColumn(format="%.4f")
-                    for column in ("base", "score", "probability", "base at T = 1")
-                },
+                **columns("%+.4f", "memory"),
+                **columns("%.4f", "base", "score", "probability", "base at T = 1"),
             },
             alt="Base probability, what memory adds, score and final probability of the likeliest tokens",
         )

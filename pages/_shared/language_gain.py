@@ -13,15 +13,13 @@ from pages._shared import cache
 from pages._shared.figures import show
 from pages._shared.opening import Opened
 from pages._shared.share import share_form, show_code
-from pages._shared.summary import sentence
+from pages._shared.summary import columns, sentence
 from pages._shared.text import plain
 from resmem_core.data.base import PARTS
 from resmem_core.evaluation.evaluate import METHODS, Evaluation
 from resmem_core.evaluation.figures import Band
 from resmem_core.plots.classes import slice_gains
 from resmem_core.plots.language import CALLED, band_accuracies, method_figures
-
-PERCENT = st.column_config.NumberColumn(format="percent")
 
 
 def gain(shown: Opened) -> None:
@@ -76,8 +74,8 @@ def overall(shown: Opened, found: Evaluation) -> None:
         hide_index=True,
         placeholder="–",
         column_config={
-            name: PERCENT if name.startswith("top") else st.column_config.NumberColumn(format="%.2f")
-            for name in table.columns[1:]
+            **columns("%.2f", *table.columns[1:]),
+            **columns("percent", *(name for name in table.columns if name.startswith("top"))),
         },
         alt="Top-1 and top-5 accuracy and perplexity of the four methods, with the ends of their 95 % intervals",
     )
@@ -168,11 +166,8 @@ def _band(groups: Sequence[Band], axis: str, name: str, text: str) -> None:
             pd.DataFrame([_row(group, axis) for group in groups]),
             hide_index=True,
             column_config={
-                **dict.fromkeys(("base", "kNN-LM", "ResMem", "gain", "gain, low", "gain, high"), PERCENT),
-                **{
-                    f"perplexity, {CALLED[method]}": st.column_config.NumberColumn(format="%.4g")
-                    for method in groups[0].perplexity
-                },
+                **columns("percent", "base", "kNN-LM", "ResMem", "gain", "gain, low", "gain, high"),
+                **columns("%.4g", *(f"perplexity, {CALLED[method]}" for method in groups[0].perplexity)),
             },
             alt=f"Accuracy, gain and perplexity by {axis}",
         )

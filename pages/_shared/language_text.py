@@ -65,13 +65,7 @@ def _named(c: str) -> str:
 
 @dataclass(frozen=True)
 class Passage:
-    """Text up to a token, that token, and what follows it.
-
-    Attributes
-    ----------
-    before, matched, token, after : str
-        `matched` is the end of what stands before the token that another text shares.
-    """
+    """Text up to a token, that token, and what follows; `matched` is the end of that text which another text shares."""
 
     before: str
     matched: str
@@ -93,14 +87,7 @@ def paragraph(html: str) -> str:
 
 @dataclass(frozen=True)
 class Found:
-    """A training context that was found.
-
-    Attributes
-    ----------
-    facts : tuple of str
-        What is said of it.
-    passage : Passage
-    """
+    """A training context that was found, and what is said of it."""
 
     facts: tuple[str, ...]
     passage: Passage

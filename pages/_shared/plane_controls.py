@@ -113,7 +113,14 @@ def data_controls(form: Playground) -> None:
     _sliders(
         form,
         {
-            "n": lambda: st.slider("Training points", 50, MOST, step=10, **_n(form)),
+            "n": lambda: st.slider(
+                "Training points",
+                50,
+                MOST,
+                step=10,
+                help="They are trained on, and are the memory. More points join those that are there.",
+                **bound("n", form.n),
+            ),
             "noise": lambda: st.slider(
                 "Noise",
                 0.0,
@@ -140,13 +147,6 @@ def data_controls(form: Playground) -> None:
             ),
         },
     )
-
-
-def _n(form: Playground) -> dict[str, Any]:
-    return {
-        "help": "They are trained on, and are the memory. More points join those that are there.",
-        **bound("n", form.n),
-    }
 
 
 def memory_controls(form: Playground) -> None:

@@ -86,11 +86,12 @@ def sidebar(kind: type[ExperimentForm]) -> None:
                 disabled=loader.has_model, **bound("epochs", config.epochs),
             )  # fmt: skip
             if "normalize" in applies:
+                named = {value: name for name, value in NORMALIZE.items()}
                 st.selectbox(
                     "Scale embeddings to length 1",
                     list(NORMALIZE),
                     help=help_of["normalize"],
-                    **bound("normalize", _named(config.normalize), NORMALIZE.__getitem__),
+                    **bound("normalize", named[config.normalize], NORMALIZE.__getitem__),
                 )
 
 
@@ -122,10 +123,6 @@ def _dataset(form: ExperimentForm, loader: DatasetLoader, argument: str | None) 
 def _with(current: str, names: Iterable[str]) -> list[str]:
     """Return the names, and the current one among them."""
     return list(dict.fromkeys((*names, current)))
-
-
-def _named(normalize: bool | None) -> str:
-    return next(name for name, value in NORMALIZE.items() if value is normalize)
 
 
 def _dataset_label(name: str) -> str:

@@ -27,13 +27,7 @@ FOR_ONE_EXPERIMENT: dict[type[Form], tuple[str, ...]] = {
 
 
 def load(form: type[Form] = Settings) -> None:
-    """Begin a run of a page that shows a form: read it from the URL when a session first sees it, and write it there.
-
-    Parameters
-    ----------
-    form : type of Form
-        What the page's controls and its URL tell.
-    """
+    """Begin a run of a form's page: read it from the URL when a session first sees it, and write it there."""
     forms = st.session_state.setdefault("forms", {})
     if form is not st.session_state.get("form"):
         st.session_state.form, st.session_state.notes = form, []

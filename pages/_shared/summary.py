@@ -13,6 +13,7 @@ from resmem_core.evaluation.evaluate import Evaluation
 from resmem_core.evaluation.metrics import GroupResult
 from resmem_core.experiment.experiment import Prepared
 from resmem_core.experiment.prepare import Experiment
+from resmem_core.memory.types import Params
 from resmem_core.plots.tables import group_table
 
 ORIGINS = {
@@ -30,21 +31,49 @@ def sentence(text: str) -> str:
 
 def gain_in_words(group: GroupResult) -> str:
     """Say what memory gains a group of points, with the interval."""
-    low, high = group.gain_ci95
-    return f"{100 * group.gain:+.1f} points (95 % interval {100 * low:+.1f} to {100 * high:+.1f})"
+    return points(group.gain, group.gain_ci95, what="95 % interval ")
 
 
-def gain_table(kind: str, groups: Sequence[GroupResult], more: Sequence[Mapping[str, Any]] = ()) -> None:
-    """Show groups of points with all their numbers.
+def setting_in_words(params: Params) -> str:
+    """Say which setting it is."""
+    return f"k = {params.k}, sigma = {params.sigma:.4g}, temperature = {params.temperature:.4g}"
+
+
+def points(difference: float, ends: tuple[float, float], *, digits: int = 1, what: str = "") -> str:
+    """Write a difference of accuracies in points, with its interval."""
+    middle, low, high = (f"{100 * value:+.{digits}f}" for value in (difference, *ends))
+    return f"{middle} points ({what}{low} to {high})"
+
+
+def columns(form: str, *names: str) -> dict[str, Any]:
+    """Return the configuration of a table's columns whose numbers are all written in one format."""
+    return {name: st.column_config.NumberColumn(format=form) for name in names}
+
+
+def paged(n: int, size: int, label: str, key: str, **options: Any) -> slice:
+    """Return the part of a list of `n` that is shown, with a choice of the page where there are several.
 
     Parameters
     ----------
-    kind : str
-        What a group is called ("class").
-    groups : sequence of GroupResult
-    more : sequence of mapping
-        Further columns, a mapping a group.
+    n : int
+    size : int
+        Of a page.
+    label : str
+        Of the choice; "{}" stands for the number of pages.
+    key : str
+        Unique on the page; tells the choice from that of another list.
+    options
+        For `st.number_input`.
     """
+    n_pages = -(-n // size)
+    page = 1
+    if n_pages > 1:
+        page = st.number_input(label.format(f"{n_pages:,}"), 1, n_pages, key=f"{key}-{n_pages}", **options)
+    return slice((page - 1) * size, page * size)
+
+
+def gain_table(kind: str, groups: Sequence[GroupResult], more: Sequence[Mapping[str, Any]] = ()) -> None:
+    """Show groups of points, called `kind` ("class"), with all their numbers, and more columns: a mapping a group."""
     shares = {"base": "base", "resmem": "ResMem", "gain": "gain", "gain_low": "gain, low", "gain_high": "gain, high"}
     st.dataframe(
         group_table(kind, groups, more),
@@ -69,38 +98,25 @@ def experiment_line(experiment: Prepared) -> None:
 
 def headline(experiment: Experiment, evaluation: Evaluation) -> None:
     """Show base against ResMem, the interval, what memory fixed and broke, and at which setting."""
-    low, high = evaluation.delta_ci95
     with st.container(horizontal=True):
         st.metric("Base accuracy", f"{evaluation.accuracy['base']:.1%}", border=True, width=160, height="stretch")
         st.metric(
             "ResMem accuracy",
             f"{evaluation.accuracy['resmem']:.1%}",
-            f"{100 * evaluation.delta:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f})",
+            points(evaluation.delta, evaluation.delta_ci95),
             help="In brackets: the 95 % interval of the gain, by paired bootstrap over the test points.",
             border=True,
             width=250,
             height="stretch",
         )
-        st.metric(
-            "Fixed",
-            evaluation.fixed,
-            help="Test points that base gets wrong and ResMem right.",
-            border=True,
-            width=130,
-            height="stretch",
-        )
-        st.metric(
-            "Broken",
-            evaluation.broken,
-            help="Test points that base gets right and ResMem wrong.",
-            border=True,
-            width=130,
-            height="stretch",
-        )
-    params = evaluation.params
+        for label, count, text in (
+            ("Fixed", evaluation.fixed, "Test points that base gets wrong and ResMem right."),
+            ("Broken", evaluation.broken, "Test points that base gets right and ResMem wrong."),
+        ):
+            st.metric(label, count, help=text, border=True, width=130, height="stretch")
+    k = evaluation.params.k
     st.caption(
-        f"{evaluation.n:,} test points, k = {params.k}, sigma = {params.sigma:.4g}, "
-        f"temperature = {params.temperature:.4g}; "
-        f"recall@{params.k} of the {experiment.index} index: {experiment.recall(params.k):.1%}."
+        f"{evaluation.n:,} test points, {setting_in_words(evaluation.params)}; "
+        f"recall@{k} of the {experiment.index} index: {experiment.recall(k):.1%}."
         + (f" Chosen by measurement, {experiment.index_reason}." if experiment.index_reason else "")
     )

@@ -37,12 +37,7 @@ export default function({ data, setStateValue }) {
 def watch(key: str, on_zoom: Callable[[Sequence[float] | None], None]) -> bool:
     """Watch the figure with this key and return whether the browser has WebGL.
 
-    Parameters
-    ----------
-    key : str
-        Of the figure.
-    on_zoom : callable
-        Told left, right, bottom and top after each zoom by hand; None where all is seen again.
+    After each zoom by hand `on_zoom` is told left, right, bottom and top; None where all is seen again.
     """
     own = f"{key}-watch"
     found = _watch(

@@ -3,11 +3,13 @@
 import re
 import socket
 from contextlib import suppress
+from io import BytesIO
 
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from resmem_core.data.example_files import example_file
 from tests.journeys.steps import metric, press, settled
 
 
@@ -187,16 +189,11 @@ def test_a_click_in_the_grid_goes_there(page: Page):
 
 
 def test_good_and_bad_files_are_uploaded(page: Page, visit, tmp_path):
-    rng = np.random.default_rng(0)
-    labels = np.arange(90) % 3
-    arrays = {}
-    for part in ("train", "validation", "test"):
-        arrays[f"{part}_embeddings"] = labels[:, None] + rng.normal(0, 0.3, (90, 4))
-        arrays[f"{part}_logits"] = rng.normal(size=(90, 3))
-        arrays[f"{part}_labels"] = labels
-    np.savez(tmp_path / "mine.npz", **arrays)
-    (tmp_path / "cut.npz").write_bytes((tmp_path / "mine.npz").read_bytes()[:2000])
-    np.savez(tmp_path / "pickled.npz", **{**arrays, "train_labels": np.array([{}] * 90, dtype=object)})
+    good = example_file(".npz")
+    (tmp_path / "mine.npz").write_bytes(good)
+    (tmp_path / "cut.npz").write_bytes(good[:2000])
+    arrays = dict(np.load(BytesIO(good)))
+    np.savez(tmp_path / "pickled.npz", **{**arrays, "train_labels": np.array([{}] * 60, dtype=object)})
 
     page.goto("/your_data")
     drop = page.locator("input[type=file]")

@@ -1,12 +1,14 @@
 """What is taken away opens elsewhere: from disk, without the app, without a network."""
 
 import re
+from io import BytesIO
 
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from resmem_core.cli.main import main
+from resmem_core.data.example_files import example_file
 
 EVIL = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>'
 
@@ -103,14 +105,8 @@ def test_a_table_is_saved(page: Page, tmp_path):
 
 
 def test_names_that_are_markup_do_nothing(open_file, tmp_path):
-    rng = np.random.default_rng(0)
-    labels = np.arange(60) % 2
-    arrays = {"class_names": np.array([EVIL, "plain"])}
-    for part in ("train", "test"):
-        arrays[f"{part}_embeddings"] = labels[:, None] + rng.normal(0, 0.4, (60, 3))
-        arrays[f"{part}_logits"] = rng.normal(size=(60, 2))
-        arrays[f"{part}_labels"] = labels
-    np.savez(tmp_path / "evil.npz", **arrays)
+    arrays = dict(np.load(BytesIO(example_file(".npz"))))
+    np.savez(tmp_path / "evil.npz", **{**arrays, "class_names": np.array([EVIL, "plain", "other"])})
     report = tmp_path / "report.html"
     assert main(["report", f"--dataset=arrays:{tmp_path / 'evil.npz'}", "--output", str(report)]) == 0
     page = open_file(report)

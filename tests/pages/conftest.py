@@ -2,69 +2,104 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-ROOT = Path(__file__).parents[2]
-PAGES = [str(path) for path in sorted((ROOT / "pages").glob("[a-z]*.py"))]
+PAGES = sorted(map(str, (Path(__file__).parents[2] / "pages").glob("[a-z]*.py")))
+ROUTER = """
+import streamlit as st
+from pages._shared.frame import run
+pages = [st.Page(path, default=path.endswith("/{page}.py")) for path in {paths}]
+run(st.navigation(pages), "{page}")
+"""
+BLOCKS = ("title", "header", "subheader", "markdown", "caption", "info", "warning", "error", "toast")
+
+
+class App(AppTest):
+    """The app as a visitor has it before them; a run in which anything is raised fails the test."""
+
+    def _run(self, *args: Any, **options: Any) -> "App":
+        super()._run(*args, **options)
+        assert [raised.value for raised in self.exception] == []
+        return self
+
+    @property
+    def text(self) -> str:
+        """All that the page says, as it is read."""
+        return read_markdown("\n".join(str(block.value) for kind in BLOCKS for block in getattr(self, kind)))
+
+    @property
+    def numbers(self) -> dict[str, str]:
+        """The figures that stand alone, by label."""
+        return {metric.label: metric.value for metric in self.metric}
+
+    def address(self, name: str) -> str | None:
+        """Return a value of the page's address; None where it is not in it."""
+        value = self.query_params.get(name)
+        return value[0] if isinstance(value, list) else value
+
+    def labelled(self, kind: str, label: str) -> Any:
+        """Return the widget of a kind ("slider") that has this label."""
+        return next(widget for widget in getattr(self, kind) if widget.label == label)
+
+    def press(self, label: str) -> "App":
+        """Press the button with this label."""
+        return self.labelled("button", label).click().run()
+
+
+def _leave(page: str) -> None:
+    """Note which page this one is left for; Streamlit's test runner cannot go there."""
+    st.session_state.left_for = page
+    st.stop()
 
 
 @pytest.fixture
-def opened():
+def opened(monkeypatch, tmp_path_factory):
     """Return a function from a page's file name and query to the app as it looks when that address is opened."""
-    return _opened
+    monkeypatch.setattr(st, "switch_page", _leave)
 
+    def opened(page: str, **query: str) -> App:
+        router = tmp_path_factory.mktemp("router") / "app.py"
+        router.write_text(ROUTER.format(page=page, paths=PAGES))
+        at = App(router, default_timeout=60)
+        for name, value in query.items():
+            at.query_params[name] = value
+        return at.run()
 
-@pytest.fixture
-def text_of():
-    """Return a function from an app to all it says, as it is read."""
-    return _text_of
+    return opened
 
 
 @pytest.fixture
 def read():
     """Return a function from Markdown to the text in which nothing is escaped."""
-    return _read
+    return read_markdown
+
+
+def read_markdown(markdown: str) -> str:
+    return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", markdown).replace("\u2060", "")
 
 
 @pytest.fixture
-def labelled():
-    """Return a function from widgets and a label to the widget that has it."""
-    return lambda widgets, label: next(widget for widget in widgets if widget.label == label)
+def arrays(tmp_path):
+    """Return a function that writes a small dataset of two classes and returns its name.
 
+    It takes the spread of points within a class and the base model's logits, by default guesses. Five test points are
+    copies of training points.
+    """
 
-def _opened(page: str, **query: str) -> AppTest:
-    """Return the app as it looks when this page's address is opened."""
-    at = AppTest.from_string(
-        f"""
-import streamlit as st
-from pages._shared.frame import run
-others = [st.Page(path) for path in {PAGES!r} if path != {str(ROOT / "pages" / f"{page}.py")!r}]
-shown = st.navigation([st.Page({str(ROOT / "pages" / f"{page}.py")!r}, default=True), *others])
-run(shown, {page!r})
-""",
-        default_timeout=60,
-    )
-    for name, value in query.items():
-        at.query_params[name] = value
-    return at.run()
+    def write(spread: float = 0.2, logits: Any = None) -> str:
+        rng, labels = np.random.default_rng(0), np.arange(60) % 2
+        found = {}
+        for part in ("train", "test"):
+            found[f"{part}_embeddings"] = labels[:, None] + rng.normal(0, spread, (60, 3))
+            found[f"{part}_logits"] = rng.normal(size=(60, 2)) if logits is None else logits
+            found[f"{part}_labels"] = labels
+        found["test_embeddings"][:5] = found["train_embeddings"][:5]
+        np.savez(tmp_path / "mine.npz", **found)
+        return f"arrays:{tmp_path / 'mine.npz'}"
 
-
-def _text_of(at: AppTest) -> str:
-    blocks = [
-        *at.title,
-        *at.header,
-        *at.subheader,
-        *at.markdown,
-        *at.caption,
-        *at.info,
-        *at.warning,
-        *at.error,
-        *at.toast,
-    ]
-    return _read("\n".join(str(block.value) for block in blocks))
-
-
-def _read(markdown: str) -> str:
-    return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", markdown).replace("\u2060", "")
+    return write

@@ -26,30 +26,19 @@ def two():
     record(ExperimentConfig(), Params(5, 0.5, 2.0), Params(7, 0.25))
 
 
-def button(at, label):
-    return next(button for button in at.button if button.label == label)
-
-
-def in_address(at, name):
-    value = at.query_params.get(name)
-    return value[0] if isinstance(value, list) else value
-
-
 def selected(at, row):
     """Select a row of the table, as a click would."""
     at.session_state["runs"] = {"selection": {"rows": [row], "columns": [], "cells": []}}
     return at.run()
 
 
-def test_an_empty_list_says_what_to_do(opened, text_of):
+def test_an_empty_list_says_what_to_do(opened):
     at = opened("experiments")
-    assert not at.exception
-    assert "Nothing was judged on this machine yet" in text_of(at)
+    assert "Nothing was judged on this machine yet" in at.text
 
 
-def test_runs_are_listed_the_latest_first(opened, text_of, two):
+def test_runs_are_listed_the_latest_first(opened, two):
     at = opened("experiments")
-    assert not at.exception
     table = at.dataframe[0].value
     assert table["k"].tolist() == [7, 5]
     assert (table["from"] <= table["gain, points"]).all()
@@ -57,7 +46,7 @@ def test_runs_are_listed_the_latest_first(opened, text_of, two):
     assert table["chosen on"].tolist() == ["by hand"] * 2
     assert table.columns[-5:].tolist() == ["top-5", "perplexity", "NLL", "Brier", "ECE"]  # every metric
     assert table["NLL"].tolist() == [run.results["nll_resmem"] for run in Runs().list()]
-    assert "Select a row" in text_of(at)
+    assert "Select a row" in at.text
 
 
 def test_filters_live_in_the_address(opened, two):
@@ -68,67 +57,63 @@ def test_filters_live_in_the_address(opened, two):
     at = opened("experiments", runs_of="digits", runs_with="nothing like that")
     assert len(at.dataframe[0].value) == len(runs.list()) == 3
     at.selectbox(key="setting-runs_with").set_value("linear").run()
-    assert in_address(at, "runs_with") == "linear"
-    assert not at.exception
+    assert at.address("runs_with") == "linear"
 
 
-def test_an_experiment_reopens_at_its_setting(opened, text_of, two):
+def test_an_experiment_reopens_at_its_setting(opened, two):
     at = selected(opened("experiments", k="3"), 1)
-    assert "k = 5, sigma = 0.5, temperature = 2 (set by hand)" in text_of(at)
-    button(at, "Open").click().run()
-    assert (in_address(at, "k"), in_address(at, "sigma"), in_address(at, "temperature")) == ("5", "0.5", "2.0")
+    assert "k = 5, sigma = 0.5, temperature = 2 (set by hand)" in at.text
+    at.press("Open")
+    assert (at.address("k"), at.address("sigma"), at.address("temperature")) == ("5", "0.5", "2.0")
 
 
 def test_it_is_put_beside_the_current_one(opened, two):
     at = selected(opened("experiments", k="3"), 0)
-    button(at, "Compare with the current one").click().run()
-    assert in_address(at, "k") == "3"
-    other, notes = Settings.from_query(dict(parse_qsl(in_address(at, "other"))))
+    at.press("Compare with the current one")
+    assert at.address("k") == "3"
+    other, notes = Settings.from_query(dict(parse_qsl(at.address("other"))))
     assert notes == []
     assert (other.experiment(), other.params(Params(1, 1.0))) == (ExperimentConfig(), Params(7, 0.25))
 
 
 def test_a_run_is_removed(opened, two):
     at = selected(opened("experiments"), 0)
-    button(at, "Remove from the list").click().run()
-    assert not at.exception
+    at.press("Remove from the list")
     assert [run.setting["k"] for run in Runs().list()] == [5]
 
 
-def test_runs_on_uploads_are_listed_to_their_owner_only(opened, text_of):
+def test_runs_on_uploads_are_listed_to_their_owner_only(opened):
     kept = Uploads(ME).add("my file.csv", example_file(".csv"))
     record(ExperimentConfig(kept.dataset), Params(3, 0.5))
     at = opened("experiments")
-    assert "Nothing was judged" in text_of(at)
+    assert "Nothing was judged" in at.text
     at.session_state["visitor"] = ME
     at.run()
     assert at.dataframe[0].value["dataset"].tolist() == ["my file.csv"]
 
 
-def test_what_is_gone_cannot_be_opened(opened, text_of, tmp_path):
+def test_what_is_gone_cannot_be_opened(opened, tmp_path):
     path = tmp_path / "mine.csv"
     path.write_bytes(example_file(".csv"))
     record(ExperimentConfig(f"table:{path}"), Params(3, 0.5))
     path.unlink()
     at = selected(opened("experiments"), 0)
-    assert "is not there" in text_of(at)
-    assert button(at, "Open").disabled
+    assert "is not there" in at.text
+    assert at.labelled("button", "Open").disabled
 
 
-def test_a_damaged_list_is_told(opened, text_of):
+def test_a_damaged_list_is_told(opened):
     runs = Runs()
     runs.path.parent.mkdir(parents=True)
     runs.path.write_text("no database" * 99)
     with pytest.warns(UserWarning, match="set aside"):
         at = opened("experiments")
-    assert not at.exception
-    assert "set aside as `runs.sqlite.set-aside-" in text_of(at)
+    assert "set aside as `runs.sqlite.set-aside-" in at.text
 
 
 @pytest.mark.parametrize("page", ["experiments", "your_data"])
 @pytest.mark.parametrize("query", [{"dataset": "folder:/no/such/folder"}, {"seed": "41"}, {"k": "99999"}, {"k": "0"}])
 def test_these_pages_do_without_the_experiment(opened, page, query):
     at = opened(page, **query)
-    assert not at.exception
     assert not at.error
     assert at.info

@@ -8,44 +8,32 @@ import pytest
 from resmem_core.cli.main import main
 
 
-def button(at, label):
-    return next(button for button in at.button if button.label.startswith(label))
-
-
-def point(at):
-    value = at.query_params["point"]
-    return int(value if isinstance(value, str) else value[0])
-
-
-def test_next_and_previous_go_through_the_list(opened, text_of):
+def test_next_and_previous_go_through_the_list(opened):
     at = opened("inspect", k="5", outcome="both wrong")
-    button(at, "Next").click().run()
-    second = point(at)
-    assert f"Test point **{second}**" in text_of(at)
-    button(at, "Next").click().run()
-    assert point(at) > second
-    button(at, "Previous").click().run()
-    assert point(at) == second
-    assert not at.exception
+    at.press("Next")
+    second = int(at.address("point"))
+    assert f"Test point **{second}**" in at.text
+    at.press("Next")
+    assert int(at.address("point")) > second
+    at.press("Previous")
+    assert int(at.address("point")) == second
 
 
 @pytest.mark.parametrize(("typed", "says"), [("140", "Test point **140**"), ("nobody", "no number or name"), ("1", "")])
-def test_a_point_is_found_by_number(opened, text_of, typed, says):
+def test_a_point_is_found_by_number(opened, typed, says):
     at = opened("inspect", k="5")
     at.text_input(key="find-point").set_value(typed).run()
-    assert not at.exception
-    assert says in text_of(at)
+    assert says in at.text
 
 
-def test_a_neighbour_is_forgotten_and_the_change_is_told(opened, text_of):
+def test_a_neighbour_is_forgotten_and_the_change_is_told(opened):
     at = opened("inspect", k="5", point="35")
     first = next(button.label for button in at.button if button.label.startswith("Forget #"))
-    button(at, first).click().run()
-    assert not at.exception
-    assert "**Memory is edited** (1 training points)" in text_of(at)
+    at.press(first)
+    assert "**Memory is edited** (1 training points)" in at.text
     assert first not in [button.label for button in at.button]
-    button(at, "Restore all").click().run()
-    assert "Memory is edited" not in text_of(at)
+    at.press("Restore all")
+    assert "Memory is edited" not in at.text
 
 
 def test_the_command_prints_the_same_numbers(opened, capsys):

