@@ -33,6 +33,7 @@ RECIPES = {  # by name: trained on 100 examples or tokens, and on 80,000
 
 def test_every_backbone_is_held():
     assert set(RECIPES) == set(BACKBONES.names())
+    assert {name for name in RECIPES if BACKBONES.get(name).frozen} == {"hf", "mobilenet_v2", "resnet18", "resnet50"}
 
 
 @pytest.mark.parametrize("name", RECIPES)
