@@ -23,10 +23,21 @@ from resmem_core.experiment.config import LanguageConfig
 from resmem_core.experiment.text_prepare import LanguageExperiment, prepare_language
 from resmem_core.memory.types import Memory, Neighbors, Queries
 
+SLOW = ("test_golden.py", "test_real_images.py")
 REAL_DATA = Path(os.environ.get("RESMEM_DATA", ""))  # read before a fixture hides it
 
 hypothesis.settings.register_profile("suite", deadline=None)  # no test is about time
 hypothesis.settings.load_profile("suite")
+
+
+def pytest_xdist_auto_num_workers():
+    """Return one more than there are cores: journeys mostly wait for their browser."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with what takes longest, so that nobody is left to wait for it at the end."""
+    items.sort(key=lambda item: item.path.name not in SLOW and item.path.parent.name != "journeys")
 
 
 def _point_at(patch, folder):

@@ -160,6 +160,10 @@ def test_cache_lists_verifies_and_clears(run, printed):
     assert run("evaluate")[0] == 0
     assert run("cache", "verify")[0] == 0
     assert printed("cache", "clear", "--kind", "neighbors")["freed_bytes"] > 0
+    status, _, err = run("cache", "clear", "--kind", "neighbors")
+    assert status == 1
+    assert "the kind 'neighbors' is stored" in err
+    assert "choose one of embeddings" in err
     assert printed("cache", "clear")["freed_bytes"] > 0
     assert Store().paths() == []
 

@@ -5,18 +5,14 @@ from __future__ import annotations
 import argparse
 
 from resmem_core.cli.base import Output, Parser, command
+from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress
-
-KINDS = (
-    *("source", "features", "weights", "embeddings", "probe", "choice", "index", "neighbors", "tuning"),
-    *("grid", "lab", "projection", "shapley"),
-)
 
 
 def arguments(parser: Parser) -> None:
     """Add what to do, and to which kind."""
     parser.add_argument("action", choices=("list", "verify", "clear"))
-    parser.add_argument("--kind", choices=KINDS, help="clear only this kind")
+    parser.add_argument("--kind", help="clear only this kind, one of those that `list` shows")
 
 
 @command("cache", "List, verify or clear what this machine has stored.", arguments=arguments)
@@ -25,6 +21,10 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
 
     store = Store()
     if args.action == "clear":
+        kinds = sorted({path.parent.name for path in store.paths()})
+        if args.kind not in (None, *kinds):
+            there = f"choose one of {', '.join(kinds)}" if kinds else "there is nothing to clear"
+            raise InvalidParameterError(f"nothing of the kind {args.kind!r} is stored in {store.root}; {there}")
         freed = store.clear(args.kind)
         return Output({"folder": str(store.root), "freed_bytes": freed}, f"freed {freed / 1e6:.1f} MB in {store.root}")
     if args.action == "verify":
