@@ -2,15 +2,18 @@
 
 Rebuilding must not move them. Where a change of theirs is meant, say so in CHANGELOG and write them anew:
 `RESMEM_GOLDEN=write pytest -n0 tests/test_golden.py`. Whole numbers must be equal, others to 4 digits. What is trained
-here is compared only where training rounds alike: on the same kind of processor, by the same PyTorch, in one thread.
+here is compared only where training rounds alike: on a processor that numbers were written on (the files hold those of
+each), by the same PyTorch, in one thread.
 """
 
 import json
 import math
 import os
+import platform
 import subprocess
 import sys
 import tarfile
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -24,10 +27,12 @@ TEXT = ("--vocabulary=512", "--limit-train=20000", "--epochs=1")
 
 def machine() -> str:
     """Return what training's rounding depends on, and the text of Python's documentation."""
-    import torch
-
-    kind = torch.backends.cpu.get_cpu_capability()
-    return f"Python {sys.version.partition(' ')[0]}, torch {torch.__version__.partition('+')[0]}, {kind}"
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().partition("\n\n")[0].splitlines() if info.exists() else []
+    fields = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    processor = " ".join(fields.get(name, "?") for name in ("vendor_id", "cpu family", "model"))
+    torch = version("torch").partition("+")[0]
+    return f"Python {platform.python_version()}, torch {torch}, {processor}"
 
 
 def differences(found, kept, where="") -> list[str]:
@@ -47,24 +52,24 @@ def differences(found, kept, where="") -> list[str]:
 def compare(name: str, *argv: str, trained: bool) -> None:
     """Run `evaluate --tune` and hold what it prints against the file of that name."""
     file = KEPT / f"{name}.json"
-    kept = None if WRITE else json.loads(file.read_text())
-    if kept is not None and trained and kept["machine"] != machine():
-        pytest.skip(f"GOLDEN NUMBERS OF {name} ARE THOSE OF {kept['machine']}, AND THIS IS {machine()}")
+    kept, here = json.loads(file.read_text()), machine() if trained else "any"
+    if here not in kept and not WRITE:
+        pytest.skip(f"GOLDEN NUMBERS OF {name} ARE THOSE OF {', '.join(kept)}, AND THIS IS {here}")
     command = [sys.executable, "-m", "resmem_core", "evaluate", "--tune", "--json", *argv]
     run = subprocess.run(
         command, cwd=ROOT, env={**os.environ, **ONE_THREAD}, capture_output=True, text=True, check=True
     )
     found = json.loads(run.stdout)
     found["dataset"] = found["dataset"].partition(":")[0]
-    if kept is None:
-        file.write_text(json.dumps({"machine": machine(), "evaluate": found}, indent=1) + "\n")
+    if WRITE:
+        file.write_text(json.dumps({**kept, here: found}, indent=1) + "\n")
     else:
-        assert differences(found, kept["evaluate"]) == []
+        assert differences(found, kept[here]) == []
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_digits(seed):
-    compare(f"digits-{seed}", f"--seed={seed}", trained=seed > 0)
+    compare(f"digits-{seed}", f"--seed={seed}", trained=False)  # a convex base rounds alike enough everywhere
 
 
 def test_python_docs():
