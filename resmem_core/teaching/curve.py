@@ -215,6 +215,8 @@ def remember(curve: Curve, base: MLPRegressor) -> ResMemRegressor:
 
 def view(curve: Curve, base: MLPRegressor) -> View:
     """Return what the form shows, with the network that `fit_base` trained for it."""
+    from sklearn.metrics import root_mean_squared_error as rmse
+
     from resmem_core.memory.residuals import neighbor_weights
 
     x, y = sample(curve)
@@ -232,11 +234,6 @@ def view(curve: Curve, base: MLPRegressor) -> View:
         voters=float((1 / (weights**2).sum(axis=1)).mean()),
     )
     return View(x, y, y - on_train, GRID, target, on_grid, resmem, model.sigma_, outcome)
-
-
-def rmse(predicted: FloatArray, true: FloatArray) -> float:
-    """Return the root mean squared error."""
-    return float(np.sqrt(np.mean((predicted - true) ** 2)))
 
 
 @dataclass(frozen=True)
