@@ -249,41 +249,27 @@ def votes(form: Playground, base: Base, where: Place) -> Explanation:
 
 def code(form: Playground) -> str:
     """Return a few lines that give the test accuracies of a form by the public interface and scikit-learn."""
-    scene, by_hand = form.scene, form.edits
-    estimator = repr(estimator_of(scene.base, scene.seed))
-    home = {LINEAR: "sklearn.linear_model", NETWORK: "sklearn.neural_network"}.get(scene.base)
-    ours = ["ResMemClassifier", "plane_sample"]
-    if home is None:
-        ours.append("PictureClassifier")
-    if scene.space == HIDDEN:
-        ours.append("HiddenLayer")
-    lines = ["import numpy as np"] if by_hand.steps else []
-    lines += [] if not by_hand.steps or form.refit else ["from sklearn.frozen import FrozenEstimator"]
-    lines += [] if home is None else [f"from {home} import {estimator.partition('(')[0]}"]
-    lines += [
-        "",
-        f"from resmem_core import {', '.join(sorted(ours))}",
-        "",
-        f'train, test = plane_sample("{scene.data}", {scene.n}, noise={scene.noise}, '
-        f"label_noise={scene.label_noise}, imbalance={scene.imbalance}, seed={scene.seed})",
-        "X, y = train.X, train.y",
-        f"base = {estimator}",
-    ]
-    if by_hand.steps:
-        if not form.refit:
-            lines.append("base = FrozenEstimator(base.fit(X, y))  # stays as trained")
-        removed = [row for row in by_hand.removed if row < scene.n]
-        added = list(by_hand.added.values())
-        if removed:
-            lines.append(f"X, y = np.delete(X, {removed}, axis=0), np.delete(y, {removed})")
-        if added:
-            lines.append(
-                f"X, y = np.vstack([X, {[(at.x, at.y) for at, _ in added]}]), np.append(y, {[c for _, c in added]})"
-            )
-    hidden = ["embed=HiddenLayer(base)"] if scene.space == HIDDEN else []
-    options = [f"n_neighbors={form.k}", f"sigma={form.sigma}", f"temperature={form.temperature}", *hidden]
-    lines += [
-        f"model = ResMemClassifier(base, {', '.join(options)}).fit(X, y)",
-        "print(model.base_estimator_.score(test.X, test.y), model.score(test.X, test.y))",
-    ]
-    return "\n".join(lines).lstrip() + "\n"
+    estimator, hidden = repr(estimator_of(form.base, form.seed)), form.scene.space == HIDDEN
+    home = {LINEAR: "sklearn.linear_model", NETWORK: "sklearn.neural_network"}.get(form.base)
+    ours = {"HiddenLayer": hidden, "PictureClassifier": home is None, "ResMemClassifier": True, "plane_sample": True}
+    shape = f'"{form.data}", {form.n}, noise={form.noise}, label_noise={form.label_noise}, imbalance={form.imbalance}'
+    numbers = f"n_neighbors={form.k}, sigma={form.sigma}, temperature={form.temperature}"
+    frozen = form.edits.steps and not form.refit
+    removed = [row for row in form.edits.removed if row < form.n]
+    added = [(at.x, at.y) for at, _ in form.edits.added.values()]
+    labels = [label for _, label in form.edits.added.values()]
+    lines = (
+        (removed or added, "import numpy as np"),
+        (frozen, "from sklearn.frozen import FrozenEstimator"),
+        (home, f"from {home} import {estimator.partition('(')[0]}"),
+        (True, f"\nfrom resmem_core import {', '.join(name for name, wanted in ours.items() if wanted)}\n"),
+        (True, f"train, test = plane_sample({shape}, seed={form.seed})"),
+        (True, "X, y = train.X, train.y"),
+        (True, f"base = {estimator}"),
+        (frozen, "base = FrozenEstimator(base.fit(X, y))  # stays as trained"),
+        (removed, f"X, y = np.delete(X, {removed}, axis=0), np.delete(y, {removed})"),
+        (added, f"X, y = np.vstack([X, {added}]), np.append(y, {labels})"),
+        (True, f"model = ResMemClassifier(base, {numbers}{', embed=HiddenLayer(base)' * hidden}).fit(X, y)"),
+        (True, "print(model.base_estimator_.score(test.X, test.y), model.score(test.X, test.y))"),
+    )
+    return "\n".join(line for wanted, line in lines if wanted).lstrip() + "\n"
