@@ -70,9 +70,9 @@ def risk_by_dimension(several: Sequence[Risks], d: int) -> Figure:
             hovertemplate=_HOVER,
         )
         traces += [theory, simulated]
-    n = several[0].n
-    traces.append(_line([n[0], n[-1]], [1, 1], "base", "dash", "Base"))
-    return _against_n(several[0], traces, "ResMem's risk / base risk", margin={"l": 10, "r": 70, "t": 36, "b": 10})
+    first = several[0]
+    traces.append(_line([first.n[0], first.n[-1]], [1, 1], "base", "dash", "Base"))
+    return _against_n(first, traces, "ResMem's risk / base risk", margin={"l": 10, "r": 70, "t": 36, "b": 10})
 
 
 _HOVER = "n = %{x:,.0f}: %{y:.3g}"
