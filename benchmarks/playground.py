@@ -44,7 +44,7 @@ class Page:
         base = self._base[1]
         if self._view is None or self._view[0] != form.seen:
             self._view = form.seen, view(form, base)
-        seen, where = self._view[1], form.place
+        seen, where = self._view[1], form.at
         asked = votes(form, base, where) if where is not None else None
         for what in TITLES:
             plane_panel(seen, what, where=where, asked=asked).to_json()
@@ -59,7 +59,7 @@ def changes(form: Playground) -> dict[str, Iterator[Playground]]:
         "k at 99 and 100": (replace(form, k=k) for k in itertools.cycle((99, 100))),
         "sigma": (replace(form, sigma=sigma) for sigma in itertools.cycle(SIGMAS)),
         "T": (replace(form, temperature=t) for t in itertools.cycle((0.5, 1.0, 2.0))),
-        "a click": (replace(form, at=str(Place(x, 0.2))) for x in itertools.cycle((0.1, 0.2, 0.3))),
+        "a click": (replace(form, at=Place(x, 0.2)) for x in itertools.cycle((0.1, 0.2, 0.3))),
         "a point added": itertools.cycle((added, form)),
         "a point removed": itertools.cycle((removed, form)),
         "noise": (replace(form, noise=noise) for noise in itertools.cycle((0.1, 0.2, 0.3))),
@@ -85,7 +85,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     rows = []
     for name in (LINEAR, NETWORK):
-        form = Playground(n=MOST, base=name, at=str(WHERE), seed=args.seed)
+        form = Playground(n=MOST, base=name, at=WHERE, seed=args.seed)
         base, page = fit_base(form.scene), Page(form)
         for kind, forms in changes(form).items():
             page.show(form)

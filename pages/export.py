@@ -137,14 +137,12 @@ def figures() -> None:
     )
     shown = by_name[picked]
     scheme = st.context.theme.type or ""
-    st.iframe(
-        figure_html(shown.figure, shown.name, shown.alt, scheme=scheme), height=shown.height + BUTTONS, alt=shown.alt
-    )
+    st.iframe(figure_html(shown, scheme=scheme), height=shown.height + BUTTONS, alt=shown.alt)
     save(
         "HTML",
         f"{shown.name}.html",
         "text/html",
-        lambda: figure_html(shown.figure, shown.name, shown.alt),
+        lambda: figure_html(shown),
         "The figure as a page of its own that opens without a network, to be zoomed and pointed at.",
         "show_chart",
     )

@@ -16,8 +16,8 @@ from resmem_core.evaluation.metrics import wilson_interval
 from resmem_core.memory.explain import Explanation
 from resmem_core.plots.plane import TITLES, plane_panel
 from resmem_core.teaching.plane import EXTENT, Place
-from resmem_core.teaching.plane_edits import MOST_EDITS
-from resmem_core.teaching.playground import CLICKS, NONE, Playground, View, code
+from resmem_core.teaching.plane_edits import MOST_EDITS, PlaneEdits
+from resmem_core.teaching.playground import CLICKS, Playground, View, code
 
 PAGE = {
     "title": "Playground",
@@ -64,7 +64,7 @@ def click_controls(form: Playground) -> None:
                 "not. The base stays as it was trained.",
                 **bound("click", form.click),
             )
-            where = form.place or Place(0, 0)
+            where = form.at or Place(0, 0)
             for name, value in (("x", where.x), ("y", where.y)):
                 st.session_state.setdefault(f"playground-{name}", value)
                 st.number_input(
@@ -83,24 +83,23 @@ def click_controls(form: Playground) -> None:
                 on_click=lambda: clicked(*(st.session_state[f"playground-{name}"] for name in ("x", "y"))),
                 help="The same as a click at x, y.",
             )
-    if form.edits != NONE:
+    if form.edits.steps:
         _edits(form)
 
 
 def _edits(form: Playground) -> None:
-    by_hand = form.by_hand
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{len(by_hand.steps)}** of {MOST_EDITS} edits by hand.")
+        st.markdown(f"**{len(form.edits.steps)}** of {MOST_EDITS} edits by hand.")
         st.button(
             "Undo",
             icon=":material/undo:",
-            on_click=lambda: change(edits=str(by_hand.undone())),
+            on_click=lambda: change(edits=form.edits.undone()),
             help="Take back the last edit.",
         )
         st.button(
             "Clear edits",
             icon=":material/close:",
-            on_click=lambda: change(edits=NONE, refit=False),
+            on_click=lambda: change(edits=PlaneEdits(), refit=False),
             help="Memory as it was drawn.",
         )
         st.toggle(
@@ -180,7 +179,7 @@ def playground() -> None:
         click_controls(form)
         return
     view = cache.plane_view(form.seen)
-    where = form.place
+    where = form.at
     asked = cache.plane_votes(form.seen, where) if where is not None else None
     panels(view, where, asked)
     verdict(view)

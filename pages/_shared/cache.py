@@ -44,7 +44,7 @@ from resmem_core.memory.types import Params
 from resmem_core.plots.report import report_figures as figures_of
 from resmem_core.plots.standalone import Shown
 from resmem_core.teaching import playground
-from resmem_core.teaching.curve import Curve, Repeated, View, fit_base, repeat, view
+from resmem_core.teaching.curve import Curve, Outcome, View, fit_base, repeat, view
 from resmem_core.teaching.plane import Place
 from resmem_core.teaching.playground import Playground, Scene
 from resmem_core.teaching.raster import TILE, memory_field
@@ -266,7 +266,7 @@ def curve_view(curve: Curve) -> View:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def curve_repeated(curve: Curve, seeds: tuple[int, ...]) -> Repeated:
+def curve_repeated(curve: Curve, seeds: tuple[int, ...]) -> tuple[Outcome, ...]:
     """Return the same under several seeds."""
     return repeat(curve, seeds, curve_base)
 

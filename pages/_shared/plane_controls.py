@@ -11,11 +11,12 @@ from pages._shared.knobs import compact, log_scale
 from pages._shared.state import bound, change, hold
 from resmem_core.teaching.lessons import LESSONS
 from resmem_core.teaching.plane import DATA, MOST
-from resmem_core.teaching.playground import HIDDEN, K_MOST, LINEAR, NETWORK, NONE, PICTURE, PLANE, Playground
-from resmem_core.teaching.playground import picture_backbones as picture_bases
+from resmem_core.teaching.plane_base import HIDDEN, LINEAR, NETWORK, PICTURE, PLANE, picture_backbones
+from resmem_core.teaching.plane_edits import NONE, PlaneEdits
+from resmem_core.teaching.playground import K_MOST, Playground
 
 FREE = "Free play"
-FORGOTTEN = {"edits": NONE, "at": NONE, "refit": False}  # with the points that they were about
+FORGOTTEN = {"edits": PlaneEdits(), "at": None, "refit": False}  # with the points that they were about
 SPACES = {PLANE: "in the plane", HIDDEN: "in the hidden layer"}
 
 
@@ -83,7 +84,7 @@ def data_controls(form: Playground) -> None:
         if not form.hides("base"):
             st.selectbox(
                 "Base model",
-                [LINEAR, NETWORK, *picture_bases()],
+                [LINEAR, NETWORK, *picture_backbones()],
                 format_func=_called,
                 help="Linear: logistic regression, a straight border. Network: 10 hidden units. The others are this "
                 "software's own image networks; they see a point as a picture of a dot (256 pixels, in which even a "

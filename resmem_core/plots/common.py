@@ -6,10 +6,14 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from resmem_core.common.types import FloatArray
+
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 else:
     Figure = "plotly.graph_objects.Figure"  # for annotations alone: importing plotly takes long
+
+Numbers = Sequence[float] | FloatArray
 
 # Told apart by colour-blind eyes, and legible on white and on black.
 COLORS = {
@@ -49,6 +53,12 @@ def figure(height: int, traces: Sequence[Mapping[str, Any]] = (), **layout: Any)
 def scatter(mode: str, x: Any, y: Any, **more: Any) -> dict[str, Any]:
     """Return a trace of points or lines: `figure` takes plain mappings."""
     return {"type": "scatter", "mode": mode, "x": x, "y": y, **more}
+
+
+def band(x: Sequence[float], low: Numbers, high: Numbers, color: str, **more: Any) -> dict[str, Any]:
+    """Return the area between two lines as a trace."""
+    area = {"line": {"width": 0}, "fill": "toself", "fillcolor": color, "hoverinfo": "skip", "showlegend": False}
+    return scatter("lines", [*x, *reversed(x)], [*high, *reversed(low)], **area, **more)
 
 
 def whiskers(values: Sequence[float], intervals: Sequence[tuple[float, float]], **more: Any) -> dict[str, Any]:

@@ -40,10 +40,7 @@ def next_token_bars(asked: Explanation, shown: IntArray, names: Sequence[str]) -
         base=asked.base[shown],
         contributions=asked.contributions[:, shown],
     )
-    drawn = explanation_bars(part, _distinct(names), whole=False)
-    for panel, title in zip(drawn.layout.annotations, ("base", "+ memory", "= score"), strict=True):
-        panel.text = title  # short, as names of tokens take up room on a narrow page
-    return drawn
+    return explanation_bars(part, _distinct(names), whole=False)
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

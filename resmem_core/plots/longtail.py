@@ -8,7 +8,7 @@ from typing import Any
 from resmem_core.analysis.judged import Judged
 from resmem_core.analysis.longtail import Axis
 from resmem_core.analysis.longtail_summary import Band, Summary, class_groups
-from resmem_core.plots.common import COLORS, NAMES, Figure, figure, level, plain, scatter, whiskers
+from resmem_core.plots.common import COLORS, NAMES, Figure, band, figure, level, plain, scatter, whiskers
 
 
 def accuracy_curves(found: Sequence[Summary], axis: Axis) -> Figure:
@@ -16,14 +16,14 @@ def accuracy_curves(found: Sequence[Summary], axis: Axis) -> Figure:
     x = [s.value for s in found]
     bands = {"base": [s.base for s in found], "knn": [s.knn for s in found], "resmem": [s.resmem for s in found]}
     traces = [trace for method, of in bands.items() for trace in _banded(x, of, COLORS[method], NAMES[method])]
-    return figure(360, traces, xaxis=_x_axis(axis), yaxis=_y_axis("test accuracy"))
+    return figure(360, traces, xaxis=_x_axis(axis), yaxis={"tickformat": ".2~%", "title": "test accuracy"})
 
 
 def gain_curve(found: Sequence[Summary], axis: Axis) -> Figure:
     """Draw the gain of ResMem over base against what is varied, as a mean over seeds with a band."""
     traces = _banded([s.value for s in found], [s.gain for s in found], COLORS["resmem"], "gain", "+.1%", -1.0)
-    more = {"shapes": [level("y", 0, color=COLORS["base"])], "showlegend": False}
-    return figure(260, traces, xaxis=_x_axis(axis), yaxis=_y_axis("accuracy gain", "+.2~%"), **more)
+    gain, zero = {"tickformat": "+.2~%", "title": "accuracy gain"}, level("y", 0, color=COLORS["base"])
+    return figure(260, traces, xaxis=_x_axis(axis), yaxis=gain, shapes=[zero], showlegend=False)
 
 
 def class_accuracies(judged: Sequence[Judged]) -> Figure:
@@ -49,7 +49,7 @@ def class_accuracies(judged: Sequence[Judged]) -> Figure:
         380,
         traces,
         xaxis={"type": "log", "title": "training examples of the class (log scale)", **_TICKS},
-        yaxis=_y_axis("test accuracy of the class"),
+        yaxis={"tickformat": ".2~%", "title": "test accuracy of the class"},
     )
 
 
@@ -63,17 +63,8 @@ def _banded(
     """Return a filled band, as far as values from `least` to 1 are possible, and the means on it."""
     red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
     common = {"legendgroup": name, "name": name}
-    area = scatter(
-        "lines",
-        [*x, *reversed(x)],
-        [*(min(b.high, 1.0) for b in bands), *(max(b.low, least) for b in reversed(bands))],
-        line={"width": 0},
-        fill="toself",
-        fillcolor=f"rgba({red},{green},{blue},0.2)",
-        hoverinfo="skip",
-        showlegend=False,
-        **common,
-    )
+    low, high = [max(b.low, least) for b in bands], [min(b.high, 1.0) for b in bands]
+    area = band(x, low, high, f"rgba({red},{green},{blue},0.2)", **common)
     means = scatter(
         "lines+markers",
         list(x),
@@ -97,7 +88,3 @@ def _x_axis(axis: Axis) -> dict[str, Any]:
     if axis.logarithmic:
         return {"type": "log", "title": f"{axis.label} (log scale)", **_TICKS}
     return {"title": axis.label, "tickformat": "~g"}
-
-
-def _y_axis(title: str, form: str = ".2~%") -> dict[str, Any]:
-    return {"tickformat": form, "title": title}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -44,9 +43,7 @@ MEMORIES_SHOWN = 6
 LIBRARIES = ("numpy", "torch", "scikit-learn", "annoy", "plotly")
 
 
-def report_html(
-    experiment: Experiment, evaluation: Evaluation, *, tuned: Tuned | None = None, figures: Sequence[Shown] = ()
-) -> str:
+def report_html(experiment: Experiment, evaluation: Evaluation, *, tuned: Tuned | None = None) -> str:
     """Return the report of an experiment at one setting.
 
     Parameters
@@ -56,8 +53,6 @@ def report_html(
         Of the experiment's test split.
     tuned : Tuned, optional
         What was chosen on validation. Where that is not the setting judged, the report says so and warns.
-    figures : sequence of Shown
-        More figures than those of `report_figures`.
 
     Returns
     -------
@@ -80,7 +75,7 @@ def report_html(
         changes=calibration_change_intervals(evaluation.confidence["base"], evaluation.confidence["resmem"]),
         ece_bins=ECE_BINS,
         nll_floor=NLL_FLOOR,
-        figures=[*report_figures(experiment, evaluation), *figures],
+        figures=report_figures(experiment, evaluation),
         points={outcome: _some(experiment, evaluation, outcome) for outcome in ("fixed", "broken")},
         memories_shown=MEMORIES_SHOWN,
         image=data_url,
@@ -198,17 +193,15 @@ def _settings(experiment: Experiment, params: Params) -> dict[str, dict[str, Any
         "sigma, bandwidth in units of the embedding distance": f"{params.sigma:.6g}",
         "Temperature of the base model": f"{params.temperature:.6g}",
     }
-    recipe = dict(base.recipe.as_dict()) if base.recipe is not None else {}
+    recipe = base.recipe.as_dict() if base.recipe is not None else {}
     software = {
         "ResMem Lab": __version__,
         "Python": platform.python_version(),
         **{library: version(library) for library in LIBRARIES},
         "System": f"{platform.system()} {platform.machine()}",
     }
-    edits: dict[str, Any] = {
-        **{f"Training point {row}": "forgotten" for row in experiment.edits.forgotten},
-        **{f"Training point {row}": f"held as {data.class_names[to]}" for row, to in experiment.edits.relabelled},
-    }
+    edits = {f"Training point {row}": "forgotten" for row in experiment.edits.forgotten}
+    edits |= {f"Training point {row}": f"held as {data.class_names[to]}" for row, to in experiment.edits.relabelled}
     told: dict[str, dict[str, Any]] = {
         "Experiment": shaped,
         "Edits of memory": edits,

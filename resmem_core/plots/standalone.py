@@ -5,7 +5,7 @@ What is put into them is escaped by the templates, and what figures say by `Show
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,6 @@ from resmem_core.plots.common import Figure
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-
-HEIGHT = 450  # pixels, where a figure leaves it to plotly
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +41,7 @@ class Shown:
     @property
     def height(self) -> int:
         """Pixels."""
-        return int(self.figure.layout.height or HEIGHT)
+        return int(self.figure.layout.height)
 
     @property
     def json(self) -> str:
@@ -51,17 +49,17 @@ class Shown:
         return str(self.figure.to_json()).replace("<", r"\u003c")
 
 
-def figure_html(figure: Figure, name: str, alt: str = "", *, scheme: str = "") -> str:
-    """Return a page with one figure and buttons that save it as PNG and SVG.
+def figure_html(shown: Shown, *, scheme: str = "") -> str:
+    """Return a page with one figure, without its text, and buttons that save it as PNG and SVG.
 
     Parameters
     ----------
-    figure, name, alt
-        As of `Shown`; the name is also the page's title, and what is shown unless `alt` says it.
+    shown : Shown
+        Its name is also the page's title.
     scheme : {"", "light", "dark"}
         Of colours; as the reader's system has it unless given.
     """
-    return rendered("single.html", title=name, shown=Shown(figure, name, alt or name), scheme=scheme)
+    return rendered("single.html", title=shown.name, shown=replace(shown, text=""), scheme=scheme)
 
 
 def rendered(template: str, **values: Any) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -153,9 +154,7 @@ def _harmless(value: object) -> object:
     return _FORMULA.sub("'", value) if isinstance(value, str) else value
 
 
-def _parquet(frame: pd.DataFrame) -> bytes:
-    content: bytes = frame.to_parquet(index=False, engine="pyarrow")
-    return content
-
-
-FORMATS = {".csv": _csv, ".parquet": _parquet}
+FORMATS: Mapping[str, Callable[[pd.DataFrame], bytes]] = {
+    ".csv": _csv,
+    ".parquet": partial(pd.DataFrame.to_parquet, index=False, engine="pyarrow"),
+}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from resmem_core.common.types import FloatArray
-from resmem_core.plots.common import COLORS, NAMES, WHISKERS, Figure, figure, scatter
+from resmem_core.plots.common import COLORS, NAMES, WHISKERS, Figure, band, figure, scatter
 from resmem_core.teaching.ball import squared_gap, squared_gap_limit, variance
 from resmem_core.teaching.risks import Risks, estimates
 
@@ -19,32 +19,24 @@ def risks_against_n(risks: Risks) -> Figure:
     """Draw the simulated risks with their bands, and what theory says of both."""
     n = _between(risks)
     share = (1 - risks.L) ** 2 / risks.d
-    return figure(
-        440,
-        [
-            *_simulated(risks.n, risks.base, "base", NAMES["base"]),
-            *_simulated(risks.n, risks.resmem, "resmem", NAMES["resmem"]),
-            _line(n, [risks.base_limit] * len(n), "base", "dash", "Limit of base"),
-            _line(n, [risks.expected_resmem(x) for x in n], "resmem", "solid", "ResMem, theory at this n"),
-            _line(n, [share * squared_gap_limit(risks.d, x) for x in n], "resmem", "dot", "ResMem, theory as n grows"),
-        ],
-        xaxis=_n_axis(risks.n),
-        yaxis=_log("test risk (mean squared error)"),
-    )
+    traces = [
+        *_simulated(risks.n, risks.base, "base", NAMES["base"]),
+        *_simulated(risks.n, risks.resmem, "resmem", NAMES["resmem"]),
+        _line(n, [risks.base_limit] * len(n), "base", "dash", "Limit of base"),
+        _line(n, [risks.expected_resmem(x) for x in n], "resmem", "solid", "ResMem, theory at this n"),
+        _line(n, [share * squared_gap_limit(risks.d, x) for x in n], "resmem", "dot", "ResMem, theory as n grows"),
+    ]
+    return _against_n(risks, traces, "test risk (mean squared error)")
 
 
 def parts_of_risk(risks: Risks) -> Figure:
     """Draw ResMem's risk with its two factors, whose logarithms add up to its own."""
-    return figure(
-        440,
-        [
-            *_simulated(risks.n, risks.miss, "base", "|δ|², how far the base model misses"),
-            *_simulated(risks.n, risks.near, "memory", "⟨u, x − x′⟩², how far the nearest memory is"),
-            *_simulated(risks.n, risks.resmem, "resmem", "their product, ResMem's risk"),
-        ],
-        xaxis=_n_axis(risks.n),
-        yaxis=_log("mean over test points"),
-    )
+    traces = [
+        *_simulated(risks.n, risks.miss, "base", "|δ|², how far the base model misses"),
+        *_simulated(risks.n, risks.near, "memory", "⟨u, x − x′⟩², how far the nearest memory is"),
+        *_simulated(risks.n, risks.resmem, "resmem", "their product, ResMem's risk"),
+    ]
+    return _against_n(risks, traces, "mean over test points")
 
 
 def risk_by_dimension(several: Sequence[Risks], d: int) -> Figure:
@@ -78,14 +70,9 @@ def risk_by_dimension(several: Sequence[Risks], d: int) -> Figure:
             hovertemplate=_HOVER,
         )
         traces += [theory, simulated]
-    ends = [several[0].n[0], several[0].n[-1]]
-    return figure(
-        440,
-        [*traces, _line(ends, [1, 1], "base", "dash", "Base")],
-        xaxis=_n_axis(several[0].n),
-        yaxis=_log("ResMem's risk / base risk"),
-        margin={"l": 10, "r": 70, "t": 36, "b": 10},
-    )
+    first = several[0]
+    traces.append(_line([first.n[0], first.n[-1]], [1, 1], "base", "dash", "Base"))
+    return _against_n(first, traces, "ResMem's risk / base risk", margin={"l": 10, "r": 70, "t": 36, "b": 10})
 
 
 _HOVER = "n = %{x:,.0f}: %{y:.3g}"
@@ -96,17 +83,6 @@ def _simulated(n: Sequence[int], values: FloatArray, color: str, name: str) -> l
     found = estimates(values)
     means = np.array([e.mean for e in found])
     spread = np.exp([2 * (e.se or 0) / e.mean for e in found])
-    band = scatter(
-        "lines",
-        [*n, *n[::-1]],
-        [*(means * spread), *(means / spread)[::-1]],
-        fill="toself",
-        fillcolor=COLORS[color],
-        opacity=0.25,
-        line={"width": 0},
-        hoverinfo="skip",
-        showlegend=False,
-    )
     points = scatter(
         "markers",
         n,
@@ -116,7 +92,7 @@ def _simulated(n: Sequence[int], values: FloatArray, color: str, name: str) -> l
         customdata=[f" ± {e.se:.2g} (standard error)" if e.se is not None else "" for e in found],
         hovertemplate=_HOVER + "%{customdata}",
     )
-    return [band, points]
+    return [band(n, means / spread, means * spread, COLORS[color], opacity=0.25), points]
 
 
 def _line(n: Sequence[float], values: Sequence[float], color: str, dash: str, name: str) -> dict[str, Any]:
@@ -129,10 +105,7 @@ def _between(risks: Risks) -> list[float]:
     return np.geomspace(risks.n[0], risks.n[-1], POINTS).tolist()
 
 
-def _n_axis(n: Sequence[int]) -> dict[str, Any]:
-    title = "n, training points = memories (log scale)"
-    return {"type": "log", "tickvals": n, "tickformat": ",d", "title": title}
-
-
-def _log(title: str) -> dict[str, Any]:
-    return {"type": "log", "exponentformat": "power", "dtick": 1, "title": f"{title}, log scale"}
+def _against_n(risks: Risks, traces: list[dict[str, Any]], title: str, **more: Any) -> Figure:
+    n = {"tickvals": risks.n, "tickformat": ",d", "title": "n, training points = memories (log scale)"}
+    values = {"exponentformat": "power", "dtick": 1, "title": f"{title}, log scale"}
+    return figure(440, traces, xaxis={"type": "log", **n}, yaxis={"type": "log", **values}, **more)

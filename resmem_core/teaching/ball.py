@@ -6,11 +6,12 @@ A *gap* is the vector x - x' from the nearest of n such points, x', to one more,
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
 
-from resmem_core.common.types import FloatArray
+from resmem_core.common.types import BoolArray, FloatArray
 
 OUTER, INNER = 48, 32  # nodes of the quadrature; with them `squared_gap` is right to some 1e-7 of itself
 FEW, MANY = 1e-12, 45.0  # expected points nearer than r: below, none is there; above, one is
@@ -45,13 +46,16 @@ def squared_gap(d: int, n: float) -> float:
     The integral over r of 2 r P(|x - x'| > r), where P is (1 - share of the ball within r of x)^n, averaged over where
     x is, by Gauss-Legendre quadrature.
     """
-    nodes, weights = _legendre(OUTER)
+    from scipy.special import roots_sh_legendre
+
+    nodes, weights = roots_sh_legendre(OUTER)  # over [0, 1]
     depths = nodes**3  # of x below the surface, as a fraction of the radius; most nodes lie near it
     weights = weights * 3 * nodes**2 * d * (1 - depths) ** (d - 1)
     low = np.full(OUTER, (FEW / n) ** (1 / d))
-    high = _radius_with(min(1.0, MANY / n), depths, d)
+    most = min(1.0, MANY / n)
+    high = bisection(lambda radii: _share_within(radii, depths, d) >= most, np.zeros(OUTER), 2 - depths)
     touching = np.clip(depths, low, high)  # from here on the neighbourhood sticks out of the ball
-    nodes, inner_weights = _legendre(INNER)
+    nodes, inner_weights = roots_sh_legendre(INNER)
     squared = low**2
     for start, stop in ((low, touching), (touching, high)):
         radii = start[:, None] + (stop - start)[:, None] * nodes
@@ -77,19 +81,12 @@ def n_for_gap(d: int, squared: float) -> float:
     return math.exp(brentq(excess, 0.0, top, xtol=1e-9))
 
 
-def _legendre(n: int) -> tuple[FloatArray, FloatArray]:
-    """Return nodes and weights of the quadrature over [0, 1]."""
-    nodes, weights = np.polynomial.legendre.leggauss(n)
-    return (nodes + 1) / 2, weights / 2
-
-
-def _radius_with(share: float, depths: FloatArray, d: int) -> FloatArray:
-    """Return the radius around points at these depths, (K,), within which this share of the unit ball lies, (K,)."""
-    low, high = np.zeros_like(depths), 2 - depths
+def bisection(enough: Callable[[FloatArray], BoolArray], low: FloatArray, high: FloatArray) -> FloatArray:
+    """Return the least of what is enough, place by place; `high` is, and so is all from the least on."""
     for _ in range(60):
         middle = (low + high) / 2
-        enough = _share_within(middle, depths, d) >= share
-        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+        there = enough(middle)
+        low, high = np.where(there, low, middle), np.where(there, middle, high)
     return high
 
 

@@ -16,7 +16,6 @@ import numpy as np
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.forms import Form, between, flag, one_of, positive, setting, whole
 from resmem_core.common.types import FloatArray
-from resmem_core.evaluation.metrics import mean_interval
 
 if TYPE_CHECKING:
     from sklearn.neural_network import MLPRegressor
@@ -215,6 +214,8 @@ def remember(curve: Curve, base: MLPRegressor) -> ResMemRegressor:
 
 def view(curve: Curve, base: MLPRegressor) -> View:
     """Return what the form shows, with the network that `fit_base` trained for it."""
+    from sklearn.metrics import root_mean_squared_error as rmse
+
     from resmem_core.memory.residuals import neighbor_weights
 
     x, y = sample(curve)
@@ -234,36 +235,10 @@ def view(curve: Curve, base: MLPRegressor) -> View:
     return View(x, y, y - on_train, GRID, target, on_grid, resmem, model.sigma_, outcome)
 
 
-def rmse(predicted: FloatArray, true: FloatArray) -> float:
-    """Return the root mean squared error."""
-    return float(np.sqrt(np.mean((predicted - true) ** 2)))
-
-
-@dataclass(frozen=True)
-class Repeated:
-    """What came of it under several seeds, one outcome a seed."""
-
-    outcomes: tuple[Outcome, ...]
-
-    @property
-    def changes(self) -> FloatArray:
-        """By how much memory changes the test error under each seed; below 0 it helps."""
-        return np.array([outcome.resmem_test - outcome.base_test for outcome in self.outcomes])
-
-    @property
-    def lower(self) -> int:
-        """Number of seeds under which memory lowers the test error."""
-        return int((self.changes < 0).sum())
-
-    def interval(self) -> tuple[float, float]:
-        """Return the 95 % interval of the mean change over seeds, by Student's t."""
-        return mean_interval(self.changes)
-
-
-def repeat(curve: Curve, seeds: Iterable[int], base_of: Callable[[Curve], Any] = fit_base) -> Repeated:
-    """Return what comes of it under each of at least two seeds; `base_of` trains the network, or knows it."""
+def repeat(curve: Curve, seeds: Iterable[int], base_of: Callable[[Curve], Any] = fit_base) -> tuple[Outcome, ...]:
+    """Return what comes of it under each seed; `base_of` trains the network, or knows it."""
     each = (replace(curve, seed=seed) for seed in seeds)
-    return Repeated(tuple(view(one, base_of(one.of_base())).outcome for one in each))
+    return tuple(view(one, base_of(one.of_base())).outcome for one in each)
 
 
 def code(curve: Curve) -> str:

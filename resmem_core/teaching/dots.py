@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
@@ -15,10 +16,14 @@ from resmem_core.data.base import IMAGE
 from resmem_core.memory.indexes import normalized
 from resmem_core.memory.residuals import probabilities
 from resmem_core.models import backbone_of
+from resmem_core.models.embedding import embed, features
+from resmem_core.models.example_batches import ExampleBatches
+from resmem_core.models.training import new_network, train
 from resmem_core.teaching.plane import EXTENT
 
 SIDE = 16  # pixels
 SPREAD = 1.5  # pixels, standard deviation of the dot
+CPU = torch.device("cpu")  # so small a network is not worth a way to anything else
 
 
 def dot_pictures(X: FloatArray) -> NDArray[np.uint8]:
@@ -64,9 +69,6 @@ class PictureClassifier(ClassifierMixin, BaseEstimator):
         InvalidParameterError
             If there is no such backbone.
         """
-        from resmem_core.models.example_batches import ExampleBatches
-        from resmem_core.models.training import new_network, train
-
         backbone, argument = backbone_of(self.backbone, IMAGE)
         self.classes_, labels = np.unique(y, return_inverse=True)
         self.network_ = new_network(backbone, (1, SIDE, SIDE), len(self.classes_), self.seed, argument)
@@ -74,16 +76,13 @@ class PictureClassifier(ClassifierMixin, BaseEstimator):
         assert recipe is not None  # every backbone of images has a head to be trained
         data = ExampleBatches.of(dot_pictures(X), labels)
         with one_thread(True):  # small pictures make small steps
-            history = train(self.network_, data, recipe, seed=self.seed, device=_device(), progress=self.progress)
+            history = train(self.network_, data, recipe, seed=self.seed, device=CPU, progress=self.progress)
         self.losses_ = history.losses
         return self
 
     def predict_proba(self, X: Any) -> FloatArray:
         """Return probabilities, (M, 2) -> (M, C)."""
-        from resmem_core.models.embedding import embed
-
-        logits = embed(self.network_, dot_pictures(X), device=_device()).table
-        return probabilities(logits.astype(np.float64))
+        return probabilities(embed(self.network_, dot_pictures(X), device=CPU).table.astype(np.float64))
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the likeliest class, (M, 2) -> (M,)."""
@@ -91,14 +90,5 @@ class PictureClassifier(ClassifierMixin, BaseEstimator):
 
     def embed(self, X: Any) -> FloatArray:
         """Return the network's embeddings, scaled as the backbone says, (M, 2) -> (M, D)."""
-        from resmem_core.models.embedding import features
-
-        z = features(self.network_, dot_pictures(X), device=_device())
+        z = features(self.network_, dot_pictures(X), device=CPU)
         return normalized(z) if backbone_of(self.backbone, IMAGE)[0].normalize else z
-
-
-def _device() -> Any:
-    """Return the processor: so small a network is not worth a way to anything else."""
-    import torch
-
-    return torch.device("cpu")

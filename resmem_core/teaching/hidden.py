@@ -51,8 +51,7 @@ def hidden_layer(fitted: Any, X: FloatArray) -> FloatArray:
         If it has none.
     """
     if hasattr(fitted, "embed"):
-        found: FloatArray = fitted.embed(X)
-        return found
+        return fitted.embed(X)
     if not hasattr(fitted, "coefs_"):
         raise InvalidParameterError(f"{fitted!r} has no hidden layer; use an MLPClassifier, or one with `embed`")
     activation = _ACTIVATIONS[fitted.activation]

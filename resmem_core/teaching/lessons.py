@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qsl
 
 _CALM = "imbalance,seed,space"  # what most lessons do without
 
@@ -32,11 +31,6 @@ class Lesson:
     query: str
     notice: tuple[str, ...]
     action: str
-
-    @property
-    def setting(self) -> Mapping[str, str]:
-        """The query's parameters."""
-        return dict(parse_qsl(self.query))
 
 
 LESSONS: Mapping[str, Lesson] = {

@@ -50,17 +50,8 @@ STEPS = (
     ),
 )
 
+_NAMES = {"n": "sample size", "width": "network width", "steps": "training steps"}  # others go by that of the form
 _CHANCE = "Only the draw of points, noise and starting weights is another: so much of every number is chance."
-_NAMES = {
-    "target": "target",
-    "noise": "noise",
-    "n": "sample size",
-    "width": "network width",
-    "steps": "training steps",
-    "k": "k",
-    "sigma": "sigma",
-    "seed": "seed",
-}
 
 
 def verdict(outcome: Outcome) -> str:
@@ -88,7 +79,7 @@ def memorised(outcome: Outcome) -> bool:
 
 def told(before: Outcome, after: Outcome) -> str:
     """Say what just changed in one to three sentences that agree with the numbers as they were and are shown."""
-    changed = [name for name in _NAMES if getattr(before.curve, name) != getattr(after.curve, name)]
+    changed = [name for name in _REASONS if getattr(before.curve, name) != getattr(after.curve, name)]
     if not changed:
         return verdict(after)
     base, resmem = (_moved(getattr(before, of), getattr(after, of)) for of in ("base_test", "resmem_test"))
@@ -115,7 +106,7 @@ def _moved(before: float, after: float) -> str:
 
 
 def _listed(changed: list[str]) -> str:
-    *most, last = (_NAMES[name] for name in changed)
+    *most, last = (_NAMES.get(name, name) for name in changed)
     text = f"{', '.join(most)} and {last}"
     return f"{text[0].upper()}{text[1:]}"
 
@@ -124,7 +115,7 @@ def _went(name: str, before: Outcome, after: Outcome) -> str:
     a, b = (getattr(of.curve, name) for of in (before, after))
     if name == "target":
         a, b = (f"“{TARGETS[key].title}”" for key in (a, b))
-    label = "k" if name == "k" else _NAMES[name].capitalize()
+    label = "k" if name == "k" else _NAMES.get(name, name).capitalize()
     return f"{label} went from {a} to {b}"
 
 

@@ -11,10 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from resmem_core.common.errors import InvalidParameterError
-from resmem_core.common.types import FloatArray, IntArray
+from resmem_core.common.types import BoolArray, FloatArray, IntArray, is_whole
 
 EXTENT = 1.25  # the plane that is looked at reaches from -EXTENT to EXTENT, both ways
 MOST = 2000  # training points
@@ -90,7 +89,7 @@ class PlaneSample:
     X: FloatArray
     y: IntArray
     clean: IntArray
-    rare: NDArray[np.bool_]
+    rare: BoolArray
 
     def __len__(self) -> int:
         return len(self.y)
@@ -135,7 +134,7 @@ def plane_sample(
     """
     if data not in DATA:
         raise InvalidParameterError(f"data={data!r} is none of: {', '.join(DATA)}")
-    if isinstance(n, bool) or not isinstance(n, int) or not 2 <= n <= MOST:
+    if not is_whole(n, 2, MOST):
         raise InvalidParameterError(f"n={n!r} must be a whole number from 2 to {MOST}")
     for name, value, low, high in (
         ("noise", noise, 0, 1),
@@ -166,30 +165,30 @@ def _draw(
     return PlaneSample(points, np.where(flipped, 1 - labels, labels), labels, rare)
 
 
-def _moons(labels: IntArray, t: FloatArray, a: FloatArray, rare: NDArray[np.bool_]) -> FloatArray:
+def _moons(labels: IntArray, t: FloatArray, a: FloatArray, rare: BoolArray) -> FloatArray:
     angle, second = np.pi * t, labels == 1
     x = np.where(second, 1 - np.cos(angle), np.cos(angle)) - 0.5
     y = np.where(second, 0.5 - np.sin(angle), np.sin(angle)) - 0.25
     return np.column_stack([0.62 * x, 0.9 * y])
 
 
-def _circles(labels: IntArray, t: FloatArray, a: FloatArray, rare: NDArray[np.bool_]) -> FloatArray:
+def _circles(labels: IntArray, t: FloatArray, a: FloatArray, rare: BoolArray) -> FloatArray:
     return np.where(labels == 1, 0.4, 0.85)[:, None] * _on_circle(2 * np.pi * t)
 
 
-def _spirals(labels: IntArray, t: FloatArray, a: FloatArray, rare: NDArray[np.bool_]) -> FloatArray:
+def _spirals(labels: IntArray, t: FloatArray, a: FloatArray, rare: BoolArray) -> FloatArray:
     out = np.sqrt(0.02 + 0.98 * t)
     return (0.95 * out)[:, None] * _on_circle(3 * np.pi * out + np.pi * labels)
 
 
-def _checkerboard(labels: IntArray, t: FloatArray, a: FloatArray, rare: NDArray[np.bool_]) -> FloatArray:
+def _checkerboard(labels: IntArray, t: FloatArray, a: FloatArray, rare: BoolArray) -> FloatArray:
     row, within = np.divmod(4 * t, 1)
     pair, across = np.divmod(2 * a, 1)
     column = 2 * pair + (row + labels) % 2  # of a class, every second field
     return np.column_stack([(column + across) / 2 - 1, (row + within) / 2 - 1])
 
 
-def _blobs(labels: IntArray, t: FloatArray, a: FloatArray, rare: NDArray[np.bool_]) -> FloatArray:
+def _blobs(labels: IntArray, t: FloatArray, a: FloatArray, rare: BoolArray) -> FloatArray:
     upper = np.where(t < 0.5, 1, -1)
     centers = np.where(labels[:, None] == 1, [0.55, 0.0], np.column_stack([np.full(len(t), -0.5), 0.55 * upper]))
     centers[rare] = -0.55, 0.0
@@ -201,7 +200,7 @@ def _on_circle(angle: FloatArray) -> FloatArray:
     return np.column_stack([np.cos(angle), np.sin(angle)])
 
 
-_SHAPES: Mapping[str, Callable[[IntArray, FloatArray, FloatArray, NDArray[np.bool_]], FloatArray]] = {
+_SHAPES: Mapping[str, Callable[[IntArray, FloatArray, FloatArray, BoolArray], FloatArray]] = {
     "moons": _moons,
     "circles": _circles,
     "spirals": _spirals,

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from resmem_core.common.forms import Form, between, one_of, setting, whole
 from resmem_core.common.progress import Progress, silent
 from resmem_core.common.types import FloatArray, IntArray
-from resmem_core.teaching.plane import EXTENT, PlaneSample, plane_sample
+from resmem_core.teaching.plane import DATA, EXTENT, MOST, PlaneSample, plane_sample
 from resmem_core.teaching.plane_edits import PlaneEdits
 
 LINEAR, NETWORK, PICTURE = "linear", "network", "picture-"
@@ -22,19 +23,34 @@ SIDE = 200  # places a side of the surface
 COARSE = 60  # where a place costs more: seen by a network of pictures, or searched among hidden layers
 
 
+def picture_backbones() -> list[str]:
+    """Return the names of the project's own backbones that can be had here and now, as `base` names them."""
+    from resmem_core.data.base import IMAGE
+    from resmem_core.models import BACKBONES
+
+    return [f"{PICTURE}{item.name}" for item in BACKBONES if item.kind == IMAGE and not item.frozen]
+
+
+def base_name(text: str) -> str:
+    """Read the name of a base model."""
+    if text in (LINEAR, NETWORK):  # without a look at the others
+        return text
+    return one_of((LINEAR, NETWORK, *picture_backbones()))(text)
+
+
 @dataclass(frozen=True)
-class Scene:
+class Scene(Form):
     """What a base model is trained on, and how; with the same scene nothing is trained anew."""
 
-    data: str
-    n: int
-    noise: float
-    label_noise: float
-    imbalance: float
-    seed: int
-    base: str
-    space: str
-    edits: str
+    data: str = setting("moons", one_of(tuple(DATA)), "shape of the two classes")
+    n: int = setting(400, whole(50, MOST), "number of training points")
+    noise: float = setting(0.15, between(0, 0.5), "standard deviation of the points around their shape")
+    label_noise: float = setting(0.0, between(0, 0.5), "share of the training labels that are flipped")
+    imbalance: float = setting(1.0, between(1, 20), "training points of class 0 for one of class 1")
+    seed: int = setting(0, whole(0, 2**31 - 1), "seed of the points and of the base's training")
+    base: str = setting(LINEAR, base_name, "base model")
+    space: str = setting(PLANE, one_of((PLANE, HIDDEN)), "where distances are taken: plane, or the hidden layer")
+    edits: PlaneEdits = setting(PlaneEdits(), PlaneEdits.parse, "points added and removed by hand")
 
     def sample(self) -> tuple[PlaneSample, PlaneSample]:
         """Draw the training points, before edits, and the test points."""

@@ -11,9 +11,7 @@ from resmem_core.teaching.plane import Place
 
 MOST_EDITS = 50
 NONE = "none"
-_ADDED = re.compile(r"([01])_(.+)")
-_REMOVED = re.compile(r"x(\d{1,6})")
-_WITHDRAWN = re.compile(r"z(\d{1,3})")
+_STEP = re.compile(r"(?P<label>[01])_(?P<place>.+)|x(?P<row>\d{1,6})|z(?P<taken_back>\d{1,3})")
 
 
 @dataclass(frozen=True)
@@ -39,15 +37,15 @@ class PlaneEdits:
             raise InvalidParameterError(f"there are {len(self.steps)} edits, but {MOST_EDITS} is the most; clear some")
         n_added = 0
         for step in self.steps:
-            withdrawn = _WITHDRAWN.fullmatch(step)
-            if added := _ADDED.fullmatch(step):
-                Place.parse(added[2])
-                n_added += 1
-            elif not (_REMOVED.fullmatch(step) or (withdrawn and int(withdrawn[1]) < n_added)):
+            found = _STEP.fullmatch(step)
+            if found is None or int(found["taken_back"] or -1) >= n_added:
                 raise InvalidParameterError(
                     f"{step[:40]!r} is not an edit: expected an added point like 1_0.3_-0.2, a removed row like x17, "
                     "or an added point taken back like z0"
                 )
+            if found["place"]:
+                Place.parse(found["place"])
+                n_added += 1
 
     @classmethod
     def parse(cls, text: str) -> PlaneEdits:
@@ -66,16 +64,16 @@ class PlaneEdits:
     @cached_property
     def added(self) -> dict[str, tuple[Place, int]]:
         """Place and class of the points that were added and not taken back, by the step that would do that."""
-        points = [(Place.parse(found[2]), int(found[1])) for found in self._found(_ADDED)]
+        points = [(Place.parse(found["place"]), int(found["label"])) for found in self._found("place")]
         return {name: point for i, point in enumerate(points) if (name := f"z{i}") not in self.steps}
 
     @cached_property
     def removed(self) -> tuple[int, ...]:
         """Rows of the sample that were removed."""
-        return tuple(sorted({int(found[1]) for found in self._found(_REMOVED)}))
+        return tuple(sorted({int(found["row"]) for found in self._found("row")}))
 
-    def _found(self, pattern: re.Pattern[str]) -> list[re.Match[str]]:
-        return [found for step in self.steps if (found := pattern.fullmatch(step))]
+    def _found(self, kind: str) -> list[re.Match[str]]:
+        return [found for step in self.steps if (found := _STEP.fullmatch(step)) and found[kind]]
 
     def add(self, place: Place, label: int) -> PlaneEdits:
         """Return these edits and one more point, unless one was added at that very place.

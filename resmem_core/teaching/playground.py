@@ -8,24 +8,26 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 import numpy as np
 
 from resmem_core.common.errors import InvalidParameterError
-from resmem_core.common.forms import Form, between, flag, one_of, positive, setting, whole
+from resmem_core.common.forms import flag, one_of, positive, setting, some_of, whole
 from resmem_core.common.progress import Progress, silent
 from resmem_core.common.threads import n_workers
 from resmem_core.common.types import FloatArray
 from resmem_core.evaluation.evaluate import Evaluation, evaluate
+from resmem_core.evaluation.judging import judge
 from resmem_core.evaluation.metrics import GroupResult
 from resmem_core.memory.explain import Explanation, explain
-from resmem_core.memory.residuals import neighbor_weights, residuals, resmem_scores, weighted_rows
+from resmem_core.memory.residuals import neighbor_weights, probabilities, residuals, weighted_rows
 from resmem_core.memory.types import Memory, Neighbors, Params, Queries
 from resmem_core.teaching.lessons import LESSONS
-from resmem_core.teaching.plane import DATA, MOST, Place
+from resmem_core.teaching.plane import Place
 from resmem_core.teaching.plane_base import HIDDEN, LINEAR, NETWORK, PICTURE, PLANE, Base, Points, Scene, estimator_of
 from resmem_core.teaching.plane_edits import NONE, PlaneEdits
 from resmem_core.teaching.raster import memory_field
@@ -47,71 +49,25 @@ CONTROLS = (
 )
 
 
-def picture_backbones() -> list[str]:
-    """Return the names of the project's own backbones that can be had here and now, as `base` names them."""
-    from resmem_core.data.base import IMAGE
-    from resmem_core.models import BACKBONES
-
-    return [f"{PICTURE}{item.name}" for item in BACKBONES if item.kind == IMAGE and not item.frozen]
-
-
-def base_name(text: str) -> str:
-    """Read the name of a base model."""
-    if text in (LINEAR, NETWORK):  # without a look at the others
-        return text
-    return one_of((LINEAR, NETWORK, *picture_backbones()))(text)
-
-
-def place(text: str) -> str:
-    """Read a place, or "none"."""
-    return NONE if text == NONE else str(Place.parse(text))
-
-
-def edits(text: str) -> str:
-    """Read the edits of memory."""
-    return str(PlaneEdits.parse(text))
-
-
-def hidden_controls(text: str) -> str:
-    """Read which controls are hidden: "none", "all", or names with commas between them."""
-    if text in (NONE, "all"):
-        return text
-    names = text.split(",")
-    if not set(names) <= set(CONTROLS):
-        raise InvalidParameterError(
-            f"{text!r} must be {NONE}, all, or one or more, with commas, of: {', '.join(CONTROLS)}"
-        )
-    return ",".join(name for name in CONTROLS if name in names)
-
-
 @dataclass(frozen=True)
-class Playground(Form):
+class Playground(Scene):
     """What the page shows. With a lesson, its setting takes the place of the defaults, also in the address."""
 
     lesson: str = setting(NONE, one_of((NONE, *LESSONS)), "a guided lesson")
-    data: str = setting("moons", one_of(tuple(DATA)), "shape of the two classes")
-    n: int = setting(400, whole(50, MOST), "number of training points")
-    noise: float = setting(0.15, between(0, 0.5), "standard deviation of the points around their shape")
-    label_noise: float = setting(0.0, between(0, 0.5), "share of the training labels that are flipped")
-    imbalance: float = setting(1.0, between(1, 20), "training points of class 0 for one of class 1")
-    seed: int = setting(0, whole(0, 2**31 - 1), "seed of the points and of the base's training")
-    base: str = setting(LINEAR, base_name, "base model")
-    space: str = setting(PLANE, one_of((PLANE, HIDDEN)), "where distances are taken: plane, or the hidden layer")
     k: int = setting(10, whole(1, K_MOST), "number of neighbours")
     sigma: float = setting(0.1, positive, "bandwidth, in units of the distance")
     temperature: float = setting(1.0, positive, "divides the base model's logits")
-    at: str = setting(NONE, place, "place that is asked about, like 0.3_-0.2")
+    at: Place | None = setting(None, Place.parse, "place that is asked about, like 0.3_-0.2")
     click: str = setting("ask", one_of(tuple(CLICKS)), "what a click does")
-    edits: str = setting(NONE, edits, "points added and removed by hand")
     refit: bool = setting(False, flag, "train the base anew on the edited points")
-    hide: str = setting(NONE, hidden_controls, "controls that are not shown: names with commas, all, or none")
+    hide: str = setting(NONE, some_of((NONE, "all", *CONTROLS)), "controls not shown: names with commas, all, or none")
 
     @classmethod
     def of_lesson(cls, name: str) -> Playground:
         """Return the form as a lesson sets it; with "none" the defaults."""
         if name == NONE:
             return cls()
-        return super().from_query({"lesson": name, **LESSONS[name].setting})[0]
+        return super().from_query({"lesson": name, **dict(parse_qsl(LESSONS[name].query))})[0]
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> tuple[Playground, list[str]]:
@@ -119,9 +75,9 @@ class Playground(Form):
         asked, notes = super().from_query(query)
         usable = [name for name, text in query.items() if not super(Playground, cls).from_query({name: text})[1]]
         asked = replace(cls.of_lesson(asked.lesson), **{name: getattr(asked, name) for name in usable})
-        if asked.by_hand.removed and asked.by_hand.removed[-1] >= asked.n:
-            notes.append(f"edits={asked.edits!r} remove a row that is not among the {asked.n}; they were left out")
-            asked = replace(asked, edits=NONE)
+        if max(asked.edits.removed, default=0) >= asked.n:
+            notes.append(f"edits={str(asked.edits)!r} remove a row that is not among the {asked.n}; they were left out")
+            asked = replace(asked, edits=PlaneEdits())
         return asked, notes
 
     def origin(self) -> Playground:
@@ -129,37 +85,20 @@ class Playground(Form):
         return replace(self.of_lesson(self.lesson), lesson=NONE)
 
     @property
-    def params(self) -> Params:
-        """The three numbers."""
-        return Params(self.k, self.sigma, self.temperature)
-
-    @property
-    def place(self) -> Place | None:
-        """The place that is asked about."""
-        return None if self.at == NONE else Place.parse(self.at)
-
-    @property
-    def by_hand(self) -> PlaneEdits:
-        """The edits of memory."""
-        return PlaneEdits.parse(self.edits)
-
-    @property
     def scene(self) -> Scene:
         """What shapes the base."""
-        return Scene(
-            *(self.data, self.n, self.noise, self.label_noise, self.imbalance, self.seed, self.base),
-            PLANE if self.base == LINEAR else self.space,
-            self.edits if self.refit else NONE,
-        )
+        scene = Scene(**{f.name: getattr(self, f.name) for f in fields(Scene)})
+        space = PLANE if self.base == LINEAR else self.space  # there is nothing hidden in a linear one
+        return replace(scene, space=space, edits=self.edits if self.refit else PlaneEdits())
 
     @property
     def seen(self) -> Playground:
         """The form without what changes no surface and no accuracy."""
-        return replace(self, lesson=NONE, at=NONE, click="ask", hide=NONE)
+        return replace(self, lesson=NONE, at=None, click="ask", hide=NONE)
 
     def hides(self, control: str) -> bool:
         """Tell whether a control is not to be shown."""
-        return self.hide == "all" or control in self.hide.split(",")
+        return not {"all", control}.isdisjoint(self.hide.split(","))
 
     def clicked(self, where: Place) -> Playground:
         """Return the form after a click, which does what `click` says.
@@ -170,12 +109,12 @@ class Playground(Form):
             If there are too many edits.
         """
         if self.click == "ask":
-            return replace(self, at=str(where))
+            return replace(self, at=where)
         if self.click == "remove":
-            kept = Points.of(self.scene.sample()[0], self.by_hand)
+            kept = Points.of(self.sample()[0], self.edits)
             nearest = int(((kept.X - [where.x, where.y]) ** 2).sum(axis=1).argmin())
-            return replace(self, edits=str(self.by_hand.remove(kept.names[nearest])))
-        return replace(self, edits=str(self.by_hand.add(where, int(self.click[-1]))))
+            return replace(self, edits=self.edits.remove(kept.names[nearest]))
+        return replace(self, edits=self.edits.add(where, int(self.click[-1])))
 
 
 @cache
@@ -191,7 +130,7 @@ def fit_base(scene: Scene, progress: Progress = silent) -> Base:
     from sklearn.exceptions import ConvergenceWarning
 
     train, test = scene.sample()
-    points = Points.of(train, PlaneEdits.parse(scene.edits))
+    points = Points.of(train, scene.edits)
     if len(np.unique(points.y)) < 2:
         raise InvalidParameterError(
             f"all {len(points.y)} training points are of class {points.y[0]}: a base model needs both; add one of the "
@@ -251,10 +190,9 @@ class _Remembered:
 
     @classmethod
     def of(cls, form: Playground, base: Base) -> _Remembered:
-        points = Points.of(base.train, form.by_hand)
-        k = min(form.k, len(points.y))
-        memory = Memory(base.logits(points.X), points.y)
-        return cls(points, memory, base.embed(points.X), replace(form.params, k=k))
+        points = Points.of(base.train, form.edits)
+        params = Params(min(form.k, len(points.y)), form.sigma, form.temperature)
+        return cls(points, Memory(base.logits(points.X), points.y), base.embed(points.X), params)
 
     def nearest(self, embeddings: FloatArray) -> Neighbors:
         if self.embeddings.shape[1] == 2:  # where a tree is many times as fast
@@ -280,21 +218,12 @@ def view(form: Playground, base: Base) -> View:
         near = remembered.nearest(base.embedded_surface)
         weights = neighbor_weights(near.distances.astype(np.float64), params.sigma)
         field = weighted_rows(residual, near.indices, weights)[:, 1].reshape(side, side)
-    probability = _probability(base.surface, params.temperature).reshape(side, side)
+    probability = probabilities(base.surface, params.temperature)[:, 1].reshape(side, side)
 
     test = Queries(base.test_logits, base.test.y, remembered.nearest(base.embed(base.test.X)))
     on_test = evaluate(memory, test, params, CLASS_NAMES)
-    itself = remembered.nearest(remembered.embeddings)
-    scores = resmem_scores(
-        memory.table,
-        memory.table,
-        memory.labels,
-        itself.distances,
-        itself.indices,
-        sigma=params.sigma,
-        temperature=params.temperature,
-    )
-    right = [of.argmax(axis=1) == memory.labels for of in (memory.table, scores)]
+    itself = Queries(memory.table, memory.labels, remembered.nearest(remembered.embeddings))
+    on_train = [of.predictions == memory.labels for of in judge(memory, itself, params)]
     far = base.test.rare
     return View(
         points=remembered.points,
@@ -304,19 +233,10 @@ def view(form: Playground, base: Base) -> View:
         memory=field,
         resmem=probability + field,
         test=on_test,
-        train=GroupResult.of("training points", *right),
+        train=GroupResult.of("training points", *on_train),
         rare=GroupResult.of("rare group", *(on_test.right(m)[far] for m in ("base", "resmem"))) if far.any() else None,
         residual=residual[:, 1],
     )
-
-
-def _probability(logits: FloatArray, temperature: float) -> FloatArray:
-    """Return the probability of class 1, (M, 2) -> (M,)."""
-    from scipy.special import expit
-
-    with np.errstate(over="ignore"):
-        p: FloatArray = expit((logits[:, 1] - logits[:, 0]) / temperature)
-    return p
 
 
 def votes(form: Playground, base: Base, where: Place) -> Explanation:
@@ -329,41 +249,27 @@ def votes(form: Playground, base: Base, where: Place) -> Explanation:
 
 def code(form: Playground) -> str:
     """Return a few lines that give the test accuracies of a form by the public interface and scikit-learn."""
-    scene, by_hand = form.scene, form.by_hand
-    estimator = repr(estimator_of(scene.base, scene.seed))
-    home = {LINEAR: "sklearn.linear_model", NETWORK: "sklearn.neural_network"}.get(scene.base)
-    ours = ["ResMemClassifier", "plane_sample"]
-    if home is None:
-        ours.append("PictureClassifier")
-    if scene.space == HIDDEN:
-        ours.append("HiddenLayer")
-    lines = ["import numpy as np"] if by_hand.steps else []
-    lines += [] if not by_hand.steps or form.refit else ["from sklearn.frozen import FrozenEstimator"]
-    lines += [] if home is None else [f"from {home} import {estimator.partition('(')[0]}"]
-    lines += [
-        "",
-        f"from resmem_core import {', '.join(sorted(ours))}",
-        "",
-        f'train, test = plane_sample("{scene.data}", {scene.n}, noise={scene.noise}, '
-        f"label_noise={scene.label_noise}, imbalance={scene.imbalance}, seed={scene.seed})",
-        "X, y = train.X, train.y",
-        f"base = {estimator}",
-    ]
-    if by_hand.steps:
-        if not form.refit:
-            lines.append("base = FrozenEstimator(base.fit(X, y))  # stays as trained")
-        removed = [row for row in by_hand.removed if row < scene.n]
-        added = list(by_hand.added.values())
-        if removed:
-            lines.append(f"X, y = np.delete(X, {removed}, axis=0), np.delete(y, {removed})")
-        if added:
-            lines.append(
-                f"X, y = np.vstack([X, {[(at.x, at.y) for at, _ in added]}]), np.append(y, {[c for _, c in added]})"
-            )
-    hidden = ["embed=HiddenLayer(base)"] if scene.space == HIDDEN else []
-    options = [f"n_neighbors={form.k}", f"sigma={form.sigma}", f"temperature={form.temperature}", *hidden]
-    lines += [
-        f"model = ResMemClassifier(base, {', '.join(options)}).fit(X, y)",
-        "print(model.base_estimator_.score(test.X, test.y), model.score(test.X, test.y))",
-    ]
-    return "\n".join(lines).lstrip() + "\n"
+    estimator, hidden = repr(estimator_of(form.base, form.seed)), form.scene.space == HIDDEN
+    home = {LINEAR: "sklearn.linear_model", NETWORK: "sklearn.neural_network"}.get(form.base)
+    ours = {"HiddenLayer": hidden, "PictureClassifier": home is None, "ResMemClassifier": True, "plane_sample": True}
+    shape = f'"{form.data}", {form.n}, noise={form.noise}, label_noise={form.label_noise}, imbalance={form.imbalance}'
+    numbers = f"n_neighbors={form.k}, sigma={form.sigma}, temperature={form.temperature}"
+    frozen = form.edits.steps and not form.refit
+    removed = [row for row in form.edits.removed if row < form.n]
+    added = [(at.x, at.y) for at, _ in form.edits.added.values()]
+    labels = [label for _, label in form.edits.added.values()]
+    lines = (
+        (removed or added, "import numpy as np"),
+        (frozen, "from sklearn.frozen import FrozenEstimator"),
+        (home, f"from {home} import {estimator.partition('(')[0]}"),
+        (True, f"\nfrom resmem_core import {', '.join(name for name, wanted in ours.items() if wanted)}\n"),
+        (True, f"train, test = plane_sample({shape}, seed={form.seed})"),
+        (True, "X, y = train.X, train.y"),
+        (True, f"base = {estimator}"),
+        (frozen, "base = FrozenEstimator(base.fit(X, y))  # stays as trained"),
+        (removed, f"X, y = np.delete(X, {removed}, axis=0), np.delete(y, {removed})"),
+        (added, f"X, y = np.vstack([X, {added}]), np.append(y, {labels})"),
+        (True, f"model = ResMemClassifier(base, {numbers}{', embed=HiddenLayer(base)' * hidden}).fit(X, y)"),
+        (True, "print(model.base_estimator_.score(test.X, test.y), model.score(test.X, test.y))"),
+    )
+    return "\n".join(line for wanted, line in lines if wanted).lstrip() + "\n"

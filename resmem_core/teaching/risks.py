@@ -12,7 +12,7 @@ delta' M delta, M the second moment of the gap x - x'. Neither M nor G = X'X / n
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -23,11 +23,19 @@ from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.forms import between
 from resmem_core.common.threads import n_workers
 from resmem_core.common.types import FloatArray, IntArray
-from resmem_core.teaching.ball import n_for_gap, squared_gap, uniform_ball, variance
+from resmem_core.teaching.ball import bisection, n_for_gap, squared_gap, uniform_ball, variance
 
 N_TEST = 2_000  # test points of each training set
 TREE = 8  # dimensions up to which a k-d tree finds the nearest sooner than matrix products
 length = between(0, 0.99)  # what L may be
+
+
+def checked(name: str, read: Callable[[str], Any], value: Any) -> Any:
+    """Return `value` as the reader of a form's field gives it; what it refuses is told with the field's name."""
+    try:
+        return read(str(value))
+    except InvalidParameterError as error:
+        raise InvalidParameterError(f"{name}: {error}") from None
 
 
 class Estimate(NamedTuple):
@@ -103,12 +111,13 @@ def constrained_fit(gram: FloatArray, theta: FloatArray, L: float) -> FloatArray
     largest = values[..., -1:]
     values = np.where(values > 1e-12 * largest, values, 0)  # of a matrix short of full rank, rounding leaves more
     theta = np.einsum("...ij,i->...j", vectors, theta)
-    low, high = np.zeros_like(largest), largest * (1 - L) / L  # |w| <= |theta| largest / (largest + mu)
-    for _ in range(60):
-        mu = (low + high) / 2
-        long = np.linalg.norm(values / (values + mu) * theta, axis=-1, keepdims=True) > L
-        low, high = np.where(long, mu, low), np.where(long, high, mu)
-    return np.einsum("...ij,...j->...i", vectors, values / (values + high) * theta)
+
+    def weights(mu: FloatArray) -> FloatArray:
+        return values / (values + mu) * theta
+
+    most = largest * (1 - L) / L  # |w| <= |theta| largest / (largest + mu)
+    mu = bisection(lambda mu: np.linalg.norm(weights(mu), axis=-1, keepdims=True) <= L, np.zeros_like(most), most)
+    return np.einsum("...ij,...j->...i", vectors, weights(mu))
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,10 +140,7 @@ class Simulation:
 
     def at(self, L: float) -> Risks:
         """Return the risks where the base model's weights may be at most `L` long, 0 <= L < 1."""
-        try:
-            L = length(str(L))
-        except InvalidParameterError as error:
-            raise InvalidParameterError(f"L: {error}") from None
+        L = checked("L", length, L)
         theta = np.eye(self.d)[0]  # any will do: the distribution of x looks the same from all sides
         miss, near = np.empty((2, len(self.n), len(self.gram[0])))
         for i, (gram, gaps) in enumerate(zip(self.gram, self.gaps, strict=True)):

@@ -19,6 +19,7 @@ from resmem_core.teaching.risks import (
     Risks,
     Sample,
     Simulation,
+    checked,
     draw_sample,
     estimates,
     length,
@@ -116,8 +117,11 @@ def simulate_theory(
     InvalidParameterError
         If a number is out of range.
     """
-    d, seeds = _checked("d", d), _checked("seeds", seeds)
-    n = tuple(map(int, _checked("n", ",".join(map(str, n))).split(",")))
+
+    def read(name: str, value: Any) -> Any:
+        return checked(name, table_of(Theory)[name].metadata["read"], value)
+
+    d, n, seeds = read("d", d), Theory(n=read("n", ",".join(map(str, n)))).sizes, read("seeds", seeds)
     total, done = len(n) * seeds, 0
     gram, gaps = [], []
     for size in n:
@@ -246,11 +250,3 @@ def reached(risks: Risks, share: float) -> float | None:
         if before >= 0 > after:
             return float(np.exp(sizes[i - 1] + (sizes[i] - sizes[i - 1]) * before / (before - after)))
     return None
-
-
-def _checked(name: str, value: Any) -> Any:
-    """Return `value` if the form's field of this name could hold it."""
-    try:
-        return table_of(Theory)[name].metadata["read"](str(value))
-    except InvalidParameterError as error:
-        raise InvalidParameterError(f"{name}: {error}") from None

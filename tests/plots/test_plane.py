@@ -8,9 +8,10 @@ import pytest
 
 from resmem_core.plots.plane import DOT_COLORS, MAX_LINKS, TITLES, UNITS, plane_panel
 from resmem_core.teaching.plane import EXTENT, Place
+from resmem_core.teaching.plane_edits import PlaneEdits
 from resmem_core.teaching.playground import Playground, fit_base, view, votes
 
-FORM = Playground(n=100, label_noise=0.1, k=60, edits="1_0.3_-0.2,x3")
+FORM = Playground(n=100, label_noise=0.1, k=60, edits=PlaneEdits.parse("1_0.3_-0.2,x3"))
 WHERE = Place(0.25, -0.5)
 
 

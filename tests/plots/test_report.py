@@ -3,7 +3,6 @@ import re
 from dataclasses import replace
 
 import numpy as np
-import plotly.graph_objects as go
 import pytest
 
 from resmem_core.cli.main import main
@@ -11,7 +10,6 @@ from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.types import Params
 from resmem_core.plots.report import POINTS_SHOWN, report_command, report_figures, report_html
-from resmem_core.plots.standalone import Shown
 
 EVIL = '<script>window.pwned = 1</script>"onload="window.pwned=1'
 BY_HAND = "were set by hand"
@@ -123,14 +121,12 @@ def test_edited_memory_is_told_point_by_point(experiment):
     assert f"Training points, in memory {len(experiment.memory) - 2:,}" in text
 
 
-def test_every_figure_has_a_name_a_title_and_a_description_and_others_can_be_added(experiment, told):
+def test_every_figure_has_a_name_a_title_and_a_description(experiment, told):
     figures = report_figures(experiment, told[0])
     assert len({shown.name for shown in figures}) == len(figures) >= 6
     assert all(shown.title and shown.alt and shown.text for shown in figures)
     for shown in figures:
         assert f'data-name="resmem-{shown.name}"' in told[1]
-    more = Shown(go.Figure(), "extra", "nothing at all", "One more")
-    assert 'data-name="resmem-extra"' in report_html(experiment, told[0], figures=[more])
 
 
 @pytest.fixture

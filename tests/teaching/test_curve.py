@@ -14,7 +14,7 @@ from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.forms import table_of
 from resmem_core.memory.residuals import auto_sigma
 from resmem_core.teaching import curve as module
-from resmem_core.teaching.curve import GRID, PRESETS, TARGETS, Curve, Outcome, Repeated, bandwidth, fit_base, view
+from resmem_core.teaching.curve import GRID, PRESETS, TARGETS, Curve, bandwidth, fit_base, view
 from resmem_core.teaching.narration import judged
 
 quick = settings(max_examples=30)
@@ -160,7 +160,7 @@ class TestPresets:
 
     @pytest.mark.parametrize("seed", range(3))
     def test_memory_helps_hurts_or_has_nothing_to_memorise(self, seed):
-        (helps,), (hurts,), (nothing,) = (module.repeat(preset, [seed]).outcomes for preset in PRESETS.values())
+        (helps,), (hurts,), (nothing,) = (module.repeat(preset, [seed]) for preset in PRESETS.values())
         assert helps.resmem_test < 0.6 * helps.base_test
         assert hurts.resmem_test > 2 * hurts.base_test
         assert hurts.resmem_test == pytest.approx(hurts.curve.noise, rel=0.25)
@@ -170,17 +170,10 @@ class TestPresets:
         assert list(PRESETS) == ["Memory helps", "Memory hurts", "Nothing to memorise"]
 
 
-class TestRepeated:
-    def test_interval_and_only_the_seed_differs(self):
-        changes = [-0.3, -0.1, 0.0, 0.1]
-        found = Repeated(tuple(Outcome(Curve(), 0.5, 0.5 + change, 0, 0, 1) for change in changes))
-        assert found.changes == pytest.approx(changes)
-        assert found.lower == 2
-        reach = 3.182446 * np.std(changes, ddof=1) / 2
-        assert found.interval() == pytest.approx((-0.075 - reach, -0.075 + reach))
-        found = module.repeat(SMALL, (3, 4)).outcomes
-        assert [outcome.curve for outcome in found] == [replace(SMALL, seed=3), replace(SMALL, seed=4)]
-        assert found[0] == view(replace(SMALL, seed=3), fit_base(replace(SMALL, seed=3))).outcome
+def test_only_the_seed_differs_when_repeated():
+    found = module.repeat(SMALL, (3, 4))
+    assert [outcome.curve for outcome in found] == [replace(SMALL, seed=3), replace(SMALL, seed=4)]
+    assert found[0] == view(replace(SMALL, seed=3), fit_base(replace(SMALL, seed=3))).outcome
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from resmem_core.teaching.lessons import LESSONS
+from resmem_core.teaching.plane_edits import PlaneEdits
 from resmem_core.teaching.playground import CONTROLS, Playground, fit_base, view
 
 SEEDS = range(5)
@@ -90,7 +91,7 @@ def test_wrong_labels_are_remembered_until_outvoted(seed):
     assert alone.test.accuracy["base"] > alone.test.accuracy["resmem"] + 0.1
     assert abs(many.test.delta) <= 0.03
     row = int(np.flatnonzero(alone.points.flipped)[0])
-    mended = lesson("label-noise", seed, edits=f"x{row}")
+    mended = lesson("label-noise", seed, edits=PlaneEdits((f"x{row}",)))
     assert (mended.base == alone.base).all()
     assert (mended.resmem != alone.resmem).any()
 

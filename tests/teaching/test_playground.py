@@ -4,6 +4,7 @@ import contextlib
 import io
 from dataclasses import replace
 from functools import cache
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
@@ -17,8 +18,9 @@ from resmem_core.teaching.dots import SIDE as PIXELS
 from resmem_core.teaching.dots import dot_pictures
 from resmem_core.teaching.lessons import LESSONS
 from resmem_core.teaching.plane import EXTENT, Place, plane_sample
-from resmem_core.teaching.plane_base import COARSE, SIDE, estimator_of
-from resmem_core.teaching.playground import CLICKS, Playground, code, fit_base, picture_backbones, view, votes
+from resmem_core.teaching.plane_base import COARSE, SIDE, estimator_of, picture_backbones
+from resmem_core.teaching.plane_edits import PlaneEdits
+from resmem_core.teaching.playground import CLICKS, Playground, code, fit_base, view, votes
 
 
 def places_of(seen):
@@ -139,12 +141,12 @@ def test_edits_one_by_one_are_all_edits_at_once():
 
 
 def test_k_is_at_most_what_is_in_memory_and_a_base_needs_both_classes():
-    edits = ",".join(f"x{row}" for row in range(10))
+    edits = PlaneEdits(tuple(f"x{row}" for row in range(10)))
     _, _, seen = shown(n=50, k=100, edits=edits)
     assert seen.params.k == len(seen.points.y) == 40
     form = Playground(n=50, imbalance=20.0)
     rows = np.flatnonzero(plane_sample(form.data, 50, imbalance=20.0)[0].y == 1)
-    form = replace(form, edits=",".join(f"x{row}" for row in rows), refit=True)
+    form = replace(form, edits=PlaneEdits(tuple(f"x{row}" for row in rows)), refit=True)
     with pytest.raises(InvalidParameterError, match="needs both"):
         fit_base(form.scene)
     form = replace(form, refit=False)
@@ -175,9 +177,9 @@ def test_networks_of_the_project_see_pictures():
         {},
         {"data": "blobs", "label_noise": 0.1, "imbalance": 3.0, "seed": 5, "k": 3, "sigma": 0.3, "temperature": 0.5},
         {"base": "network", "space": "hidden", "n": 150},
-        {"edits": "x3,1_0.3_-0.2,x17,0_-1_1,z0", "base": "network"},
-        {"edits": "1_0.3_-0.2,0_-1_1", "refit": True},
-        {"edits": "x3", "base": "network", "space": "hidden", "n": 100},
+        {"edits": PlaneEdits.parse("x3,1_0.3_-0.2,x17,0_-1_1,z0"), "base": "network"},
+        {"edits": PlaneEdits.parse("1_0.3_-0.2,0_-1_1"), "refit": True},
+        {"edits": PlaneEdits.parse("x3"), "base": "network", "space": "hidden", "n": 100},
         {"base": "picture-linear", "n": 50},
     ],
 )
@@ -200,9 +202,9 @@ FIELDS = {
     "k": st.integers(1, 100),
     "sigma": st.floats(1e-3, 1e3),
     "temperature": st.sampled_from([1.0, 100.0]),
-    "at": st.sampled_from(["none", "0.3_-0.2"]),
+    "at": st.sampled_from([None, Place(0.3, -0.2)]),
     "click": st.sampled_from(list(CLICKS)),
-    "edits": st.sampled_from(["none", "x3,1_0_0"]),
+    "edits": st.sampled_from([PlaneEdits(), PlaneEdits.parse("x3,1_0_0")]),
     "refit": st.booleans(),
     "hide": st.sampled_from(["none", "all", "data,k"]),
 }
@@ -225,7 +227,7 @@ def test_a_lesson_is_its_name_and_more_overrides_it(name):
     form, notes = Playground.from_query({"lesson": name, "k": "0"})
     assert form.k == Playground.of_lesson(name).k
     assert len(notes) == 1
-    assert set(LESSONS[name].setting) <= set(table_of(Playground))
+    assert set(dict(parse_qsl(LESSONS[name].query))) <= set(table_of(Playground))
     assert Playground().to_query() == {}
 
 
