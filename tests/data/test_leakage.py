@@ -118,3 +118,10 @@ def test_a_text_that_repeats_itself_thousands_of_times_is_no_burden():
     found = find_leakage(documents([again] * 3), {"test": documents([again] * 3)}).parts["test"]
     assert found.n_leaked == found.n_words == 60_000
     assert [example.n_words for example in found.examples] == [20_000] * 3
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "n"), [([3, 2, 1], [3, 2, 9], 2), ([3, 2, 1], [3], 1), ([2, 1], [3, 1], 0), ([], [1], 0)]
+)
+def test_what_two_begin_with_is_counted(one, other, n):
+    assert leakage.n_common(np.array(one, np.int32), np.array(other, np.int32)) == n
