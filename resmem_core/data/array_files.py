@@ -74,9 +74,9 @@ def _data_of(path: Path, member: zipfile.ZipInfo) -> int:
 
 def _unpacked(stream: zipfile.ZipExtFile, shape: tuple[int, ...], dtype: np.dtype[Any], fortran: bool) -> np.ndarray:
     array = mapped.room(shape[::-1] if fortran else shape, dtype)
-    content, done = array.reshape(-1).view(np.uint8), 0
+    content, done = array.reshape(-1).view(np.uint8).data, 0
     while n := stream.readinto(content[done : done + CHUNK]):
         done += n
-    if done != content.size:
-        raise ValueError(f"it promises {content.size} bytes and has {done}")
+    if done != content.nbytes:
+        raise ValueError(f"it promises {content.nbytes} bytes and has {done}")
     return array.T if fortran else array

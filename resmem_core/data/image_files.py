@@ -74,7 +74,9 @@ def look(path: Path) -> Look | None:
             if width * height > (Image.MAX_IMAGE_PIXELS or np.inf):
                 return None
             orientation = image.getexif().get(_ORIENTATION)
-    except (*_damage(), MemoryError):  # a damaged header may promise any length
+    except _damage():
+        return None
+    except MemoryError:  # a damaged header may promise any length
         return None
     if orientation in _SIDEWAYS:
         width, height = height, width

@@ -104,8 +104,7 @@ def load_corpus(spec: str, *, seed: int = 0, progress: Progress = silent) -> Cor
 
 def _in_passages(source: TextSource) -> dict[str, tuple[Document, ...]]:
     """Return the parts there are, their documents numbered, long ones cut into passages and blank ones left out."""
-    given = {"train": source.documents, "validation": source.validation, "test": source.test}
-    parts = {part: documents for part, documents in given.items() if documents is not None}
+    parts = {part: documents for part in PARTS if (documents := getattr(source, part)) is not None}
     length = passage_length([document for documents in parts.values() for document in documents])
     number = count()
     return {

@@ -103,7 +103,7 @@ def _source(path: Path, arrays: dict[str, np.ndarray], unknown: list[str]) -> So
     if unknown:
         notes.append(f"unknown arrays were ignored: {', '.join(unknown)}")
     head = _head(path, arrays) if has_head else None
-    return Source(class_names, examples["train"], examples["test"], examples.get("validation"), tuple(notes), head)
+    return Source(class_names, **examples, notes=tuple(notes), head=head)
 
 
 def _read(path: Path, progress: Progress) -> tuple[dict[str, np.ndarray], list[str], dict[str, str]]:
