@@ -162,7 +162,7 @@ def _listing(root: Path) -> tuple[dict[str, list[str]], list[str]]:
             listed[part] += found
             others += strange
             if not found:
-                notes.append(f"{class_folder.relative_to(root).as_posix()} has no images and was left out")
+                notes.append(f"{folder.name}/{class_folder.name} has no images and was left out")
         if not listed[part]:
             raise DatasetError(
                 f"{folder} has no images in folders named after their class; expected {folder.name}/CLASS/*, "
