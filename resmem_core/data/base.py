@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -48,6 +48,11 @@ def file_state(path: str | Path) -> list[int]:
     except OSError:
         return []
     return [stat.st_size, stat.st_mtime_ns]
+
+
+def shown(names: Sequence[str]) -> str:
+    """Return the first names, quoted, and how many there are besides."""
+    return ", ".join(map(repr, names[:8])) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from resmem_core.common.errors import DatasetError, StoreError
 from resmem_core.common.progress import Progress, Step
 from resmem_core.common.types import IntArray
 from resmem_core.data.array_files import names_in, read_array
-from resmem_core.data.base import DATASETS, PARTS, Source, file_state, part_called, user_path
+from resmem_core.data.base import DATASETS, PARTS, Source, file_state, part_called, shown, user_path
 from resmem_core.data.model_file import (
     MAX_CLASSES,
     NO_LOGITS,
@@ -22,7 +22,6 @@ from resmem_core.data.model_file import (
     as_embeddings,
     as_float32,
     in_class_order,
-    shown,
     wrong,
 )
 from resmem_core.data.types import Examples, Head

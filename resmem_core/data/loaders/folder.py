@@ -17,9 +17,8 @@ from resmem_core.common.errors import DatasetError, InvalidParameterError
 from resmem_core.common.progress import Progress, Step
 from resmem_core.common.store import digest_key
 from resmem_core.common.threads import in_parallel
-from resmem_core.data.base import DATASETS, PART_NAMES, DatasetLoader, Source, file_state, user_path
+from resmem_core.data.base import DATASETS, PART_NAMES, DatasetLoader, Source, file_state, shown, user_path
 from resmem_core.data.image_files import Look, decode, image_endings, look
-from resmem_core.data.model_file import shown
 from resmem_core.data.types import Examples
 
 VERSION = 2  # of the decoding, for cache keys

@@ -8,8 +8,7 @@ from typing import Any
 
 from resmem_core.common.errors import DatasetError, InvalidParameterError, UnavailableError
 from resmem_core.common.progress import Progress, Step
-from resmem_core.data.base import DATASETS, PART_NAMES, TEXT, DatasetLoader, TextSource, user_path
-from resmem_core.data.model_file import shown
+from resmem_core.data.base import DATASETS, PART_NAMES, TEXT, DatasetLoader, TextSource, shown, user_path
 from resmem_core.data.text import Document
 from resmem_core.data.wikitext import articles
 

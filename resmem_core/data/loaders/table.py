@@ -16,7 +16,7 @@ import numpy as np
 from resmem_core.common.errors import DatasetError
 from resmem_core.common.progress import Progress, Step
 from resmem_core.common.types import FloatArray, IntArray
-from resmem_core.data.base import DATASETS, PART_OF, PARTS, Source, part_called
+from resmem_core.data.base import DATASETS, PART_OF, PARTS, Source, part_called, shown
 from resmem_core.data.model_file import (
     MAX_CLASSES,
     NO_LOGITS,
@@ -25,7 +25,6 @@ from resmem_core.data.model_file import (
     as_embeddings,
     as_float32,
     in_class_order,
-    shown,
     wrong,
 )
 from resmem_core.data.table_layout import LISTS, Layout
