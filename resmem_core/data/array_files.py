@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,55 +14,32 @@ from resmem_core.common.errors import DatasetError
 CHUNK = 2**20  # bytes read at a time
 
 
-class ArrayFolder:
-    """A folder of .npy files, each an array called as its file.
+def names_in(path: Path) -> list[str] | None:
+    """Return the names of the arrays in an archive or a folder; None where it is neither."""
+    if path.is_dir():
+        return [file.stem for file in sorted(path.glob("*.npy"))]
+    archive = np.load(path, allow_pickle=False) if zipfile.is_zipfile(path) else None
+    if not isinstance(archive, np.lib.npyio.NpzFile):
+        return None
+    with archive:
+        return list(archive.files)
 
-    Attributes
-    ----------
-    names : list of str
+
+def read_array(path: Path, name: str) -> np.ndarray:
+    """Return an array of an archive or a folder.
+
+    Large arrays of an archive are mapped where they lie if they are stored as they are (`numpy.savez`), and unpacked
+    into a file that is mapped if they are compressed (`numpy.savez_compressed`); both are checked against the archive's
+    checksum.
     """
-
-    def __init__(self, path: Path) -> None:
-        self._files: Mapping[str, Path] = {file.stem: file for file in sorted(path.glob("*.npy"))}
-        self.names = list(self._files)
-
-    def close(self) -> None:
-        """Nothing is held open."""
-
-    def read(self, name: str) -> np.ndarray:
-        """Return an array."""
-        file = self._files[name]
-        large = file.stat().st_size >= mapped.LARGE
-        return np.load(file, mmap_mode="r" if large else None, allow_pickle=False)
-
-
-class ArrayArchive:
-    """An .npz file.
-
-    Large arrays are mapped where they lie if they are stored as they are (`numpy.savez`), and unpacked into a file that
-    is mapped if they are compressed (`numpy.savez_compressed`); both are checked against the archive's checksum.
-
-    Attributes
-    ----------
-    names : list of str
-    """
-
-    def __init__(self, path: Path, archive: np.lib.npyio.NpzFile) -> None:
-        assert archive.zip is not None  # as long as it is open
-        self._path, self._archive, self._zip = path, archive, archive.zip
-        self.names = list(archive.files)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._archive.close()
-
-    def read(self, name: str) -> np.ndarray:
-        """Return an array."""
-        member = self._zip.NameToInfo.get(f"{name}.npy")
+    if path.is_dir():
+        file = path / f"{name}.npy"
+        return np.load(file, mmap_mode="r" if file.stat().st_size >= mapped.LARGE else None, allow_pickle=False)
+    with np.load(path, allow_pickle=False) as archive:
+        member = archive.zip.NameToInfo.get(f"{name}.npy")
         if member is None or member.file_size < mapped.LARGE:
-            array: np.ndarray = self._archive[name]
-            return array
-        with self._zip.open(member) as stream:
+            return archive[name]
+        with archive.zip.open(member) as stream:
             shape, fortran, dtype = npy_header(stream)
             if dtype.hasobject:
                 raise ValueError("it holds Python objects")
@@ -72,18 +48,10 @@ class ArrayArchive:
                 raise ValueError(f"it promises {size} bytes and has {member.file_size - stream.tell()}")
             if member.compress_type != zipfile.ZIP_STORED:
                 return _unpacked(stream, shape, dtype, fortran)
-            begins = _data_of(self._path, member) + stream.tell()
+            begins = _data_of(path, member) + stream.tell()
             while stream.read(CHUNK):  # which compares the checksum at the end
                 pass
-        return np.memmap(self._path, dtype, "r", begins, shape, "F" if fortran else "C")
-
-
-def opened(path: Path) -> ArrayFolder | ArrayArchive | None:
-    """Return what is at a path, or None where it is neither."""
-    if path.is_dir():
-        return ArrayFolder(path)
-    archive = np.load(path, allow_pickle=False) if zipfile.is_zipfile(path) else None
-    return ArrayArchive(path, archive) if isinstance(archive, np.lib.npyio.NpzFile) else None
+    return np.memmap(path, dtype, "r", begins, shape, "F" if fortran else "C")
 
 
 def npy_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
@@ -104,12 +72,11 @@ def _data_of(path: Path, member: zipfile.ZipInfo) -> int:
     return member.header_offset + 30 + int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little")
 
 
-def _unpacked(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any], fortran: bool) -> np.ndarray:
+def _unpacked(stream: zipfile.ZipExtFile, shape: tuple[int, ...], dtype: np.dtype[Any], fortran: bool) -> np.ndarray:
     array = mapped.room(shape[::-1] if fortran else shape, dtype)
-    content, done = array.reshape(-1).view(np.uint8), 0
-    while chunk := stream.read(CHUNK):
-        content[done : done + len(chunk)] = np.frombuffer(chunk, np.uint8)
-        done += len(chunk)
-    if done != content.size:
-        raise ValueError(f"it promises {content.size} bytes and has {done}")
+    content, done = array.reshape(-1).view(np.uint8).data, 0
+    while n := stream.readinto(content[done : done + CHUNK]):
+        done += n
+    if done != content.nbytes:
+        raise ValueError(f"it promises {content.nbytes} bytes and has {done}")
     return array.T if fortran else array

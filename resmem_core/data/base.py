@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from resmem_core.common.mapped import row_blocks
 from resmem_core.common.progress import Progress
 from resmem_core.common.registry import Registry
 from resmem_core.data.text import Document
@@ -51,6 +50,11 @@ def file_state(path: str | Path) -> list[int]:
     return [stat.st_size, stat.st_mtime_ns]
 
 
+def shown(names: Sequence[str]) -> str:
+    """Return the first names, quoted, and how many there are besides."""
+    return ", ".join(map(repr, names[:8])) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+
+
 @dataclass(frozen=True, eq=False)
 class Source:
     """A dataset as it comes, before it is cut.
@@ -82,8 +86,9 @@ class Source:
 
     def __post_init__(self) -> None:
         for part in PARTS:
-            if (examples := getattr(self, part)) is not None:
-                object.__setattr__(self, part, _named(part, examples))
+            if (examples := getattr(self, part)) is not None and examples.names is None:
+                rows = np.arange(len(examples)).astype(f"<U{len(str(len(examples) - 1))}")
+                object.__setattr__(self, part, replace(examples, names=np.char.add(f"{part} ", rows)))
 
 
 @dataclass(frozen=True)
@@ -92,27 +97,18 @@ class TextSource:
 
     Attributes
     ----------
-    documents : tuple of Document
+    train : tuple of Document
         All of them, or those that are not in the other parts.
     validation, test : tuple of Document or None
-        None: cut off `documents`.
+        None: cut off `train`.
     notes : tuple of str
         What a user should know.
     """
 
-    documents: tuple[Document, ...]
+    train: tuple[Document, ...]
     validation: tuple[Document, ...] | None = None
     test: tuple[Document, ...] | None = None
     notes: tuple[str, ...] = ()
-
-
-def _named(part: str, examples: Examples) -> Examples:
-    if examples.names is not None:
-        return examples
-    names = np.empty(len(examples), f"<U{len(f'{part} {len(examples) - 1}')}")
-    for rows in row_blocks(names):  # a list of all would take several times the room
-        names[rows] = [f"{part} {row}" for row in range(len(names))[rows]]
-    return replace(examples, names=names)
 
 
 class DatasetLoader(ABC):

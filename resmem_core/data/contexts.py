@@ -44,11 +44,6 @@ class Context:
         return dict(self.__dict__)
 
 
-def matched(query: Ids, stored: Ids) -> int:
-    """Return how many tokens at the end of both contexts agree."""
-    return n_common(query[::-1], stored[::-1])
-
-
 def context_of(
     stream: Stream, tokenizer: Tokenizer, row: int, query: Ids | None = None, *, before: int = 40, after: int = 12
 ) -> Context:
@@ -63,7 +58,7 @@ def context_of(
     before, after : int
         Tokens shown before and after the one that came next.
     """
-    agree = matched(query, stream.before(row, len(query))) if query is not None else 0
+    agree = n_common(query[::-1], stream.before(row, len(query))[::-1]) if query is not None else 0
     stored, rest = stream.before(row, before), stream.after(row, 1 + after)
     cut = max(0, len(stored) - agree)
     return Context(

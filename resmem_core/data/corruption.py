@@ -89,8 +89,7 @@ def noisy(train: Examples, label_noise: float, seed: int, class_names: Sequence[
         members = np.flatnonzero(train.labels == label)
         step = 1 + np.floor(tickets(len(members), label, (seed, _TO)) * (len(classes) - 1)).astype(np.int64)
         labels[members] = classes[(at + step) % len(classes)]
-    kept = np.ones(len(labels), dtype=bool)
-    kept[changed] = False
+    kept = ~np.isin(np.arange(len(labels)), changed)
     labels[kept] = train.labels[kept]
     names = train.names
     if names is not None:

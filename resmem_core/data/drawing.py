@@ -63,24 +63,31 @@ def split_rows(labels: IntArray, n: int, seed: tuple[int, ...]) -> tuple[IntArra
     return np.delete(np.arange(len(labels)), drawn), drawn
 
 
-def split_groups(groups: IntArray, n: int, seed: tuple[int, ...]) -> tuple[IntArray, IntArray]:
-    """Return the rows that stay and the rows drawn, both ascending: whole groups, as near to `n` rows as they come.
+def split_groups(
+    groups: IntArray, n: float, seed: tuple[int, ...], sizes: IntArray | None = None, least: int = 1
+) -> tuple[IntArray, IntArray]:
+    """Return the rows that stay and the rows drawn, both ascending: whole groups, as near to `n` as they come.
 
-    One group at least is drawn, and one at least stays, where there are two.
+    One group at least stays where there are two.
 
     Parameters
     ----------
     groups : ndarray of int, shape (N,)
         The group of each row.
-    n : int
-        Rows wanted.
+    n : float
+        Rows wanted, or what their sizes are to add up to.
     seed : tuple of int
         Each 0 or more.
+    sizes : ndarray of int, shape (N,), optional
+        What each row counts; 1 unless given.
+    least : int
+        So many groups at least are drawn, where another stays.
     """
-    _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    order = shuffled(len(sizes), 0, seed)
-    totals = np.cumsum(sizes[order])[:-1]
-    n_drawn = int(np.abs(totals - n).argmin()) + 1 if len(totals) else 0
+    group = np.unique(groups, return_inverse=True)[1]
+    of_group = np.bincount(group, sizes)
+    order = shuffled(len(of_group), 0, seed)
+    totals = np.cumsum(of_group[order])[:-1]
+    n_drawn = max(int(np.abs(totals - n).argmin()) + 1, least) if len(totals) else 0
     is_drawn = np.isin(group, order[:n_drawn])
     return np.flatnonzero(~is_drawn), np.flatnonzero(is_drawn)
 

@@ -84,29 +84,20 @@ def look(path: Path) -> Look | None:
 
 
 def decode(path: Path, size: tuple[int, int], mode: str) -> np.ndarray | None:
-    """Return the pixels, (C, height, width), or None if the file is damaged."""
+    """Return the pixels, upright, (C, height, width), or None if the file is damaged."""
     from PIL import Image, ImageOps
 
-    loaded = _load(path, size)
-    if loaded is None:
+    try:
+        with Image.open(path, formats=_formats()) as opened:
+            opened.draft(None, (2 * size[0], 2 * size[1]))  # a large JPEG need not be decoded in full
+            loaded = ImageOps.exif_transpose(opened)
+    except _damage():
         return None
     image = _eight_bits(loaded).convert(mode)
     if image.size != size:
         image = ImageOps.fit(image, size, Image.Resampling.BICUBIC)
     pixels = np.asarray(image)
     return pixels[None] if mode == "L" else pixels.transpose(2, 0, 1)
-
-
-def _load(path: Path, size: tuple[int, int]) -> Image.Image | None:
-    """Return the image with its pixels, upright, or None if the file is damaged."""
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(path, formats=_formats()) as opened:
-            opened.draft(None, (2 * size[0], 2 * size[1]))  # a large JPEG need not be decoded in full
-            return ImageOps.exif_transpose(opened)
-    except _damage():
-        return None
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

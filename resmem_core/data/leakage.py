@@ -118,17 +118,14 @@ def find_leakage(train: Sequence[Document], parts: Mapping[str, Sequence[Documen
     texts = {"train": train, **parts}
     words = _Words([document for documents in texts.values() for document in documents])
     windows = _windows(words.ids, MIN_WORDS)
-    windows[words.ends[: len(windows)] < np.arange(len(windows)) + MIN_WORDS] = -1  # it runs into the next document
+    windows[words.ends < np.arange(len(windows)) + MIN_WORDS] = -1  # it runs into the next document
     bounds = words.starts[np.cumsum([0, *map(len, texts.values())])].tolist()
     places = _Places(windows[: bounds[1]])
     found = {}
     for name, start, end in zip(parts, bounds[1:], bounds[2:], strict=False):
-        is_shared = np.zeros(max(0, end - start), dtype=bool)
-        is_shared[: len(windows[start:end])] = places.has(windows[start:end])
-        covered = np.zeros(end - start + 1, dtype=np.int64)
-        np.add.at(covered, np.flatnonzero(is_shared), 1)
-        np.add.at(covered, np.flatnonzero(is_shared) + MIN_WORDS, -1)
-        n_leaked = int((np.cumsum(covered[:-1]) > 0).sum())
+        is_shared = places.has(windows[start:end])
+        # A shared window adds its own words up to where the next one begins.
+        n_leaked = int(np.minimum(np.diff(np.flatnonzero(is_shared), append=end - start), MIN_WORDS).sum())
         found[name] = PartLeakage(end - start, n_leaked, _examples(words, windows, places, start, is_shared))
     return Leakage(found)
 
@@ -158,19 +155,14 @@ class _Words:
 
 
 def _windows(ids: IntArray, length: int) -> IntArray:
-    """Return a number for each run of `length` ids, the same for equal runs only, (N - length + 1,)."""
-    if len(ids) < length:
-        return np.empty(0, dtype=np.int64)
+    """Return a number for the `length` ids from each on, the same for equal runs only, (N,); past the end, any."""
     windows, size = ids, 1
     while size < length:
         step = min(size, length - size)  # two that overlap make up a length that is no power of two
-        windows, size = _numbered_pairs(windows[:-step], windows[step:]), size + step
+        second = np.roll(windows, -step)
+        pairs = windows * (int(second.max(initial=0)) + 1) + second
+        windows, size = np.unique(pairs, return_inverse=True)[1], size + step
     return windows.copy()
-
-
-def _numbered_pairs(first: IntArray, second: IntArray) -> IntArray:
-    pairs = first * (int(second.max()) + 1) + second
-    return np.unique(pairs, return_inverse=True)[1]
 
 
 class _Places:

@@ -14,7 +14,7 @@ from resmem_core.common.registry import parse
 from resmem_core.common.runner import Runner, Task
 from resmem_core.common.store import Entry, Store, digest_arrays, digest_key, save_array
 from resmem_core.common.types import is_whole
-from resmem_core.data.base import DATASETS, PARTS, TEXT, DatasetLoader, Source
+from resmem_core.data.base import DATASETS, PARTS, TEXT, DatasetLoader, Source, shown
 from resmem_core.data.corruption import check_imbalance, check_label_noise, long_tailed, noisy
 from resmem_core.data.drawing import check_seed, split_groups, split_rows
 from resmem_core.data.types import OF_EXAMPLES, Dataset, Examples
@@ -212,8 +212,7 @@ def _check(spec: str, source: Source, parts: Mapping[str, Examples]) -> tuple[st
         unseen = np.setdiff1d(parts[part].labels, parts["train"].labels)
         if not len(unseen):
             continue
-        named = ", ".join(repr(class_names[label]) for label in unseen[:5]) + (", ..." if len(unseen) > 5 else "")
-        found = f"{part} has examples of classes that train lacks: {named}"
+        found = f"{part} has examples of classes that train lacks: {shown([class_names[label] for label in unseen])}"
         if parts["train"].logits is None and source.head is None:  # no model that knows more classes
             raise DatasetError(f"dataset {spec!r}: {found}; add some to train, or remove them from {part}")
         notes.append(f"{found}; memory cannot vote for these, only the base model can")

@@ -14,10 +14,8 @@ def find_rows(examples: Examples, text: str) -> IntArray:
     Where a number is no row, it is looked for in the names.
     """
     text = text.strip()
-    if not text:
-        return np.empty(0, dtype=np.int64)
     if text.isascii() and text.isdigit() and int(text) < len(examples):
         return np.array([int(text)])
-    if examples.names is None:
+    if not text or examples.names is None:
         return np.empty(0, dtype=np.int64)
     return np.flatnonzero(np.char.find(np.char.lower(examples.names), text.lower()) >= 0)

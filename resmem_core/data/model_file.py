@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
@@ -99,11 +99,6 @@ def in_class_order(texts: Iterable[str]) -> list[str]:
     texts = list(texts)
     are_numbers = all(re.fullmatch("0|-?[1-9][0-9]{0,17}", text) for text in texts)
     return sorted(texts, key=int if are_numbers else None)
-
-
-def shown(names: Sequence[str]) -> str:
-    """Return the first names, quoted, and how many there are besides."""
-    return ", ".join(map(repr, names[:8])) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
 def wrong(path: Path, where: str, found: str, expected: str) -> DatasetError:

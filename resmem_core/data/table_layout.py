@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from resmem_core.data.model_file import in_class_order, shown, wrong
+from resmem_core.data.base import shown
+from resmem_core.data.model_file import in_class_order, wrong
 
 MAX_COLUMNS = 20_000
 TEXTS = ("split", "label", "name")

@@ -14,7 +14,6 @@ from resmem_core.common.types import IntArray
 Ids = NDArray[np.int32]
 Half = NDArray[np.float16]
 
-
 FEW = 5  # documents, of fewer of which intervals would tell nothing
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import compress, count
+from itertools import count
 
 import numpy as np
 
 from resmem_core.common.errors import DatasetError
 from resmem_core.common.progress import Progress, Step, silent
 from resmem_core.common.store import digest_key
-from resmem_core.common.types import BoolArray
 from resmem_core.data.base import PARTS, TextSource
-from resmem_core.data.drawing import check_seed, shuffled
+from resmem_core.data.drawing import check_seed, split_groups
 from resmem_core.data.leakage import Leakage, find_leakage
 from resmem_core.data.loading import parse_spec
 from resmem_core.data.passages import passage_length, passages
@@ -104,8 +102,7 @@ def load_corpus(spec: str, *, seed: int = 0, progress: Progress = silent) -> Cor
 
 def _in_passages(source: TextSource) -> dict[str, tuple[Document, ...]]:
     """Return the parts there are, their documents numbered, long ones cut into passages and blank ones left out."""
-    given = {"train": source.documents, "validation": source.validation, "test": source.test}
-    parts = {part: documents for part, documents in given.items() if documents is not None}
+    parts = {part: documents for part in PARTS if (documents := getattr(source, part)) is not None}
     length = passage_length([document for documents in parts.values() for document in documents])
     number = count()
     return {
@@ -120,7 +117,7 @@ def _in_passages(source: TextSource) -> dict[str, tuple[Document, ...]]:
 
 
 def _cut(spec: str, parts: dict[str, tuple[Document, ...]], seed: int) -> dict[str, tuple[Document, ...]]:
-    """Return all three parts, those that are missing drawn from train.
+    """Return all three parts, those that are missing drawn from train: whole documents if many and none large.
 
     Raises
     ------
@@ -134,12 +131,19 @@ def _cut(spec: str, parts: dict[str, tuple[Document, ...]], seed: int) -> dict[s
             f"text dataset {spec!r} has {n} passage{'s' if n != 1 else ''} of text to cut {' and '.join(missing)} off; "
             f"at least {MIN_DOCUMENTS} are needed, each a document or some 2,000 characters of a long one; add text"
         )
-    wanted = SHARE * sum(len(document.text) for document in parts["train"])
-    whole = _can_stay_whole(parts["train"])
-    for part in missing:
-        drawn = _drawn(parts["train"], wanted, (seed, PARTS.index(part)), whole)
-        parts[part] = tuple(compress(parts["train"], drawn))
-        parts["train"] = tuple(compress(parts["train"], ~drawn))
+    if missing:
+        documents = parts["train"]
+        sources = np.array([document.source for document in documents])
+        lengths = np.array([len(document.text) for document in documents])
+        of_source = np.bincount(sources, lengths)
+        whole = len(np.unique(sources)) >= MIN_DOCUMENTS and of_source.max() <= LARGEST * lengths.sum()
+        units, rows = sources if whole else np.arange(n), np.arange(n)  # what is drawn, and what train has left
+        for part in missing:
+            drawn_by = (seed, PARTS.index(part))
+            kept, drawn = split_groups(units[rows], SHARE * lengths.sum(), drawn_by, lengths[rows], MIN_IN_PART)
+            parts[part] = tuple(documents[row] for row in rows[drawn])
+            rows = rows[kept]
+        parts["train"] = tuple(documents[row] for row in rows)
     for part in PARTS:
         if (n := len(parts[part])) < MIN_IN_PART:
             raise DatasetError(
@@ -151,24 +155,3 @@ def _cut(spec: str, parts: dict[str, tuple[Document, ...]], seed: int) -> dict[s
             f"text dataset {spec!r} has {length} characters in train; at least {MIN_TRAIN} are needed; add text"
         )
     return parts
-
-
-def _can_stay_whole(documents: Sequence[Document]) -> bool:
-    """Tell whether there are enough documents, and none of them so large, that parts can be made of whole ones."""
-    sources = np.array([document.source for document in documents])
-    lengths = np.bincount(sources, [len(document.text) for document in documents])
-    return len(np.unique(sources)) >= MIN_DOCUMENTS and bool(lengths.max() <= LARGEST * lengths.sum())
-
-
-def _drawn(documents: Sequence[Document], n_characters: float, seed: tuple[int, int], whole: bool) -> BoolArray:
-    """Return which passages are drawn at random to hold about so many characters, of two units at least.
-
-    A unit is a passage or, if `whole`, all passages of a document.
-    """
-    sources = np.array([document.source for document in documents])
-    unit = np.unique(sources, return_inverse=True)[1] if whole else np.arange(len(documents))
-    lengths = np.bincount(unit, [len(document.text) for document in documents])
-    order = shuffled(len(lengths), 0, seed)
-    before = np.cumsum(lengths[order]) - lengths[order] / 2
-    n = int((before < n_characters).sum())  # the last one if that comes nearer
-    return np.isin(unit, order[: max(n, MIN_IN_PART)])

@@ -52,9 +52,8 @@ class Examples:
 
     def take(self, rows: IntArray) -> Examples:
         """Return the examples at `rows`, in that order."""
-        given = {name: getattr(self, name) for name in OF_EXAMPLES[1:]}
-        kept = {name: None if value is None else taken(value, rows) for name, value in given.items()}
-        return Examples(self.labels[rows], **kept)
+        given = {name: getattr(self, name) for name in OF_EXAMPLES}
+        return Examples(**{name: taken(value, rows) for name, value in given.items() if value is not None})
 
 
 @dataclass(frozen=True, eq=False)

@@ -66,8 +66,9 @@ def test_finds_what_comparing_everything_with_everything_finds(train, test):
 @given(ids=st.lists(st.integers(0, 2), max_size=30))
 def test_windows_have_one_number_where_they_are_equal(length, ids):
     windows = leakage._windows(np.array(ids, dtype=np.int64), length).tolist()
+    assert len(windows) == len(ids)
     runs = [tuple(ids[i : i + length]) for i in range(len(ids) - length + 1)]
-    assert len(windows) == len(runs)
+    windows = windows[: len(runs)]  # without those past the end
     assert len(set(zip(windows, runs, strict=True))) == len(set(windows)) == len(set(runs))
 
 
@@ -118,3 +119,10 @@ def test_a_text_that_repeats_itself_thousands_of_times_is_no_burden():
     found = find_leakage(documents([again] * 3), {"test": documents([again] * 3)}).parts["test"]
     assert found.n_leaked == found.n_words == 60_000
     assert [example.n_words for example in found.examples] == [20_000] * 3
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "n"), [([3, 2, 1], [3, 2, 9], 2), ([3, 2, 1], [3], 1), ([2, 1], [3, 1], 0), ([], [1], 0)]
+)
+def test_what_two_begin_with_is_counted(one, other, n):
+    assert leakage.n_common(np.array(one, np.int32), np.array(other, np.int32)) == n

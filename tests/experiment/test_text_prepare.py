@@ -6,7 +6,7 @@ import pytest
 from resmem_core.common.errors import Cancelled, InvalidParameterError
 from resmem_core.common.runner import NeedsPreparing, Runner
 from resmem_core.common.store import Store
-from resmem_core.data.contexts import context_of, matched
+from resmem_core.data.contexts import context_of
 from resmem_core.experiment.text_prepare import prepare_language
 from resmem_core.memory.explain import explain
 from resmem_core.memory.indexes.exact import ExactIndex
@@ -106,13 +106,6 @@ def test_contexts_show_where_a_row_comes_from(tiny):
     assert shown.before + shown.match + shown.token + shown.after in text
     other = context_of(stream, tiny.tokenizer, row, None, before=15)
     assert (other.matched, other.match) == (0, "")
-
-
-def test_matched_counts_from_the_end():
-    assert matched(np.array([1, 2, 3]), np.array([9, 2, 3])) == 2
-    assert matched(np.array([1, 2, 3]), np.array([3])) == 1
-    assert matched(np.array([1, 2]), np.array([1, 3])) == 0
-    assert matched(np.array([], np.int32), np.array([1])) == 0
 
 
 def test_generation_follows_the_predictions(tiny):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +12,8 @@ import numpy as np
 from resmem_core.common.errors import DatasetError, StoreError
 from resmem_core.common.progress import Progress, Step
 from resmem_core.common.types import IntArray
-from resmem_core.data.array_files import opened
-from resmem_core.data.base import DATASETS, PARTS, Source, file_state, part_called, user_path
+from resmem_core.data.array_files import names_in, read_array
+from resmem_core.data.base import DATASETS, PARTS, Source, file_state, part_called, shown, user_path
 from resmem_core.data.model_file import (
     MAX_CLASSES,
     NO_LOGITS,
@@ -22,7 +22,6 @@ from resmem_core.data.model_file import (
     as_embeddings,
     as_float32,
     in_class_order,
-    shown,
     wrong,
 )
 from resmem_core.data.types import Examples, Head
@@ -103,37 +102,35 @@ def _source(path: Path, arrays: dict[str, np.ndarray], unknown: list[str]) -> So
     if unknown:
         notes.append(f"unknown arrays were ignored: {', '.join(unknown)}")
     head = _head(path, arrays) if has_head else None
-    return Source(class_names, examples["train"], examples["test"], examples.get("validation"), tuple(notes), head)
+    return Source(class_names, **examples, notes=tuple(notes), head=head)
 
 
 def _read(path: Path, progress: Progress) -> tuple[dict[str, np.ndarray], list[str], dict[str, str]]:
     """Return the arrays by key, the keys that mean nothing here, and how the file calls each part."""
     with _damage_told(path, "the archive"):
-        files = opened(path)
-    if files is None:
+        keys = names_in(path)
+    if keys is None:
         raise DatasetError(f"{path} is not an .npz file, or was cut short; write it with numpy.savez")
     arrays: dict[str, np.ndarray] = {}
     spelt: dict[str, str] = {}
     unknown = []
-    with closing(files):
-        parts = {key: (part_called(key.rpartition("_")[0]), key.rpartition("_")[2]) for key in files.names}
-        has_logits = any(part and name == "logits" for part, name in parts.values())
-        has_head = "weights" in parts and not has_logits
-        for done, (key, (part, name)) in enumerate(parts.items()):
-            progress(Step("Reading arrays", done, len(parts), key))
-            called = key.rpartition("_")[0]
-            of_all = key == "class_names" or (has_head and key in _HEAD)
-            if not of_all and (part is None or name not in _NAMES):
-                unknown.append(key)
-                continue
-            if part is not None and spelt.setdefault(part, called) != called:
-                same = f"keys that begin with {spelt[part]}_ and with {called}_, which mean the same"
-                raise wrong(path, "the archive", same, f"one name for {part}")
-            with _damage_told(path, key):
-                array = files.read(key)
-            if not isinstance(array, np.ndarray):  # NumPy hands out what it cannot parse as bytes
-                raise wrong(path, key, "something else than an array", "what numpy.savez writes")
-            arrays[key if part is None else f"{part}_{name}"] = array
+    split = {key: key.rpartition("_")[::2] for key in keys}
+    has_logits = any(part_called(called) and name == "logits" for called, name in split.values())
+    of_all = {"class_names", *(_HEAD if "weights" in split and not has_logits else ())}
+    for done, (key, (called, name)) in enumerate(split.items()):
+        progress(Step("Reading arrays", done, len(split), key))
+        part = part_called(called)
+        if key not in of_all and (part is None or name not in _NAMES):
+            unknown.append(key)
+            continue
+        if part is not None and spelt.setdefault(part, called) != called:
+            same = f"keys that begin with {spelt[part]}_ and with {called}_, which mean the same"
+            raise wrong(path, "the archive", same, f"one name for {part}")
+        with _damage_told(path, key):
+            array = read_array(path, key)
+        if not isinstance(array, np.ndarray):  # NumPy hands out what it cannot parse as bytes
+            raise wrong(path, key, "something else than an array", "what numpy.savez writes")
+        arrays[key if part is None else f"{part}_{name}"] = array
     return arrays, unknown, spelt
 
 

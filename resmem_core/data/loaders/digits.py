@@ -37,11 +37,7 @@ class Digits(DatasetLoader):
             names=np.array([f"digits {row}" for row in rows]),
             groups=np.searchsorted(WRITERS, rows, side="right") - 1,
         )
-        return Source(
-            tuple(str(digit) for digit in range(10)),
-            train=everything.take(rows[:TEST]),
-            test=everything.take(rows[TEST:]),
-        )
+        return Source(tuple(map(str, range(10))), everything.take(rows[:TEST]), everything.take(rows[TEST:]))
 
 
 DATASETS.register(Digits.name, Digits())

@@ -7,8 +7,9 @@ import re
 import stat
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from itertools import compress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from resmem_core.common.errors import DatasetError, InvalidParameterError
 from resmem_core.common.progress import Progress, Step
 from resmem_core.common.store import digest_key
 from resmem_core.common.threads import in_parallel
-from resmem_core.data.base import DATASETS, PART_NAMES, DatasetLoader, Source, file_state, user_path
+from resmem_core.data.base import DATASETS, PART_NAMES, DatasetLoader, Source, file_state, shown, user_path
 from resmem_core.data.image_files import Look, decode, image_endings, look
 from resmem_core.data.types import Examples
 
@@ -25,14 +26,6 @@ DEFAULT_SIDE = 64  # pixels, where the images differ in size
 LARGEST_SIDE = 256  # pixels, up to which a size that all images share is kept
 SIDES = range(4, 1025)  # what `?size=` takes
 CHUNK = 64  # images a thread decodes between two reports
-
-
-class ImageFile(NamedTuple):
-    """An image found in the folder."""
-
-    part: str
-    class_name: str
-    name: str  # path below the folder, with forward slashes
 
 
 class Folder(DatasetLoader):
@@ -59,7 +52,7 @@ class Folder(DatasetLoader):
     def stamp(self, argument: str | None) -> str:
         """Return a digest of the names, sizes and times of all files in folders of classes."""
         root, _ = _parse(argument)
-        classes = [inside for folder in _parts(root).values() for inside in _shown(folder) if inside.is_dir()]
+        classes = [inside for folder in _parts(root).values() for inside in _visible(folder) if inside.is_dir()]
         walked = [entry for inside in classes for entry in os.walk(inside)]
         paths = sorted(f"{directory}/{name}" for directory, _, names in walked for name in names)
         return digest_key({path: file_state(path) for path in paths})
@@ -67,9 +60,9 @@ class Folder(DatasetLoader):
     def cache_key(self, argument: str | None) -> Mapping[str, Any]:
         """Return a digest of the files' names, sizes and times, and how they are decoded."""
         root, side = _parse(argument)
-        files, notes = _listing(root)
+        listed, notes = _listing(root)
         return {
-            "files": digest_key({file.name: file_state(root / file.name) for file in files}),
+            "files": digest_key({name: file_state(root / name) for names in listed.values() for name in names}),
             "notes": digest_key({"notes": notes}),  # they are kept with the images
             "side": side,
             "version": VERSION,
@@ -86,25 +79,26 @@ class Folder(DatasetLoader):
             If `size` is not a possible number of pixels.
         """
         root, side = _parse(argument)
-        files, notes = _listing(root)
-        looks = _in_threads(lambda file: look(root / file.name), files, "Reading image sizes", progress)
+        listed, notes = _listing(root)
+        names = [name for found in listed.values() for name in found]
+        looks = _in_threads(lambda name: look(root / name), names, "Reading image sizes", progress)
         known = [found for found in looks if found is not None]
         width, height = (side, side) if side else _common_size(known)
         channels = 1 if all(found.grey for found in known) else 3
 
-        images = np.empty((len(files), channels, height, width), dtype=np.uint8)
+        images = np.empty((len(names), channels, height, width), dtype=np.uint8)
 
         def read(row: int) -> bool:
             mode = "L" if channels == 1 else "RGB"
-            pixels = decode(root / files[row].name, (width, height), mode) if looks[row] is not None else None
+            pixels = decode(root / names[row], (width, height), mode) if looks[row] is not None else None
             if pixels is not None:
                 images[row] = pixels
             return pixels is not None
 
-        readable = np.array(_in_threads(read, range(len(files)), "Decoding images", progress))
-        damaged = [file.name for file, ok in zip(files, readable, strict=True) if not ok]
+        readable = np.array(_in_threads(read, range(len(names)), "Decoding images", progress))
+        damaged = list(compress(names, ~readable))
         notes += _noted(damaged, "damaged image was", "damaged images were", "skipped")
-        return _source(root, files, images, readable, notes)
+        return _source(root, listed, images, readable, notes)
 
 
 def _parse(argument: str | None) -> tuple[Path, int | None]:
@@ -132,12 +126,12 @@ def _parts(root: Path) -> dict[str, Path]:
         raise DatasetError(f"folder {root} cannot be read: {error.strerror}") from error
     if what is not None:
         raise DatasetError(f"folder {root} is {what}; give a folder with train/CLASS/* and test/CLASS/*")
-    inside = _shown(root)
+    inside = _visible(root)
     found = {part: [name for name in names if (root / name).is_dir()] for part, names in PART_NAMES.items()}
     for part, names in found.items():
         if not names and part != "validation":
             raise DatasetError(
-                f"folder {root} has no {part}/ in it but {_named(inside)}; "
+                f"folder {root} has no {part}/ in it but {shown([path.name for path in inside]) or 'nothing'}; "
                 "images are expected in train/CLASS/* and test/CLASS/*"
             )
         if len(names) > 1:
@@ -145,7 +139,7 @@ def _parts(root: Path) -> dict[str, Path]:
     return {part: root / names[0] for part, names in found.items() if names}
 
 
-def _shown(folder: Path) -> list[Path]:
+def _visible(folder: Path) -> list[Path]:
     """Return what is in the folder and not hidden, by name."""
     try:
         return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
@@ -153,72 +147,51 @@ def _shown(folder: Path) -> list[Path]:
         raise DatasetError(f"folder {folder} cannot be read: {error.strerror}") from error
 
 
-def _named(paths: list[Path]) -> str:
-    return ", ".join(path.name for path in paths[:8]) + (", ..." if len(paths) > 8 else "") or "nothing"
-
-
-def _listing(root: Path) -> tuple[list[ImageFile], list[str]]:
-    """Return the images of each part by class and path, and notes on what was passed over."""
+def _listing(root: Path) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the images of each part by class and path below the folder, and notes on what was passed over."""
     endings = image_endings()
-    files: list[ImageFile] = []
+    listed: dict[str, list[str]] = {}
     notes: list[str] = []
     others: list[str] = []
     for part, folder in _parts(root).items():
-        inside = _shown(folder)
+        listed[part] = []
+        inside = _visible(folder)
         for class_folder in filter(Path.is_dir, inside):
-            within = class_folder.relative_to(root).as_posix()
-            found, strange = _walk(class_folder, within, endings)
-            files += [ImageFile(part, class_folder.name, path) for path in sorted(found)]
-            others += sorted(strange)
+            found, strange = _walk(root, class_folder, endings)
+            listed[part] += found
+            others += strange
             if not found:
-                notes.append(f"{within} has no images and was left out")
-        if not any(file.part == part for file in files):
+                notes.append(f"{folder.name}/{class_folder.name} has no images and was left out")
+        if not listed[part]:
             raise DatasetError(
                 f"{folder} has no images in folders named after their class; expected {folder.name}/CLASS/*, "
-                f"found {_named(inside)}"
+                f"found {shown([path.name for path in inside]) or 'nothing'}"
             )
     notes += _noted(others, "pipe, socket or device was", "pipes, sockets or devices were", "passed over")
-    return files, notes
+    return listed, notes
 
 
-def _walk(folder: Path, within: str, endings: frozenset[str]) -> tuple[list[str], list[str]]:
+def _walk(root: Path, folder: Path, endings: frozenset[str]) -> tuple[list[str], list[str]]:
     """Return what is named like an image below the folder: files, and what is none and would hang when opened.
 
-    Paths are strings, begun with `within`, as there may be 100,000. Links to folders are not followed.
+    Paths are strings, below `root`, as there may be 100,000. Links to folders are not followed.
     """
     files: list[str] = []
     others: list[str] = []
-    folders = [(str(folder), within)]
-    while folders:
-        directory, within = folders.pop()
-        try:
-            with os.scandir(directory) as scanned:
-                entries = [entry for entry in scanned if entry.name[0] != "."]
-        except OSError:
-            continue
-        for entry in entries:
-            kind, name = _kind(entry), f"{within}/{entry.name}"
-            if kind == stat.S_IFDIR:
-                if not entry.is_symlink():
-                    folders.append((entry.path, name))
-            elif os.path.splitext(name)[1].lower() in endings:  # noqa: PTH122 - much faster
-                (files if kind in (stat.S_IFREG, 0) else others).append(name)
-    return files, others
+    for directory, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name[0] != "."]
+        within = Path(directory).relative_to(root).as_posix()
+        for name in names:
+            if name[0] != "." and os.path.splitext(name)[1].lower() in endings:  # noqa: PTH122 - much faster
+                (files if _can_be_read(f"{directory}/{name}") else others).append(f"{within}/{name}")
+    return sorted(files), sorted(others)
 
 
-def _kind(entry: os.DirEntry[str]) -> int:
-    """Return what the entry is, links followed, as `stat` numbers it; 0 if it cannot be known (a link to nothing).
-
-    Only what is neither a file nor a folder costs a question to the disk.
-    """
+def _can_be_read(path: str) -> bool:
     try:
-        if entry.is_file(follow_symlinks=False):
-            return stat.S_IFREG
-        if entry.is_dir(follow_symlinks=False):
-            return stat.S_IFDIR
-        return stat.S_IFMT(entry.stat().st_mode)
-    except OSError:
-        return 0
+        return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 - no Path for each of many files
+    except OSError:  # a link to nothing: reading it does not hang, and tells that it is damaged
+        return True
 
 
 def _in_threads(work: Callable[[Any], Any], items: Any, stage: str, progress: Progress) -> list[Any]:
@@ -249,23 +222,24 @@ def _noted(names: list[str], one: str, many: str, done: str) -> list[str]:
     return [f"{what} {done}: {named}"]
 
 
-def _source(root: Path, files: list[ImageFile], images: np.ndarray, readable: np.ndarray, notes: list[str]) -> Source:
-    parts = np.array([file.part for file in files])
-    classes = np.array([file.class_name for file in files])
-    names = np.array([file.name for file in files])
-    for part in np.unique(parts):
-        if not readable[parts == part].any():
-            raise DatasetError(f"all {(parts == part).sum()} images in the {part} part of {root} are damaged")
-    class_names, labels = np.unique(classes[readable], return_inverse=True)
+def _source(
+    root: Path, listed: dict[str, list[str]], images: np.ndarray, readable: np.ndarray, notes: list[str]
+) -> Source:
+    part_of = np.repeat(list(listed), [len(names) for names in listed.values()])
+    rows_of = {part: np.flatnonzero(readable & (part_of == part)) for part in listed}
+    for part, rows in rows_of.items():
+        if not len(rows):
+            raise DatasetError(f"all {len(listed[part])} images in the {part} part of {root} are damaged")
+    names = np.array([name for found in listed.values() for name in found])
+    classes = np.array([name.split("/")[1] for name in names.tolist()])  # PART/CLASS/...
+    class_names = np.unique(classes[readable])
     if len(class_names) < 2:
         raise DatasetError(
             f"{root} has images of one class only, {str(class_names[0])!r}; at least 2 are needed, each in a "
             "folder of its own"
         )
-    all_labels = np.full(len(files), -1, dtype=np.int64)
-    all_labels[readable] = labels
-    rows_of = {part: np.flatnonzero(readable & (parts == part)) for part in np.unique(parts).tolist()}
-    cut = {part: Examples(all_labels[rows], images[rows], names=names[rows]) for part, rows in rows_of.items()}
+    labels = np.searchsorted(class_names, classes)  # of no matter where an image is damaged
+    cut = {part: Examples(labels[rows], images[rows], names=names[rows]) for part, rows in rows_of.items()}
     return Source(tuple(class_names.tolist()), cut["train"], cut.get("test"), cut.get("validation"), tuple(notes))
 
 

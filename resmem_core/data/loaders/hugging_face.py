@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, NamedTuple
+from typing import Any
 
 from resmem_core.common.errors import DatasetError, InvalidParameterError, UnavailableError
 from resmem_core.common.progress import Progress, Step
-from resmem_core.data.base import DATASETS, PART_NAMES, TEXT, DatasetLoader, TextSource, user_path
-from resmem_core.data.model_file import shown
+from resmem_core.data.base import DATASETS, PART_NAMES, TEXT, DatasetLoader, TextSource, shown, user_path
 from resmem_core.data.text import Document
 from resmem_core.data.wikitext import articles
 
@@ -19,12 +18,6 @@ _INSTALL = f"pip install 'datasets>={MIN_VERSION}'"
 _WRITE = "write hf:NAME, hf:NAME:CONFIG or hf:NAME:CONFIG@COLUMN"
 # Neither CONFIG nor COLUMN may hold a slash, so that paths with a colon or @ in a folder's name are paths.
 _ARGUMENT = re.compile(r"(?P<name>[^@]+?|.+?/[^@/]*?)(?::(?P<config>[^:/\\@]+))?(?:@(?P<column>[^@/\\]+))?")
-
-
-class _Asked(NamedTuple):
-    name: str
-    config: str | None
-    column: str
 
 
 class HuggingFace(DatasetLoader):
@@ -62,44 +55,45 @@ class HuggingFace(DatasetLoader):
         DatasetError
             If it has no such configuration, no train split or no such column of text.
         """
-        asked = _parse(argument or "")
+        name, config, column = _parse(argument or "")
         if reason := self.unavailable(argument):
             raise UnavailableError(f"hf:{argument}: {reason}")
-        progress(Step("Fetching text from Hugging Face", 0, 0, asked.name))
-        splits = _fetched(asked)
-        names = {part: [name for name in known if name in splits] for part, known in PART_NAMES.items()}
-        if not names["train"]:
+        progress(Step("Fetching text from Hugging Face", 0, 0, name))
+        splits = _fetched(name, config)
+        if splits.keys().isdisjoint(PART_NAMES["train"]):
             raise DatasetError(
                 f"hf:{argument} has no split train but {shown(list(splits))}; use a dataset that has one"
             )
         parts = {}
-        for part, (split, *_) in ((part, found) for part, found in names.items() if found):
-            progress(Step("Reading text", 0, 0, split))
-            parts[part] = _documents(f"hf:{argument}", split, splits[split], asked.column)
-        return TextSource(parts["train"], parts.get("validation"), parts.get("test"))
+        for part, names in PART_NAMES.items():
+            if split := next((known for known in names if known in splits), None):
+                progress(Step("Reading text", 0, 0, split))
+                parts[part] = _documents(f"hf:{argument}", split, splits[split], column)
+        return TextSource(**parts, notes=())
 
 
-def _parse(argument: str) -> _Asked:
+def _parse(argument: str) -> tuple[str, str | None, str]:
+    """Return the dataset's name or folder, the configuration and the column."""
     match = _ARGUMENT.fullmatch(argument)
     if match is None or match["name"] == "pandas":  # which would unpickle files of the working folder
         raise InvalidParameterError(f"hf:{argument}: there can be no dataset of that name; {_WRITE}")
     folder = user_path(match["name"])
     # A folder's whole path: the package takes bare names such as "json" for one of its own readers.
     name = str(folder.resolve()) if folder.is_dir() else match["name"]
-    return _Asked(name, match["config"], match["column"] or DEFAULT_COLUMN)
+    return name, match["config"], match["column"] or DEFAULT_COLUMN
 
 
-def _fetched(asked: _Asked) -> dict[str, Any]:
+def _fetched(name: str, config: str | None) -> dict[str, Any]:
     """Return the splits by name."""
     import datasets
 
     try:
-        return dict(datasets.load_dataset(asked.name, asked.config))
+        return dict(datasets.load_dataset(name, config))
     except (datasets.exceptions.DatasetBuildError, ValueError) as error:  # damaged files; no such configuration
-        raise DatasetError(f"the Hugging Face dataset {asked.name!r} cannot be used: {error}") from error
+        raise DatasetError(f"the Hugging Face dataset {name!r} cannot be used: {error}") from error
     except Exception as error:  # the network, the hub and the disk have classes of their own, from several packages
         raise UnavailableError(
-            f"the Hugging Face dataset {asked.name!r} is not here and could not be fetched ({error}); check the name, "
+            f"the Hugging Face dataset {name!r} is not here and could not be fetched ({error}); check the name, "
             "and connect to the internet"
         ) from error
 

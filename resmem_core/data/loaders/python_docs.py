@@ -47,9 +47,8 @@ class PythonDocs(DatasetLoader):
             documents,
             notes=(
                 f"the text is that of Python {platform.python_version()}; other versions have other texts",
-                f"{share:.0%}".replace("%", " %")
-                + f" of the text was left out: paragraphs of {MIN_PARAGRAPH} characters or more that a longer topic "
-                f"has, too; {len(documents)} of {len(topics)} topics remain",
+                f"{100 * share:.0f} % of the text was left out: paragraphs of {MIN_PARAGRAPH} characters or more that "
+                f"a longer topic has, too; {len(documents)} of {len(topics)} topics remain",
             ),
         )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ import numpy as np
 from resmem_core.common.errors import DatasetError
 from resmem_core.common.progress import Progress, Step
 from resmem_core.common.types import FloatArray, IntArray
-from resmem_core.data.base import DATASETS, PART_OF, PARTS, Source, part_called
+from resmem_core.data.base import DATASETS, PART_OF, PARTS, Source, part_called, shown
 from resmem_core.data.model_file import (
     MAX_CLASSES,
     NO_LOGITS,
@@ -24,7 +25,6 @@ from resmem_core.data.model_file import (
     as_embeddings,
     as_float32,
     in_class_order,
-    shown,
     wrong,
 )
 from resmem_core.data.table_layout import LISTS, Layout
@@ -212,47 +212,34 @@ def _check_number_type(path: Path, name: str, kind: pa.DataType) -> None:
 
 
 def _lists(path: Path, table: pa.Table, name: str) -> np.ndarray:
+    """Return the numbers of a column of lists, Arrow's or written as text, (N, D)."""
     import pyarrow.compute as pc
 
     column = table[name]
     if _is_text(column.type):
-        return _written_lists(
-            path, name, chain.from_iterable(chunk.to_pylist() for chunk in column.chunks), len(column)
-        )
-    _check_number_type(path, name, column.type.value_type)
-    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
+        cells = enumerate(chain.from_iterable(chunk.to_pylist() for chunk in column.chunks))
+        rows = [_numbers(path, name, row, text or "") for row, text in cells]
+        lengths, numbers = np.array([len(row) for row in rows]), np.concatenate(rows)
+    else:
+        _check_number_type(path, name, column.type.value_type)
+        lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
+        numbers = pc.list_flatten(column).to_numpy()
     expected = int(lengths[0])
     if (odd := np.flatnonzero(lengths != max(expected, 1))).size:
         row = int(odd[0])
         wanted = f"{expected}, as row 0 has" if expected else "one number at least"
         raise _wrong_cell(path, name, row, f"a list of {lengths[row]} numbers", wanted)
-    return pc.list_flatten(column).to_numpy().reshape(len(lengths), expected)
+    return numbers.reshape(len(lengths), expected)
 
 
-def _written_lists(path: Path, name: str, cells: Iterable[str | None], n: int) -> np.ndarray:
-    """Return the numbers of `n` lists that are written as text, (n, D)."""
-    matrix = np.empty((n, 0))
-    for row, text in enumerate(cells):
-        numbers = _numbers(text or "")
-        if numbers is None:
-            found = "an empty cell" if not text else repr(text[:60]) + ("..." if len(text) > 60 else "")
-            raise _wrong_cell(path, name, row, found, "a list of finite numbers, such as '[0.1, 0.2]'")
-        if not row:
-            matrix = np.empty((n, len(numbers)))
-        if not numbers or len(numbers) != matrix.shape[1]:
-            wanted = f"{matrix.shape[1]}, as row 0 has" if row else "one number at least"
-            raise _wrong_cell(path, name, row, f"a list of {len(numbers)} numbers", wanted)
-        matrix[row] = numbers
-    return matrix
-
-
-def _numbers(text: str) -> list[float] | None:
-    """Return the numbers of a list in JSON, or None if the text is no such list."""
-    try:
+def _numbers(path: Path, name: str, row: int, text: str) -> np.ndarray:
+    """Return the numbers of a list in JSON, (D,)."""
+    with suppress(ValueError, RecursionError):
         found = json.loads(text, parse_int=float)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, list) and set(map(type, found)) <= {float} else None
+        if isinstance(found, list) and set(map(type, found)) <= {float}:
+            return np.array(found)
+    told = "an empty cell" if not text else repr(text[:60]) + ("..." if len(text) > 60 else "")
+    raise _wrong_cell(path, name, row, told, "a list of finite numbers, such as '[0.1, 0.2]'")
 
 
 def _texts(path: Path, table: pa.Table, name: str) -> tuple[list[str], IntArray]:

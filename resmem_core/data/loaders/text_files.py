@@ -74,7 +74,7 @@ class TextFiles(DatasetLoader):
                 if len(inside) > 1:
                     notes.append(f"{names[path]} holds {len(inside)} WikiText articles, each a document")
             found[part] = tuple(documents)
-        return TextSource(found["train"], found.get("validation"), found.get("test"), tuple(notes))
+        return TextSource(**found, notes=tuple(notes))
 
 
 def _files(argument: str) -> dict[str, list[Path]]:

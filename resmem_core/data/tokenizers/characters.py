@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from resmem_core.common.progress import Progress, Step, silent
@@ -39,9 +40,7 @@ class Characters(TrainedTokenizer):
         """Take the `size` - 2 most frequent characters; see the base class."""
         size = check_vocabulary(size)
         progress(Step("Counting characters", 0, 0))
-        counts: Counter[str] = Counter()
-        for text in texts:
-            counts.update(text)
+        counts = Counter(chain.from_iterable(texts))
         by_count = sorted(counts, key=lambda character: (-counts[character], character))
         return cls(by_count[: size - 2])
 

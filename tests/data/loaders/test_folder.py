@@ -419,7 +419,7 @@ def test_links_to_images_count_and_links_to_folders_do_not(root, tmp_path):
     [
         ("test/*/*.png", lambda path: path.write_bytes(b""), "all 4 images in the test part"),
         ("*/dog/*.png", Path.unlink, "one class only, 'cat'"),
-        ("train/*/*.png", lambda path: path.rename(path.parents[1] / path.name), r"CLASS/\*, found 0.png, 1.png"),
+        ("train/*/*.png", lambda path: path.rename(path.parents[1] / path.name), r"CLASS/\*, found '0.png', '1.png'"),
         ("test/cat", lambda path: save(path.with_name("eel") / "0.png"), "train lacks: 'eel'"),
     ],
 )

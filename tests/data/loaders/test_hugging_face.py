@@ -82,8 +82,8 @@ def test_a_folder_of_json_lines_or_of_parquet_makes_a_corpus(datasets, tmp_path)
             else:
                 frame.to_json(folder / f"{split}.jsonl", orient="records", lines=True)
         source = LOADER.load(str(folder), silent)
-        assert texts(source.documents) == ["one", "two"]
-        assert [document.name for document in source.documents] == ["train 0", "train 1"]
+        assert texts(source.train) == ["one", "two"]
+        assert [document.name for document in source.train] == ["train 0", "train 1"]
         assert texts(source.validation) == ["three"]
         assert texts(source.test) == ["four\n", "five"]
     (tmp_path / "json").mkdir()  # a name that the package would take for its own reader of JSON
@@ -118,7 +118,7 @@ def test_the_hub_is_asked_for_name_and_configuration_only(hub):
     hub.splits = {"train": {"text": ["a"]}, "dev": {"text": ["b"]}, "unsupervised": {"other": ["c"]}}
     source = LOADER.load("org/name:config", silent)
     assert hub == [(("org/name", "config"), {})]
-    assert texts(source.documents) == ["a"]
+    assert texts(source.train) == ["a"]
     assert texts(source.validation) == ["b"]
     assert source.test is None
 
@@ -130,8 +130,8 @@ def test_rows_that_are_lines_of_wikitext_become_articles(hub, end):
     if end:
         hub.splits["train"]["text"] = [line or "\n" for line in hub.splits["train"]["text"]]
     source = LOADER.load("wikitext", silent)
-    assert [document.name for document in source.documents] == ["One", "Two"]
-    assert source.documents[0].text.endswith(" = = Part = = \n\n")
+    assert [document.name for document in source.train] == ["One", "Two"]
+    assert source.train[0].text.endswith(" = = Part = = \n\n")
 
 
 @pytest.mark.parametrize(

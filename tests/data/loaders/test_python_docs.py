@@ -36,12 +36,12 @@ def test_the_longer_topic_keeps_what_two_share_and_short_paragraphs_and_own_repe
 
 def test_the_reference_is_there_without_its_repeats():
     source = LOADER.load(None, silent)
-    total = sum(len(document.text) for document in source.documents)
+    total = sum(len(document.text) for document in source.train)
     assert 200_000 < total < 800_000
-    assert "assert" in [document.name for document in source.documents]
+    assert "assert" in [document.name for document in source.train]
     paragraphs = [
         (document.name, plain)
-        for document in source.documents
+        for document in source.train
         for paragraph in document.text.split("\n\n")
         if len(plain := " ".join(paragraph.split())) >= 60
     ]

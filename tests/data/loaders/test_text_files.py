@@ -46,7 +46,7 @@ def texts(documents):
 )
 def test_paths_folders_and_patterns(folder, argument, expected):
     source = load(argument)
-    assert texts(source.documents) == [f"text of {name}" for name in expected]
+    assert texts(source.train) == [f"text of {name}" for name in expected]
     assert source.validation is source.test is None
 
 
@@ -62,14 +62,14 @@ def test_the_stamp_changes_with_the_files(folder):
 
 
 def test_documents_are_named_after_files_and_a_pattern_that_is_a_path_is_a_path(folder):
-    assert [document.name for document in load("a.txt,sub/a.txt,b.txt").documents] == ["a.txt", "sub/a.txt", "b.txt"]
+    assert [document.name for document in load("a.txt,sub/a.txt,b.txt").train] == ["a.txt", "sub/a.txt", "b.txt"]
     (folder / "x[1].txt").write_text("bracketed")
-    assert texts(load("x[1].txt").documents) == ["bracketed"]
+    assert texts(load("x[1].txt").train) == ["bracketed"]
 
 
 def test_parts_are_as_given(folder):
     source = load("train=a.txt,test=c.md,train=b.txt")
-    assert texts(source.documents) == ["text of a.txt", "text of b.txt"]
+    assert texts(source.train) == ["text of a.txt", "text of b.txt"]
     assert texts(source.test) == ["text of c.md"]
     assert source.validation is None
     for called in ("validation", "val", "dev"):
@@ -129,10 +129,10 @@ def test_a_file_that_may_not_be_read_is_answered(folder):
 
 def test_byte_order_mark_and_line_ends_are_none_of_the_text_and_wikitext_is_cut_into_articles(folder):
     (folder / "x.txt").write_bytes(b"\xef\xbb\xbfone\r\ntwo\rthree \xe2\x82\xac\n")
-    assert texts(load("x.txt").documents) == ["one\ntwo\nthree €\n"]
+    assert texts(load("x.txt").train) == ["one\ntwo\nthree €\n"]
     (folder / "w.txt").write_text(" \n = One = \n \n First . \n \n = Two = \n \n Second . \n")
     source = load("w.txt,a.txt")
-    assert [document.name for document in source.documents] == ["One", "Two", "a.txt"]
+    assert [document.name for document in source.train] == ["One", "Two", "a.txt"]
     assert source.notes == ("w.txt holds 2 WikiText articles, each a document",)
 
 
