@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 T = TypeVar("T")
-BUDGET = 2**28  # bytes of working memory
+BUDGET = 2**28  # bytes of working memory beside inputs and results; one query at a time is the least that is asked for
 FINITE = float(np.finfo(np.float32).max)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from resmem_core.common.threads import in_parallel, one_thread
 from resmem_core.common.types import NLL_FLOOR, FloatArray
-from resmem_core.memory.blocks import FINITE, as_tensor, blocks, check_range, inverses
+from resmem_core.memory.blocks import BUDGET, FINITE, as_tensor, blocks, check_range, inverses
 from resmem_core.memory.grid import KNN, Grid, Tallies, Tally, Task
 from resmem_core.memory.output import outputs, touched
 from resmem_core.memory.residuals import probabilities, project_to_simplex
@@ -30,14 +30,14 @@ LARGE = 5_000_000  # neighbours' logits, M K C, from which the compiled loops ar
 COMPILED_BLOCK = 64  # queries judged between two reports
 
 
-def tallies(task: Task, device: torch.device, budget: int) -> Tallies:
-    """Judge every setting, on `device`, within `budget` bytes of working memory."""
+def tallies(task: Task, device: torch.device) -> Tallies:
+    """Judge every setting, on `device`."""
     memory, queries = gathered(task.memory, task.queries)
     task = Task(memory, queries, task.grid, task.smoothings)
     if device.type == "cpu" and queries.neighbors.indices.size * memory.n_classes >= LARGE:
         yield from _compiled(task)
     else:
-        yield from _in_torch(task, device, budget)
+        yield from _in_torch(task, device)
 
 
 def gathered(memory: Memory, queries: Queries) -> tuple[Memory, Queries]:
@@ -111,7 +111,7 @@ def _compiled(task: Task) -> Tallies:
     return in_parallel(judge, blocks(len(queries), COMPILED_BLOCK))
 
 
-def _in_torch(task: Task, device: torch.device, budget: int) -> Tallies:
+def _in_torch(task: Task, device: torch.device) -> Tallies:
     import torch
 
     memory, queries, grid, smoothings = task
@@ -122,7 +122,7 @@ def _in_torch(task: Task, device: torch.device, budget: int) -> Tallies:
     if device.type == "cuda" and logits.nbytes < torch.cuda.mem_get_info(device)[0] // 2:
         logits = logits.to(device)  # else the rows travel block by block
     with one_thread(device.type == "cpu"), torch.inference_mode():
-        for rows in blocks(len(queries), max(1, budget // a_query)):
+        for rows in blocks(len(queries), max(1, BUDGET // a_query)):
             ids = as_tensor(queries.neighbors.indices[rows], np.int64)
             block = _Block(
                 logits=as_tensor(query_logits[rows], np.float32).to(device),

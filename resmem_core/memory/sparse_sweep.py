@@ -20,8 +20,8 @@ from resmem_core.memory.support import Supports, block_size
 COLDEST = 0.01  # below this temperature the rounding of logits decides
 
 
-def tallies(task: Task, budget: int, progress: Progress) -> Tallies:
-    """Judge every setting within `budget` bytes of working memory; `progress` is told of the neighbours looked at.
+def tallies(task: Task, progress: Progress) -> Tallies:
+    """Judge every setting; `progress` is told of the neighbours looked at, of each of which 4 (T + 1) bytes are kept.
 
     Raises
     ------
@@ -57,6 +57,6 @@ def tallies(task: Task, budget: int, progress: Progress) -> Tallies:
         )
         return len(some), int(base_right.sum()), tally
 
-    parts = blocks(len(queries), max(1, block_size(rows_of, indices.shape[1], budget)))
+    parts = blocks(len(queries), max(1, block_size(rows_of, indices.shape[1])))
     with one_thread(True), closing(in_parallel(judge, parts)) as found:
         yield from found

@@ -15,7 +15,7 @@ from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, Step, silent
 from resmem_core.common.types import FloatArray
 from resmem_core.memory import dense_sweep, sparse_sweep
-from resmem_core.memory.blocks import BUDGET, checked
+from resmem_core.memory.blocks import checked
 from resmem_core.memory.grid import Grid, Sweep, Tally, Task
 from resmem_core.memory.types import Memory, Queries
 
@@ -38,7 +38,6 @@ def sweep(
     smoothings: Iterable[float] = (),
     engine: str | None = None,
     device: str = "auto",
-    budget: int = BUDGET,
     progress: Progress = silent,
 ) -> Sweep:
     """Judge every combination of `ks`, `sigmas` and `temperatures` on `queries`.
@@ -63,9 +62,6 @@ def sweep(
         `engine_for` the number of classes unless given; "sparse" takes no temperature below `sparse_sweep.COLDEST`.
     device : str
         A torch device, or "auto": CUDA where there is one, else the CPU. The sparse engine has the CPU alone.
-    budget : int
-        Bytes of working memory beside inputs and result, and beside what the sparse engine keeps of each row of memory
-        that is a neighbour, 4 (T + 1) bytes. One query at a time is the least that it can ask for.
     progress : callable
         Told how many queries are done; may raise `Cancelled`.
 
@@ -82,10 +78,7 @@ def sweep(
     engine = engine or engine_for(memory.n_classes)
     if engine not in ENGINES:
         raise InvalidParameterError(f"engine={engine!r} must be one of: {', '.join(ENGINES)}")
-    if engine == "dense":
-        tallies = dense_sweep.tallies(task, where, budget)
-    else:
-        tallies = sparse_sweep.tallies(task, budget, progress)
+    tallies = dense_sweep.tallies(task, where) if engine == "dense" else sparse_sweep.tallies(task, progress)
 
     total, done, base_right = Tally.zeros(grid.shape, len(task.smoothings)), 0, 0
     progress(Step("Sweeping the grid", 0, len(queries)))

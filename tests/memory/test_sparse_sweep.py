@@ -181,12 +181,13 @@ def test_the_order_of_memory_does_not_matter_to_the_mixture():
 
 
 @pytest.mark.parametrize("budget", [1, 2**20, 2**28])
-def test_blocks_give_the_same_numbers(monkeypatch, budget):
+def test_blocks_give_the_same_numbers(monkeypatch, set_budget, budget):
     memory, queries = problem(np.random.default_rng(0), n_queries=80)
-    whole = sparse(memory, queries, **GRID)
+    whole, of_votes = sparse(memory, queries, **GRID), sweep_interpolation(memory, queries, **KNN_LM)
+    set_budget(budget)
     monkeypatch.setattr(output, "LOGITS", 1)  # rows of memory in blocks of 16
     steps = []
-    found = sparse(memory, queries, **GRID, budget=budget, progress=steps.append)
+    found = sparse(memory, queries, **GRID, progress=steps.append)
     assert_same(found, whole, atol=1e-4)
     np.testing.assert_array_equal(found.fixed, whole.fixed)
     for stage, total in (
@@ -199,12 +200,12 @@ def test_blocks_give_the_same_numbers(monkeypatch, budget):
         assert {step.total for step in steps if step.stage == stage} == {total}
     if budget == 1:
         assert done == list(range(81))  # one by one
-    one, other = (sweep_interpolation(memory, queries, **KNN_LM, budget=b) for b in (budget, 2**28))
-    assert_same(one, other)
+    assert_same(sweep_interpolation(memory, queries, **KNN_LM), of_votes)
 
 
 @pytest.mark.parametrize("stage", ["Base model on the neighbours", "Sweeping the grid"])
-def test_cancelled(monkeypatch, stage):
+def test_cancelled(monkeypatch, set_budget, stage):
+    set_budget(1)
     monkeypatch.setattr(output, "LOGITS", 1)
 
     def cancel(step):
@@ -212,7 +213,7 @@ def test_cancelled(monkeypatch, stage):
             raise Cancelled("enough")
 
     with pytest.raises(Cancelled):
-        sparse(*problem(np.random.default_rng(0)), **GRID, budget=1, progress=cancel)
+        sparse(*problem(np.random.default_rng(0)), **GRID, progress=cancel)
 
 
 @limits(max_examples=60)
