@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from numbers import Integral
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -17,7 +16,7 @@ from resmem_core.common.errors import InvalidParameterError, StoreError
 from resmem_core.common.progress import Progress, Step, silent
 from resmem_core.common.store import digest_arrays, digest_file, write_json
 from resmem_core.common.threads import n_workers
-from resmem_core.common.types import FloatArray, IntArray, check_k, check_positive
+from resmem_core.common.types import FloatArray, IntArray, check_k, check_positive, is_whole
 from resmem_core.memory.blocks import all_blocks
 from resmem_core.memory.indexes.base import INDEXES, RECALL_TARGET, Index, as_points, memory_points
 from resmem_core.memory.indexes.exact import BLOCK, STAGE, ExactIndex, distances_to, nearest_first
@@ -80,14 +79,7 @@ class AnnoyForest(Index):
     forest : AnnoyIndex, optional
         One that is built already.
     measured : Measured, optional
-        What it is known to recall.
-
-    Attributes
-    ----------
-    search_k : int or None
-        Nodes that one query looks at; None: n_trees * k.
-    measured : Measured or None
-        None if recall was never measured; `calibrated` measures it.
+        What it is known to recall; `calibrated` measures it.
     """
 
     name: ClassVar[str] = "annoy"
@@ -147,13 +139,7 @@ class AnnoyForest(Index):
 
     @classmethod
     def load(cls, directory: Path, embeddings: FloatArray | Points) -> AnnoyForest:
-        """Open what `save` wrote, memory-mapped.
-
-        Raises
-        ------
-        StoreError
-            If it is damaged, or was built from other embeddings.
-        """
+        """Open what `save` wrote, memory-mapped."""
         from annoy import AnnoyIndex
 
         embeddings = memory_points(embeddings)
@@ -315,12 +301,11 @@ def _checked_options(seed: int, n_trees: int, search_k: int | None) -> dict[str,
     options = {"seed": seed, "n_trees": n_trees, "search_k": search_k}
     for name, value in options.items():
         least = 0 if name == "seed" else 1
-        if value is None and name == "search_k":
-            continue
-        if isinstance(value, bool) or not isinstance(value, Integral) or not least <= int(value) <= MOST:
+        if not (is_whole(value, least, MOST) or (value is None and name == "search_k")):
             raise InvalidParameterError(f"{name}={value!r} must be a whole number from {least} to {MOST}")
-        options[name] = int(value)  # JSON takes no NumPy numbers
-    return options
+    return {
+        name: value if value is None else int(value) for name, value in options.items()
+    }  # JSON takes no NumPy numbers
 
 
 def _identity(embeddings: Points) -> dict[str, Any]:

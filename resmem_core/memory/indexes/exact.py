@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -97,28 +97,15 @@ class ExactIndex(Index):
 
     @classmethod
     def load(cls, directory: Path, embeddings: FloatArray | Points) -> ExactIndex:
-        """Open what `save` wrote.
-
-        Raises
-        ------
-        StoreError
-            If it is damaged.
-        """
+        """Open what `save` wrote."""
         try:
             return cls(embeddings, seed=int(json.loads((directory / MANIFEST).read_text())["seed"]))
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise StoreError(f"the exact index in {directory} is damaged ({error}); build it anew") from error
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle without what is made from the embeddings."""
-        made = partial(
-            type(self),
-            seed=self._seed,
-            rows=self._rows,
-            device=self._device,
-            expected_queries=self._expected_queries,
-        )
-        return made, (self.embeddings,)
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: not the points as they were placed."""
+        return self.__dict__ | {"_kept": {}}
 
     def _known_as(self, places: IntArray) -> IntArray:
         """Return the numbers that the points at these places of the embeddings go by."""
