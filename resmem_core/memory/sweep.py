@@ -7,12 +7,11 @@ alone that can win (`sparse_sweep`), where they are many.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import closing
 
 import numpy as np
 
 from resmem_core.common.errors import InvalidParameterError
-from resmem_core.common.progress import Progress, Step, silent
+from resmem_core.common.progress import Progress, silent
 from resmem_core.common.types import FloatArray
 from resmem_core.memory import dense_sweep, sparse_sweep
 from resmem_core.memory.blocks import checked
@@ -74,24 +73,19 @@ def sweep(
     from resmem_core.models.training import cuda_or_cpu
 
     grid, where = Grid.of(ks, sigmas, temperatures), cuda_or_cpu(device)
-    task = Task(memory, checked(memory, queries, int(grid.ks[-1])), grid, shares("smoothing", smoothings))
+    task = Task(memory, checked(memory, queries, int(grid.ks[-1])), grid, shares("smoothing", smoothings), progress)
     engine = engine or engine_for(memory.n_classes)
     if engine not in ENGINES:
         raise InvalidParameterError(f"engine={engine!r} must be one of: {', '.join(ENGINES)}")
-    tallies = dense_sweep.tallies(task, where) if engine == "dense" else sparse_sweep.tallies(task, progress)
+    tallies = dense_sweep.tallies(task, where) if engine == "dense" else sparse_sweep.tallies(task)
 
-    total, done, base_right = Tally.zeros(grid.shape, len(task.smoothings)), 0, 0
-    progress(Step("Sweeping the grid", 0, len(queries)))
-    with closing(tallies):  # Cancelled, too, ends what they have begun
-        for judged, n_right, tally in tallies:
-            for sums, more in zip(total, tally, strict=True):
-                np.add(sums, more, out=sums)
-            done, base_right = done + judged, base_right + n_right
-            progress(Step("Sweeping the grid", done, len(queries)))
+    total, base_right, n = Tally.zeros(grid.shape, len(task.smoothings)), 0, len(queries)
+    for n_right, tally in tallies:
+        for sums, more in zip(total, tally, strict=True):
+            np.add(sums, more, out=sums)
+        base_right += n_right
     right, fixed, undecided, nll, nll_most, brier = total
-    return Sweep(
-        grid, done, base_right, right, fixed, undecided, task.smoothings, nll / done, nll_most / done, brier / done
-    )
+    return Sweep(grid, n, base_right, right, fixed, undecided, task.smoothings, nll / n, nll_most / n, brier / n)
 
 
 def shares(name: str, values: Iterable[float]) -> FloatArray:

@@ -66,6 +66,5 @@ def begun(monkeypatch):
             items_begun.append(item)
             yield work(item)
 
-    for module in blocks, dense_sweep:
-        monkeypatch.setattr(module, "in_parallel", one_by_one)
+    monkeypatch.setattr(blocks, "in_parallel", one_by_one)
     return items_begun
