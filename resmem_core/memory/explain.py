@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -135,9 +135,8 @@ def without_each(memory: Memory, queries: Queries, point: int, params: Params) -
         The scores without it.
     """
     k = min(params.k + 1, queries.neighbors.k)
-    near = explain(memory, queries, point, Params(k, params.sigma, params.temperature))
-    rest = k - 1
-    if rest == 0:  # nothing but this neighbour is known
+    near = explain(memory, queries, point, replace(params, k=k))
+    if k == 1:  # nothing but this neighbour is known
         scores = np.repeat(near.base[None], params.k, axis=0)
     else:
         others = np.array([np.delete(np.arange(k), i) for i in range(params.k)])  # (k, k or k - 1)

@@ -99,8 +99,8 @@ class AnnoyForest(Index):
         forest: Any = None,
         measured: Measured | None = None,
     ) -> None:
-        self.embeddings = memory_points(embeddings)
         self._options = _checked_options(seed, n_trees, search_k)
+        super().__init__(embeddings, seed=self._options["seed"])
         self.search_k: int | None = self._options["search_k"]
         # Of points equally near, Annoy keeps those it was given first.
         self._order = by_ticket(len(self.embeddings), seed)
@@ -112,18 +112,11 @@ class AnnoyForest(Index):
         """The number of trees, what a query looks at, and what that was found to recall."""
         return {**self._options, "measured": asdict(self.measured) if self.measured else None}
 
-    @classmethod
-    def build(
-        cls, embeddings: FloatArray | Points, *, seed: int = 0, n_trees: int = N_TREES, search_k: int | None = None
-    ) -> AnnoyForest:
-        """Grow a forest over `embeddings`, (N, D)."""
-        return cls(embeddings, seed=seed, n_trees=n_trees, search_k=search_k)
-
     def _grown(self) -> Any:
         from annoy import AnnoyIndex
 
         forest = AnnoyIndex(self.embeddings.shape[1], METRIC)
-        forest.set_seed(self._options["seed"])
+        forest.set_seed(self._seed)
         points = np.asarray(self.embeddings)
         for place, row in enumerate(self._order):
             forest.add_item(place, points[row].tolist())
@@ -190,7 +183,7 @@ class AnnoyForest(Index):
         queries = np.asarray(queries)
         if len(queries) == 0:
             raise InvalidParameterError(f"queries of shape {queries.shape} must hold at least one to measure recall on")
-        rows = np.random.default_rng(self._options["seed"]).permutation(len(queries))[:SAMPLE]
+        rows = np.random.default_rng(self._seed).permutation(len(queries))[:SAMPLE]
         sample = as_points(queries[rows], "queries")
         searches = 0
 
@@ -243,7 +236,7 @@ class AnnoyForest(Index):
         for part, found in all_blocks(answer, n_queries, size, progress, STAGE):
             distances[part], ids[part] = found.distances, found.indices
         if len(short := np.flatnonzero(ids[:, 0] == MISSING)):
-            found = ExactIndex(self.embeddings, seed=self._options["seed"]).search(queries[short], k)
+            found = ExactIndex(self.embeddings, seed=self._seed).search(queries[short], k)
             distances[short], ids[short] = found.distances, found.indices
         return Neighbors(distances, ids)
 
@@ -259,7 +252,7 @@ class AnnoyForest(Index):
             found += near if len(near) == k else [MISSING] * k
         places = np.fromiter(found, np.int64, len(found)).reshape(-1, k)
         ids = np.where(places == MISSING, MISSING, self._order[places])
-        return nearest_first(distances_to(queries, self.embeddings, ids), ids, self._options["seed"])
+        return nearest_first(distances_to(queries, self.embeddings, ids), ids, self._seed)
 
 
 def _by_place(queries: FloatArray) -> IntArray:

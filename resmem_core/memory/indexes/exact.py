@@ -20,7 +20,8 @@ from resmem_core.common.threads import n_workers, one_thread
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.memory.blocks import all_blocks, reported_blocks
 from resmem_core.memory.blocks import blocks as slices
-from resmem_core.memory.indexes.base import INDEXES, Index, memory_points
+from resmem_core.memory.indexes.base import INDEXES, Index
+from resmem_core.memory.indexes.base import memory_points as memory_points  # for indexes from outside
 from resmem_core.memory.indexes.ties import rows_of, tickets
 from resmem_core.memory.rows import Points, mean_of
 from resmem_core.memory.types import Neighbors
@@ -79,17 +80,11 @@ class ExactIndex(Index):
         device: str = "auto",
         expected_queries: int = 0,
     ) -> None:
-        self.embeddings = memory_points(embeddings)
-        self._seed = seed
+        super().__init__(embeddings, seed=seed)
         self._rows = rows
         self._device = device
         self._expected_queries = expected_queries
         self._kept: dict[torch.dtype, tuple[Tensor, Tensor]] = {}
-
-    @classmethod
-    def build(cls, embeddings: FloatArray | Points, *, seed: int = 0) -> ExactIndex:
-        """Keep `embeddings`, (N, D); there is nothing to build, and nothing random but the order of equal distances."""
-        return cls(embeddings, seed=seed)
 
     def save(self, directory: Path) -> None:
         """Write the seed: beside the embeddings it is all there is."""
