@@ -38,8 +38,11 @@ LARGE = 5_000_000  # neighbours' logits, M K C, from which the compiled loops ar
 COMPILED_BLOCK = 64  # queries judged between two reports
 
 
-def tallies(task: Task, device: torch.device) -> Tallies:
-    """Judge every setting, on `device`."""
+def tallies(task: Task) -> Tallies:
+    """Judge every setting, on CUDA where there is one, else the CPU."""
+    from resmem_core.models.training import cuda_or_cpu
+
+    device = cuda_or_cpu()
     memory, queries = gathered(task.memory, task.queries)
     task = task._replace(memory=memory, queries=queries)
     if device.type == "cpu" and queries.neighbors.indices.size * memory.n_classes >= LARGE:

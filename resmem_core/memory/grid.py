@@ -125,10 +125,8 @@ class Sweep:
     @classmethod
     def counted(cls, grid: Grid, n: int, base_right: int, right: IntArray, fixed: IntArray) -> Sweep:
         """Return what is known from counts alone, over all classes."""
-        none = np.empty((*grid.shape, 0))
-        return cls(
-            grid, n, base_right, right, fixed, np.zeros_like(right), np.empty(0), none, none, np.zeros(grid.shape)
-        )
+        none = Tally.zeros(grid.shape, 0)
+        return cls(grid, n, base_right, right, fixed, none.undecided, np.empty(0), none.nll, none.nll_most, none.brier)
 
 
 class Tally(NamedTuple):

@@ -91,12 +91,7 @@ def _kept(points: Labelled, kind: str, key: float | None, work_out: Callable[[Fl
 
 
 def from_base(
-    look: Callable[[Queries, Base], T],
-    memory: Memory,
-    queries: Queries,
-    k: int,
-    *,
-    progress: Progress = silent,
+    look: Callable[[Queries, Base], T], memory: Memory, queries: Queries, k: int, *, progress: Progress = silent
 ) -> Iterator[T]:
     """Yield what `look` makes of some queries, with their `k` neighbours, and of base on them, block after block.
 

@@ -430,7 +430,6 @@ def test_cancelled_drops_what_has_not_begun(monkeypatch, begun, cancelled):
         ({"temperatures": [-np.inf]}, "temperature=-inf "),
         ({"temperatures": [1, np.nan]}, "temperature=nan "),
         ({"temperatures": ["warm"]}, "temperature='warm' "),
-        ({"device": "abacus"}, "abacus"),
     ],
 )
 def test_grids_that_cannot_be(change, message):
@@ -498,6 +497,6 @@ def test_cuda_agrees_with_the_cpu(monkeypatch, set_budget, stays):
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (0, 0))
     memory, queries = data(np.random.default_rng(0), 17, n_queries=200, n_neighbors=12, scale=2)
     set_budget(10**5)
-    found = sweep(memory, queries, **GRID, device="cuda")
+    found = sweep(memory, queries, **GRID)
     assert_counts(found, memory, queries)
     assert_calibration(found, memory, queries)
