@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 T = TypeVar("T")
-BUDGET = 2**28  # bytes of working memory
+BUDGET = 2**28  # bytes of working memory beside inputs and results; one query at a time is the least that is asked for
 FINITE = float(np.finfo(np.float32).max)
 
 
@@ -61,7 +61,7 @@ def _check(memory: Memory, queries: Queries) -> None:
         check_range("logits of the queries", queries.logits, -FINITE, FINITE)
 
 
-def check_range(name: str, array: np.ndarray, low: float, high: float) -> None:
+def check_range(name: str, array: np.ndarray | Tensor, low: float, high: float) -> None:
     """Refuse numbers below `low` or above `high`, and what is none."""
     if not (low <= array.min() and array.max() <= high):  # which is how NaN is refused, too
         raise InvalidParameterError(f"{name} from {array.min()} to {array.max()} must lie between {low} and {high}")
@@ -87,12 +87,16 @@ def all_blocks(judge: Callable[[slice], T], n: int, size: int, progress: Progres
             yield result
 
 
-def as_tensor(array: np.ndarray, dtype: type[np.generic]) -> Tensor:
-    """See an array as a tensor, without a copy where that is possible."""
+def as_tensor(array: Any, dtype: type[np.generic] | None = None) -> Tensor:
+    """See an array as a tensor, in row order if of another type, without a copy where that is possible."""
     import torch
 
-    array = np.ascontiguousarray(array, dtype)
-    return torch.from_numpy(array if array.flags.writeable else array.copy())
+    if isinstance(array, torch.Tensor):
+        return array
+    array = np.asarray(array) if dtype is None else np.ascontiguousarray(array, dtype)
+    if not array.flags.writeable or any(stride < 0 for stride in array.strides):
+        array = array.copy()  # torch warns of read-only memory and refuses negative strides
+    return torch.from_numpy(array)
 
 
 def nearer(queries: Queries) -> FloatArray:

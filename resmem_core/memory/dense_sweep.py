@@ -9,15 +9,23 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from resmem_core.common.threads import in_parallel, one_thread
+from resmem_core.common.threads import one_thread
 from resmem_core.common.types import NLL_FLOOR, FloatArray
-from resmem_core.memory.blocks import FINITE, as_tensor, blocks, check_range, inverses
-from resmem_core.memory.grid import KNN, Grid, Tallies, Tally, Task
+from resmem_core.memory.blocks import (
+    BUDGET,
+    FINITE,
+    all_blocks,
+    as_tensor,
+    blocks,
+    check_range,
+    inverses,
+    reported_blocks,
+)
+from resmem_core.memory.grid import KNN, STAGE, Grid, Tallies, Tally, Task
 from resmem_core.memory.output import outputs, touched
 from resmem_core.memory.residuals import probabilities, project_to_simplex
 from resmem_core.memory.types import Memory, Neighbors, Queries
@@ -30,14 +38,17 @@ LARGE = 5_000_000  # neighbours' logits, M K C, from which the compiled loops ar
 COMPILED_BLOCK = 64  # queries judged between two reports
 
 
-def tallies(task: Task, device: torch.device, budget: int) -> Tallies:
-    """Judge every setting, on `device`, within `budget` bytes of working memory."""
+def tallies(task: Task) -> Tallies:
+    """Judge every setting, on CUDA where there is one, else the CPU."""
+    from resmem_core.models.training import cuda_or_cpu
+
+    device = cuda_or_cpu()
     memory, queries = gathered(task.memory, task.queries)
-    task = Task(memory, queries, task.grid, task.smoothings)
+    task = task._replace(memory=memory, queries=queries)
     if device.type == "cpu" and queries.neighbors.indices.size * memory.n_classes >= LARGE:
         yield from _compiled(task)
     else:
-        yield from _in_torch(task, device, budget)
+        yield from _in_torch(task, device)
 
 
 def gathered(memory: Memory, queries: Queries) -> tuple[Memory, Queries]:
@@ -75,7 +86,7 @@ def _base_of(queries: Queries) -> tuple[np.ndarray, FloatArray]:
 def _compiled(task: Task) -> Tallies:
     from resmem_core.memory.dense_kernel import sweep_queries
 
-    memory, queries, grid, smoothings = task
+    memory, queries, grid, smoothings, progress = task
     inverse_temperatures, inverse_sigmas = inverses(grid.temperatures), inverses(grid.sigmas)
     logits = np.ascontiguousarray(memory.logits, np.float32)
     largest = logits.max(axis=1)
@@ -83,7 +94,7 @@ def _compiled(task: Task) -> Tallies:
     query_logits = np.ascontiguousarray(queries.logits, np.float32)
     base_right, log_base = _base_of(queries)
 
-    def judge(rows: slice) -> tuple[int, int, Tally]:
+    def judge(rows: slice) -> tuple[int, Tally]:
         tally = Tally.zeros(grid.shape, len(smoothings))
         sweep_queries(
             query_logits[rows],
@@ -106,15 +117,15 @@ def _compiled(task: Task) -> Tallies:
             tally.brier,
         )
         tally.nll_most[:] = tally.nll
-        return len(base_right[rows]), int(base_right[rows].sum()), tally
+        return int(base_right[rows].sum()), tally
 
-    return in_parallel(judge, blocks(len(queries), COMPILED_BLOCK))
+    return all_blocks(judge, len(queries), COMPILED_BLOCK, progress, STAGE)
 
 
-def _in_torch(task: Task, device: torch.device, budget: int) -> Tallies:
+def _in_torch(task: Task, device: torch.device) -> Tallies:
     import torch
 
-    memory, queries, grid, smoothings = task
+    memory, queries, grid, smoothings, progress = task
     n_classes, (_, n_sigmas, _) = memory.n_classes, grid.shape
     a_query = 4 * n_classes * (3 * queries.neighbors.k + 8 * n_sigmas)  # bytes
     logits, labels = as_tensor(np.asarray(memory.logits), np.float32), as_tensor(memory.labels, np.int64)
@@ -122,7 +133,7 @@ def _in_torch(task: Task, device: torch.device, budget: int) -> Tallies:
     if device.type == "cuda" and logits.nbytes < torch.cuda.mem_get_info(device)[0] // 2:
         logits = logits.to(device)  # else the rows travel block by block
     with one_thread(device.type == "cpu"), torch.inference_mode():
-        for rows in blocks(len(queries), max(1, budget // a_query)):
+        for rows in reported_blocks(len(queries), BUDGET // a_query, progress, STAGE):
             ids = as_tensor(queries.neighbors.indices[rows], np.int64)
             block = _Block(
                 logits=as_tensor(query_logits[rows], np.float32).to(device),
@@ -133,15 +144,7 @@ def _in_torch(task: Task, device: torch.device, budget: int) -> Tallies:
                 memory_logits=logits[ids.to(logits.device)].to(device),
                 memory_labels=labels[ids].to(device),
             )
-            tally = Tally.zeros(grid.shape, len(smoothings))
-            for t, g, (right, fixed, *calibration) in _judged(block, grid, smoothings):
-                tally.right[t, :, g] = right.cpu()
-                tally.fixed[t, :, g] = fixed.cpu()
-                if calibration:
-                    nll, brier = calibration
-                    tally.nll[t, :, g] = tally.nll_most[t, :, g] = nll.cpu()
-                    tally.brier[t, :, g] = brier.cpu()
-            yield len(ids), int(base_right[rows].sum()), tally
+            yield int(base_right[rows].sum()), _judged(block, grid, smoothings)
 
 
 class _Block(NamedTuple):
@@ -156,10 +159,10 @@ class _Block(NamedTuple):
     memory_labels: Tensor  # (B, K)
 
 
-def _judged(block: _Block, grid: Grid, smoothings: FloatArray) -> Iterator[tuple[int, int, list[Tensor]]]:
-    """Yield for each temperature and k their numbers and the sums over the block, (S,): right, fixed, NLL and Brier."""
+def _judged(block: _Block, grid: Grid, smoothings: FloatArray) -> Tally:
     import torch
 
+    tally = Tally.zeros(grid.shape, len(smoothings))
     n_sigmas, n_classes = len(grid.sigmas), block.logits.shape[1]
     sigmas = torch.as_tensor(grid.sigmas, dtype=block.distances.dtype, device=block.distances.device)
     nearer = block.distances[:, :1] - block.distances
@@ -180,13 +183,15 @@ def _judged(block: _Block, grid: Grid, smoothings: FloatArray) -> Iterator[tuple
             scores = (weight * base[:, None] - expected) + votes
             own = scores.gather(2, labels)
             right = ~((scores > own) | ((scores == own) & earlier)).any(2)
-            sums = [right.sum(0), (right & ~block.base_right[:, None]).sum(0)]
+            tally.right[t, :, g] = right.sum(0).cpu()
+            tally.fixed[t, :, g] = (right & ~block.base_right[:, None]).sum(0).cpu()
             if len(smoothings):
                 p = project_to_simplex(scores / weight)
                 own = p.gather(2, labels)[:, :, 0]
                 losses = [smoothed_nll(own, block.log_base[:, None], float(eps)).sum(0) for eps in smoothings]
-                sums += [torch.stack(losses, 1), (p.square().sum(2) - 2 * own + 1).double().sum(0)]
-            yield t, g, sums
+                tally.nll[t, :, g] = tally.nll_most[t, :, g] = torch.stack(losses, 1).cpu()
+                tally.brier[t, :, g] = (p.square().sum(2) - 2 * own + 1).double().sum(0).cpu()
+    return tally
 
 
 def smoothed_nll(own: Tensor, log_base: Tensor, smoothing: float) -> Tensor:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from resmem_core.common.errors import InvalidParameterError
-from resmem_core.common.types import FloatArray, IntArray
+from resmem_core.common.types import FloatArray, IntArray, is_whole
 from resmem_core.data.text import Ids
 from resmem_core.memory.residuals import neighbor_weights, probabilities, project_to_simplex, residuals
 from resmem_core.memory.types import Memory, Params, Queries
@@ -39,15 +38,9 @@ class Explanation:
     contributions : ndarray, shape (K, C)
         w_i(x) r_i.
     smoothing : float
-        eps, the share of `base_alone` in `final`.
+        eps, the share of `base_alone` in `final`, the rest being the projected scores.
     context : ndarray of int32
         The tokens that the base model read, where it is a next token that is predicted; else empty.
-    memory : ndarray, shape (C,)
-        Sum of the contributions.
-    scores : ndarray, shape (C,)
-        base + memory. They sum to 1 but are no probabilities.
-    final : ndarray, shape (C,)
-        The scores projected onto the simplex and smoothed: (1 - eps) times that, plus eps times `base_alone`.
     """
 
     point: int
@@ -69,17 +62,17 @@ class Explanation:
 
     @cached_property
     def memory(self) -> FloatArray:
-        """What memory adds to each class."""
+        """What memory adds to each class, the sum of the contributions, (C,)."""
         return self.contributions.sum(axis=0)
 
     @cached_property
     def scores(self) -> FloatArray:
-        """The final scores."""
+        """The scores, base + memory, (C,). They sum to 1 but are no probabilities."""
         return self.base + self.memory
 
     @cached_property
     def final(self) -> FloatArray:
-        """What is taken as probabilities."""
+        """The scores projected onto the simplex and smoothed by eps times `base_alone`, (C,)."""
         return (1 - self.smoothing) * project_to_simplex(self.scores[None])[0] + self.smoothing * self.base_alone
 
     @property
@@ -142,9 +135,8 @@ def without_each(memory: Memory, queries: Queries, point: int, params: Params) -
         The scores without it.
     """
     k = min(params.k + 1, queries.neighbors.k)
-    near = explain(memory, queries, point, Params(k, params.sigma, params.temperature))
-    rest = k - 1
-    if rest == 0:  # nothing but this neighbour is known
+    near = explain(memory, queries, point, replace(params, k=k))
+    if k == 1:  # nothing but this neighbour is known
         scores = np.repeat(near.base[None], params.k, axis=0)
     else:
         others = np.array([np.delete(np.arange(k), i) for i in range(params.k)])  # (k, k or k - 1)
@@ -169,7 +161,7 @@ def explain(memory: Memory, queries: Queries, point: int, params: Params, smooth
     InvalidParameterError
         If there is no such row.
     """
-    if isinstance(point, bool) or not isinstance(point, Integral) or not 0 <= point < len(queries):
+    if not is_whole(point, 0, len(queries) - 1):
         raise InvalidParameterError(f"point={point!r} must be a whole number from 0 to {len(queries) - 1}")
     near = queries.neighbors.first(params.k)
     ids, distances = near.indices[point], near.distances[point].astype(np.float64)

@@ -6,16 +6,18 @@ Shapes: T temperatures, S sigmas, G values of k, E smoothings.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from resmem_core.common.errors import InvalidParameterError
+from resmem_core.common.progress import Progress
 from resmem_core.common.types import FloatArray, IntArray, check_k, check_positive
 from resmem_core.memory.types import Memory, Params, Queries
 
+STAGE = "Sweeping the grid"
 KNN = math.inf  # the temperature at which the base cancels out and soft kNN alone is left
 
 
@@ -123,10 +125,8 @@ class Sweep:
     @classmethod
     def counted(cls, grid: Grid, n: int, base_right: int, right: IntArray, fixed: IntArray) -> Sweep:
         """Return what is known from counts alone, over all classes."""
-        none = np.empty((*grid.shape, 0))
-        return cls(
-            grid, n, base_right, right, fixed, np.zeros_like(right), np.empty(0), none, none, np.zeros(grid.shape)
-        )
+        none = Tally.zeros(grid.shape, 0)
+        return cls(grid, n, base_right, right, fixed, none.undecided, np.empty(0), none.nll, none.nll_most, none.brier)
 
 
 class Tally(NamedTuple):
@@ -148,13 +148,14 @@ class Tally(NamedTuple):
 
 
 class Task(NamedTuple):
-    """What an engine is asked: memory and queries that were checked, the settings, and the eps to look at."""
+    """What an engine is asked: memory and queries that were checked, the settings, the eps to look at; whom to tell."""
 
     memory: Memory
     queries: Queries
     grid: Grid
     smoothings: FloatArray
+    progress: Progress
 
 
-Tallies: TypeAlias = Generator[tuple[int, int, Tally], None, None]
-"""How many queries were judged, how many of them base gets right, and the sums over them, block by block."""
+Tallies: TypeAlias = Iterator[tuple[int, Tally]]
+"""How many queries base gets right, and the sums over them, block by block."""

@@ -17,7 +17,7 @@ import numpy as np
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, silent
 from resmem_core.common.types import FloatArray, IntArray, check_k, check_positive
-from resmem_core.memory.blocks import BUDGET, inverses, nearer
+from resmem_core.memory.blocks import inverses, nearer
 from resmem_core.memory.dense_sweep import LARGE
 from resmem_core.memory.grid import Grid
 from resmem_core.memory.residuals import neighbor_weights
@@ -93,9 +93,7 @@ class OfVote(NamedTuple):
     log_own: FloatArray
 
 
-def interpolate(
-    memory: Memory, queries: Queries, rival: Rival, *, budget: int = BUDGET, progress: Progress = silent
-) -> OfVote:
+def interpolate(memory: Memory, queries: Queries, rival: Rival, *, progress: Progress = silent) -> OfVote:
     """Judge a rival at one setting, over all classes.
 
     Raises
@@ -114,7 +112,7 @@ def interpolate(
             log_own = np.logaddexp(np.log(rival.weight * own), np.log1p(-rival.weight) + base.log_own)
         return OfVote(scores.argmax(axis=1), ranks_of(scores, labels), log_own)
 
-    parts = list(from_base(look, memory, queries, rival.k, budget=budget, progress=progress))
+    parts = list(from_base(look, memory, queries, rival.k, progress=progress))
     return OfVote(*map(np.concatenate, zip(*parts, strict=True)))
 
 
@@ -152,7 +150,6 @@ def sweep_interpolation(
     ks: Iterable[int],
     sigmas: Iterable[float],
     weights: Iterable[float],
-    budget: int = BUDGET,
     progress: Progress = silent,
 ) -> InterpolationSweep:
     """Judge every combination of `ks`, `sigmas` and lambdas on `queries`; the parameters are as in `sweep`.
@@ -171,7 +168,7 @@ def sweep_interpolation(
     large = len(queries) * k * memory.n_classes >= LARGE
     judge = _compiled(memory, grid, mixed) if large else _in_numpy(memory, grid, mixed)
     right, nll = _no_sums(grid, mixed)
-    for more_right, more_nll in from_base(judge, memory, queries, k, budget=budget, progress=progress):
+    for more_right, more_nll in from_base(judge, memory, queries, k, progress=progress):
         right += more_right
         nll += more_nll
     return InterpolationSweep(grid.sigmas, grid.ks, mixed, len(queries), right, nll / len(queries))

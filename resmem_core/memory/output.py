@@ -5,7 +5,6 @@ Shapes: N rows of memory, U of them neighbours at all, B queries in a block, K n
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,13 +14,13 @@ from resmem_core.common.progress import Progress, silent
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.memory.blocks import FINITE, all_blocks, as_tensor, check_range, inverses
 from resmem_core.memory.types import Queries
-from resmem_core.models.types import HeadLogits, OutputLayer
+from resmem_core.models.types import HeadLogits
 
 LOGITS = 2**20  # computed at a time for rows of memory: they stay in cache
 
 
-class Outputs(ABC):
-    """Logits of some points, whichever way they come by; what comes out may be written into.
+class Outputs:
+    """Logits of some points, here from a table of them; what comes out may be written into.
 
     Attributes
     ----------
@@ -30,16 +29,22 @@ class Outputs(ABC):
         What a point takes beside its logits while they are worked out.
     """
 
-    n_classes: int
-    row_bytes: int
+    row_bytes = 0
 
-    @abstractmethod
+    def __init__(self, logits: FloatArray | HeadLogits) -> None:
+        self._logits = logits
+        self.n_classes = logits.shape[1]
+
     def of(self, rows: Any) -> FloatArray:
         """Return the logits of some points, (B,) -> (B, C), float32."""
+        logits = np.array(self._logits[rows], np.float32, order="C")
+        if logits.size:
+            check_range("logits", logits, -FINITE, FINITE)
+        return logits
 
-    @abstractmethod
     def some(self, rows: IntArray, classes: IntArray) -> FloatArray:
         """Return the logits of some classes only, (B, K), (B, A) -> (B, K, A), float32."""
+        return np.ascontiguousarray(self._logits[rows[:, :, None], classes[:, None]], np.float32)
 
     @property
     def rows_at_a_time(self) -> int:
@@ -47,35 +52,16 @@ class Outputs(ABC):
         return max(16, LOGITS // self.n_classes)
 
 
-class _Table(Outputs):
-    """Logits that are there."""
-
-    row_bytes = 0
-
-    def __init__(self, table: FloatArray) -> None:
-        self._table = table
-        self.n_classes = table.shape[1]
-
-    def of(self, rows: Any) -> FloatArray:
-        logits = np.array(self._table[rows], np.float32, order="C")
-        if logits.size:
-            check_range("logits", logits, -FINITE, FINITE)
-        return logits
-
-    def some(self, rows: IntArray, classes: IntArray) -> FloatArray:
-        return np.ascontiguousarray(self._table[rows[:, :, None], classes[:, None]], np.float32)
-
-
-class _Head(Outputs):
+class _OfHead(Outputs):
     """Logits that a linear layer, as torch sees it, whose threads a worker can limit, makes of embeddings."""
 
-    def __init__(self, embeddings: FloatArray, layer: OutputLayer) -> None:
-        self._embeddings = embeddings
+    def __init__(self, logits: HeadLogits) -> None:
+        super().__init__(logits)
+        self._embeddings, layer = logits.embeddings, logits.layer
         self._weight = as_tensor(layer.weight, np.float32)
         bias = layer.bias
         self._bias = self._weight.new_zeros(len(self._weight)) if bias is None else as_tensor(bias, np.float32)
-        self.n_classes = layer.n_classes
-        self.row_bytes = 8 * embeddings.shape[1]  # as they are kept, and in float32
+        self.row_bytes = 8 * self._embeddings.shape[1]  # as they are kept, and in float32
 
     def of(self, rows: Any) -> FloatArray:
         import torch
@@ -92,7 +78,7 @@ class _Head(Outputs):
 
 def outputs(logits: FloatArray | HeadLogits) -> Outputs:
     """Return what gives the logits of a memory, or of queries."""
-    return _Head(logits.embeddings, logits.layer) if isinstance(logits, HeadLogits) else _Table(logits)
+    return _OfHead(logits) if isinstance(logits, HeadLogits) else Outputs(logits)
 
 
 @dataclass(frozen=True, eq=False)

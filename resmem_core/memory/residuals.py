@@ -13,6 +13,7 @@ import numpy as np
 
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.types import check_positive
+from resmem_core.memory.blocks import as_tensor, check_range
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,7 +29,7 @@ def probabilities(logits: ArrayT, temperature: float = 1.0) -> ArrayT:
 
 def residuals(logits: ArrayT, labels: ArrayT, temperature: float = 1.0) -> ArrayT:
     """Return r_i = e_{y_i} - p_T(x_i), (N, C), (N,) -> (N, C). Rows sum to 0."""
-    table = -_tensor(probabilities(logits, temperature))
+    table = -as_tensor(probabilities(logits, temperature))
     classes = _ids("labels", labels, table.shape[1])[:, None]
     table = table.scatter_add(1, classes, table.new_ones(classes.shape))
     return _like(logits, table)
@@ -66,7 +67,7 @@ def auto_sigma(nearest_distances: np.ndarray) -> float:
 
 def knn_scores(labels: ArrayT, indices: ArrayT, weights: ArrayT, n_classes: int) -> ArrayT:
     """Return the soft k-nearest-neighbour vote sum_i w_i e_{y_i}, (N,), (M, K), (M, K) -> (M, C)."""
-    w = _tensor(weights)
+    w = as_tensor(weights)
     ids = _ids("indices", indices, len(labels))
     voted = _ids("labels", labels, n_classes).index_select(0, ids.reshape(-1)).view(ids.shape)
     vote = w.new_zeros(len(w), n_classes).scatter_add(1, voted, w)
@@ -79,7 +80,7 @@ def weighted_rows(table: ArrayT, indices: ArrayT, weights: ArrayT) -> ArrayT:
 
     rows = _floating(table)
     ids = _ids("indices", indices, len(rows))
-    total = embedding_bag(ids, rows, per_sample_weights=_tensor(weights).to(rows.dtype), mode="sum")
+    total = embedding_bag(ids, rows, per_sample_weights=as_tensor(weights).to(rows.dtype), mode="sum")
     return _like(table, total)
 
 
@@ -136,11 +137,11 @@ def resmem_scores(
             "expected query_logits (M, C), memory_logits (N, C), memory_labels (N,), distances and indices "
             f"(M, K) with K >= 1, but got {q}, {m}, {y}, {d}, {i}"
         )
-    base = _tensor(probabilities(query_logits, temperature))
-    weights = _tensor(neighbor_weights(distances, sigma)).to(base.dtype)
-    memory_base = _tensor(probabilities(memory_logits, temperature)).to(base.dtype)
-    ids = _tensor(indices)
-    vote = knn_scores(_tensor(memory_labels), ids, weights, base.shape[1])
+    base = as_tensor(probabilities(query_logits, temperature))
+    weights = as_tensor(neighbor_weights(distances, sigma)).to(base.dtype)
+    memory_base = as_tensor(probabilities(memory_logits, temperature)).to(base.dtype)
+    ids = as_tensor(indices)
+    vote = knn_scores(as_tensor(memory_labels), ids, weights, base.shape[1])
     expected = weighted_rows(memory_base, ids, weights)
     return _like(query_logits, (base - expected) + vote)
 
@@ -158,9 +159,9 @@ def resmem_values(
             "expected query_predictions (M, O), memory_residuals (N, O), distances and indices (M, K) "
             f"with K >= 1, but got {q}, {r}, {d}, {i}"
         )
-    weights = _tensor(neighbor_weights(distances, sigma))
-    memory = weighted_rows(_tensor(memory_residuals), _tensor(indices), weights)
-    return _like(query_predictions, _tensor(query_predictions) + memory)
+    weights = as_tensor(neighbor_weights(distances, sigma))
+    memory = weighted_rows(as_tensor(memory_residuals), as_tensor(indices), weights)
+    return _like(query_predictions, as_tensor(query_predictions) + memory)
 
 
 def project_to_simplex(scores: ArrayT) -> ArrayT:
@@ -187,33 +188,19 @@ def _descending(x: Tensor) -> Tensor:
     return torch.from_numpy(np.sort(x.numpy(), axis=-1)).flip(-1)
 
 
-def _tensor(array: Any) -> Tensor:
-    """See an array as a tensor, without a copy where that is possible."""
-    import torch
-
-    if isinstance(array, torch.Tensor):
-        return array
-    array = np.asarray(array)
-    if not array.flags.writeable or any(stride < 0 for stride in array.strides):
-        array = array.copy()  # torch warns of read-only memory and refuses negative strides
-    return torch.from_numpy(array)
-
-
 def _floating(array: Any) -> Tensor:
-    tensor = _tensor(array)
+    tensor = as_tensor(array)
     return tensor if tensor.is_floating_point() else tensor.double()
 
 
 def _ids(name: str, array: Any, bound: int) -> Tensor:
     """See whole numbers from 0 to `bound` - 1 as a tensor that can index."""
-    tensor = _tensor(array)
+    tensor = as_tensor(array)
     if tensor.is_floating_point():
         raise InvalidParameterError(f"{name} of type {tensor.dtype} must be whole numbers")
     tensor = tensor.long()
     if tensor.numel():
-        low, high = (int(end) for end in tensor.aminmax())
-        if low < 0 or high >= bound:
-            raise InvalidParameterError(f"{name} from {low} to {high} must lie between 0 and {bound - 1}")
+        check_range(name, tensor, 0, bound - 1)
     return tensor
 
 

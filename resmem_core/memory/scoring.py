@@ -91,13 +91,7 @@ def _kept(points: Labelled, kind: str, key: float | None, work_out: Callable[[Fl
 
 
 def from_base(
-    look: Callable[[Queries, Base], T],
-    memory: Memory,
-    queries: Queries,
-    k: int,
-    *,
-    budget: int = BUDGET,
-    progress: Progress = silent,
+    look: Callable[[Queries, Base], T], memory: Memory, queries: Queries, k: int, *, progress: Progress = silent
 ) -> Iterator[T]:
     """Yield what `look` makes of some queries, with their `k` neighbours, and of base on them, block after block.
 
@@ -113,7 +107,7 @@ def from_base(
         return look(some, Base.of(some) if base is None else base.take(rows))
 
     if isinstance(memory.logits, HeadLogits):
-        size = block_size(outputs(memory.logits), k, budget)
+        size = block_size(outputs(memory.logits), k)
     else:
         size = _block_of(memory.n_classes, len(queries))
     yield from all_blocks(of_block, len(queries), size, progress, STAGE)
@@ -125,13 +119,12 @@ def from_scores(
     queries: Queries,
     params: Params,
     *,
-    budget: int = BUDGET,
     progress: Progress = silent,
 ) -> Iterator[T]:
     """Yield what `look` makes of some queries, of base on them, and of their scores, (B, C), block after block.
 
     Scores are s(x) = p_T(x) + sum_i w_i r_i; rows sum to 1, but are no probabilities. They are worked out on all cores.
-    Where memory has a head, within `budget` bytes or, where that is less, those of one query for each core; a row of
+    Where memory has a head, within `BUDGET` bytes or, where that is less, those of one query for each core; a row of
     memory goes through the head once for all queries that share it and are worked on together.
 
     Raises
@@ -144,7 +137,7 @@ def from_scores(
     if isinstance(memory.logits, HeadLogits):
         scores_of = partial(_by_head, memory)
         a_query = 8 * n_classes + params.k * (outputs(memory.logits).row_bytes + 64)  # bytes
-        size, at_a_time = min(MOST, budget // n_workers() // a_query), max(1, LOGITS // n_classes)
+        size, at_a_time = min(MOST, BUDGET // n_workers() // a_query), max(1, LOGITS // n_classes)
     else:
         table = _kept_probabilities(memory, params.temperature)
         scores_of = partial(_by_table, memory, table, _kept_probabilities(asked, params.temperature))

@@ -6,22 +6,18 @@ is right there is right, up to a number of queries that is counted.
 
 from __future__ import annotations
 
-from contextlib import closing
-
 from resmem_core.common.errors import InvalidParameterError
-from resmem_core.common.progress import Progress
-from resmem_core.common.threads import in_parallel, one_thread
 from resmem_core.common.types import NLL_FLOOR
-from resmem_core.memory.blocks import blocks, inverses, nearer
-from resmem_core.memory.grid import Tallies, Tally, Task
+from resmem_core.memory.blocks import all_blocks, inverses, nearer
+from resmem_core.memory.grid import STAGE, Tallies, Tally, Task
 from resmem_core.memory.output import BaseBlock, Partitions, outputs
 from resmem_core.memory.support import Supports, block_size
 
 COLDEST = 0.01  # below this temperature the rounding of logits decides
 
 
-def tallies(task: Task, budget: int, progress: Progress) -> Tallies:
-    """Judge every setting within `budget` bytes of working memory; `progress` is told of the neighbours looked at.
+def tallies(task: Task) -> Tallies:
+    """Judge every setting; of each neighbour 4 (T + 1) bytes are kept.
 
     Raises
     ------
@@ -30,7 +26,7 @@ def tallies(task: Task, budget: int, progress: Progress) -> Tallies:
     """
     from resmem_core.memory.sparse_kernel import sweep_supports
 
-    memory, queries, grid, smoothings = task
+    memory, queries, grid, smoothings, progress = task
     if (coldest := grid.temperatures.min()) < COLDEST:
         raise InvalidParameterError(f"temperature={coldest} must be at least {COLDEST} here")
     rows_of = outputs(memory.logits)
@@ -38,7 +34,7 @@ def tallies(task: Task, budget: int, progress: Progress) -> Tallies:
     partitions = Partitions.of(rows_of, len(memory), indices, grid.temperatures, progress)
     inverse_temperatures, inverse_sigmas = inverses(grid.temperatures), inverses(grid.sigmas)
 
-    def judge(rows: slice) -> tuple[int, int, Tally]:
+    def judge(rows: slice) -> tuple[int, Tally]:
         some = queries.take(rows)
         base = BaseBlock.of(some, grid.temperatures)
         base_right = base.predictions == some.labels
@@ -55,8 +51,6 @@ def tallies(task: Task, budget: int, progress: Progress) -> Tallies:
             NLL_FLOOR,
             *tally,
         )
-        return len(some), int(base_right.sum()), tally
+        return int(base_right.sum()), tally
 
-    parts = blocks(len(queries), max(1, block_size(rows_of, indices.shape[1], budget)))
-    with one_thread(True), closing(in_parallel(judge, parts)) as found:
-        yield from found
+    yield from all_blocks(judge, len(queries), block_size(rows_of, indices.shape[1]), progress, STAGE)

@@ -16,7 +16,7 @@ import numpy as np
 
 from resmem_core.common.threads import n_workers
 from resmem_core.common.types import FloatArray, IntArray
-from resmem_core.memory.blocks import inverses
+from resmem_core.memory.blocks import BUDGET, inverses
 from resmem_core.memory.output import BaseBlock, Outputs, Partitions
 from resmem_core.memory.types import Queries
 
@@ -91,9 +91,9 @@ def _chosen(
     return np.ascontiguousarray(classes[:, : sizes.max()]), places, sizes, outside
 
 
-def block_size(memory: Outputs, k: int, budget: int) -> int:
-    """Return how many queries to work on at a time, that all workers together stay within `budget` bytes."""
+def block_size(memory: Outputs, k: int) -> int:
+    """Return how many queries to work on at a time, that all workers together stay within `BUDGET` bytes."""
     n_classes = memory.n_classes
     widest = min(1 + k + WIDTH, n_classes)
     a_query = 4 * (6 * n_classes + 2 * k * widest) + (k + widest) * (memory.row_bytes + 48)  # bytes
-    return min(MOST, budget // n_workers() // a_query)
+    return min(MOST, BUDGET // n_workers() // a_query)

@@ -7,24 +7,22 @@ alone that can win (`sparse_sweep`), where they are many.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import closing
 
 import numpy as np
 
 from resmem_core.common.errors import InvalidParameterError
-from resmem_core.common.progress import Progress, Step, silent
+from resmem_core.common.progress import Progress, silent
 from resmem_core.common.types import FloatArray
 from resmem_core.memory import dense_sweep, sparse_sweep
-from resmem_core.memory.blocks import BUDGET, checked
+from resmem_core.memory.blocks import checked
 from resmem_core.memory.grid import Grid, Sweep, Tally, Task
 from resmem_core.memory.types import Memory, Queries
 
 FEW = 256  # classes that are all looked at
-ENGINES = ("dense", "sparse")
 
 
 def engine_for(n_classes: int) -> str:
-    """Return which of `ENGINES` judges a grid over so many classes."""
+    """Return which engine, "dense" or "sparse", judges a grid over so many classes."""
     return "dense" if n_classes <= FEW else "sparse"
 
 
@@ -36,9 +34,6 @@ def sweep(
     sigmas: Iterable[float],
     temperatures: Iterable[float],
     smoothings: Iterable[float] = (),
-    engine: str | None = None,
-    device: str = "auto",
-    budget: int = BUDGET,
     progress: Progress = silent,
 ) -> Sweep:
     """Judge every combination of `ks`, `sigmas` and `temperatures` on `queries`.
@@ -59,46 +54,26 @@ def sweep(
     smoothings : iterable of float
         The eps, 0 to 1, whose likelihood is asked for. With none, neither NLL nor Brier score is worked out: they need
         the scores of every setting, where accuracy can often tell from one k how the next ones will end.
-    engine : {"dense", "sparse"}, optional
-        `engine_for` the number of classes unless given; "sparse" takes no temperature below `sparse_sweep.COLDEST`.
-    device : str
-        A torch device, or "auto": CUDA where there is one, else the CPU. The sparse engine has the CPU alone.
-    budget : int
-        Bytes of working memory beside inputs and result, and beside what the sparse engine keeps of each row of memory
-        that is a neighbour, 4 (T + 1) bytes. One query at a time is the least that it can ask for.
     progress : callable
         Told how many queries are done; may raise `Cancelled`.
 
     Raises
     ------
     InvalidParameterError
-        If a part of the grid is empty or out of range, there are no queries, no such engine or device; if shapes
-        disagree, a label or index is out of range, or a logit or distance is not finite.
+        If there are no queries, a part of the grid is empty or out of range (where classes are many, a temperature
+        below `sparse_sweep.COLDEST` is), shapes disagree, a label or index is out of range, or a logit or distance is
+        not finite.
     """
-    from resmem_core.models.training import cuda_or_cpu
-
-    grid, where = Grid.of(ks, sigmas, temperatures), cuda_or_cpu(device)
-    task = Task(memory, checked(memory, queries, int(grid.ks[-1])), grid, shares("smoothing", smoothings))
-    engine = engine or engine_for(memory.n_classes)
-    if engine not in ENGINES:
-        raise InvalidParameterError(f"engine={engine!r} must be one of: {', '.join(ENGINES)}")
-    if engine == "dense":
-        tallies = dense_sweep.tallies(task, where, budget)
-    else:
-        tallies = sparse_sweep.tallies(task, budget, progress)
-
-    total, done, base_right = Tally.zeros(grid.shape, len(task.smoothings)), 0, 0
-    progress(Step("Sweeping the grid", 0, len(queries)))
-    with closing(tallies):  # Cancelled, too, ends what they have begun
-        for judged, n_right, tally in tallies:
-            for sums, more in zip(total, tally, strict=True):
-                np.add(sums, more, out=sums)
-            done, base_right = done + judged, base_right + n_right
-            progress(Step("Sweeping the grid", done, len(queries)))
+    grid = Grid.of(ks, sigmas, temperatures)
+    task = Task(memory, checked(memory, queries, int(grid.ks[-1])), grid, shares("smoothing", smoothings), progress)
+    tallies = dense_sweep.tallies if engine_for(memory.n_classes) == "dense" else sparse_sweep.tallies
+    total, base_right, n = Tally.zeros(grid.shape, len(task.smoothings)), 0, len(queries)
+    for n_right, tally in tallies(task):
+        for sums, more in zip(total, tally, strict=True):
+            np.add(sums, more, out=sums)
+        base_right += n_right
     right, fixed, undecided, nll, nll_most, brier = total
-    return Sweep(
-        grid, done, base_right, right, fixed, undecided, task.smoothings, nll / done, nll_most / done, brier / done
-    )
+    return Sweep(grid, n, base_right, right, fixed, undecided, task.smoothings, nll / n, nll_most / n, brier / n)
 
 
 def shares(name: str, values: Iterable[float]) -> FloatArray:

@@ -155,17 +155,17 @@ def convolution(inputs: int, outputs: int, *, size: int = 3, stride: int = 1) ->
     return [conv, nn.BatchNorm2d(outputs)]
 
 
-def check_sides(shape: Shape, smallest: int = 8) -> None:
+def check_sides(shape: Shape) -> None:
     """Refuse images too small to be convolved.
 
     Raises
     ------
     InvalidParameterError
-        If height or width is below `smallest`.
+        If height or width is below 8.
     """
     _, height, width = shape
-    if min(height, width) < smallest:
+    if min(height, width) < 8:
         raise InvalidParameterError(
-            f"images of {height} x {width} pixels are too small for this backbone, which needs at least "
-            f"{smallest} x {smallest}; use the backbone 'linear', or larger images"
+            f"images of {height} x {width} pixels are too small for this backbone, which needs at least 8 x 8; use the "
+            "backbone 'linear', or larger images"
         )

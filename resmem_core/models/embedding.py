@@ -27,15 +27,8 @@ from resmem_core.models.types import Embedded
 BATCH_SIZE = 256
 
 
-def embed(
-    network: Network,
-    images: NDArray[np.uint8],
-    *,
-    device: torch.device | None = None,
-    batch_size: int = BATCH_SIZE,
-    progress: Progress = silent,
-) -> Embedded:
-    """Return embeddings and logits of `images`, (N, channels, height, width), in evaluation mode.
+def embed(network: Network, images: NDArray[np.uint8], *, device: torch.device | None = None) -> Embedded:
+    """Return embeddings and logits of `images`, in evaluation mode.
 
     Parameters
     ----------
@@ -44,34 +37,22 @@ def embed(
     images : ndarray of uint8, shape (N, channels, height, width)
     device : torch.device, optional
         `choose_device()` unless given.
-    batch_size : int
-        Examples at a time; changes memory use, not the result beyond rounding.
-    progress : callable
-        Told how many images are done.
 
     Raises
     ------
     DatasetError
         If `images` is anything else than images.
     """
-    z = features(network, images, device=device, batch_size=batch_size, progress=progress)
+    z = features(network, images, device=device)
     return Embedded(logits_of(network.head, z, device=device), z)
 
 
-def features(
-    network: Network,
-    images: NDArray[np.uint8],
-    *,
-    device: torch.device | None = None,
-    batch_size: int = BATCH_SIZE,
-    progress: Progress = silent,
-) -> FloatArray:
+def features(network: Network, images: NDArray[np.uint8], *, device: torch.device | None = None) -> FloatArray:
     """Return the trunk's output alone, (N, channels, height, width) -> (N, D); arguments and errors as for `embed`."""
     _check_images(images)
     device = placed(network, device)
     with evaluating(network):
-        rows = [_features(network, batch, device) for batch in _batches(images, batch_size, progress)]
-    return torch.cat(rows).numpy()
+        return torch.cat([_features(network, batch, device) for batch in _batches(images, BATCH_SIZE)]).numpy()
 
 
 def write_features(
@@ -81,20 +62,20 @@ def write_features(
     *,
     work: Path | None = None,
     device: torch.device | None = None,
-    batch_size: int = BATCH_SIZE,
     progress: Progress = silent,
 ) -> RowWriter:
     """Write what `features` returns, row by row; the writer is returned, whose `finish` gives the file its name.
 
     When it is stopped or killed, before that too, the next call with the same network and images goes on from there.
-    `file` and `work` are as for `RowWriter`, whose errors it raises; all else is as for `embed`.
+    `file` and `work` are as for `RowWriter`, whose errors it raises; all else is as for `embed`. `progress` is told how
+    many images are done.
     """
     _check_images(images)
     digest = digest_key({"trunk": content_of(portable_state(network.trunk)), "images": digest_arrays(images)})
     writer = RowWriter(file, len(images), digest, work)
     device = placed(network, device)
     with evaluating(network):
-        write_rows(writer, lambda row: _features(network, images[row : row + batch_size], device), progress)
+        write_rows(writer, lambda row: _features(network, images[row : row + BATCH_SIZE], device), progress)
     return writer
 
 
@@ -123,11 +104,9 @@ def logits_of(head: nn.Module, embeddings: FloatArray, *, device: torch.device |
     """Return what a head, moved to `device`, makes of embeddings, (N, D) -> (N, C)."""
     device = device or choose_device()
     head.to(device)
-    rows = []
     with evaluating(head):
-        for batch in _batches(embeddings, 4096, silent):
-            rows.append(head(torch.from_numpy(np.array(batch, np.float32)).to(device)).float().cpu())
-    return torch.cat(rows).numpy()
+        inputs = (torch.from_numpy(np.array(batch, np.float32)).to(device) for batch in _batches(embeddings, 4096))
+        return torch.cat([head(z).float().cpu() for z in inputs]).numpy()
 
 
 def embed_module(
@@ -211,7 +190,7 @@ def _rows(value: Any, n: int, what: str, exactly: int | None = None) -> Tensor:
     return value.float().cpu()
 
 
-def _batches(inputs: Any, batch_size: int, progress: Progress) -> Iterator[Any]:
+def _batches(inputs: Any, batch_size: int, progress: Progress = silent) -> Iterator[Any]:
     """Yield slices of `inputs`, reporting before the first and after each."""
     n = len(inputs)
     if n == 0:

@@ -245,7 +245,7 @@ class ImageFitting(Fitting):
         """Return where the weights come from, their file, and what is known of them."""
         found = shipped.find_shipped(self.dataset, self.spec, self.recipe, self.seed)
         if found is not None:
-            return "shipped", found.weights, found.manifest
+            return "shipped", *found
         key = {**self._identity, "recipe": self.recipe.as_dict(), "seed": self.seed}
         entry = self.trained("weights", key, self.dataset.name, self.recipe, self._begin)
         return "trained here", entry.path / shipped.WEIGHTS, entry.info

@@ -113,9 +113,7 @@ class TextFitting(Fitting):
         network = self._new_network()
         if self.weights is not None:
             load_weights(network, self.weights.path / WEIGHTS)
-        network.to(self.on)
-        network.eval()
-        return network
+        return network.to(self.on).eval()
 
     def _new_network(self) -> LanguageNetwork:
         from resmem_core.models.token_blocks import LanguageNetwork

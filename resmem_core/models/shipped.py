@@ -12,7 +12,6 @@ import json
 import shutil
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,14 +28,6 @@ N_PROBES = 64
 GRID = 4
 TOLERANCE = 6.0  # grey levels of 255; recompressing an image moves it by 1 or 2, another image by some 50
 WEIGHTS = "weights.safetensors"
-
-
-@dataclass(frozen=True)
-class Shipped:
-    """Weights found to fit: their file and their manifest."""
-
-    weights: Path
-    manifest: Mapping[str, Any]
 
 
 def probe(examples: Examples) -> list[list[int]]:
@@ -67,8 +58,10 @@ def _identity(dataset: Dataset, backbone: str, recipe: Recipe, seed: int) -> dic
     }
 
 
-def find_shipped(dataset: Dataset, backbone: str, recipe: Recipe, seed: int, folder: Path = FOLDER) -> Shipped | None:
-    """Return weights in `folder` that were trained on this very training split by this recipe, or None.
+def find_shipped(
+    dataset: Dataset, backbone: str, recipe: Recipe, seed: int, folder: Path = FOLDER
+) -> tuple[Path, Mapping[str, Any]] | None:
+    """Return weights in `folder` trained on this very training split by this recipe, and their manifest, or None.
 
     Raises
     ------
@@ -99,7 +92,7 @@ def find_shipped(dataset: Dataset, backbone: str, recipe: Recipe, seed: int, fol
             raise ResMemError(
                 f"{weights} is missing or damaged; restore it from the repository, or delete {path.parent}"
             )
-        return Shipped(weights, manifest)
+        return weights, manifest
     return None
 
 

@@ -22,7 +22,6 @@ from resmem_core.data.text import Half, Ids, Stream
 from resmem_core.models.checkpoint import content_of, portable_state
 from resmem_core.models.embedding import evaluating, write_rows
 from resmem_core.models.token_blocks import LanguageNetwork
-from resmem_core.models.training import choose_device
 
 VERSION = 1  # raise it when the same network and text no longer give the same rows
 BATCH_TOKENS = 4096
@@ -35,8 +34,7 @@ def embed_stream(
     bos: int,
     file: Path,
     work: Path | None = None,
-    device: torch.device | None = None,
-    batch_size: int | None = None,
+    device: torch.device,
     progress: Progress = silent,
 ) -> None:
     """Write the state that predicts each token of `stream`, float16 (N, D), in the stream's order, as .npy.
@@ -53,11 +51,6 @@ def embed_stream(
         The token that stands before a document.
     file, work : Path
         As for `RowWriter`.
-    device : torch.device, optional
-        `choose_device()` unless given.
-    batch_size : int, optional
-        Windows at a time, about 4,096 tokens unless given; changes memory use, not the result beyond the rounding to
-        float16.
     progress : callable
         Told how many tokens are done.
 
@@ -68,8 +61,6 @@ def embed_stream(
     StoreError
         If a file cannot be written.
     """
-    device = device or choose_device()
-    batch_size = batch_size or max(1, BATCH_TOKENS // network.context_length)
     key = {
         "version": VERSION,
         "network": content_of(portable_state(network)),
@@ -81,18 +72,18 @@ def embed_stream(
     windows = _windows(stream, network.context_length)
     inputs = np.roll(stream.ids, 1)  # the token before each one
     inputs[stream.starts[:-1]] = bos
-    ids = torch.from_numpy(inputs)
+    ids, n_windows = torch.from_numpy(inputs), max(1, BATCH_TOKENS // network.context_length)  # so many at a time
 
     def states(row: int) -> Tensor:
         first = int(np.searchsorted(windows[:, 2], row, "right"))
-        return _states(network, ids, windows[first : first + batch_size], device)
+        return _states(network, ids, windows[first : first + n_windows], device)
 
     with evaluating(network.to(device)):
         write_rows(writer, states, progress)
     writer.finish()
 
 
-def hidden_of(network: LanguageNetwork, ids: Ids, *, bos: int, device: torch.device | None = None) -> Half:
+def hidden_of(network: LanguageNetwork, ids: Ids, *, bos: int, device: torch.device) -> Half:
     """Return the state that predicts what comes after `ids`, float16 (D,).
 
     The ids are read as the beginning of a document, and through the very window `embed_stream` would use: see
@@ -103,7 +94,6 @@ def hidden_of(network: LanguageNetwork, ids: Ids, *, bos: int, device: torch.dev
     InvalidParameterError
         If the state is beyond what float16 holds.
     """
-    device = device or choose_device()
     inputs = torch.tensor([bos, *ids.tolist()], dtype=torch.int64)[_begin(len(ids) + 1, network.context_length) :]
     with evaluating(network.to(device)):
         return _half(network.trunk(inputs[None].to(device))[0, -1]).numpy()

@@ -48,6 +48,7 @@ class TokenBatches(Batches):
         self.bos = bos
         self.length = length
         self.tokens = len(ring)
+        self._count = math.ceil(self.tokens / length)  # of windows
         self._ring = torch.from_numpy(ring)
         self._device = torch.device("cpu")
 
@@ -90,10 +91,6 @@ class TokenBatches(Batches):
     def steps(self, batch_size: int) -> int:
         """Return how many batches of windows cover the ring."""
         return math.ceil(self._count / batch_size)
-
-    @property
-    def _count(self) -> int:
-        return math.ceil(self.tokens / self.length)
 
     def units(self, batch_size: int) -> int:
         """Return how many tokens there are."""

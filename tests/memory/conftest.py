@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from resmem_core.common.errors import Cancelled
-from resmem_core.memory import blocks, dense_sweep
+from resmem_core.memory import blocks, dense_sweep, scoring, support
 from resmem_core.memory.indexes import exact
 
 EXACT = {  # from how many distances on the compiled loops are used, and up to how many numbers memory is kept placed
@@ -22,6 +22,17 @@ def exact_engine(request, monkeypatch):
     """Let exact search go through both engines, and a memory that is placed anew for every few queries."""
     for name, value in zip(("LARGE", "KEPT"), EXACT[request.param], strict=True):
         monkeypatch.setattr(exact, name, value)
+
+
+@pytest.fixture
+def set_budget(monkeypatch):
+    """Return a function that sets how many bytes of working memory judging may take."""
+
+    def set_to(size):
+        for module in dense_sweep, scoring, support:
+            monkeypatch.setattr(module, "BUDGET", size)
+
+    return set_to
 
 
 @pytest.fixture
@@ -55,6 +66,5 @@ def begun(monkeypatch):
             items_begun.append(item)
             yield work(item)
 
-    for module in blocks, dense_sweep:
-        monkeypatch.setattr(module, "in_parallel", one_by_one)
+    monkeypatch.setattr(blocks, "in_parallel", one_by_one)
     return items_begun

@@ -81,9 +81,10 @@ def test_distances_and_sigma_scale_together(factor):
 
 @pytest.mark.parametrize("budget", [1, 30_000, 10**9])
 @pytest.mark.parametrize("at_a_time", [1, 100, 2**20])
-def test_blocks_give_the_same_scores_in_order(monkeypatch, budget, at_a_time):
+def test_blocks_give_the_same_scores_in_order(monkeypatch, set_budget, budget, at_a_time):
     memory, queries = problem(np.random.default_rng(0))
     whole = dense_scores(memory, queries, Params(16, 0.7, 1.5))
+    set_budget(budget)
     for module in scoring, output:
         monkeypatch.setattr(module, "LOGITS", at_a_time)
     steps, seen = [], []
@@ -92,7 +93,6 @@ def test_blocks_give_the_same_scores_in_order(monkeypatch, budget, at_a_time):
         memory,
         queries,
         Params(16, 0.7, 1.5),
-        budget=budget,
         progress=steps.append,
     )
     for some, scores in parts:
@@ -107,10 +107,11 @@ def test_blocks_give_the_same_scores_in_order(monkeypatch, budget, at_a_time):
         assert done == list(range(61))  # one by one
 
 
-def test_cancelled(cancelled):
+def test_cancelled(set_budget, cancelled):
+    set_budget(1)
     memory, queries = problem(np.random.default_rng(0))
     with cancelled as cancel:
-        list(from_scores(lambda some, base, scores: 0, memory, queries, Params(3, 1.0), budget=1, progress=cancel))
+        list(from_scores(lambda some, base, scores: 0, memory, queries, Params(3, 1.0), progress=cancel))
 
 
 @pytest.mark.filterwarnings("error")

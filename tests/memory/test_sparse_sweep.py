@@ -1,7 +1,6 @@
 """Every cell of the grid is what its setting gives over the whole vocabulary, or says by how much it may be off."""
 
 from dataclasses import replace
-from functools import partial
 from unittest import mock
 
 import numpy as np
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from resmem_core.common.errors import Cancelled, InvalidParameterError
 from resmem_core.common.types import NLL_FLOOR
 from resmem_core.memory import dense_sweep, output, support
+from resmem_core.memory import sweep as sweeping
 from resmem_core.memory.grid import KNN
 from resmem_core.memory.interpolation import Rival, sweep_interpolation
 from resmem_core.memory.sweep import sweep
@@ -23,7 +23,11 @@ from tests.memory.dense import NEAR, Dense, leads, problem, ranks, search, table
 SIGMAS = st.sampled_from([1e-30, 0.1, 1.0, 10.0, 1e30])
 TEMPERATURES = st.sampled_from([0.1, 0.5, 1.0, 4.0, 1e30, KNN])
 SHARES = [0.01, 0.4, 1.0]
-sparse = partial(sweep, engine="sparse")
+
+
+def sparse(*data, **options):
+    with mock.patch.object(sweeping, "FEW", 0):
+        return sweep(*data, **options)
 
 
 def cells(found):
@@ -83,7 +87,7 @@ def test_every_cell_is_what_its_setting_alone_gives(
     grid = {"ks": sorted(ks), "sigmas": sigmas, "temperatures": temperatures, "smoothings": shares}
     asked = (memory, queries) if of_head else tables(memory, queries)
     with mock.patch.object(dense_sweep, "LARGE", 0 if engine == "compiled" else 10**18):
-        found = sweep(*asked, **grid, engine="sparse" if engine == "sparse" else "dense")
+        found = (sparse if engine == "sparse" else sweep)(*asked, **grid)
     assert_matches(found, memory, queries)
     assert not found.undecided.any()  # all classes are in the supports
     np.testing.assert_array_equal(found.nll, found.nll_most)
@@ -181,12 +185,13 @@ def test_the_order_of_memory_does_not_matter_to_the_mixture():
 
 
 @pytest.mark.parametrize("budget", [1, 2**20, 2**28])
-def test_blocks_give_the_same_numbers(monkeypatch, budget):
+def test_blocks_give_the_same_numbers(monkeypatch, set_budget, budget):
     memory, queries = problem(np.random.default_rng(0), n_queries=80)
-    whole = sparse(memory, queries, **GRID)
+    whole, of_votes = sparse(memory, queries, **GRID), sweep_interpolation(memory, queries, **KNN_LM)
+    set_budget(budget)
     monkeypatch.setattr(output, "LOGITS", 1)  # rows of memory in blocks of 16
     steps = []
-    found = sparse(memory, queries, **GRID, budget=budget, progress=steps.append)
+    found = sparse(memory, queries, **GRID, progress=steps.append)
     assert_same(found, whole, atol=1e-4)
     np.testing.assert_array_equal(found.fixed, whole.fixed)
     for stage, total in (
@@ -199,12 +204,12 @@ def test_blocks_give_the_same_numbers(monkeypatch, budget):
         assert {step.total for step in steps if step.stage == stage} == {total}
     if budget == 1:
         assert done == list(range(81))  # one by one
-    one, other = (sweep_interpolation(memory, queries, **KNN_LM, budget=b) for b in (budget, 2**28))
-    assert_same(one, other)
+    assert_same(sweep_interpolation(memory, queries, **KNN_LM), of_votes)
 
 
 @pytest.mark.parametrize("stage", ["Base model on the neighbours", "Sweeping the grid"])
-def test_cancelled(monkeypatch, stage):
+def test_cancelled(monkeypatch, set_budget, stage):
+    set_budget(1)
     monkeypatch.setattr(output, "LOGITS", 1)
 
     def cancel(step):
@@ -212,7 +217,7 @@ def test_cancelled(monkeypatch, stage):
             raise Cancelled("enough")
 
     with pytest.raises(Cancelled):
-        sparse(*problem(np.random.default_rng(0)), **GRID, budget=1, progress=cancel)
+        sparse(*problem(np.random.default_rng(0)), **GRID, progress=cancel)
 
 
 @limits(max_examples=60)

@@ -5,7 +5,7 @@ from torch import nn
 
 from resmem_core.common import row_writer
 from resmem_core.common.errors import Cancelled, DatasetError, InvalidParameterError
-from resmem_core.models import BACKBONES
+from resmem_core.models import BACKBONES, embedding
 from resmem_core.models.embedding import embed, embed_module, features, logits_of, write_features
 from resmem_core.models.training import new_network
 
@@ -13,6 +13,12 @@ from resmem_core.models.training import new_network
 @pytest.fixture(scope="module")
 def images():
     return np.random.default_rng(0).integers(0, 256, (11, 3, 16, 16), dtype=np.uint8)
+
+
+@pytest.fixture
+def fours(monkeypatch):
+    """Have images looked at four at a time."""
+    monkeypatch.setattr(embedding, "BATCH_SIZE", 4)
 
 
 @pytest.fixture
@@ -24,8 +30,8 @@ def as_inputs(images):
     return images.astype(np.float32) / 255
 
 
-def test_embed_gives_trunk_and_head(network, images):
-    result = embed(network, images, batch_size=4)
+def test_embed_gives_trunk_and_head(network, images, fours):
+    result = embed(network, images)
     network.eval()
     x = torch.from_numpy(as_inputs(images))
     with torch.no_grad():
@@ -43,19 +49,19 @@ def test_parts_agree_with_the_whole(network, images):
     np.testing.assert_array_equal(logits_of(network.head, z), whole.logits)
 
 
-def test_features_on_disk_are_those_in_memory(network, images, tmp_path):
-    writer = write_features(network, images, tmp_path / "rows.npy", batch_size=4)
+def test_features_on_disk_are_those_in_memory(network, images, tmp_path, fours):
+    writer = write_features(network, images, tmp_path / "rows.npy")
     assert not (tmp_path / "rows.npy").exists()
     writer.finish()
     found = np.load(tmp_path / "rows.npy")
     assert found.dtype == np.float32
-    np.testing.assert_array_equal(found, features(network, images, batch_size=4))
+    np.testing.assert_array_equal(found, features(network, images))
 
 
 @pytest.mark.parametrize("stopped_at", [4, 8, 11])
 @pytest.mark.parametrize("other", ["", "images", "weights"])
 def test_features_that_were_stopped_go_on_if_they_are_of_the_same(
-    network, images, tmp_path, monkeypatch, stopped_at, other
+    network, images, tmp_path, monkeypatch, fours, stopped_at, other
 ):
     monkeypatch.setattr(row_writer, "NOTE_EVERY", 0)
     steps = []
@@ -65,15 +71,15 @@ def test_features_that_were_stopped_go_on_if_they_are_of_the_same(
             raise Cancelled("enough")
 
     with pytest.raises(Cancelled):
-        write_features(network, images, tmp_path / "rows.npy", batch_size=4, progress=stop)
+        write_features(network, images, tmp_path / "rows.npy", progress=stop)
     if other == "images":
         images = 255 - images
     if other == "weights":
         network = new_network(BACKBONES.get("resnet8"), (3, 16, 16), 5, seed=1)
-    write_features(network, images, tmp_path / "rows.npy", batch_size=4, progress=steps.append).finish()
+    write_features(network, images, tmp_path / "rows.npy", progress=steps.append).finish()
     assert steps[0].done == (0 if other else stopped_at)
     assert (steps[-1].done, steps[-1].total) == (11, 11)
-    np.testing.assert_array_equal(np.load(tmp_path / "rows.npy"), features(network, images, batch_size=4))
+    np.testing.assert_array_equal(np.load(tmp_path / "rows.npy"), features(network, images))
 
 
 def test_embed_module_agrees_with_embed(network, images):
@@ -94,7 +100,7 @@ def test_each_mode_is_given_back(network, images):
 
 def test_progress_counts_images_and_may_cancel(network, images):
     steps = []
-    embed(network, images, batch_size=4, progress=steps.append)
+    embed_module(network, "trunk", as_inputs(images), batch_size=4, progress=steps.append)
     assert [(s.stage, s.done, s.total) for s in steps] == [("Embedding", done, 11) for done in (0, 4, 8, 11)]
 
     def cancel(step):

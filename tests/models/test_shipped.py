@@ -92,11 +92,11 @@ def find(folder, data, backbone="resnet8", recipe=RECIPE, seed=3):
 
 class TestFinding:
     def test_same_data(self, folder):
-        found = find(folder, dataset(photos()))
-        assert found.weights.read_bytes() == b"pretend weights"
-        assert found.manifest["base_accuracy"] == {"test": 0.78}
-        assert found.manifest["n_train"] == N
-        assert found.manifest["class_names"][3] == "class 3"
+        weights, manifest = find(folder, dataset(photos()))
+        assert weights.read_bytes() == b"pretend weights"
+        assert manifest["base_accuracy"] == {"test": 0.78}
+        assert manifest["n_train"] == N
+        assert manifest["class_names"][3] == "class 3"
 
     @pytest.mark.parametrize("quality", [95, 75])
     def test_same_data_recompressed(self, folder, quality):
@@ -142,7 +142,7 @@ class TestFinding:
         for seed in (1, 7):
             data = dataset(photos(seed=seed))
             export(folder / f"a{seed}", tmp_path / "made", data, "resnet8", RECIPE, 3, {})
-        assert find(folder, dataset(photos())).weights.parent.name == "photos-resnet"
+        assert find(folder, dataset(photos()))[0].parent.name == "photos-resnet"
 
 
 class TestDamage:
@@ -170,7 +170,7 @@ class TestDamage:
         (folder / "a-broken" / "manifest.json").write_bytes(content.encode("latin-1"))
         with pytest.warns(UserWarning, match="a-broken.*manifest.json is damaged.*restore it"):
             found = find(folder, dataset(photos()))
-        assert found.weights.parent.name == "photos-resnet"
+        assert found[0].parent.name == "photos-resnet"
 
     @pytest.mark.parametrize(
         ("field", "value"),
@@ -195,12 +195,12 @@ class TestExport:
         (tmp_path / "made").write_bytes(b"w")
         lies = {"seed": 99, "digest": "?", "probe": [], "labels": "?", "colour": "blue"}
         export(tmp_path / "c" / "a", tmp_path / "made", dataset(photos()), "resnet8", RECIPE, 3, lies)
-        assert find(tmp_path / "c", dataset(photos())).manifest["colour"] == "blue"
+        assert find(tmp_path / "c", dataset(photos()))[1]["colour"] == "blue"
 
     def test_over_itself(self, folder):
         own = folder / "photos-resnet"
         export(own, own / WEIGHTS, dataset(photos()), "resnet8", RECIPE, 3, {})
-        assert find(folder, dataset(photos())).weights.read_bytes() == b"pretend weights"
+        assert find(folder, dataset(photos()))[0].read_bytes() == b"pretend weights"
         assert sorted(path.name for path in own.iterdir()) == ["manifest.json", WEIGHTS]
 
     def test_manifest_names_no_path(self, folder, tmp_path):

@@ -1,5 +1,7 @@
 """Embeddings of a text: which tokens each row was read from, resumed, whole or not at all."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from resmem_core.common import row_writer
 from resmem_core.common.errors import Cancelled, InvalidParameterError, StoreError
 from resmem_core.data.text import Stream
+from resmem_core.models import text_embedding
 from resmem_core.models.text_embedding import embed_stream, hidden_of
 from resmem_core.models.token_blocks import LanguageNetwork
 from tests.models import texts
@@ -39,9 +42,10 @@ def trail(length=L):
     return LanguageNetwork(Trail(), torch.nn.Linear(3, C), length)
 
 
-def embedded(network, stream, folder, bos=BOS, **kwargs):
+def embedded(network, stream, folder, bos=BOS, batch_size=512, **kwargs):
     file = folder / "rows.npy"
-    embed_stream(network, stream, bos=bos, file=file, device=CPU, **kwargs)
+    with mock.patch.object(text_embedding, "BATCH_TOKENS", batch_size * network.context_length):
+        embed_stream(network, stream, bos=bos, file=file, device=CPU, **kwargs)
     return np.load(file)
 
 

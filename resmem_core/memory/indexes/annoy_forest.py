@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from numbers import Integral
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -17,7 +16,7 @@ from resmem_core.common.errors import InvalidParameterError, StoreError
 from resmem_core.common.progress import Progress, Step, silent
 from resmem_core.common.store import digest_arrays, digest_file, write_json
 from resmem_core.common.threads import n_workers
-from resmem_core.common.types import FloatArray, IntArray, check_k, check_positive
+from resmem_core.common.types import FloatArray, IntArray, check_k, check_positive, is_whole
 from resmem_core.memory.blocks import all_blocks
 from resmem_core.memory.indexes.base import INDEXES, RECALL_TARGET, Index, as_points, memory_points
 from resmem_core.memory.indexes.exact import BLOCK, STAGE, ExactIndex, distances_to, nearest_first
@@ -80,14 +79,7 @@ class AnnoyForest(Index):
     forest : AnnoyIndex, optional
         One that is built already.
     measured : Measured, optional
-        What it is known to recall.
-
-    Attributes
-    ----------
-    search_k : int or None
-        Nodes that one query looks at; None: n_trees * k.
-    measured : Measured or None
-        None if recall was never measured; `calibrated` measures it.
+        What it is known to recall; `calibrated` measures it.
     """
 
     name: ClassVar[str] = "annoy"
@@ -107,8 +99,8 @@ class AnnoyForest(Index):
         forest: Any = None,
         measured: Measured | None = None,
     ) -> None:
-        self.embeddings = memory_points(embeddings)
         self._options = _checked_options(seed, n_trees, search_k)
+        super().__init__(embeddings, seed=self._options["seed"])
         self.search_k: int | None = self._options["search_k"]
         # Of points equally near, Annoy keeps those it was given first.
         self._order = by_ticket(len(self.embeddings), seed)
@@ -120,18 +112,11 @@ class AnnoyForest(Index):
         """The number of trees, what a query looks at, and what that was found to recall."""
         return {**self._options, "measured": asdict(self.measured) if self.measured else None}
 
-    @classmethod
-    def build(
-        cls, embeddings: FloatArray | Points, *, seed: int = 0, n_trees: int = N_TREES, search_k: int | None = None
-    ) -> AnnoyForest:
-        """Grow a forest over `embeddings`, (N, D)."""
-        return cls(embeddings, seed=seed, n_trees=n_trees, search_k=search_k)
-
     def _grown(self) -> Any:
         from annoy import AnnoyIndex
 
         forest = AnnoyIndex(self.embeddings.shape[1], METRIC)
-        forest.set_seed(self._options["seed"])
+        forest.set_seed(self._seed)
         points = np.asarray(self.embeddings)
         for place, row in enumerate(self._order):
             forest.add_item(place, points[row].tolist())
@@ -147,13 +132,7 @@ class AnnoyForest(Index):
 
     @classmethod
     def load(cls, directory: Path, embeddings: FloatArray | Points) -> AnnoyForest:
-        """Open what `save` wrote, memory-mapped.
-
-        Raises
-        ------
-        StoreError
-            If it is damaged, or was built from other embeddings.
-        """
+        """Open what `save` wrote, memory-mapped."""
         from annoy import AnnoyIndex
 
         embeddings = memory_points(embeddings)
@@ -204,7 +183,7 @@ class AnnoyForest(Index):
         queries = np.asarray(queries)
         if len(queries) == 0:
             raise InvalidParameterError(f"queries of shape {queries.shape} must hold at least one to measure recall on")
-        rows = np.random.default_rng(self._options["seed"]).permutation(len(queries))[:SAMPLE]
+        rows = np.random.default_rng(self._seed).permutation(len(queries))[:SAMPLE]
         sample = as_points(queries[rows], "queries")
         searches = 0
 
@@ -257,7 +236,7 @@ class AnnoyForest(Index):
         for part, found in all_blocks(answer, n_queries, size, progress, STAGE):
             distances[part], ids[part] = found.distances, found.indices
         if len(short := np.flatnonzero(ids[:, 0] == MISSING)):
-            found = ExactIndex(self.embeddings, seed=self._options["seed"]).search(queries[short], k)
+            found = ExactIndex(self.embeddings, seed=self._seed).search(queries[short], k)
             distances[short], ids[short] = found.distances, found.indices
         return Neighbors(distances, ids)
 
@@ -273,7 +252,7 @@ class AnnoyForest(Index):
             found += near if len(near) == k else [MISSING] * k
         places = np.fromiter(found, np.int64, len(found)).reshape(-1, k)
         ids = np.where(places == MISSING, MISSING, self._order[places])
-        return nearest_first(distances_to(queries, self.embeddings, ids), ids, self._options["seed"])
+        return nearest_first(distances_to(queries, self.embeddings, ids), ids, self._seed)
 
 
 def _by_place(queries: FloatArray) -> IntArray:
@@ -315,12 +294,11 @@ def _checked_options(seed: int, n_trees: int, search_k: int | None) -> dict[str,
     options = {"seed": seed, "n_trees": n_trees, "search_k": search_k}
     for name, value in options.items():
         least = 0 if name == "seed" else 1
-        if value is None and name == "search_k":
-            continue
-        if isinstance(value, bool) or not isinstance(value, Integral) or not least <= int(value) <= MOST:
+        if not (is_whole(value, least, MOST) or (value is None and name == "search_k")):
             raise InvalidParameterError(f"{name}={value!r} must be a whole number from {least} to {MOST}")
-        options[name] = int(value)  # JSON takes no NumPy numbers
-    return options
+    return {
+        name: value if value is None else int(value) for name, value in options.items()
+    }  # JSON takes no NumPy numbers
 
 
 def _identity(embeddings: Points) -> dict[str, Any]:

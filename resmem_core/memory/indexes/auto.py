@@ -12,7 +12,7 @@ import numpy as np
 
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, Step, silent
-from resmem_core.common.types import FloatArray, check_k
+from resmem_core.common.types import FloatArray, check_k, is_whole
 from resmem_core.memory.indexes.annoy_forest import N_TREES, SAMPLE, AnnoyForest
 from resmem_core.memory.indexes.base import Index, as_points, memory_points
 from resmem_core.memory.indexes.exact import ExactIndex
@@ -86,7 +86,7 @@ def choose(
     embeddings = memory_points(embeddings)
     queries = np.asarray(queries)
     k = check_k(k, len(embeddings))
-    if isinstance(n_queries, bool) or not isinstance(n_queries, (int, np.integer)) or n_queries < 0:
+    if not is_whole(n_queries, 0):
         raise InvalidParameterError(f"n_queries={n_queries!r} must be a whole number of at least 0")
     if len(queries) == 0:
         raise InvalidParameterError(f"queries of shape {queries.shape} must hold at least one to time the search with")

@@ -90,12 +90,14 @@ class Index(ABC):
     build_options: ClassVar[Sequence[Mapping[str, Any]]] = ()
     efforts: ClassVar[Sequence[int]] = ()
 
-    embeddings: Points
+    def __init__(self, embeddings: FloatArray | Points, *, seed: int = 0) -> None:
+        self.embeddings = memory_points(embeddings)
+        self._seed = seed
 
     @classmethod
-    @abstractmethod
-    def build(cls, embeddings: FloatArray | Points, *, seed: int = 0) -> Index:
-        """Index `embeddings`, (N, D)."""
+    def build(cls, embeddings: FloatArray | Points, *, seed: int = 0, **options: Any) -> Self:
+        """Index `embeddings`, (N, D), with one of `build_options` if any are given."""
+        return cls(embeddings, seed=seed, **options)
 
     @abstractmethod
     def save(self, directory: Path) -> None:

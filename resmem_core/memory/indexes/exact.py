@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,7 +20,8 @@ from resmem_core.common.threads import n_workers, one_thread
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.memory.blocks import all_blocks, reported_blocks
 from resmem_core.memory.blocks import blocks as slices
-from resmem_core.memory.indexes.base import INDEXES, Index, memory_points
+from resmem_core.memory.indexes.base import INDEXES, Index
+from resmem_core.memory.indexes.base import memory_points as memory_points  # for indexes from outside
 from resmem_core.memory.indexes.ties import rows_of, tickets
 from resmem_core.memory.rows import Points, mean_of
 from resmem_core.memory.types import Neighbors
@@ -79,17 +80,11 @@ class ExactIndex(Index):
         device: str = "auto",
         expected_queries: int = 0,
     ) -> None:
-        self.embeddings = memory_points(embeddings)
-        self._seed = seed
+        super().__init__(embeddings, seed=seed)
         self._rows = rows
         self._device = device
         self._expected_queries = expected_queries
         self._kept: dict[torch.dtype, tuple[Tensor, Tensor]] = {}
-
-    @classmethod
-    def build(cls, embeddings: FloatArray | Points, *, seed: int = 0) -> ExactIndex:
-        """Keep `embeddings`, (N, D); there is nothing to build, and nothing random but the order of equal distances."""
-        return cls(embeddings, seed=seed)
 
     def save(self, directory: Path) -> None:
         """Write the seed: beside the embeddings it is all there is."""
@@ -97,28 +92,15 @@ class ExactIndex(Index):
 
     @classmethod
     def load(cls, directory: Path, embeddings: FloatArray | Points) -> ExactIndex:
-        """Open what `save` wrote.
-
-        Raises
-        ------
-        StoreError
-            If it is damaged.
-        """
+        """Open what `save` wrote."""
         try:
             return cls(embeddings, seed=int(json.loads((directory / MANIFEST).read_text())["seed"]))
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise StoreError(f"the exact index in {directory} is damaged ({error}); build it anew") from error
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle without what is made from the embeddings."""
-        made = partial(
-            type(self),
-            seed=self._seed,
-            rows=self._rows,
-            device=self._device,
-            expected_queries=self._expected_queries,
-        )
-        return made, (self.embeddings,)
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: not the points as they were placed."""
+        return self.__dict__ | {"_kept": {}}
 
     def _known_as(self, places: IntArray) -> IntArray:
         """Return the numbers that the points at these places of the embeddings go by."""

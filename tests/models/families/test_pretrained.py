@@ -94,7 +94,7 @@ def test_only_the_head_is_trained_and_saved(weights, tmp_path):
     assert {name for name, p in network.named_parameters() if p.requires_grad} == {"head.1.weight", "head.1.bias"}
 
     before = {name: value.clone() for name, value in network.trunk.state_dict().items()}
-    z = features(network, gray, batch_size=2)
+    z = features(network, gray)
     assert z.shape == (4, 1280)
     train(network.head, ExampleBatches.of(z, labels), MOBILENET.recipe(4))
     assert all(torch.equal(value, before[name]) for name, value in network.trunk.state_dict().items())
