@@ -147,28 +147,20 @@ class Evaluation:
         """What the rest is summed up from."""
         return Figures.of(self.judged, self.voted, self.mixed, self.smoothing, self.groups)
 
-    @cached_property
-    def _means(self) -> dict[str, float]:
-        return self.figures.means()
-
-    @cached_property
-    def _intervals(self) -> dict[str, Interval]:
-        return self.figures.intervals()
-
     @property
     def accuracy_ci95(self) -> dict[str, Interval]:
         """Intervals of the accuracies."""
-        return {method: self._intervals[f"top1 {method}"] for method in METHODS}
+        return {method: self.figures.intervals[f"top1 {method}"] for method in METHODS}
 
     @property
     def accuracy_top5(self) -> dict[str, float]:
         """Share of the points whose class is among the first five of each method."""
-        return {method: self._means[f"top5 {method}"] for method in METHODS}
+        return {method: self.figures.means[f"top5 {method}"] for method in METHODS}
 
     @property
     def accuracy_top5_ci95(self) -> dict[str, Interval]:
         """Their intervals."""
-        return {method: self._intervals[f"top5 {method}"] for method in METHODS}
+        return {method: self.figures.intervals[f"top5 {method}"] for method in METHODS}
 
     @cached_property
     def perplexity(self) -> dict[str, float]:
@@ -177,13 +169,13 @@ class Evaluation:
         Of "base" (at temperature 1), "interpolation", "resmem" (smoothed) and "resmem_projected" (not smoothed:
         infinite as soon as one label is given probability 0).
         """
-        of_methods = {method: self._means[f"nll {method}"] for method in LIKELIHOODS}
+        of_methods = {method: self.figures.means[f"nll {method}"] for method in LIKELIHOODS}
         return {**of_methods, "resmem_projected": figures.perplexity(self.judged.nll(0.0))}
 
     @property
     def perplexity_ci95(self) -> dict[str, Interval]:
         """Intervals of the first three."""
-        return {method: self._intervals[f"nll {method}"] for method in LIKELIHOODS}
+        return {method: self.figures.intervals[f"nll {method}"] for method in LIKELIHOODS}
 
     @cached_property
     def metrics(self) -> dict[str, dict[str, float]]:

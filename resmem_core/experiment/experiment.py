@@ -102,7 +102,7 @@ class Prepared(ABC):
     @property
     def n_memory(self) -> int:
         """How many points memory holds."""
-        return len(self.memory)
+        return int(self.class_counts.sum())
 
     @cached_property
     def class_counts(self) -> IntArray:

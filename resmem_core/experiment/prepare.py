@@ -70,11 +70,6 @@ class Experiment(Prepared):
         """What every result is told with, as plain values."""
         return {**super().facts, "normalize": self.normalize, "edits": self.edits.as_dict()}
 
-    @property
-    def n_memory(self) -> int:
-        """How many points memory holds."""
-        return len(self.memory) - len(self.edits.forgotten)
-
     @cached_property
     def class_counts(self) -> IntArray:
         """How often each class occurs in memory, (C,)."""

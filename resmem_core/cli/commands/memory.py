@@ -41,7 +41,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
         with reporting(args, progress, shapley_options(params.k)) as told:
             values = shapley_of(experiment, params.k, progress=told)
     evaluation = experiment.evaluate(params)
-    found = influence(experiment.memory, experiment.test, params, evaluation.predictions)
+    found = influence(experiment.memory, experiment.test, evaluation)
     table = memory_table(experiment, found, values)
     helpful, harmful = (table.iloc[rows] for rows in (found.helpful(args.top), found.harmful(args.top)))
     result = {
