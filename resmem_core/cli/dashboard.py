@@ -31,6 +31,7 @@ APP = Path(__file__).parents[2] / "app.py"
 LOOPBACK = "127.0.0.1"
 TIMEOUT = 120.0  # seconds for the server to answer
 LOG_LINES = 20
+_NO_ARRAYS = ("path", "host", "port", "open_browser")  # what `launch` takes besides
 _LOADERS = {".npz": "arrays", ".csv": "table", ".parquet": "table"}
 
 
@@ -143,14 +144,7 @@ def launch(
     ... )  # doctest: +SKIP
     >>> dashboard.stop()  # doctest: +SKIP
     """
-    given = {
-        "train_embeddings": train_embeddings, "train_labels": train_labels, "train_logits": train_logits,
-        "test_embeddings": test_embeddings, "test_labels": test_labels, "test_logits": test_logits,
-        "validation_embeddings": validation_embeddings, "validation_labels": validation_labels,
-        "validation_logits": validation_logits, "class_names": class_names,
-        "train_images": train_images, "test_images": test_images, "validation_images": validation_images,
-    }  # fmt: skip
-    arrays = {name: value for name, value in given.items() if value is not None}
+    arrays = {name: value for name, value in locals().items() if value is not None and name not in _NO_ARRAYS}
     if (path is None) == (not arrays):
         what = "both a path and arrays" if arrays else "neither a path nor arrays"
         raise InvalidParameterError(f"launch was given {what}; give one of them")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from resmem_core.common.errors import InvalidParameterError
-from resmem_core.common.types import FloatArray, IntArray
+from resmem_core.common.types import FloatArray, IntArray, check_k
 from resmem_core.evaluation.evaluate import Evaluation
 from resmem_core.evaluation.metrics import GroupResult, mcnemar_p
 
@@ -48,9 +48,7 @@ def quantile_bins(values: FloatArray | IntArray, bins: int) -> IntArray:
     InvalidParameterError
         If `bins` is not a whole number of at least 1.
     """
-    if isinstance(bins, bool) or not isinstance(bins, int) or bins < 1:
-        raise InvalidParameterError(f"bins={bins!r} must be a whole number of at least 1")
-    ordered = np.sort(values)
+    bins, ordered = check_k(bins, name="bins"), np.sort(values)
     last = -(-np.arange(1, bins + 1) * len(ordered) // bins) - 1  # rank of the last value of each bin
     upper = np.unique(ordered[last[last >= 0]])
     return np.searchsorted(upper, values)

@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 
 from resmem_core.common.errors import Cancelled, ResMemError
 from resmem_core.common.progress import Progress, Step
-from resmem_core.common.store import Store, write_json
+from resmem_core.common.store import Store, is_locked, write_json
 from resmem_core.experiment.config import ExperimentConfig
 
 WRITE_EVERY = 0.3  # seconds
@@ -98,18 +98,12 @@ class Job:
         key = {"command": self.command, "options": list(self.options), "experiment": self.config.options()}
         return self.store.work_folder("job", key)
 
-    def _lock(self) -> FileLock:
-        return FileLock(self._folder / "running.lock")
+    @property
+    def _lock(self) -> Path:
+        return self._folder / "running.lock"
 
     def _write(self, status: Status) -> None:
         write_json(self._folder / "status.json", asdict(status))
-
-    def _has_process(self) -> bool:
-        try:
-            with self._lock().acquire(timeout=0):
-                return False
-        except Timeout:
-            return True
 
     def status(self) -> Status | None:
         """Return how the job stands; None if it was never started. A process that died counts as failed."""
@@ -118,7 +112,7 @@ class Job:
         except (FileNotFoundError, ValueError, TypeError):
             return None
         starting = status.stage == STARTING and time.time() - status.updated < START_GRACE
-        if status.state == "running" and not starting and not self._has_process():
+        if status.state == "running" and not starting and not is_locked(self._lock):
             log = (self._folder / LOG).read_text(errors="replace").strip() if (self._folder / LOG).exists() else ""
             last = log.splitlines()[-1] if log else "the process ended before it was done"
             return replace(status, state="failed", message=last)
@@ -168,7 +162,7 @@ class Job:
 
         Where another process is at the same job already, its reports stand and only `inner` is told.
         """
-        lock = self._lock()
+        lock = FileLock(self._lock)
         try:
             lock.acquire(timeout=0)
         except Timeout:
