@@ -157,28 +157,14 @@ def grid_of(experiment: Experiment, progress: Progress | None = None) -> Grids:
     def build(directory: Path, progress: Progress) -> Mapping[str, Any]:
         base_right = {}
         for part, queries in parts.items():
-            swept = sweep(
-                experiment.memory,
-                queries,
-                ks=grid.ks,
-                sigmas=grid.sigmas,
-                temperatures=grid.temperatures,
-                progress=about(progress, part),
-            )
+            swept = sweep(experiment.memory, queries, **vars(grid), progress=about(progress, part))
             save_array(directory, f"{part}_right", swept.right)
             save_array(directory, f"{part}_fixed", swept.fixed)
             base_right[part] = swept.base_right
         return {"base_right": base_right}
 
-    n_queries = sum(map(len, parts.values()))
-    entry = experiment.keep(
-        "grid",
-        {},
-        build,
-        code=__name__,
-        long=takes_long_to_sweep(n_queries, experiment.k_max, experiment.memory.n_classes),
-        progress=progress,
-    )
+    long = takes_long_to_sweep(sum(map(len, parts.values())), experiment.k_max, experiment.memory.n_classes)
+    entry = experiment.keep("grid", {}, build, code=__name__, long=long, progress=progress)
     validation, test = (
         Sweep.counted(
             grid,

@@ -25,6 +25,12 @@ from resmem_core.memory.interpolation import OfVote, Rivals, interpolate
 from resmem_core.memory.sweep import sweep
 from resmem_core.memory.types import Memory, Params, Queries
 
+_AS_THEY_ARE = (  # of the fields and properties of an evaluation, told under their own names
+    *("smoothing", "n_groups", "accuracy", "accuracy_ci95", "accuracy_top5", "accuracy_top5_ci95", "perplexity"),
+    *("perplexity_ci95", "n_impossible", "delta", "delta_ci95", "mcnemar_p", "metrics"),
+)
+_BANDS = ("by_frequency", "by_neighbor", "by_distance")
+
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
@@ -211,30 +217,15 @@ class Evaluation:
         """Return the numbers as plain values, for JSON; what is no finite number is None."""
         knn, mixed = self.rivals.knn, self.rivals.interpolation
         values = {
-            "k": self.params.k,
-            "sigma": self.params.sigma,
-            "temperature": self.params.temperature,
-            "smoothing": self.smoothing,
+            **asdict(self.params),
             "rivals": {
                 "knn": {"k": knn.k, "sigma": knn.sigma},
                 "interpolation": {"k": mixed.k, "sigma": mixed.sigma, "lambda": mixed.weight},
             },
-            "n_groups": self.n_groups,
-            "accuracy": self.accuracy,
-            "accuracy_ci95": self.accuracy_ci95,
-            "accuracy_top5": self.accuracy_top5,
-            "accuracy_top5_ci95": self.accuracy_top5_ci95,
-            "perplexity": self.perplexity,
-            "perplexity_ci95": self.perplexity_ci95,
-            "n_impossible": self.n_impossible,
-            "delta": self.delta,
-            "delta_ci95": self.delta_ci95,
+            **{name: getattr(self, name) for name in _AS_THEY_ARE},
             "versus": {method: asdict(versus) for method, versus in self.versus.items()},
             **{name.replace(" ", "_"): count for name, count in self.counts.items()},
-            "mcnemar_p": self.mcnemar_p,
-            "by_frequency": [band.as_dict() for band in self.by_frequency],
-            "by_neighbor": [band.as_dict() for band in self.by_neighbor],
-            "by_distance": [band.as_dict() for band in self.by_distance],
+            **{name: [band.as_dict() for band in getattr(self, name)] for name in _BANDS},
             "per_class": [
                 {"name": c.name, "n": c.n, "base": c.base, "resmem": c.resmem, "gain_ci95": c.gain_ci95}
                 for c in self.per_class
@@ -243,7 +234,6 @@ class Evaluation:
                 **{method: asdict(values) for method, values in self.calibration.items()},
                 "nll_floor": NLL_FLOOR,
             },
-            "metrics": self.metrics,
         }
         return metrics.for_json(values)
 

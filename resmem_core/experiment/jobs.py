@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -79,7 +79,6 @@ class Job:
 
     Attributes
     ----------
-    config : ExperimentConfig
     command : str
         Of the command line; what it finds is kept in the store.
     options : tuple of str
@@ -135,19 +134,8 @@ class Job:
             return
         (self._folder / CANCEL).unlink(missing_ok=True)
         self._write(Status("running", STARTING))
-        with (self._folder / LOG).open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "resmem_core", self.command, *self.config.options(), *self.options],
-                env={
-                    **os.environ,
-                    "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]),
-                    "RESMEM_CACHE": str(self.store.root.resolve()),
-                },
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                process_group=0,  # Ctrl-C at the server is not meant for it
-            )
+        asked = ["resmem_core", self.command, *self.config.options(), *self.options]
+        process = in_background(asked, self._folder / LOG, RESMEM_CACHE=str(self.store.root.resolve()))
         if hasattr(os, "setpriority"):
             with suppress(OSError):  # it may have ended already
                 os.setpriority(os.PRIO_PROCESS, process.pid, 10)  # pages come first
@@ -200,3 +188,20 @@ class Job:
             self._write(Status("running", step.stage, step.message, step.done, step.total, now - began, before))
 
         return report
+
+
+def in_background(
+    module: Sequence[str], log: Path, folder: Path | None = None, **environment: str
+) -> subprocess.Popen[bytes]:
+    """Start a Python module with its arguments, from another folder where one is given; what it says goes to `log`."""
+    path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+    with log.open("wb") as stream:
+        return subprocess.Popen(
+            [sys.executable, "-m", *module],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": path, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            process_group=0,  # Ctrl-C here is not meant for it
+        )
