@@ -167,8 +167,6 @@ class Runs:
 
         Parameters
         ----------
-        experiment : Experiment or LanguageExperiment
-        params : Params
         evaluation : Evaluation
             Of `experiment` at `params`.
         tuned : bool

@@ -198,7 +198,7 @@ def _settings(experiment: Experiment, params: Params) -> dict[str, dict[str, Any
         "sigma, bandwidth in units of the embedding distance": f"{params.sigma:.6g}",
         "Temperature of the base model": f"{params.temperature:.6g}",
     }
-    recipe = dict(base.recipe.as_dict()) if base.recipe is not None else {}
+    recipe = base.recipe.as_dict() if base.recipe is not None else {}
     software = {
         "ResMem Lab": __version__,
         "Python": platform.python_version(),
