@@ -89,8 +89,7 @@ class Grids:
 
     def setting(self, number: int) -> Params:
         """Return the setting of a cell by its number, counted along k first, then sigma, then temperature."""
-        t, s, g = np.unravel_index(number, self.grid.shape)
-        return self.grid.params(int(t), int(s), int(g))
+        return self.grid.params(*map(int, np.unravel_index(number, self.grid.shape)))
 
     def near(self, split: str) -> NDArray[np.bool_]:
         """Return the cells at most one standard error below the best on validation, (T, S, G)."""

@@ -105,7 +105,7 @@ class Touched(NamedTuple):
         return self._take(kept[np.argsort(-self.shares[kept], kind="stable")])
 
     def _take(self, order: IntArray) -> Touched:
-        return Touched(*(values[order] for values in self))
+        return Touched._make(values[order] for values in self)
 
 
 def influence(memory: Memory, queries: Queries, evaluation: Evaluation) -> Influence:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -40,7 +40,8 @@ class SeedResult:
     @classmethod
     def of(cls, seed: int, result: Evaluation, **more: Any) -> Self:
         """Return what is kept of an evaluation on test; `more` are the fields that a child adds."""
-        setting, accuracy = astuple(result.params), result.accuracy
+        params, accuracy = result.params, result.accuracy
+        setting = (params.k, params.sigma, params.temperature)
         return cls(seed, *setting, accuracy["base"], accuracy["resmem"], result.delta, result.delta_ci95, **more)
 
 

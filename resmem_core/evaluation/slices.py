@@ -72,11 +72,12 @@ def slices(evaluation: Evaluation, by: str) -> list[Slice]:
     if by not in AXES:
         raise InvalidParameterError(f"by={by!r} must be one of: {', '.join(AXES)}")
     sizes, labels = evaluation.class_counts, evaluation.labels
-    values = {
+    by_axis: dict[str, FloatArray | IntArray] = {
         "distance": evaluation.nearest,
         "confidence": evaluation.confidence["base"].largest,
         "class-size": sizes[labels],
-    }[by]
+    }
+    values = by_axis[by]
     of_slice: IntArray = quantile_bins(values, BINS)
     names: list[str] = []
     if by == "class-size" and len(sizes) <= MAX_CLASSES:
