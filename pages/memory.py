@@ -108,8 +108,7 @@ def _actions(point: int) -> None:
 
 def _touched(point: int) -> None:
     labels = experiment.test.labels
-    predictions = cache.evaluation(config, params).predictions
-    touches = touched(experiment.memory, experiment.test, params, predictions, point)
+    touches = touched(experiment.memory, experiment.test, cache.evaluation(config, params), point)
     for outcome in ("fixed", "broken"):
         some = touches.where(outcome)
         if not len(some.rows):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from resmem_core.common.dense import as_dense
 from resmem_core.common.errors import InvalidParameterError
-from resmem_core.common.types import FloatArray, IntArray, check_positive
+from resmem_core.common.types import FloatArray, IntArray, check_k, check_positive
 from resmem_core.memory.indexes import AUTO, INDEXES, Index, auto, normalized
 from resmem_core.memory.residuals import auto_sigma, project_to_simplex, resmem_scores, resmem_values
 from resmem_core.memory.rows import Points
@@ -55,7 +54,7 @@ class _ResMem(BaseEstimator):
         self.random_state = random_state
 
     def _check_parameters(self) -> None:
-        _check_whole("n_neighbors", self.n_neighbors)
+        check_k(self.n_neighbors, name="n_neighbors")
         if isinstance(self.sigma, str) and self.sigma != "auto":
             raise InvalidParameterError(f"sigma={self.sigma!r} must be 'auto' or a finite number above 0")
         if not isinstance(self.sigma, str):
@@ -149,7 +148,7 @@ class _ResMem(BaseEstimator):
         else:
             queries = self._centered(self._raw_embeddings(validate_data(self, X, reset=False)))
             exclude, most = None, len(points)
-        k = self.n_neighbors_ if n_neighbors is None else _check_whole("n_neighbors", n_neighbors)
+        k = self.n_neighbors_ if n_neighbors is None else check_k(n_neighbors, name="n_neighbors")
         if k > most:
             raise InvalidParameterError(
                 f"n_neighbors={k} cannot exceed {most}, the number of training points"
@@ -392,9 +391,3 @@ def _is_transformer(embed: Any) -> bool:
 
 def _seed(random_state: Any) -> int:
     return 0 if random_state is None else int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-
-
-def _check_whole(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < 1:
-        raise InvalidParameterError(f"{name}={value!r} must be a whole number of at least 1")
-    return int(value)

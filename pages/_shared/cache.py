@@ -162,7 +162,7 @@ def curves(config: ExperimentConfig, sigma: float, temperature: float) -> tuple[
 def influence_of(config: ExperimentConfig, params: Params) -> Influence:
     """Return what each memory point did to the test split."""
     opened = experiment(config)
-    return influence(opened.memory, opened.test, params, evaluation(config, params).predictions)
+    return influence(opened.memory, opened.test, evaluation(config, params))
 
 
 @st.cache_resource(max_entries=8, show_spinner="Working out Shapley values…", hash_funcs=BY_DATA)
@@ -214,9 +214,7 @@ def clean_data(config: ExperimentConfig, n_seeds: int) -> CleanData:
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=BY_DATA)
 def slices(config: ExperimentConfig, params: Params, by: str) -> list[Slice]:
     """Return the gain within slices of the test points."""
-    opened = of_examples(config)
-    forgotten = opened.edits.forgotten
-    return slices_of(opened.memory, opened.test, evaluation(config, params), by, forgotten=forgotten)
+    return slices_of(evaluation(config, params), by)
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=BY_DATA)

@@ -89,8 +89,7 @@ class Grids:
 
     def setting(self, number: int) -> Params:
         """Return the setting of a cell by its number, counted along k first, then sigma, then temperature."""
-        t, s, g = np.unravel_index(number, self.grid.shape)
-        return self.grid.params(int(t), int(s), int(g))
+        return self.grid.params(*map(int, np.unravel_index(number, self.grid.shape)))
 
     def near(self, split: str) -> NDArray[np.bool_]:
         """Return the cells at most one standard error below the best on validation, (T, S, G)."""
@@ -157,28 +156,14 @@ def grid_of(experiment: Experiment, progress: Progress | None = None) -> Grids:
     def build(directory: Path, progress: Progress) -> Mapping[str, Any]:
         base_right = {}
         for part, queries in parts.items():
-            swept = sweep(
-                experiment.memory,
-                queries,
-                ks=grid.ks,
-                sigmas=grid.sigmas,
-                temperatures=grid.temperatures,
-                progress=about(progress, part),
-            )
+            swept = sweep(experiment.memory, queries, **vars(grid), progress=about(progress, part))
             save_array(directory, f"{part}_right", swept.right)
             save_array(directory, f"{part}_fixed", swept.fixed)
             base_right[part] = swept.base_right
         return {"base_right": base_right}
 
-    n_queries = sum(map(len, parts.values()))
-    entry = experiment.keep(
-        "grid",
-        {},
-        build,
-        code=__name__,
-        long=takes_long_to_sweep(n_queries, experiment.k_max, experiment.memory.n_classes),
-        progress=progress,
-    )
+    long = takes_long_to_sweep(sum(map(len, parts.values())), experiment.k_max, experiment.memory.n_classes)
+    entry = experiment.keep("grid", {}, build, code=__name__, long=long, progress=progress)
     validation, test = (
         Sweep.counted(
             grid,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from statistics import median
@@ -22,12 +22,12 @@ from resmem_core.common.progress import Progress, Step, silent
 from resmem_core.common.store import save_array
 from resmem_core.common.threads import n_workers
 from resmem_core.common.types import FloatArray
+from resmem_core.evaluation.judging import judge
 from resmem_core.evaluation.metrics import gain_interval
 from resmem_core.experiment.prepare import Experiment
 from resmem_core.memory.indexes import INDEXES, Index
 from resmem_core.memory.indexes.base import RECALL_TARGET
 from resmem_core.memory.indexes.exact import ExactIndex
-from resmem_core.memory.residuals import resmem_scores
 from resmem_core.memory.types import Neighbors, Params, recall_at_k
 
 T = TypeVar("T")
@@ -230,7 +230,7 @@ def measure(
             seconds, found = zip(*(_timed(search) for _ in range(REPEATS)), strict=True)
             timing = Timing(
                 index=kind.name,
-                options=_options(index),
+                options={name: n for name, n in index.facts.items() if isinstance(n, int) and name != "seed"},
                 usual=usual,
                 build_seconds=build_seconds,
                 size=size,
@@ -253,10 +253,6 @@ def _ways(
         size = _size(index)
         for variant in [index.with_effort(effort, k) for effort in kind.efforts] or [index]:
             yield False, seconds, size, variant
-
-
-def _options(index: Index) -> dict[str, Any]:
-    return {name: value for name, value in index.facts.items() if isinstance(value, int) and name != "seed"}
 
 
 def _size(index: Index) -> int:
@@ -313,7 +309,10 @@ def lab_of(experiment: Experiment, params: Params, progress: Progress | None = N
     key = {"k": k, "n": n, "indexes": INDEXES.names()}
     entry = experiment.keep("lab", key, build, code=__name__, long=True, progress=progress)
     timings = [Timing(**values) for values in entry.info["timings"]]
-    right = _right(experiment, params, rows, entry.array("distances"), entry.array("indices"))
+    asked, right = experiment.test.take(rows), []
+    for distances, indices in zip(entry.array("distances"), entry.array("indices"), strict=True):
+        found = replace(asked, neighbors=Neighbors(np.array(distances), indices.astype(np.int64)))
+        right.append(judge(experiment.memory, found, params).resmem.predictions == asked.labels)
     exact = right[next(i for i, timing in enumerate(timings) if timing.index == ExactIndex.name)]
     return Lab(
         params,
@@ -333,21 +332,3 @@ def lab_of(experiment: Experiment, params: Params, progress: Progress | None = N
             for timing, own in zip(timings, right, strict=True)
         ),
     )
-
-
-def _right(
-    experiment: Experiment, params: Params, rows: np.ndarray, distances: np.ndarray, indices: np.ndarray
-) -> np.ndarray:
-    """Return which of n queries are answered right with each of P lists of neighbours, (P, n, k) -> (P, n)."""
-    test, memory = experiment.test, experiment.memory
-    p, n, k = distances.shape
-    scores = resmem_scores(
-        np.tile(test.table[rows], (p, 1)),
-        memory.table,
-        memory.labels,
-        np.array(distances).reshape(-1, k),
-        indices.reshape(-1, k).astype(np.int64),
-        sigma=params.sigma,
-        temperature=params.temperature,
-    )
-    return scores.argmax(axis=1).reshape(p, n) == test.labels[rows]

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.types import FloatArray, IntArray
-from resmem_core.evaluation.metrics import outcomes
+from resmem_core.evaluation.evaluate import Evaluation
 from resmem_core.memory.blocks import blocks
 from resmem_core.memory.residuals import neighbor_weights
 from resmem_core.memory.types import Memory, Params, Queries
@@ -76,8 +76,7 @@ class Influence:
         return int(reached.argmax()) + 1 if credit.any() else 0
 
 
-@dataclass(frozen=True, eq=False)
-class Touched:
+class Touched(NamedTuple):
     """The B queries that have a memory point among their k nearest, those it adds or takes most first.
 
     Attributes
@@ -106,45 +105,41 @@ class Touched:
         return self._take(kept[np.argsort(-self.shares[kept], kind="stable")])
 
     def _take(self, order: IntArray) -> Touched:
-        return Touched(
-            self.rows[order], self.weights[order], self.adds[order], self.shares[order], self.outcomes[order]
-        )
+        return Touched._make(values[order] for values in self)
 
 
-def influence(memory: Memory, queries: Queries, params: Params, predictions: Mapping[str, IntArray]) -> Influence:
+def influence(memory: Memory, queries: Queries, evaluation: Evaluation) -> Influence:
     """Tell what each memory point did to `queries`.
 
     Parameters
     ----------
     queries : Queries
         M points, with at least k neighbours each.
-    predictions : mapping
-        "base" and "resmem", each (M,): `Evaluation.predictions` at the same setting.
+    evaluation : Evaluation
+        Of the same queries.
 
     Raises
     ------
     InvalidParameterError
         If there are fewer than k neighbours.
     """
-    n, table = len(memory), _Residuals(memory, params.temperature)
+    n, params, predictions = len(memory), evaluation.params, evaluation.predictions
+    table = _Residuals(memory, params.temperature)
     credit = {"fixed": np.zeros(n), "broken": np.zeros(n)}
     support, uses = np.zeros(n), np.zeros(n, np.int64)
     for rows in _blocks(np.arange(len(queries)), params.k):
         ids, weights = _near(queries, params, rows)
         support += _by_point(ids, weights * table.at(ids, queries.labels[rows]), n)
         uses += np.bincount(ids.ravel(), minlength=n)
-    outcome = _outcome(queries, predictions)
     for name, total in credit.items():
-        for rows in _blocks(np.flatnonzero(outcome == name), params.k):
+        for rows in _blocks(np.flatnonzero(evaluation.outcome == name), params.k):
             ids, weights = _near(queries, params, rows)
             total += _by_point(ids, _shares(table, ids, weights, predictions, rows), n)
     residual = np.concatenate([table.at(ids[:, None], memory.labels[ids])[:, 0] for ids in _blocks(np.arange(n), 1)])
     return Influence(**credit, uses=uses, support=support, residual=residual)
 
 
-def touched(
-    memory: Memory, queries: Queries, params: Params, predictions: Mapping[str, IntArray], point: int
-) -> Touched:
+def touched(memory: Memory, queries: Queries, evaluation: Evaluation, point: int) -> Touched:
     """Tell which queries have memory point `point` among their k nearest, and what it did there.
 
     Parameters as for `influence`.
@@ -156,12 +151,13 @@ def touched(
     """
     if not 0 <= point < len(memory):
         raise InvalidParameterError(f"point={point} must be a memory point, from 0 to {len(memory) - 1}")
+    params = evaluation.params
     table = _Residuals(memory, params.temperature)
     rows, ranks = np.nonzero(queries.neighbors.first(params.k).indices == point)
     ids, weights = _near(queries, params, rows)
     its = np.arange(len(rows)), ranks
-    outcome = _outcome(queries, predictions)[rows]
-    shares = _shares(table, ids, weights, predictions, rows)[its]
+    outcome = evaluation.outcome[rows]
+    shares = _shares(table, ids, weights, evaluation.predictions, rows)[its]
     shares[(outcome != "fixed") & (outcome != "broken")] = 0
     adds = weights[its] * table.at(ids, queries.labels[rows])[its]
     found = Touched(rows, weights[its], adds, shares, outcome)
@@ -198,12 +194,7 @@ def memory_table(experiment: Experiment, found: Influence, shapley: FloatArray |
             "name": (rows if data.train.names is None else data.train.names).astype(str).astype(object),
             "label": names[memory.labels],
             "base": names[memory.table.argmax(axis=1)],
-            "net": found.net,
-            "fixed": found.fixed,
-            "broken": found.broken,
-            "support": found.support,
-            "residual": found.residual,
-            "uses": found.uses,
+            **{name: getattr(found, name) for name in RANKINGS if name != "shapley"},
             **({} if shapley is None else {"shapley": shapley}),
             "edit": edit,
         }
@@ -232,10 +223,6 @@ class _Residuals:
 def _lowest(key: FloatArray, n: int) -> IntArray:
     ids = np.argsort(key, kind="stable")[:n]
     return ids[key[ids] < 0]
-
-
-def _outcome(queries: Queries, predictions: Mapping[str, IntArray]) -> NDArray[np.str_]:
-    return outcomes(predictions["base"] == queries.labels, predictions["resmem"] == queries.labels)
 
 
 def _near(queries: Queries, params: Params, rows: IntArray) -> tuple[IntArray, FloatArray]:

@@ -333,7 +333,7 @@ def _task(config: ExperimentConfig, data: CleanData, opened: Callable[..., Exper
     key = {
         "dataset": data.fingerprint,
         "experiment": {k: v for k, v in config.as_dict().items() if k not in ("dataset", "edits")},
-        "recipe": None if recipe is None else dict(recipe.as_dict()),
+        "recipe": None if recipe is None else recipe.as_dict(),
         "index_version": None if config.index == AUTO else INDEXES.get(config.index).version,
         "versions": [experiment.VERSION, base_model.VERSION],
     }

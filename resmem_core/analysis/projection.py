@@ -125,13 +125,7 @@ def project(experiment: Experiment, method: str, progress: Progress | None = Non
 
     key = {"method": method, "seed": experiment.config.seed if method == "tsne" else None}
     entry = experiment.keep(
-        "projection",
-        key,
-        build,
-        code=__name__,
-        long=method != "pca",
-        embeddings_only=True,
-        progress=progress,
+        "projection", key, build, code=__name__, long=method != "pca", embeddings_only=True, progress=progress
     )
     return Projection(method, {part: entry.array(part) for part in PARTS}, entry.info)
 
@@ -187,10 +181,11 @@ def sample(sizes: Mapping[str, int], limit: int, seed: int) -> dict[str, IntArra
     return {part: np.sort(rng.choice(size, places[part], replace=False)) for part, size in sizes.items()}
 
 
-def tsne(parts: Parts, *, seed: int = 0, limit: int = MAX_POINTS, progress: Progress = silent) -> Projection:
+def tsne(parts: Parts, *, seed: int = 0, progress: Progress = silent) -> Projection:
     """Place all points together so that near neighbours stay near (van der Maaten and Hinton, JMLR 2008).
 
-    Neighbours are exact, the start is PCA, and the settings are those of openTSNE: equal seeds give equal maps.
+    Neighbours are exact, the start is PCA, and the settings are those of openTSNE: equal seeds give equal maps. Of more
+    points than `MAX_POINTS`, a `sample` is placed.
 
     Parameters
     ----------
@@ -198,8 +193,6 @@ def tsne(parts: Parts, *, seed: int = 0, limit: int = MAX_POINTS, progress: Prog
         With "train"; from more than `DIMENSIONS` dimensions, principal components are taken.
     seed : int
         Of the sample, and of the jitter that parts equal points at the start.
-    limit : int
-        Place so many points at most, a `sample`.
     progress : callable
         Told of the search and of the iterations; may raise `Cancelled`.
 
@@ -216,7 +209,7 @@ def tsne(parts: Parts, *, seed: int = 0, limit: int = MAX_POINTS, progress: Prog
     total = sum(map(len, parts.values()))
     if total < FEWEST:
         raise InvalidParameterError(f"t-SNE of {total} points says nothing; give {FEWEST} at least, or choose pca")
-    rows = sample({part: len(points) for part, points in parts.items()}, limit, seed)
+    rows = sample({part: len(points) for part, points in parts.items()}, MAX_POINTS, seed)
     components, _ = principal_components(parts, max(2, min(DIMENSIONS, parts["train"].shape[1])))
     wide = parts["train"].shape[1] > DIMENSIONS
     points = np.concatenate([(components if wide else parts)[part][chosen] for part, chosen in rows.items()])

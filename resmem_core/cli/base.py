@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import Field, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -131,13 +131,13 @@ def command(
     return register
 
 
-@contextmanager
-def reporting(args: argparse.Namespace, progress: Progress, options: Sequence[str] = ()) -> Iterator[Progress]:
-    """Yield a progress callback whose reports pages see as those of the job with this command and these `options`."""
+def reporting(
+    args: argparse.Namespace, progress: Progress, options: Sequence[str] = ()
+) -> AbstractContextManager[Progress]:
+    """Return a context whose progress callback pages see as that of the job with this command and these `options`."""
     from resmem_core.experiment.jobs import Job
 
-    with Job(args.config, args.command, tuple(options)).reporting(progress) as told:
-        yield told
+    return Job(args.config, args.command, tuple(options)).reporting(progress)
 
 
 def prepared(

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import atexit
-import os
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.error
@@ -25,12 +23,14 @@ import numpy as np
 from resmem_core.common.dense import as_dense
 from resmem_core.common.errors import DatasetError, InvalidParameterError, StoreError, UnavailableError
 from resmem_core.data import load_dataset
+from resmem_core.experiment.jobs import in_background
 from resmem_core.experiment.runs import Runs
 
 APP = Path(__file__).parents[2] / "app.py"
 LOOPBACK = "127.0.0.1"
 TIMEOUT = 120.0  # seconds for the server to answer
 LOG_LINES = 20
+_NO_ARRAYS = ("path", "host", "port", "open_browser")  # what `launch` takes besides
 _LOADERS = {".npz": "arrays", ".csv": "table", ".parquet": "table"}
 
 
@@ -143,14 +143,7 @@ def launch(
     ... )  # doctest: +SKIP
     >>> dashboard.stop()  # doctest: +SKIP
     """
-    given = {
-        "train_embeddings": train_embeddings, "train_labels": train_labels, "train_logits": train_logits,
-        "test_embeddings": test_embeddings, "test_labels": test_labels, "test_logits": test_logits,
-        "validation_embeddings": validation_embeddings, "validation_labels": validation_labels,
-        "validation_logits": validation_logits, "class_names": class_names,
-        "train_images": train_images, "test_images": test_images, "validation_images": validation_images,
-    }  # fmt: skip
-    arrays = {name: value for name, value in given.items() if value is not None}
+    arrays = {name: value for name, value in locals().items() if value is not None and name not in _NO_ARRAYS}
     if (path is None) == (not arrays):
         what = "both a path and arrays" if arrays else "neither a path nor arrays"
         raise InvalidParameterError(f"launch was given {what}; give one of them")
@@ -230,20 +223,8 @@ def _served(folder: Path, host: str, port: int | None, dataset: str) -> tuple[st
     """Start a server on the dataset and return its address, once it answers."""
     port = _free_port(host, port)
     address = f"http://{LOOPBACK if host == '0.0.0.0' else host}:{port}"
-    log = folder / "log.txt"
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "streamlit", "run", str(APP)),
-                *(f"--server.address={host}", f"--server.port={port}", "--server.headless=true"),
-            ],
-            cwd=APP.parent,  # where its configuration is
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(APP.parent), os.environ.get("PYTHONPATH", "")])},
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            process_group=0,  # interrupting a notebook's cell is not meant for it
-        )
+    log, at = folder / "log.txt", (f"--server.address={host}", f"--server.port={port}", "--server.headless=true")
+    process = in_background(["streamlit", "run", str(APP), *at], log, APP.parent)  # where its configuration is
     try:
         _wait(f"{address}/_stcore/health", process, log)
     except BaseException:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import Field
 from typing import TYPE_CHECKING, Any
 
-from resmem_core.cli.base import COMMANDS, EXAMPLES, Command, Output, Parser, add_option, given_numbers
+from resmem_core.cli.base import COMMANDS, EXAMPLES, Command, Parser, add_option, given_numbers
 from resmem_core.cli.settings import TABLE, ExperimentForm, Language, Settings
 from resmem_core.common.errors import InvalidParameterError, ResMemError
 from resmem_core.common.forms import table_of
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _arguments(argv)
     bar = Bar()
     try:
-        output: Output = args.run(args, bar)
+        output = COMMANDS.get(args.command).run(args, bar)
     except ResMemError as error:
         return _fail(bar, str(error), 1)
     except OSError as error:
@@ -94,7 +94,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _complete(args: argparse.Namespace, command: Command) -> None:
-    """Set what runs, `config` and every option that goes with the dataset's kind, by the options that were given."""
+    """Set `config` and every option that goes with the dataset's kind, by the options that were given."""
     table = _table(command)
     given = {name: value for name, value in vars(args).items() if name in table}
     dataset = given.setdefault("dataset", table["dataset"].default)
@@ -136,7 +136,6 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command", parser_class=Parser)
     for command in COMMANDS:
         sub = commands.add_parser(command.name, help=command.summary, description=command.summary)
-        sub.set_defaults(run=command.run)
         table = _table(command)
         for name, field in table.items():
             add_option(sub, field, "of text: " if EXAMPLES in command.of and name not in command.options else "")

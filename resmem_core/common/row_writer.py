@@ -7,15 +7,12 @@ import json
 import os
 import time
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from numpy.lib import format as npy
 
-from resmem_core.common.errors import StoreError
-from resmem_core.common.store import write_json
+from resmem_core.common.store import write_json, writing
 
 NOTE_EVERY = 2.0  # seconds
 CHUNK = 1 << 22  # bytes read at a time
@@ -60,7 +57,7 @@ class RowWriter:
         self._checksum = 0
         self._size = 0
         if not self._resumed():
-            with _writing(self._part):
+            with writing(self._part):
                 self._part.write_bytes(b"")
 
     def _resumed(self) -> bool:
@@ -78,14 +75,14 @@ class RowWriter:
         """Write the next rows, (n, D), of the same type every time."""
         rows = rows.astype(rows.dtype.newbyteorder("<"), copy=False)
         content = rows.tobytes() if self.rows else self._header(rows) + rows.tobytes()
-        with _writing(self._part), self._part.open("ab") as file:
+        with writing(self._part), self._part.open("ab") as file:
             file.write(content)
         self.rows += len(rows)
         self._size += len(content)
         self._checksum = zlib.crc32(content, self._checksum)
         if time.monotonic() - self._noted >= NOTE_EVERY or self.rows == self.n:
             note = {"digest": self._digest, "rows": self.rows, "size": self._size, "checksum": self._checksum}
-            with _writing(self._note):
+            with writing(self._note):
                 write_json(self._note, note)
             self._noted = time.monotonic()
 
@@ -99,17 +96,9 @@ class RowWriter:
 
     def finish(self) -> None:
         """Give the whole file its name."""
-        with _writing(self._file):
+        with writing(self._file):
             self._part.replace(self._file)
         self._note.unlink(missing_ok=True)
-
-
-@contextmanager
-def _writing(file: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(f"could not write {file}: {error.strerror or error}; free some space there") from error
 
 
 def _checksum(path: Path, size: int) -> int | None:

@@ -78,9 +78,9 @@ class Runner:
     may_wait: bool = True
     progress: Progress = silent
 
-    def telling(self, progress: Progress) -> Runner:
-        """Return a runner whose tasks tell somebody else."""
-        return replace(self, progress=progress)
+    def telling(self, progress: Progress | None) -> Runner:
+        """Return a runner whose tasks tell somebody else, where there is one."""
+        return self if progress is None else replace(self, progress=progress)
 
     def found(self, task: Task) -> Entry | None:
         """Return what the task makes if it is there."""

@@ -15,7 +15,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -87,6 +87,15 @@ def write_whole(path: Path, content: bytes) -> None:
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(what: object) -> Iterator[None]:
+    """Raise `StoreError` where `what`, as the message calls it, cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"could not write {what}: {error.strerror or error}; free some space there") from error
 
 
 @dataclass(frozen=True)
@@ -208,7 +217,7 @@ class Store:
         if entry := self.find(kind, key):
             return entry
         path = self._path(kind, key)
-        with self._writing(path), self._waiting(path, progress):
+        with self._writing(path), self._locked(path, progress):
             if entry := self.find(kind, key):  # somebody else built it meanwhile
                 return entry
             draft = self.root / ".drafts" / f"{kind}-{path.name}"
@@ -244,19 +253,13 @@ class Store:
         file, root = Path(os.fsdecode(error.filename)).absolute(), self.root.absolute()
         return not (file.is_relative_to(root) or root.is_relative_to(file))
 
-    @contextmanager
-    def _waiting(self, path: Path, progress: Progress) -> Iterator[None]:
+    def _locked(self, path: Path, progress: Progress) -> AbstractContextManager[Any]:
         lock = self._lock(path)
         while True:
             try:
-                lock.acquire(timeout=0.5)
-                break
+                return lock.acquire(timeout=0.5)
             except Timeout:
                 progress(Step("Waiting for another process that builds the same", 0, 0))
-        try:
-            yield
-        finally:
-            lock.release()
 
     @staticmethod
     def _finish(draft: Path, kind: str, key: Mapping[str, Any], info: Mapping[str, Any]) -> None:
@@ -378,13 +381,16 @@ class Store:
 
     def _busy(self) -> bool:
         """Tell whether anything is being built, or a job that may build something soon is running."""
-        for file in [*self.root.glob(".locks/*.lock"), *self.root.glob(".work/*/*/*.lock")]:
-            try:
-                with FileLock(file).acquire(timeout=0):
-                    pass
-            except Timeout:
-                return True
-        return False
+        return any(map(is_locked, [*self.root.glob(".locks/*.lock"), *self.root.glob(".work/*/*/*.lock")]))
+
+
+def is_locked(file: Path) -> bool:
+    """Tell whether somebody holds the lock that is this file."""
+    try:
+        with FileLock(file).acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
 
 
 def _files(path: Path) -> dict[str, Path]:

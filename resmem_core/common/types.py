@@ -42,8 +42,8 @@ def is_whole(value: Any, least: int, most: int | None = None) -> bool:
     return least <= int(value) and (most is None or int(value) <= most)
 
 
-def check_k(k: Any, n_memory: int | None = None) -> int:
-    """Return `k` as an int if it is a whole number from 1 to `n_memory`.
+def check_k(k: Any, n_memory: int | None = None, name: str = "k") -> int:
+    """Return `k`, as messages call it `name`, as an int if it is a whole number from 1 to `n_memory`.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def check_k(k: Any, n_memory: int | None = None) -> int:
         Otherwise; the message quotes both numbers.
     """
     if not is_whole(k, 1):
-        raise InvalidParameterError(f"k={k!r} must be a whole number of at least 1")
+        raise InvalidParameterError(f"{name}={k!r} must be a whole number of at least 1")
     if n_memory is not None and k > n_memory:
-        raise InvalidParameterError(f"k={k} cannot exceed the number of points in memory, {n_memory}")
+        raise InvalidParameterError(f"{name}={k} cannot exceed the number of points in memory, {n_memory}")
     return int(k)

@@ -126,15 +126,8 @@ class Choice:
         smoothings = SMOOTHINGS if self.objective == "perplexity" else ()
 
         def swept(grid: Grid, stage: str) -> Sweep:
-            return sweep(
-                self.memory,
-                self.validation,
-                ks=grid.ks,
-                sigmas=grid.sigmas,
-                temperatures=grid.temperatures,
-                smoothings=smoothings,
-                progress=called(self.progress, stage),
-            )
+            told = called(self.progress, stage)
+            return sweep(self.memory, self.validation, **vars(grid), smoothings=smoothings, progress=told)
 
         coarse = swept(coarse_grid(self.memory, self.validation, self.sigma_scale), "Choosing on validation")
         cell = best_cell(coarse, self.sigma_scale, self.objective)

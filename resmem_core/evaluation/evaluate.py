@@ -25,6 +25,12 @@ from resmem_core.memory.interpolation import OfVote, Rivals, interpolate
 from resmem_core.memory.sweep import sweep
 from resmem_core.memory.types import Memory, Params, Queries
 
+_AS_THEY_ARE = (  # of the fields and properties of an evaluation, told under their own names
+    *("smoothing", "n_groups", "accuracy", "accuracy_ci95", "accuracy_top5", "accuracy_top5_ci95", "perplexity"),
+    *("perplexity_ci95", "n_impossible", "delta", "delta_ci95", "mcnemar_p", "metrics"),
+)
+_BANDS = ("by_frequency", "by_neighbor", "by_distance")
+
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
@@ -147,28 +153,20 @@ class Evaluation:
         """What the rest is summed up from."""
         return Figures.of(self.judged, self.voted, self.mixed, self.smoothing, self.groups)
 
-    @cached_property
-    def _means(self) -> dict[str, float]:
-        return self.figures.means()
-
-    @cached_property
-    def _intervals(self) -> dict[str, Interval]:
-        return self.figures.intervals()
-
     @property
     def accuracy_ci95(self) -> dict[str, Interval]:
         """Intervals of the accuracies."""
-        return {method: self._intervals[f"top1 {method}"] for method in METHODS}
+        return {method: self.figures.intervals[f"top1 {method}"] for method in METHODS}
 
     @property
     def accuracy_top5(self) -> dict[str, float]:
         """Share of the points whose class is among the first five of each method."""
-        return {method: self._means[f"top5 {method}"] for method in METHODS}
+        return {method: self.figures.means[f"top5 {method}"] for method in METHODS}
 
     @property
     def accuracy_top5_ci95(self) -> dict[str, Interval]:
         """Their intervals."""
-        return {method: self._intervals[f"top5 {method}"] for method in METHODS}
+        return {method: self.figures.intervals[f"top5 {method}"] for method in METHODS}
 
     @cached_property
     def perplexity(self) -> dict[str, float]:
@@ -177,13 +175,13 @@ class Evaluation:
         Of "base" (at temperature 1), "interpolation", "resmem" (smoothed) and "resmem_projected" (not smoothed:
         infinite as soon as one label is given probability 0).
         """
-        of_methods = {method: self._means[f"nll {method}"] for method in LIKELIHOODS}
+        of_methods = {method: self.figures.means[f"nll {method}"] for method in LIKELIHOODS}
         return {**of_methods, "resmem_projected": figures.perplexity(self.judged.nll(0.0))}
 
     @property
     def perplexity_ci95(self) -> dict[str, Interval]:
         """Intervals of the first three."""
-        return {method: self._intervals[f"nll {method}"] for method in LIKELIHOODS}
+        return {method: self.figures.intervals[f"nll {method}"] for method in LIKELIHOODS}
 
     @cached_property
     def metrics(self) -> dict[str, dict[str, float]]:
@@ -219,30 +217,15 @@ class Evaluation:
         """Return the numbers as plain values, for JSON; what is no finite number is None."""
         knn, mixed = self.rivals.knn, self.rivals.interpolation
         values = {
-            "k": self.params.k,
-            "sigma": self.params.sigma,
-            "temperature": self.params.temperature,
-            "smoothing": self.smoothing,
+            **asdict(self.params),
             "rivals": {
                 "knn": {"k": knn.k, "sigma": knn.sigma},
                 "interpolation": {"k": mixed.k, "sigma": mixed.sigma, "lambda": mixed.weight},
             },
-            "n_groups": self.n_groups,
-            "accuracy": self.accuracy,
-            "accuracy_ci95": self.accuracy_ci95,
-            "accuracy_top5": self.accuracy_top5,
-            "accuracy_top5_ci95": self.accuracy_top5_ci95,
-            "perplexity": self.perplexity,
-            "perplexity_ci95": self.perplexity_ci95,
-            "n_impossible": self.n_impossible,
-            "delta": self.delta,
-            "delta_ci95": self.delta_ci95,
+            **{name: getattr(self, name) for name in _AS_THEY_ARE},
             "versus": {method: asdict(versus) for method, versus in self.versus.items()},
             **{name.replace(" ", "_"): count for name, count in self.counts.items()},
-            "mcnemar_p": self.mcnemar_p,
-            "by_frequency": [band.as_dict() for band in self.by_frequency],
-            "by_neighbor": [band.as_dict() for band in self.by_neighbor],
-            "by_distance": [band.as_dict() for band in self.by_distance],
+            **{name: [band.as_dict() for band in getattr(self, name)] for name in _BANDS},
             "per_class": [
                 {"name": c.name, "n": c.n, "base": c.base, "resmem": c.resmem, "gain_ci95": c.gain_ci95}
                 for c in self.per_class
@@ -251,7 +234,6 @@ class Evaluation:
                 **{method: asdict(values) for method, values in self.calibration.items()},
                 "nll_floor": NLL_FLOOR,
             },
-            "metrics": self.metrics,
         }
         return metrics.for_json(values)
 

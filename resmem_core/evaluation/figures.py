@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -98,14 +99,16 @@ class Figures:
     def _blocks(self) -> IntArray:
         return np.arange(len(self.values)) if self.groups is None else self.groups
 
+    @cached_property
     def means(self) -> dict[str, float]:
-        """Return the accuracies and perplexities by column."""
+        """The accuracies and perplexities by column."""
         with np.errstate(over="ignore"):
             values = self._means(self.values.sum(axis=0, keepdims=True))[0]
         return {name: float(values[i]) for name, i in self.columns.items()}
 
+    @cached_property
     def intervals(self) -> dict[str, Interval]:
-        """Return their 95 % intervals."""
+        """Their 95 % intervals."""
         ends = block_intervals(self.values, self._blocks, self._means)
         return {name: interval_of(ends[i]) for name, i in self.columns.items()}
 
@@ -132,13 +135,10 @@ class Figures:
             if not members.any():
                 continue
             of_band = self.values[members].mean(axis=0)
-            yield Band(
-                name=name,
-                n=int(members.sum()),
-                base=float(of_band[self.columns["top1 base"]]),
-                resmem=float(of_band[self.columns["top1 resmem"]]),
-                fixed=int((members & resmem & ~base).sum()),
-                broken=int((members & base & ~resmem).sum()),
+            yield Band.of(
+                name,
+                base[members],
+                resmem[members],
                 gain_ci95=gain_interval(base, resmem, self.groups, members),
                 interpolation=float(of_band[self.columns["top1 interpolation"]]),
                 perplexity={m: perplexity(of_band[self.columns[f"nll {m}"]]) for m in LIKELIHOODS},

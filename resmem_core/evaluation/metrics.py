@@ -111,11 +111,11 @@ class GroupResult:
 
     @classmethod
     def of(cls, name: str, base_right: BoolArray, resmem_right: BoolArray, *, seed: int = 0, **more: Any) -> Self:
-        """Judge a group of at least one point, (M,), (M,); `more` are the fields that a child adds."""
+        """Judge a group of at least one point, (M,), (M,); `more`: a child's fields, or another interval."""
         n, base, resmem = len(base_right), float(base_right.mean()), float(resmem_right.mean())
         fixed, broken = int((~base_right & resmem_right).sum()), int((base_right & ~resmem_right).sum())
-        interval = delta_interval(fixed, broken, n, seed=seed)
-        return cls(name, n, base, resmem, fixed, broken, interval, **more)
+        more.setdefault("gain_ci95", delta_interval(fixed, broken, n, seed=seed))
+        return cls(name, n, base, resmem, fixed, broken, **more)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields and the gain as plain values, for JSON."""
@@ -179,13 +179,6 @@ class Confidence(NamedTuple):
     largest: FloatArray
     right: BoolArray
 
-    @classmethod
-    def of(cls, probabilities: FloatArray, labels: IntArray) -> Confidence:
-        """Look at probabilities of shape (M, C) and labels of shape (M,)."""
-        rows, predicted = np.arange(len(labels)), probabilities.argmax(axis=1)
-        squares = np.einsum("mc,mc->m", probabilities, probabilities)
-        return cls(probabilities[rows, labels], squares, probabilities[rows, predicted], predicted == labels)
-
     @property
     def nll(self) -> FloatArray:
         """Negative log-likelihood of each point in nats, (M,)."""
@@ -210,11 +203,6 @@ class Confidence(NamedTuple):
         nll, brier = (float(values.mean(dtype=np.float64)) for values in (self.nll, self.brier))
         gaps = np.bincount(self.bins(), weights=self.gap)
         return Calibration(nll, brier, float(np.abs(gaps).sum() / len(self.own)))
-
-
-def calibration(probabilities: FloatArray, labels: IntArray) -> Calibration:
-    """Judge probabilities of shape (M, C) against labels of shape (M,)."""
-    return Confidence.of(probabilities, labels).calibration()
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from resmem_core.common.errors import InvalidParameterError
-from resmem_core.common.types import FloatArray, IntArray
+from resmem_core.common.types import FloatArray, IntArray, check_k
 from resmem_core.evaluation.evaluate import Evaluation
 from resmem_core.evaluation.metrics import GroupResult, mcnemar_p
-from resmem_core.memory.types import Memory, Queries
 
 AXES = {
     "distance": "embedding distance to the nearest memory",
@@ -49,54 +48,41 @@ def quantile_bins(values: FloatArray | IntArray, bins: int) -> IntArray:
     InvalidParameterError
         If `bins` is not a whole number of at least 1.
     """
-    if isinstance(bins, bool) or not isinstance(bins, int) or bins < 1:
-        raise InvalidParameterError(f"bins={bins!r} must be a whole number of at least 1")
-    ordered = np.sort(values)
+    bins, ordered = check_k(bins, name="bins"), np.sort(values)
     last = -(-np.arange(1, bins + 1) * len(ordered) // bins) - 1  # rank of the last value of each bin
     upper = np.unique(ordered[last[last >= 0]])
     return np.searchsorted(upper, values)
 
 
-def slices(
-    memory: Memory,
-    queries: Queries,
-    evaluation: Evaluation,
-    by: str,
-    *,
-    forgotten: Sequence[int] = (),
-) -> list[Slice]:
+def slices(evaluation: Evaluation, by: str) -> list[Slice]:
     """Return the gain within slices of the points judged, by rising value: at most `BINS`, cut by `quantile_bins`.
 
     Parameters
     ----------
-    evaluation : Evaluation
-        Of the same queries.
     by : str
         One of `AXES`. "distance": Euclidean, in embedding space. "confidence": the base model's largest probability
         at the evaluation's temperature. "class-size": how many points of the true class are in memory; each class is
         a slice of its own up to `MAX_CLASSES` of them, beyond that classes of like size share one.
-    forgotten : sequence of int
-        Rows of `memory` that do not count as being in memory: `Edits.forgotten`.
 
     Raises
     ------
     InvalidParameterError
         If there is no such axis.
     """
-    sizes = np.bincount(np.delete(memory.labels, list(forgotten)), minlength=memory.n_classes)  # (C,)
-    values_by_axis: dict[str, FloatArray | IntArray] = {
-        "distance": queries.neighbors.distances[:, 0],
-        "confidence": evaluation.confidence["base"].largest,
-        "class-size": sizes[queries.labels],
-    }
-    if by not in values_by_axis:
+    if by not in AXES:
         raise InvalidParameterError(f"by={by!r} must be one of: {', '.join(AXES)}")
-    values = values_by_axis[by]
+    sizes, labels = evaluation.class_counts, evaluation.labels
+    by_axis: dict[str, FloatArray | IntArray] = {
+        "distance": evaluation.nearest,
+        "confidence": evaluation.confidence["base"].largest,
+        "class-size": sizes[labels],
+    }
+    values = by_axis[by]
     of_slice: IntArray = quantile_bins(values, BINS)
     names: list[str] = []
     if by == "class-size" and len(sizes) <= MAX_CLASSES:
         by_size = np.argsort(sizes, kind="stable")
-        of_slice = np.argsort(by_size)[queries.labels]
+        of_slice = np.argsort(by_size)[labels]
         names = [f"{evaluation.class_names[c]}: {sizes[c]:,} in memory" for c in by_size]
     base_right, resmem_right = evaluation.right("base"), evaluation.right("resmem")
     found = []
@@ -104,8 +90,8 @@ def slices(
         rows = of_slice == i
         low, high = values[rows].min(), values[rows].max()
         name = names[i] if names else _range(low, high)
-        ends = {"low": float(low), "high": float(high)}
-        found.append(Slice.of(name, base_right[rows], resmem_right[rows], seed=i, **ends))
+        right = base_right[rows], resmem_right[rows]
+        found.append(Slice.of(name, *right, seed=i, low=float(low), high=float(high)))
     return found
 
 

@@ -143,7 +143,7 @@ def tune(
         interpolate(memory, validation, rival, progress=called(progress, "Judging the rivals' choice"))
         for rival in (rivals.knn, rivals.interpolation)
     )
-    means = Figures.of(judged, voted, mixed, smoothing, None).means()
+    means = Figures.of(judged, voted, mixed, smoothing, None).means
 
     n, nll, right = len(validation), judged.nll(smoothing), int((judged.resmem.ranks == 0).sum())
     error = standard_error(right, n) if objective == "accuracy" else float(nll.std()) / math.sqrt(n)

@@ -35,7 +35,6 @@ class Prepared(ABC):
 
     Attributes
     ----------
-    config : ExperimentConfig
     memory : Memory
         The training split.
     validation, test : Queries
@@ -102,7 +101,7 @@ class Prepared(ABC):
     @property
     def n_memory(self) -> int:
         """How many points memory holds."""
-        return len(self.memory)
+        return int(self.class_counts.sum())
 
     @cached_property
     def class_counts(self) -> IntArray:
@@ -146,7 +145,7 @@ class Prepared(ABC):
         NeedsPreparing
             If they are missing, take long, and the experiment was prepared not to wait.
         """
-        return Tuned.from_dict(self._runner_for(progress).run(self._tuning(objective)).info)
+        return Tuned.from_dict(self._runner.telling(progress).run(self._tuning(objective)).info)
 
     def check_tuned(self) -> None:
         """Raise `NeedsPreparing`, as `tune` would, where the setting is neither chosen nor soon."""
@@ -166,9 +165,6 @@ class Prepared(ABC):
             long=takes_long_to_sweep(len(self.validation), self.k_max, self.memory.n_classes),
             missing=f"the setting of {self.config.dataset!r} is not chosen yet",
         )
-
-    def _runner_for(self, progress: Progress | None) -> Runner:
-        return self._runner if progress is None else self._runner.telling(progress)
 
     def smoothing(self, params: Params, objective: str = "accuracy") -> float:
         """Return the smoothing constant that validation gives a setting."""

@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 
 from resmem_core.common.errors import Cancelled, ResMemError
 from resmem_core.common.progress import Progress, Step
-from resmem_core.common.store import Store, write_json
+from resmem_core.common.store import Store, is_locked, write_json
 from resmem_core.experiment.config import ExperimentConfig
 
 WRITE_EVERY = 0.3  # seconds
@@ -79,7 +79,6 @@ class Job:
 
     Attributes
     ----------
-    config : ExperimentConfig
     command : str
         Of the command line; what it finds is kept in the store.
     options : tuple of str
@@ -98,18 +97,12 @@ class Job:
         key = {"command": self.command, "options": list(self.options), "experiment": self.config.options()}
         return self.store.work_folder("job", key)
 
-    def _lock(self) -> FileLock:
-        return FileLock(self._folder / "running.lock")
+    @property
+    def _lock(self) -> Path:
+        return self._folder / "running.lock"
 
     def _write(self, status: Status) -> None:
         write_json(self._folder / "status.json", asdict(status))
-
-    def _has_process(self) -> bool:
-        try:
-            with self._lock().acquire(timeout=0):
-                return False
-        except Timeout:
-            return True
 
     def status(self) -> Status | None:
         """Return how the job stands; None if it was never started. A process that died counts as failed."""
@@ -118,7 +111,7 @@ class Job:
         except (FileNotFoundError, ValueError, TypeError):
             return None
         starting = status.stage == STARTING and time.time() - status.updated < START_GRACE
-        if status.state == "running" and not starting and not self._has_process():
+        if status.state == "running" and not starting and not is_locked(self._lock):
             log = (self._folder / LOG).read_text(errors="replace").strip() if (self._folder / LOG).exists() else ""
             last = log.splitlines()[-1] if log else "the process ended before it was done"
             return replace(status, state="failed", message=last)
@@ -141,19 +134,8 @@ class Job:
             return
         (self._folder / CANCEL).unlink(missing_ok=True)
         self._write(Status("running", STARTING))
-        with (self._folder / LOG).open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "resmem_core", self.command, *self.config.options(), *self.options],
-                env={
-                    **os.environ,
-                    "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]),
-                    "RESMEM_CACHE": str(self.store.root.resolve()),
-                },
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                process_group=0,  # Ctrl-C at the server is not meant for it
-            )
+        asked = ["resmem_core", self.command, *self.config.options(), *self.options]
+        process = in_background(asked, self._folder / LOG, RESMEM_CACHE=str(self.store.root.resolve()))
         if hasattr(os, "setpriority"):
             with suppress(OSError):  # it may have ended already
                 os.setpriority(os.PRIO_PROCESS, process.pid, 10)  # pages come first
@@ -168,7 +150,7 @@ class Job:
 
         Where another process is at the same job already, its reports stand and only `inner` is told.
         """
-        lock = self._lock()
+        lock = FileLock(self._lock)
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -206,3 +188,20 @@ class Job:
             self._write(Status("running", step.stage, step.message, step.done, step.total, now - began, before))
 
         return report
+
+
+def in_background(
+    module: Sequence[str], log: Path, folder: Path | None = None, **environment: str
+) -> subprocess.Popen[bytes]:
+    """Start a Python module with its arguments, from another folder where one is given; what it says goes to `log`."""
+    path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+    with log.open("wb") as stream:
+        return subprocess.Popen(
+            [sys.executable, "-m", *module],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": path, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            process_group=0,  # Ctrl-C here is not meant for it
+        )

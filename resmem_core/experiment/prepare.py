@@ -15,9 +15,8 @@ from resmem_core.common.runner import Runner, Task
 from resmem_core.common.store import Entry, Store
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.data import load_dataset
-from resmem_core.data.base import PARTS, TEXT
+from resmem_core.data.base import TEXT
 from resmem_core.data.types import Dataset
-from resmem_core.evaluation.tuning import Tuned
 from resmem_core.experiment.config import PRECOMPUTED, ExperimentConfig
 from resmem_core.experiment.experiment import Part, Prepared, remembered
 from resmem_core.experiment.text_prepare import LanguageExperiment, prepare_language
@@ -39,8 +38,6 @@ class Experiment(Prepared):
 
     Attributes
     ----------
-    dataset : Dataset
-    base : BaseModel
     normalize : bool
         Whether distances are between embeddings of length 1.
     edits : Edits
@@ -69,11 +66,6 @@ class Experiment(Prepared):
     def facts(self) -> dict[str, Any]:
         """What every result is told with, as plain values."""
         return {**super().facts, "normalize": self.normalize, "edits": self.edits.as_dict()}
-
-    @property
-    def n_memory(self) -> int:
-        """How many points memory holds."""
-        return len(self.memory) - len(self.edits.forgotten)
 
     @cached_property
     def class_counts(self) -> IntArray:
@@ -150,14 +142,11 @@ class Experiment(Prepared):
             made_from = {"embeddings": self.base.identity, "normalize": self.normalize}
         missing = f"the {kind} of {self.config.dataset!r} is not there yet"
         task = Task(kind, {**made_from, **key}, build, code=code, long=long, missing=missing)
-        return self._runner_for(progress).run(task)
+        return self._runner.telling(progress).run(task)
 
-    def tune(self, objective: str = "accuracy", progress: Progress | None = None) -> Tuned:
-        """Return the settings chosen on the validation split: see `Prepared.tune`.
-
-        They are chosen with memory as it came: what edits change at that setting is then theirs alone.
-        """
-        return super().tune(objective, progress) if self._original is None else self._original.tune(objective, progress)
+    def _tuning(self, objective: str) -> Task:
+        """Return how the setting is chosen with memory as it came: what edits change at it is then theirs alone."""
+        return super(Experiment, self.original)._tuning(objective)
 
     def explain(self, point: int, params: Params) -> Explanation:
         """Take apart the prediction of one test point."""
@@ -246,8 +235,7 @@ def _as_it_came(config: ExperimentConfig, device: str, runner: Runner) -> Experi
         k_max=min(K_MAX, len(base.parts["train"])),
         runner=runner,
     )
-    labels = {part: getattr(dataset, part).labels for part in PARTS}
-    parts = {part: Part(embedded.logits, labels[part]) for part, embedded in base.parts.items()}
+    parts = {part: Part(of_part.logits, getattr(dataset, part).labels) for part, of_part in base.parts.items()}
     found = Experiment(
         **remembered(config, search, parts),
         origin=base.origin,

@@ -9,7 +9,6 @@ takes to open it.
 from __future__ import annotations
 
 import json
-import math
 import sqlite3
 import warnings
 from collections.abc import Callable, Collection, Mapping
@@ -24,6 +23,7 @@ from filelock import FileLock
 from resmem_core.common.errors import StoreError
 from resmem_core.common.store import Store, digest_key
 from resmem_core.data import DATASETS
+from resmem_core.evaluation.metrics import for_json
 from resmem_core.memory.types import Params
 
 if TYPE_CHECKING:
@@ -122,8 +122,7 @@ class Run:
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as plain values, for JSON; what is no finite number is None."""
-        told = {"id": self.id, "recorded": self.recorded, "tuned": self.tuned, **self.setting, **self.results}
-        return {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in told.items()}
+        return for_json({"id": self.id, "recorded": self.recorded, "tuned": self.tuned, **self.setting, **self.results})
 
     def _row(self) -> tuple[Any, ...]:
         written = (json.dumps(dict(values)) for values in (self.setting, self.results))
@@ -168,8 +167,6 @@ class Runs:
 
         Parameters
         ----------
-        experiment : Experiment or LanguageExperiment
-        params : Params
         evaluation : Evaluation
             Of `experiment` at `params`.
         tuned : bool

@@ -40,8 +40,6 @@ class LanguageExperiment(Prepared):
 
     Attributes
     ----------
-    corpus : Corpus
-    tokenizer : Tokenizer
     streams : dict of Stream
         The tokens of each part.
     """
@@ -87,7 +85,6 @@ class LanguageExperiment(Prepared):
         ----------
         context : ndarray of int32
             May be empty: the beginning of a document.
-        params : Params
         smoothing : float, optional
             `smoothing(params)` unless given.
         """

@@ -23,7 +23,7 @@ KNN = math.inf  # the temperature at which the base cancels out and soft kNN alo
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Settings to be tried, each with each.
+    """Settings to be tried, each with each; `**vars(grid)` hands them to `sweep`.
 
     Attributes
     ----------

@@ -9,8 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from resmem_core.common.errors import StoreError
-from resmem_core.common.store import digest_arrays, digest_key
+from resmem_core.common.store import digest_arrays, digest_key, writing
 
 
 @dataclass
@@ -89,11 +88,9 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], what: str, notes: dict
     from safetensors.torch import save
 
     draft = path.with_name(f"{path.name}.draft")  # always the same, so that what a killed process left is overwritten
-    try:
+    with writing(what):
         draft.write_bytes(save(tensors, notes))
         draft.replace(path)
-    except OSError as error:
-        raise StoreError(f"could not write {what}: {error.strerror or error}; free some space there") from error
 
 
 def portable_state(module: nn.Module) -> dict[str, Tensor]:

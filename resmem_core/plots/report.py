@@ -92,7 +92,7 @@ def report_figures(experiment: Experiment, evaluation: Evaluation) -> list[Shown
     before, after = (
         confusion(evaluation.labels, evaluation.predictions[method], data.n_classes) for method in ("base", "resmem")
     )
-    nearest = slices(experiment.memory, experiment.test, evaluation, "distance", forgotten=experiment.edits.forgotten)
+    nearest = slices(evaluation, "distance")
     figures = [
         Shown(
             method_accuracies(evaluation),

@@ -1,5 +1,8 @@
 """Memory points' credit: what `explain` says of single predictions, added up."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +13,7 @@ from resmem_core.analysis.influence import influence, memory_table, touched
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.store import Store
 from resmem_core.evaluation.evaluate import evaluate
+from resmem_core.evaluation.metrics import outcomes
 from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.edits import Edits
@@ -29,7 +33,13 @@ def judged(arrays, params):
 def credit(experiment_arrays):
     """Return the evaluation at `PARAMS` and the credit for it."""
     result = judged(experiment_arrays, PARAMS)
-    return result, influence(experiment_arrays.memory, experiment_arrays.test, PARAMS, result.predictions)
+    return result, influence(experiment_arrays.memory, experiment_arrays.test, result)
+
+
+def said(queries, params, base, resmem):
+    """Return as much of an evaluation as is looked at, with these predictions."""
+    outcome = outcomes(base == queries.labels, resmem == queries.labels)
+    return SimpleNamespace(params=params, predictions={"base": base, "resmem": resmem}, outcome=outcome)
 
 
 def reference(arrays, params, result):
@@ -54,7 +64,7 @@ def reference(arrays, params, result):
 def test_is_what_explain_says_added_up(experiment_arrays, k, sigma, temperature):
     params = Params(k, sigma, temperature)
     result = judged(experiment_arrays, params)
-    found = influence(experiment_arrays.memory, experiment_arrays.test, params, result.predictions)
+    found = influence(experiment_arrays.memory, experiment_arrays.test, result)
     expected, close = reference(experiment_arrays, params, result)
     np.testing.assert_array_equal(found.uses, expected["uses"])
     np.testing.assert_allclose(found.support, expected["support"], atol=1e-9)
@@ -69,9 +79,7 @@ def test_is_what_explain_says_added_up(experiment_arrays, k, sigma, temperature)
 @pytest.mark.parametrize("temperature", [1e-300, 0.5, 1.0, 1e6])
 def test_residual_is_half_the_l1_norm(experiment_arrays, temperature):
     memory = experiment_arrays.memory
-    params = Params(3, 1.0, temperature)
-    predictions = judged(experiment_arrays, params).predictions
-    found = influence(memory, experiment_arrays.test, params, predictions)
+    found = influence(memory, experiment_arrays.test, judged(experiment_arrays, Params(3, 1.0, temperature)))
     table = residuals(memory.logits.astype(np.float64), memory.labels, temperature)
     np.testing.assert_allclose(found.residual, np.abs(table).sum(axis=1) / 2, atol=1e-12)
 
@@ -79,7 +87,7 @@ def test_residual_is_half_the_l1_norm(experiment_arrays, temperature):
 def test_blocks_change_nothing(experiment_arrays, credit, monkeypatch):
     result, whole = credit
     monkeypatch.setattr(module, "BLOCK", 50)
-    parts = influence(experiment_arrays.memory, experiment_arrays.test, PARAMS, result.predictions)
+    parts = influence(experiment_arrays.memory, experiment_arrays.test, result)
     for name in ("fixed", "broken", "uses", "support", "residual"):
         np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), atol=1e-12)
 
@@ -102,11 +110,11 @@ def test_a_tie_is_shared_by_weight_and_no_change_by_nobody(experiment_arrays):
     memory = Memory(np.zeros((2, 3), np.float32), np.array([2, 2]))
     near = Neighbors(np.array([[1.0, 1.0]], np.float32), np.array([[0, 1]]))
     queries = Queries(np.zeros((1, 3), np.float32), np.array([1]), near)
-    found = influence(memory, queries, Params(2, 1.0), {"base": np.array([0]), "resmem": np.array([1])})
+    found = influence(memory, queries, said(queries, Params(2, 1.0), np.array([0]), np.array([1])))
     assert found.fixed.tolist() == [0.5, 0.5]
     assert not found.broken.any()
-    same = {"base": experiment_arrays.test.labels, "resmem": experiment_arrays.test.labels}
-    found = influence(experiment_arrays.memory, experiment_arrays.test, PARAMS, same)
+    test = experiment_arrays.test
+    found = influence(experiment_arrays.memory, test, said(test, PARAMS, test.labels, test.labels))
     assert not found.fixed.any()
     assert not found.broken.any()
     assert len(found.helpful(5)) == len(found.harmful(5)) == 0
@@ -117,7 +125,7 @@ def test_a_tie_is_shared_by_weight_and_no_change_by_nobody(experiment_arrays):
 @given(st.integers(0, 299))
 def test_touched_are_the_parts_of_a_points_sums(experiment_arrays, point):
     result = judged(experiment_arrays, PARAMS)
-    args = (experiment_arrays.memory, experiment_arrays.test, PARAMS, result.predictions)
+    args = (experiment_arrays.memory, experiment_arrays.test, result)
     found, whole = touched(*args, point), influence(*args)
     assert len(found.rows) == whole.uses[point]
     assert (
@@ -140,20 +148,19 @@ def test_touched_are_the_parts_of_a_points_sums(experiment_arrays, point):
     assert not found.where("both right").shares.any()
 
 
-def test_no_such_point_and_more_neighbours_than_found(experiment_arrays):
+def test_no_such_point_and_more_neighbours_than_found(experiment_arrays, credit):
     for point in (-1, 300):
         with pytest.raises(InvalidParameterError, match=f"point={point} must be a memory point, from 0 to 299"):
-            touched(experiment_arrays.memory, experiment_arrays.test, PARAMS, {}, point)
+            touched(experiment_arrays.memory, experiment_arrays.test, credit[0], point)
     with pytest.raises(InvalidParameterError, match="k=41"):
-        influence(experiment_arrays.memory, experiment_arrays.test, Params(41, 0.5), {})
+        influence(experiment_arrays.memory, experiment_arrays.test, replace(credit[0], params=Params(41, 0.5)))
 
 
 def test_the_table_has_a_row_for_each_point_and_names_its_edits(tmp_path):
     experiment = prepare(ExperimentConfig(limit_train=400), store=Store(tmp_path))
     came = experiment.dataset.train.labels
     edited = experiment.edited(Edits((3,), ((5, (came[5] + 1) % 10),)))
-    predictions = edited.evaluate(PARAMS).predictions
-    found = influence(edited.memory, edited.test, PARAMS, predictions)
+    found = influence(edited.memory, edited.test, edited.evaluate(PARAMS))
     table = memory_table(edited, found)
     names = edited.dataset.class_names
     assert table["row"].tolist() == list(range(len(came)))

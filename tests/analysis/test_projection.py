@@ -94,9 +94,10 @@ def test_tsne_keeps_clusters_apart_and_is_the_same_for_a_seed(quick):
         assert (places != other.points[part]).any()
 
 
-def test_tsne_of_many_dimensions_and_of_a_sample(quick):
+def test_tsne_of_many_dimensions_and_of_a_sample(quick, monkeypatch):
+    monkeypatch.setattr(module, "MAX_POINTS", 100)
     points, which = clusters(dimensions=80)
-    found = tsne(points, seed=0, limit=100)
+    found = tsne(points, seed=0)
     placed = {part: ~np.isnan(places[:, 0]) for part, places in found.points.items()}
     assert {part: int(of_part.sum()) for part, of_part in placed.items()} == {"train": 55, "validation": 20, "test": 25}
     assert (found.facts["n"], found.facts["n_placed"], found.sampled) == (200, 100, True)

@@ -13,11 +13,11 @@ from resmem_core.common.errors import Cancelled, InvalidParameterError
 from resmem_core.common.types import NLL_FLOOR
 from resmem_core.evaluation.evaluate import LIKELIHOODS, METHODS, accuracy_by_k, evaluate
 from resmem_core.evaluation.judging import judge
-from resmem_core.evaluation.metrics import OUTCOMES, calibration, delta_interval
+from resmem_core.evaluation.metrics import OUTCOMES, delta_interval
 from resmem_core.memory.interpolation import Rival, Rivals, interpolate
 from resmem_core.memory.types import Memory, Neighbors, Params, Queries
 from resmem_core.models.types import HeadLogits, OutputLayer
-from tests.memory.dense import NEAR, Dense, leads, problem, search, tables
+from tests.memory.dense import NEAR, Dense, calibration, leads, problem, search, tables
 
 PARAMS, KNN, RIVAL = Params(12, 0.7, 1.5), Rival(7, 0.5, 1.0), Rival(9, 0.4, 0.35)
 

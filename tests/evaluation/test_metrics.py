@@ -15,10 +15,8 @@ from resmem_core.evaluation import metrics
 from resmem_core.evaluation.metrics import (
     ECE_BINS,
     OUTCOMES,
-    Confidence,
     GroupResult,
     block_intervals,
-    calibration,
     calibration_change_intervals,
     confusion,
     delta_interval,
@@ -29,6 +27,7 @@ from resmem_core.evaluation.metrics import (
     wilson_interval,
 )
 from resmem_core.memory.types import Neighbors, recall_at_k
+from tests.memory.dense import calibration, confidence
 
 quick = settings(deadline=None, max_examples=50)
 
@@ -195,7 +194,7 @@ class TestCalibration:
 
 
 def seen(rng, n, c=4, spread=2.0):
-    return Confidence.of(probabilities_of(rng, n, c, spread), rng.integers(0, c, n))
+    return confidence(probabilities_of(rng, n, c, spread), rng.integers(0, c, n))
 
 
 class TestReliability:
@@ -219,12 +218,12 @@ class TestReliability:
     @given(st.integers(1, 300), st.sampled_from([np.float32, np.float64]), st.integers(0, 2**32 - 1))
     def test_its_gaps_are_the_ece(self, n, kind, seed):
         rng = np.random.default_rng(seed)
-        confidence = Confidence.of(probabilities_of(rng, n, 3).astype(kind), rng.integers(0, 3, n))
-        gaps = [b.n / n * abs(b.accuracy - b.confidence) for b in reliability(confidence)]
-        assert sum(gaps) == pytest.approx(confidence.calibration().ece, abs=1e-9)
+        found = confidence(probabilities_of(rng, n, 3).astype(kind), rng.integers(0, 3, n))
+        gaps = [b.n / n * abs(b.accuracy - b.confidence) for b in reliability(found)]
+        assert sum(gaps) == pytest.approx(found.calibration().ece, abs=1e-9)
 
     def test_ends(self):
-        certain = Confidence.of(np.eye(2)[[0, 1]], np.array([0, 0]))
+        certain = confidence(np.eye(2)[[0, 1]], np.array([0, 0]))
         (last,) = reliability(certain, 10)
         assert (last.low, last.high, last.n, last.confidence, last.accuracy) == (0.9, 1, 2, 1, 0.5)
 
@@ -240,7 +239,7 @@ class TestCalibrationChangeIntervals:
             before, after = calibration(p[rows], labels[rows]), calibration(q[rows], labels[rows])
             for name, values in drawn.items():
                 values.append(getattr(after, name) - getattr(before, name))
-        found = calibration_change_intervals(Confidence.of(p, labels), Confidence.of(q, labels), resamples=2_000)
+        found = calibration_change_intervals(confidence(p, labels), confidence(q, labels), resamples=2_000)
         for name, values in drawn.items():
             low, high = np.percentile(values, [2.5, 97.5])
             assert found[name] == pytest.approx((low, high), abs=0.15 * (high - low))

@@ -1,6 +1,7 @@
 """Slices of the test points, against loops and by hand."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from resmem_core.evaluation.evaluate import evaluate
 from resmem_core.evaluation.metrics import GroupResult
 from resmem_core.evaluation.slices import AXES, BINS, Slice, quantile_bins, slices, strongest
 from resmem_core.memory.residuals import probabilities
-from resmem_core.memory.types import Memory, Params
+from resmem_core.memory.types import Params
 
 quick = settings(deadline=None, max_examples=80)
 NAMES = tuple("abcde")
@@ -62,7 +63,7 @@ class TestSlices:
     @pytest.mark.parametrize("by", AXES)
     def test_share_out_all_points(self, judged, by):
         _, test, result = judged
-        found = slices(*judged, by)
+        found = slices(judged[2], by)
         assert sum(s.n for s in found) == len(test)
         assert sum(s.fixed for s in found) == result.fixed
         assert sum(s.broken for s in found) == result.broken
@@ -78,7 +79,7 @@ class TestSlices:
             "distance": test.neighbors.distances[:, 0],
             "confidence": probabilities(test.logits).max(axis=1),
         }[by]
-        found = slices(*judged, by)
+        found = slices(judged[2], by)
         assert len(found) == BINS
         for s, after in zip(found, [*found[1:], None], strict=True):
             within = (values >= s.low) & (values <= s.high)
@@ -89,7 +90,7 @@ class TestSlices:
 
     def test_each_of_few_classes_is_one(self, judged):
         memory, test, result = judged
-        found = slices(*judged, "class-size")
+        found = slices(judged[2], "class-size")
         sizes = [int((memory.labels == c).sum()) for c in range(5)]
         assert [s.low for s in found] == [s.high for s in found] == sorted(sizes)
         by_name = {s.name.split(":")[0]: s for s in found}
@@ -99,11 +100,9 @@ class TestSlices:
             assert by_name[name].fixed == (result.outcome[test.labels == label] == "fixed").sum()
 
     def test_forgotten_points_do_not_count(self, judged):
-        memory = judged[0]
-        forgotten = np.flatnonzero(memory.labels == 2)[:7].tolist()
+        fewer = replace(judged[2], class_counts=judged[2].class_counts - 7 * (np.arange(5) == 2))
         before, after = (
-            {s.name.split(":")[0]: s.low for s in slices(*judged, "class-size", forgotten=rows)}
-            for rows in ((), forgotten)
+            {s.name.split(":")[0]: s.low for s in slices(result, "class-size")} for result in (judged[2], fewer)
         )
         assert {name: before[name] - after[name] for name in before} == {**dict.fromkeys(NAMES, 0), "c": 7}
 
@@ -112,23 +111,23 @@ class TestSlices:
         monkeypatch.setattr(module, "MAX_CLASSES", 4)
         monkeypatch.setattr(module, "BINS", 2)
         sizes = np.bincount(memory.labels)[test.labels]
-        found = slices(*judged, "class-size")
+        found = slices(judged[2], "class-size")
         assert len(found) == 2
         assert [s.n for s in found] == [int(((sizes >= s.low) & (sizes <= s.high)).sum()) for s in found]
 
     def test_classes_of_one_size_are_one_slice(self, judged, monkeypatch):
         memory, test, result = judged
         monkeypatch.setattr(module, "MAX_CLASSES", 4)
-        even = Memory(memory.logits, np.arange(len(memory)) % 5)
-        (found,) = slices(even, test, result, "class-size")
+        even = replace(result, class_counts=np.full(5, len(memory) // 5))
+        (found,) = slices(even, "class-size")
         assert (found.name, found.n) == ("60", len(test))
 
     def test_nothing_else_to_slice_by(self, judged):
         with pytest.raises(InvalidParameterError, match="by='colour' must be one of: distance, confidence, class-size"):
-            slices(*judged, "colour")
+            slices(judged[2], "colour")
 
     def test_as_json(self, judged):
-        found = slices(*judged, "distance")[0]
+        found = slices(judged[2], "distance")[0]
         told = json.loads(json.dumps(found.as_dict(), allow_nan=False))
         assert told.pop("gain") == found.gain
         assert Slice(**{**told, "gain_ci95": tuple(told["gain_ci95"])}) == found

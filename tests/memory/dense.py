@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import log_softmax, softmax
 
+from resmem_core.evaluation.metrics import Confidence
 from resmem_core.memory.types import Memory, Neighbors, Queries
 from resmem_core.models.types import HeadLogits, OutputLayer
 
@@ -122,3 +123,15 @@ def ranks(scores, labels):
     """Return how many classes come before the label where equals are in order, (M, C), (M,) -> (M,)."""
     order = np.argsort(-scores, axis=1, kind="stable")
     return (order == labels[:, None]).argmax(axis=1)
+
+
+def confidence(probabilities, labels):
+    """Return what calibration needs to know of probabilities, (M, C), (M,)."""
+    own = probabilities[np.arange(len(labels)), labels]
+    right = probabilities.argmax(axis=1) == labels
+    return Confidence(own, (probabilities**2).sum(axis=1), probabilities.max(axis=1), right)
+
+
+def calibration(probabilities, labels):
+    """Return how well probabilities match labels, (M, C), (M,)."""
+    return confidence(probabilities, labels).calibration()

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.types import NLL_FLOOR
-from resmem_core.evaluation.metrics import calibration
 from resmem_core.memory import dense_sweep as module
 from resmem_core.memory import interpolation
 from resmem_core.memory.grid import KNN, Grid
@@ -20,7 +19,7 @@ from resmem_core.memory.residuals import knn_scores, neighbor_weights, project_t
 from resmem_core.memory.sparse_sweep import COLDEST
 from resmem_core.memory.sweep import sweep
 from resmem_core.memory.types import Memory, Neighbors, Queries
-from tests.memory.dense import leads
+from tests.memory.dense import calibration, leads
 
 DENSE = {"compiled": 0, "torch": 10**18}  # from how many numbers on the compiled loops are used
 N_CLASSES = (2, 3, 7, 16, 17, 100)

@@ -24,8 +24,7 @@ def shown_pairs(at):
 
 @pytest.mark.parametrize("by", ["distance", "confidence", "class-size"])
 def test_the_slices_are_those_of_the_core(opened, judged, by):
-    experiment, result = judged
-    found = slices(experiment.memory, experiment.test, result, by)
+    found = slices(judged[1], by)
     at = opened("gain", by=by, **SETTING)
     table = at.dataframe[0].value
     assert table["slice"].tolist() == [s.name for s in found]

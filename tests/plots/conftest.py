@@ -47,7 +47,7 @@ class Case:
 
     def credits(self):
         """Return the influence of the memories, and a table of them."""
-        found = influence(self.memory, self.queries, self.params, self.result.predictions)
+        found = influence(self.memory, self.queries, self.result)
         called = [self.names[label] for label in self.memory.labels]
         table = {"row": np.arange(200), "label": called, "base": called, "net": found.net, "residual": found.residual}
         return found, pd.DataFrame(table)

@@ -28,7 +28,7 @@ def test_class_gains(case, assert_drawable, assert_whiskers):
 
 @pytest.mark.parametrize("by", AXES)
 def test_slice_gains(case, by, assert_drawable, assert_whiskers):
-    found = slices(case.memory, case.queries, case.result, by)
+    found = slices(case.result, by)
     drawn = assert_drawable(slice_gains(found, AXES[by]))
     check_bars(drawn, found[::-1], assert_whiskers)
     assert drawn["layout"]["yaxis"]["title"]["text"] == AXES[by]

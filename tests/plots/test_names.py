@@ -23,7 +23,7 @@ FIGURES = {
     "confusions": lambda case: confusion_change(case.confusion("base"), case.confusion("resmem"), case.names),
     "explanation": lambda case: explanation_bars(case.explanation, case.names),
     "pushes": lambda case: pushes(case.explanation, 0, 1, case.names),
-    "slices": lambda case: slice_gains(slices(case.memory, case.queries, case.result, "class-size"), "class"),
+    "slices": lambda case: slice_gains(slices(case.result, "class-size"), "class"),
     "map": lambda case: case.map(case.points(), selected=case.explanation),
     "credit": lambda case: residual_against_credit(case.credits()[1]),
     "rarity": drawn_rarity,

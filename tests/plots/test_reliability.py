@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from resmem_core.evaluation.metrics import Confidence, reliability
+from resmem_core.evaluation.metrics import reliability
 from resmem_core.plots.common import COLORS
 from resmem_core.plots.reliability import reliability_diagram
+from tests.memory.dense import confidence
 
 
 def check(drawn, by_method, assert_whiskers):
@@ -34,6 +35,6 @@ def test_both_methods(case, assert_drawable, assert_whiskers):
 
 
 def test_one_bin(assert_drawable, assert_whiskers):
-    certain = Confidence.of(np.eye(2)[[0, 1]], np.array([0, 1]))
+    certain = confidence(np.eye(2)[[0, 1]], np.array([0, 1]))
     by_method = {"base": reliability(certain), "resmem": reliability(certain, 1)}
     check(assert_drawable(reliability_diagram(by_method)), by_method, assert_whiskers)

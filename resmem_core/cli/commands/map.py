@@ -23,8 +23,10 @@ def arguments(parser: Parser) -> None:
 @command("map", "Place training, validation and test points in two dimensions.", EXPERIMENT, arguments)
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.analysis.projection import project
-    from resmem_core.plots.tables import write_table
+    from resmem_core.plots.tables import extension_of, write_table
 
+    if args.output:
+        extension_of(Path(args.output))  # before the work, not after it
     experiment = examples(args, progress)
     with reporting(args, progress, [f"--method={args.method}"]) as told:
         projection = project(experiment, args.method, progress=told)

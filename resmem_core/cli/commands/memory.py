@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from resmem_core.cli.base import EXPERIMENT, NUMBERS, Output, Parser, command, examples, numbers, params_of, reporting
 from resmem_core.common.errors import InvalidParameterError
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
         with reporting(args, progress, shapley_options(params.k)) as told:
             values = shapley_of(experiment, params.k, progress=told)
     evaluation = experiment.evaluate(params)
-    found = influence(experiment.memory, experiment.test, params, evaluation.predictions)
+    found = influence(experiment.memory, experiment.test, evaluation)
     table = memory_table(experiment, found, values)
     helpful, harmful = (table.iloc[rows] for rows in (found.helpful(args.top), found.harmful(args.top)))
     result = {
@@ -56,8 +56,8 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
         "half_of_fixed_by": found.half("fixed"),
         "half_of_broken_by": found.half("broken"),
         "shapley_sum": None if values is None else float(values.sum()),
-        "helpful": _plain(helpful),
-        "harmful": _plain(harmful),
+        "helpful": helpful.to_dict("records"),
+        "harmful": harmful.to_dict("records"),
     }
     lines = [
         f"{experiment.config.title}: {evaluation.fixed} of {evaluation.n} test points fixed, "
@@ -78,12 +78,6 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
 def shapley_options(k: int) -> tuple[str, ...]:
     """Return the command's options that work out the Shapley values for this k."""
     return ("--shapley", f"--k={k}")
-
-
-def _plain(table: DataFrame) -> list[dict[str, Any]]:
-    """Return the rows as plain values, for JSON."""
-    columns = {str(name): values.tolist() for name, values in table.items()}
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _text(table: DataFrame) -> str:

@@ -23,7 +23,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     params, tuned_on = params_of(args, experiment, progress)
     evaluation = experiment.evaluate(params)
     memory, test, data = experiment.memory, experiment.test, experiment.dataset
-    found = slices(memory, test, evaluation, args.by, forgotten=experiment.edits.forgotten)
+    found = slices(evaluation, args.by)
     near = near_duplicates(memory, test, evaluation, fraction=args.near, train=data.train, test=data.test)
     result = {
         **experiment.facts,

@@ -44,7 +44,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     }
     if isinstance(experiment, Experiment):
         recipe = experiment.base.recipe
-        result["recipe"] = dict(recipe.as_dict()) if recipe else None
+        result["recipe"] = recipe.as_dict() if recipe else None
         if args.export:
             _export(args, experiment, {"base_accuracy": accuracy, **result["training"]})
     text = (
