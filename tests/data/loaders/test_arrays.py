@@ -12,22 +12,14 @@ from resmem_core.common.errors import DatasetError
 from resmem_core.common.progress import silent
 from resmem_core.common.store import Store
 from resmem_core.data import DATASETS, load_dataset
+from tests.data.arrays import arrays_of
 
 ARRAYS = DATASETS.get("arrays")
 
 
-def part(name, n, seed, d=4, c=3):
-    rng = np.random.default_rng(seed)
-    return {
-        f"{name}_embeddings": rng.normal(size=(n, d)).astype(np.float32),
-        f"{name}_logits": rng.normal(size=(n, c)).astype(np.float32),
-        f"{name}_labels": rng.permutation(np.arange(n) % c),
-    }
-
-
 @pytest.fixture
 def good():
-    return {**part("train", 30, 0), **part("test", 9, 1)}
+    return {**arrays_of("train", 30, 0), **arrays_of("test", 9, 1)}
 
 
 @pytest.fixture
@@ -58,7 +50,7 @@ def test_validation_is_cut_off_train_or_taken_as_given(path, good):
     np.savez(path, **good)
     dataset = load_dataset(f"arrays:{path}")
     assert [len(x) for x in (dataset.train, dataset.validation, dataset.test)] == [24, 6, 9]
-    np.savez(path, **good, **part("validation", 7, 2))
+    np.savez(path, **good, **arrays_of("validation", 7, 2))
     dataset = load_dataset(f"arrays:{path}")
     assert [len(x) for x in (dataset.train, dataset.validation, dataset.test)] == [30, 7, 9]
     assert dataset.notes == ()
@@ -106,7 +98,7 @@ def test_unknown_arrays_are_noted_even_if_unreadable(path, good):
 
 @pytest.mark.parametrize("called", ["val", "valid", "dev", "Validation"])
 def test_parts_as_others_call_them(path, good, called):
-    source = load(path, {**good, **part(called, 7, 2)})
+    source = load(path, {**good, **arrays_of(called, 7, 2)})
     assert len(source.validation) == 7
     assert source.notes == ()
     with pytest.raises(DatasetError, match=rf"lacks {called}_embeddings, {called}_logits; it has .*, {called}_labels$"):
@@ -114,12 +106,12 @@ def test_parts_as_others_call_them(path, good, called):
     with pytest.raises(
         DatasetError, match=rf"{called}_labels has labels from 3 to 9; expected 0 to 2, as train_logits"
     ):
-        load(path, {**good, **part(called, 7, 2), f"{called}_labels": np.arange(7) + 3})
+        load(path, {**good, **arrays_of(called, 7, 2), f"{called}_labels": np.arange(7) + 3})
 
 
 def test_a_part_has_one_name(path, good):
     with pytest.raises(DatasetError, match=r"begin with val_ and with valid_, which mean the same; expected one name"):
-        load(path, {**good, **part("val", 7, 2), **part("valid", 7, 2)})
+        load(path, {**good, **arrays_of("val", 7, 2), **arrays_of("valid", 7, 2)})
 
 
 @pytest.mark.parametrize("names", [["10", "9", "8"], ["ant", "cat", "bee"]])
@@ -247,7 +239,7 @@ def test_what_is_wrong_is_said(path, good, case):
 
 def test_a_single_class_is_too_few(path):
     with pytest.raises(DatasetError, match=r"train_logits has 1 column; .* at least 2"):
-        load(path, {**part("train", 5, 0, c=1), **part("test", 5, 0, c=1)})
+        load(path, {**arrays_of("train", 5, 0, c=1), **arrays_of("test", 5, 0, c=1)})
 
 
 def test_an_empty_archive_lists_all_that_is_missing(path):
@@ -330,7 +322,7 @@ def test_what_is_large_is_mapped_and_the_same(path, good, kind, dtype, all_large
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_memory_is_mapped_down_to_what_is_searched(path, good, kind, all_large):
-    saved(path, kind, {**good, **part("validation", 9, 2)})
+    saved(path, kind, {**good, **arrays_of("validation", 9, 2)})
     store = Store(path.parent / "cache")
     experiment = prepare(ExperimentConfig(dataset=f"arrays:{path}"), store=store)
     assert isinstance(experiment.memory.logits, np.memmap)
@@ -362,7 +354,7 @@ def test_a_head_answers_as_the_logits_it_gives(tmp_path, large, with_bias, monke
     monkeypatch.setenv("RESMEM_CACHE", str(tmp_path / "cache"))
     rng = np.random.default_rng(0)
     weights, bias = rng.normal(size=(3, 4)).astype(np.float32), rng.normal(size=3).astype(np.float32)
-    arrays = {**part("train", 300, 0), **part("validation", 60, 1), **part("test", 60, 2)}
+    arrays = {**arrays_of("train", 300, 0), **arrays_of("validation", 60, 1), **arrays_of("test", 60, 2)}
     for name in ("train", "validation", "test"):
         arrays[f"{name}_logits"] = arrays[f"{name}_embeddings"] @ weights.T + (bias if with_bias else 0)
     head = {key: array for key, array in arrays.items() if not key.endswith("logits")} | {"weights": weights}
@@ -425,7 +417,7 @@ def test_damaged_bytes_never_raise_anything_else(tmp_path, compressed, large, mo
     monkeypatch.setenv("RESMEM_CACHE", str(tmp_path / "cache"))
     path = tmp_path / "mine.npz"
     save = np.savez_compressed if compressed else np.savez
-    save(path, **part("train", 12, 0), **part("test", 6, 1))
+    save(path, **arrays_of("train", 12, 0), **arrays_of("test", 6, 1))
     path.write_bytes(damaged(data, path.read_bytes()))
     with suppress(DatasetError):  # anything else fails the test
         assert len(ARRAYS.load(str(path), silent).train) == 12
@@ -435,7 +427,7 @@ def test_damaged_bytes_never_raise_anything_else(tmp_path, compressed, large, mo
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_odd_array_headers_never_raise_anything_else(tmp_path, header, tail):
     path = tmp_path / "mine.npz"
-    np.savez(path, **part("train", 3, 0))
+    np.savez(path, **arrays_of("train", 3, 0))
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("test_labels.npy", member(header, tail))
     with pytest.raises(DatasetError, match=r"mine\.npz"):
