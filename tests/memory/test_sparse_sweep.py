@@ -11,55 +11,18 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from resmem_core.common.errors import Cancelled, InvalidParameterError
-from resmem_core.common.types import NLL_FLOOR
 from resmem_core.memory import dense_sweep, output, support
 from resmem_core.memory.grid import KNN
 from resmem_core.memory.interpolation import Rival, sweep_interpolation
 from resmem_core.memory.sweep import sweep
 from resmem_core.memory.types import Memory, Neighbors, Queries
 from resmem_core.models.types import HeadLogits, OutputLayer
-from tests.memory.dense import NEAR, Dense, leads, problem, ranks, search, tables
+from tests.memory.dense import Dense, assert_matches, problem, ranks, search, tables
 
 SIGMAS = st.sampled_from([1e-30, 0.1, 1.0, 10.0, 1e30])
 TEMPERATURES = st.sampled_from([0.1, 0.5, 1.0, 4.0, 1e30, KNN])
 SHARES = [0.01, 0.4, 1.0]
 sparse = partial(sweep, engine="sparse")
-
-
-def cells(found):
-    """Yield the place in the grid of each cell, and its temperature, sigma and k."""
-    grid = found.grid
-    for t, s, g in np.ndindex(grid.shape):
-        yield (t, s, g), (int(grid.ks[g]), grid.sigmas[s], grid.temperatures[t])
-
-
-def assert_matches(found, memory, queries):
-    """Compare with tables: counts up to the undecided and what float32 may order either way, losses up to bounds."""
-    dense = Dense(memory, queries)
-    base_lead = leads(dense.logits, queries.labels)
-    assert found.n == len(queries)
-    assert (base_lead > 1e-5).sum() <= found.base_right <= (base_lead >= -1e-5).sum()
-    for cell, setting in cells(found):
-        scores = dense.scores(*setting)
-        surely, perhaps = dense.n_right(scores)
-        assert surely <= found.right[cell], setting
-        assert found.right[cell] - found.undecided[cell] <= perhaps, setting
-        lead, wrong = leads(scores, queries.labels), base_lead < -1e-5
-        assert ((lead > 2e-5) & wrong).sum() <= found.fixed[cell]
-        assert found.fixed[cell] - found.undecided[cell] <= ((lead > -2e-5) & (base_lead < 1e-5)).sum()
-        projected = dense.projected(*setting)
-        own = dense.own(projected)
-        brier = ((projected**2).sum(axis=1) - 2 * own + 1).mean()
-        if len(found.smoothings) and (found.nll == found.nll_most).all():  # the supports hold all that matters
-            np.testing.assert_allclose(found.brier[cell], brier, rtol=1e-4, atol=1e-4)
-        for e, share in enumerate(found.smoothings):
-            floored = -np.log(np.maximum(own, NLL_FLOOR)).mean()
-            nll = dense.smoothed_nll(*setting, share).mean() if share else floored
-            if share == 0 and (abs(own - NLL_FLOOR) < NEAR).any():
-                continue  # where rounding decides which side of the floor it lies on
-            assert found.nll[cell][e] <= nll * (1 + 1e-4) + 2e-3, (setting, share)
-            assert found.nll_most[cell][e] >= nll * (1 - 1e-4) - 2e-3, (setting, share)
-            assert found.nll[cell][e] <= found.nll_most[cell][e] + 1e-12
 
 
 @limits(max_examples=100)
