@@ -18,7 +18,7 @@ from resmem_core.common.progress import silent
 from resmem_core.data import parse_spec
 from resmem_core.data.example_files import example_file
 from resmem_core.experiment.runs import Runs
-from tests.data.arrays import arrays_of
+from tests.data.made import arrays_of
 
 
 def arrays():

@@ -27,7 +27,7 @@ from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.edits import Edits
 from resmem_core.memory.types import Params
 from resmem_core.plots.report import file_stem, report_html
-from tests.data.arrays import arrays_of
+from tests.data.made import arrays_of
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.data.arrays import arrays_of
+from tests.data.made import arrays_of
 
 
 def test_once_for_people_and_once_as_an_object(told, printed, tmp_path):

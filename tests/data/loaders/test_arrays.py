@@ -12,7 +12,7 @@ from resmem_core.common.errors import DatasetError
 from resmem_core.common.progress import silent
 from resmem_core.common.store import Store
 from resmem_core.data import DATASETS, load_dataset
-from tests.data.arrays import arrays_of
+from tests.data.made import arrays_of
 
 ARRAYS = DATASETS.get("arrays")
 
@@ -65,6 +65,9 @@ def test_other_number_types_are_converted(path, good):
 
 
 def test_class_names(path, good):
+    few = {key: array for key, array in good.items() if not key.endswith("logits")}
+    assert load(path, few).class_names == ("0", "1", "2")
+    assert load(path, {**few, "class_names": np.array(list("abcd"))}).class_names == ("a", "b", "c", "d")
     assert load(path, {**good, "class_names": np.array(["a", "b", "c"])}).class_names == ("a", "b", "c")
     assert load(path, {**good, "class_names": np.array([7, 8, 9])}).class_names == ("7", "8", "9")
 
@@ -166,13 +169,11 @@ def with_array(key, array):
     return lambda arrays: arrays.update({key: np.asarray(array)})
 
 
-def with_head(weights, bias=None):
+def without_logits(**more):
     def change(arrays):
         for key in ("train_logits", "test_logits"):
             del arrays[key]
-        arrays["weights"] = np.asarray(weights)
-        if bias is not None:
-            arrays["bias"] = np.asarray(bias)
+        arrays |= {key: np.asarray(array) for key, array in more.items()}
 
     return change
 
@@ -180,7 +181,7 @@ def with_head(weights, bias=None):
 @pytest.mark.parametrize("of_head", [False, True])
 def test_a_class_that_only_test_has_is_a_note(path, good, of_head):
     if of_head:
-        with_head(np.eye(3, 4))(good)
+        without_logits(weights=np.eye(3, 4))(good)
     good["train_labels"] = np.arange(30) % 2
     np.savez(path, **good)
     assert any("train lacks: '2'" in note for note in load_dataset(f"arrays:{path}").notes)
@@ -210,14 +211,37 @@ WRONG = {
     "same names": (with_array("class_names", ["a", "b", "b"]), ["class_names", "'b'", "distinct"]),
     "odd names": (with_array("class_names", [0.5, 1.5, 2.5]), ["class_names", "float64"]),
     "object names": (with_array("class_names", np.array(["a", "b", 1], object)), ["class_names", "text"]),
-    "weights ndim": (with_head(np.zeros(4)), ["weights", "(4,)", "(C, 4)", "train_embeddings has 4 columns"]),
-    "weights of other embeddings": (with_head(np.zeros((3, 5))), ["weights", "(3, 5)", "(C, 4)"]),
-    "weights of one class": (with_head(np.zeros((1, 4))), ["weights has 1 row", "at least 2"]),
-    "weights text": (with_head([["a"] * 4] * 3), ["weights", "<U1", "numbers"]),
-    "weights nan": (with_head(np.full((3, 4), np.nan)), ["weights", "NaN", "row 0"]),
-    "bias of other classes": (with_head(np.zeros((3, 4)), np.zeros(2)), ["bias", "(2,)", "(3,)", "3 rows"]),
-    "bias inf": (with_head(np.zeros((3, 4)), [0, 0, np.inf]), ["bias", "infinity", "row 2"]),
-    "label beyond the weights": (with_head(np.zeros((2, 4))), ["labels from 0 to 2", "0 to 1", "weights has 2 rows"]),
+    "weights ndim": (
+        without_logits(weights=np.zeros(4)),
+        ["weights", "(4,)", "(C, 4)", "train_embeddings has 4 columns"],
+    ),
+    "weights of other embeddings": (without_logits(weights=np.zeros((3, 5))), ["weights", "(3, 5)", "(C, 4)"]),
+    "weights of one class": (without_logits(weights=np.zeros((1, 4))), ["weights has 1 row", "at least 2"]),
+    "weights text": (without_logits(weights=[["a"] * 4] * 3), ["weights", "<U1", "numbers"]),
+    "weights nan": (without_logits(weights=np.full((3, 4), np.nan)), ["weights", "NaN", "row 0"]),
+    "bias of other classes": (
+        without_logits(weights=np.zeros((3, 4)), bias=np.zeros(2)),
+        ["bias", "(2,)", "(3,)", "3 rows"],
+    ),
+    "bias inf": (without_logits(weights=np.zeros((3, 4)), bias=[0, 0, np.inf]), ["bias", "infinity", "row 2"]),
+    "label beyond the weights": (
+        without_logits(weights=np.zeros((2, 4))),
+        ["labels from 0 to 2", "0 to 1", "weights has 2 rows"],
+    ),
+    "names fewer than labels": (without_logits(class_names=["a", "b"]), ["labels from 0 to 2", "class_names has 2"]),
+    "a part without embeddings": (without_logits(validation_labels=[0, 0]), ["lacks validation_embeddings; "]),
+    "label that is no class": (
+        without_logits(validation_labels=[10**9], validation_embeddings=np.zeros((1, 4))),
+        ["validation_labels has the label 1000000000; expected whole numbers below 10000"],
+    ),
+    "label below 0": (
+        without_logits(validation_labels=[-1], validation_embeddings=np.zeros((1, 4))),
+        ["validation_labels has labels from -1 to -1; expected 0 to 2, as the largest label is 2"],
+    ),
+    "labels without embeddings": (
+        without_logits(validation_labels=[1, 1], validation_embeddings=np.zeros((1, 4))),
+        ["validation_labels has 2 rows; expected 1, as validation_embeddings has"],
+    ),
     "image ndim": (with_array("train_images", np.zeros((30, 5), np.uint8)), ["train_images", "(30, 5)"]),
     "image channels": (with_array("test_images", np.zeros((9, 5, 5, 2), np.uint8)), ["test_images", "1 or 3"]),
     "image lengths": (with_array("test_images", np.zeros((8, 5, 5), np.uint8)), ["test_images", "8 rows"]),
