@@ -18,7 +18,7 @@ from resmem_core.experiment.config import PRECOMPUTED, ExperimentConfig, Languag
 from resmem_core.memory.indexes import INDEXES
 from resmem_core.models import BACKBONES
 
-quick = hypothesis_settings(deadline=None, max_examples=100)
+quick = hypothesis_settings(max_examples=100)
 POSITIVE = st.floats(0, exclude_min=True, allow_infinity=False)
 COUNT = st.none() | st.integers(1)
 IMAGE_BACKBONES = [item.name for item in BACKBONES if item.kind == IMAGE]
@@ -80,11 +80,6 @@ class TestUrl:
         assert notes[0].startswith(f"{name}: {text!r} is")
         assert notes[0].endswith("the default is used")
 
-    def test_unknown_keys_are_noted(self):
-        settings, notes = Settings.from_query({"kk": "5", "k": "7", "__class__": "x"})
-        assert settings == Settings(k=7)
-        assert notes == ["kk='5' is not known and was left out", "__class__='x' is not known and was left out"]
-
     @pytest.mark.parametrize(
         ("query", "told"),
         [
@@ -118,6 +113,8 @@ class TestUrl:
         assert notes_again == []
         assert len(notes) >= sum(name not in TABLE for name in query)
 
+
+class TestTable:
     @pytest.mark.parametrize(
         ("form", "kind", "config"), [(Settings, IMAGE, ExperimentConfig), (Language, TEXT, LanguageConfig)]
     )
@@ -129,8 +126,7 @@ class TestUrl:
             assert table_of(form)[name].default == getattr(experiment, name)
 
     def test_experiment_takes_what_is_set(self):
-        config = Settings(backbone="linear", seed=3, epochs=2, limit_train=50, normalize=True, k=9).experiment()
-        assert (config.backbone, config.seed, config.epochs, config.limit_train) == ("linear", 3, 2, 50)
-        assert config.normalize is True
+        told = Settings("digits", "linear", 3, "annoy", 2, 50, k=9, imbalance=20, label_noise=0.1, normalize=True)
+        assert told.experiment() == ExperimentConfig("digits", "linear", 3, "annoy", 2, 50, 20, 0.1, normalize=True)
         told = Language("text:a.txt", "gru-small", 3, epochs=2, limit_train=50, tokenizer="words", vocabulary=600, k=9)
         assert told.experiment() == LanguageConfig("text:a.txt", "gru-small", 3, "exact", 2, 50, "words", 600)

@@ -163,9 +163,3 @@ class TestExperiment:
         data = load_dataset("digits", imbalance=20, label_noise=0.2)
         assert found.dataset.fingerprint == data.fingerprint
         assert np.array_equal(found.memory.labels, data.train.labels)
-
-    def test_the_command_line_says_it(self):
-        assert ExperimentConfig(imbalance=1, label_noise=0).options() == ExperimentConfig().options()
-        config = ExperimentConfig(imbalance=10, label_noise=0.2)
-        assert config == ExperimentConfig(imbalance=10.0, label_noise=0.2)
-        assert config.options()[-2:] == ["--imbalance=10.0", "--label-noise=0.2"]

@@ -47,6 +47,23 @@ def problem(
     return memory, Queries(HeadLogits(asked, output), labels(asked), search(asked, points, k), of)
 
 
+def exact(rng, n_classes, n_queries=20, n_memory=100, k=16):
+    """Return data whose probabilities and weights are 0 or 1: scores times k are whole, so that ties are exact."""
+    weight = 1000 * np.eye(n_classes, dtype=np.float32)
+    some = min(n_classes, 4)
+    usual = rng.integers(0, some)  # what the base model nearly always says, so that memory decides
+
+    def points(n):
+        said = np.where(rng.random(n) < 0.9, usual, rng.integers(0, some, n))
+        return np.eye(n_classes, dtype=np.float16)[said]
+
+    layer = OutputLayer(weight)
+    memory = Memory(HeadLogits(points(n_memory), layer), rng.integers(0, some, n_memory).astype(np.int32))
+    near = Neighbors(np.ones((n_queries, k), np.float32), rng.integers(0, n_memory, (n_queries, k)))
+    labels = rng.integers(0, min(n_classes, 5), n_queries).astype(np.int32)
+    return memory, Queries(HeadLogits(points(n_queries), layer), labels, near)
+
+
 def tables(memory, queries):
     """Return the same with the logits as tables."""
     return Memory(memory.table, memory.labels), replace(queries, logits=queries.table)

@@ -2,7 +2,7 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -31,7 +31,6 @@ def kept(draw):
     return array, {"normalize": normalize, "center": center}, expected.astype(np.float32)
 
 
-@settings(deadline=None)
 @given(kept(), st.data())
 def test_blocks_and_rows_are_those_of_the_array(case, data):
     array, made, expected = case

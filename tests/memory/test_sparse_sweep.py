@@ -17,7 +17,7 @@ from resmem_core.memory.interpolation import Rival, sweep_interpolation
 from resmem_core.memory.sweep import sweep
 from resmem_core.memory.types import Memory, Neighbors, Queries
 from resmem_core.models.types import HeadLogits, OutputLayer
-from tests.memory.dense import Dense, assert_matches, problem, ranks, search, tables
+from tests.memory.dense import Dense, assert_matches, exact, problem, ranks, search, tables
 
 SIGMAS = st.sampled_from([1e-30, 0.1, 1.0, 10.0, 1e30])
 TEMPERATURES = st.sampled_from([0.1, 0.5, 1.0, 4.0, 1e30, KNN])
@@ -110,22 +110,6 @@ def test_the_threshold_of_scores_of_which_none_is_positive():
     from resmem_core.common.vector_loops import simplex_threshold
 
     assert simplex_threshold(np.array([0, -0.25, -0.5], np.float32), np.float32(1)) == 0
-
-
-def exact(rng, n_classes, n_queries=20, n_memory=100, k=16):
-    """Return data whose probabilities and weights are 0 or 1: scores times k are whole, so that ties are exact."""
-    weight = 1000 * np.eye(n_classes, dtype=np.float32)
-    some = min(n_classes, 4)
-
-    def points(n):
-        usual = np.where(rng.random(n) < 0.9, rng.integers(0, some), rng.integers(0, some, n))
-        return np.eye(n_classes, dtype=np.float16)[usual]
-
-    layer = OutputLayer(weight)
-    memory = Memory(HeadLogits(points(n_memory), layer), rng.integers(0, some, n_memory).astype(np.int32))
-    near = Neighbors(np.ones((n_queries, k), np.float32), rng.integers(0, n_memory, (n_queries, k)))
-    labels = rng.integers(0, min(n_classes, 5), n_queries).astype(np.int32)
-    return memory, Queries(HeadLogits(points(n_queries), layer), labels, near)
 
 
 def assert_same(found, expected, atol=0.0):

@@ -17,7 +17,7 @@ from resmem_core.memory.interpolation import sweep_interpolation
 from resmem_core.memory.sparse_sweep import COLDEST
 from resmem_core.memory.sweep import sweep
 from resmem_core.memory.types import Memory, Neighbors, Queries
-from tests.memory.dense import NEAR, Dense, assert_matches, cells, leads
+from tests.memory.dense import NEAR, Dense, assert_matches, cells, exact, leads, tables
 
 DENSE = {"compiled": 0, "torch": 10**18}  # from how many numbers on the compiled loops are used
 N_CLASSES = (2, 3, 7, 16, 17, 100)
@@ -79,7 +79,7 @@ SIGMAS, TEMPERATURES = st.sampled_from([1e-30, 0.01, 0.2, 3.0, 1e30]), st.sample
 
 @pytest.mark.parametrize("name", DENSE)
 @pytest.mark.parametrize("calibrated", [False, True])
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     problem=problems(),
     ks=st.sets(st.integers(1, 40), min_size=1, max_size=4),
@@ -155,23 +155,16 @@ def test_the_exponentials_are_as_good_as_float32():
     np.testing.assert_allclose(found, expected, rtol=4e-7)
 
 
-def whole_numbers(rng, n_classes, n_queries=12, n_neighbors=60, n_memory=100):
+def whole_numbers(rng, n_classes):
     """Return data whose probabilities and weights are 0 or 1, and their scores times k, (M, K, C): no rounding."""
-    one_hot = np.eye(n_classes, dtype=np.float32)
-    usual = rng.integers(0, min(n_classes, 4))  # what the base model nearly always says, so that memory decides
-    base, memory_base = (
-        np.where(rng.random(n) < 0.9, usual, rng.integers(0, min(n_classes, 4), n)) for n in (n_queries, n_memory)
-    )
-    memory = Memory(1000 * one_hot[memory_base], rng.integers(0, min(n_classes, 4), n_memory))
-    near = draw_neighbors(rng, n_queries, n_neighbors, n_memory, "none")
-    queries = Queries(1000 * one_hot[base], rng.integers(0, min(n_classes, 5), n_queries), near)
-    residuals = one_hot[memory.labels] - one_hot[memory_base]
-    ks = np.arange(1, n_neighbors + 1)
-    return memory, queries, ks[:, None] * one_hot[base][:, None] + residuals[near.indices].cumsum(axis=1)
+    memory, queries = tables(*exact(rng, n_classes, n_queries=12, k=60))
+    residuals = np.eye(n_classes)[memory.labels] - memory.logits / 1000
+    scores = np.arange(1, 61)[:, None] * queries.logits[:, None] / 1000
+    return memory, queries, scores + residuals[queries.neighbors.indices].cumsum(axis=1)
 
 
 @pytest.mark.parametrize("n_classes", MANY)
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_exact_ties_go_to_the_first_class(engine, n_classes, seed):
     rng = np.random.default_rng(seed)
     memory, queries, scores = whole_numbers(rng, n_classes)
@@ -356,14 +349,8 @@ def test_cancelled_drops_what_has_not_begun(monkeypatch, begun, cancelled):
         ({"ks": [3, 1]}, "ks=[3, 1], "),
         ({"ks": [1, 2, 2]}, "ks=[1, 2, 2], "),
         ({"ks": [0, 1]}, "k=0 "),
-        ({"ks": [-2]}, "k=-2 "),
-        ({"ks": [1.5]}, "k=1.5 "),
-        ({"ks": [np.nan]}, "k=nan "),
         ({"ks": [5, 13]}, "k=13 cannot exceed the 12 neighbours"),
         ({"sigmas": [1, 0]}, "sigma=0 "),
-        ({"sigmas": [-0.5]}, "sigma=-0.5 "),
-        ({"sigmas": [np.inf]}, "sigma=inf "),
-        ({"sigmas": [np.nan]}, "sigma=nan "),
         ({"temperatures": [0.0]}, "temperature=0.0 "),
         ({"temperatures": [-np.inf]}, "temperature=-inf "),
         ({"temperatures": [1, np.nan]}, "temperature=nan "),

@@ -26,9 +26,3 @@ def test_prints_one_object_and_has_nothing_to_do_the_second_time(run):
     _, out, err = run(*ARGV)
     assert "Fewer than 3 seeds are too few" in out
     assert "point" not in err
-
-
-def test_every_command_takes_corrupted_data(printed):
-    result = printed("evaluate", "--imbalance=20", "--label-noise=0.1", "--epochs=1")
-    assert result["n_memory"] < 500
-    assert any("label_noise=0.1 changed" in note for note in result["notes"])

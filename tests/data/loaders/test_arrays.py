@@ -371,8 +371,7 @@ def test_the_fingerprint_does_not_depend_on_how_arrays_are_kept(path, good, kind
     assert found == load_dataset(f"arrays:{path.parent / 'plain.npz'}").fingerprint
 
 
-@pytest.mark.parametrize("large", [False, True])
-@pytest.mark.parametrize("with_bias", [False, True])
+@pytest.mark.parametrize(("large", "with_bias"), [(False, True), (True, False)])
 def test_a_head_answers_as_the_logits_it_gives(tmp_path, large, with_bias, monkeypatch):
     monkeypatch.setattr(mapped, "LARGE", 1 if large else 2**30)
     monkeypatch.setenv("RESMEM_CACHE", str(tmp_path / "cache"))
