@@ -18,12 +18,11 @@ from resmem_core.common.progress import silent
 from resmem_core.data import parse_spec
 from resmem_core.data.example_files import example_file
 from resmem_core.experiment.runs import Runs
-from tests.data.made import arrays_of
+from tests.data.made import arrays_of, without_logits
 
 
 def arrays():
-    both = {**arrays_of("train", 40, 0, d=3, c=2), **arrays_of("test", 40, 1, d=3, c=2)}
-    return {key: array for key, array in both.items() if "logits" not in key}
+    return without_logits({**arrays_of("train", 40, 0, d=3, c=2), **arrays_of("test", 40, 1, d=3, c=2)})
 
 
 @pytest.fixture

@@ -1,3 +1,4 @@
+import itertools
 from dataclasses import replace
 from functools import partial
 from unittest.mock import Mock
@@ -287,9 +288,11 @@ def test_a_class_that_train_lacks_is_noted_where_the_base_model_knows_it(give_so
 
 
 def test_a_bad_seed_and_a_bad_limit_are_quoted():
-    for seed in (-1, 0.5, True, "0", None):
+    for load, seed in itertools.product(
+        (partial(load_dataset, "digits"), partial(load_corpus, "python-docs")), (-1, 0.5, True, "0", None)
+    ):
         with pytest.raises(InvalidParameterError, match=f"seed={seed!r}"):
-            load_dataset("digits", seed=seed)
+            load(seed=seed)
     for n in (2, 0, -1, 11, 4.0, True):
         with pytest.raises(InvalidParameterError, match=rf"limit_train={n!r} .* from 3 .* to 10 "):
             limited(numbered([0] * 5 + [1] * 3 + [2] * 2), n, seed=0)

@@ -6,7 +6,6 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -27,7 +26,7 @@ from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.edits import Edits
 from resmem_core.memory.types import Params
 from resmem_core.plots.report import file_stem, report_html
-from tests.data.made import arrays_of
+from tests.data.made import Trap, arrays_of
 
 
 @pytest.fixture
@@ -288,14 +287,6 @@ def test_many_classes_without_logits_are_refused(mine, store, monkeypatch):
     with pytest.raises(DatasetError, match="3000 rows in 500 classes"):
         mine.add("a.csv", text.encode())
     assert files(store) == []
-
-
-class Trap:
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return Path.touch, (self.path,)
 
 
 def test_nothing_is_ever_unpickled(mine, tmp_path):

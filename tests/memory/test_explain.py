@@ -87,8 +87,3 @@ def test_as_dict_is_json(experiment_arrays, integer):
 def test_no_such_point(experiment_arrays, point):
     with pytest.raises(InvalidParameterError, match=f"point={point!r} must be a whole number from 0 to 199"):
         explain(experiment_arrays.memory, experiment_arrays.test, point, Params(4, 0.5))
-
-
-def test_more_neighbours_than_found(experiment_arrays):
-    with pytest.raises(InvalidParameterError, match="k=41"):
-        explain(experiment_arrays.memory, experiment_arrays.test, 0, Params(41, 0.5))

@@ -1,5 +1,7 @@
 """Images and features in batches: each once, cropped and flipped at random, and what is no example."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -43,37 +45,22 @@ def test_batch_sizes_differ_by_one_at_most(n, batch_size):
     assert max(sizes) - min(sizes) <= 1
 
 
-def test_flip_mirrors_about_half_of_the_images(images):
-    seen, labels, _ = epoch_of(images, flip=True)
-    mirrored = [np.array_equal(s, images[y][:, :, ::-1]) for s, y in zip(seen, labels, strict=True)]
-    same = [np.array_equal(s, images[y]) for s, y in zip(seen, labels, strict=True)]
-    assert all(a != b for a, b in zip(mirrored, same, strict=True))
-    assert 5 < sum(mirrored) < 25
-
-
-def test_crop_shifts_by_a_sixteenth_of_the_side_at_most(images):
-    seen, labels, _ = epoch_of(images, crop=True)
+@pytest.mark.parametrize(("crop", "flip"), [(True, False), (False, True), (True, True)])
+def test_crops_shift_by_a_sixteenth_of_the_side_and_flips_mirror_about_half(images, crop, flip):
+    seen, labels, _ = epoch_of(images, crop=crop, flip=flip)
     padded = np.pad(images, [(0, 0), (0, 0), (1, 1), (1, 1)], mode="reflect")
-    shifts = set()
+    found = []
     for image, label in zip(seen, labels, strict=True):
-        places = [
-            (down, right)
-            for down in range(3)
-            for right in range(3)
-            if np.array_equal(image, padded[label, :, down : down + 16, right : right + 24])
+        ways = [
+            (down, right, step == -1)
+            for down, right, step in itertools.product(range(3), range(3), (1, -1))
+            if np.array_equal(image, padded[label, :, down : down + 16, right : right + 24][..., ::step])
         ]
-        assert len(places) == 1
-        shifts.update(places)
-    assert len(shifts) > 5
-    assert {down for down, _ in shifts} == set(range(3))
-
-
-def test_crop_and_flip_together(images):
-    seen, labels, _ = epoch_of(images, crop=True, flip=True)
-    padded = np.pad(images, [(0, 0), (0, 0), (1, 1), (1, 1)], mode="reflect")
-    for image, label in zip(seen, labels, strict=True):
-        crops = [padded[label, :, i : i + 16, j : j + 24] for i in range(3) for j in range(3)]
-        assert sum(np.array_equal(image, crop) or np.array_equal(image, crop[:, :, ::-1]) for crop in crops) == 1
+        assert len(ways) == 1
+        found += ways
+    shifts, n_mirrored = {way[:2] for way in found}, sum(mirrored for *_, mirrored in found)
+    assert (len(shifts) > 5 and {down for down, _ in shifts} == {0, 1, 2}) if crop else shifts == {(1, 1)}
+    assert 5 < n_mirrored < 25 if flip else n_mirrored == 0
 
 
 def test_standardize_is_fitted_to_images_and_to_features(images):

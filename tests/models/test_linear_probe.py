@@ -11,6 +11,7 @@ from resmem_core.data import load_dataset
 from resmem_core.models import fitted as base_model
 from resmem_core.models.fitted import given
 from resmem_core.models.linear_probe import NEVER, LinearProbe
+from tests.data.made import arrays_of, without_logits
 
 
 def clusters(n, n_classes, seed=0):
@@ -20,12 +21,8 @@ def clusters(n, n_classes, seed=0):
     return (centers[labels] + rng.normal(size=(n, 4))).astype(np.float32), labels
 
 
-def write(path, n_classes=3, **more):
-    arrays = {}
-    for part, n in (("train", 90), ("test", 30)):
-        embeddings, labels = clusters(n, n_classes, seed=n)
-        arrays |= {f"{part}_embeddings": embeddings, f"{part}_labels": labels}
-    np.savez(path, **arrays, **more)
+def write(path, **more):
+    np.savez(path, **without_logits({**arrays_of("train", 90, 0), **arrays_of("test", 30, 1)}), **more)
     return f"arrays:{path}"
 
 

@@ -12,7 +12,7 @@ from resmem_core.common.errors import DatasetError
 from resmem_core.common.progress import silent
 from resmem_core.common.store import Store
 from resmem_core.data import DATASETS, load_dataset
-from tests.data.made import arrays_of
+from tests.data.made import arrays_of, without_logits
 
 ARRAYS = DATASETS.get("arrays")
 
@@ -65,7 +65,7 @@ def test_other_number_types_are_converted(path, good):
 
 
 def test_class_names(path, good):
-    few = {key: array for key, array in good.items() if not key.endswith("logits")}
+    few = without_logits(good)
     assert load(path, few).class_names == ("0", "1", "2")
     assert load(path, {**few, "class_names": np.array(list("abcd"))}).class_names == ("a", "b", "c", "d")
     assert load(path, {**good, "class_names": np.array(["a", "b", "c"])}).class_names == ("a", "b", "c")
@@ -126,8 +126,7 @@ def test_labels_may_be_names(path, good, names, given):
     assert source.class_names == tuple(ordered)
     assert np.array_equal(source.train.labels, load(path, good).train.labels)
     assert any("sorted names" in note for note in source.notes) is not given
-    few = {key: value for key, value in named.items() if not key.endswith("logits")}
-    assert load(path, few).class_names == tuple(sorted(names, key=lambda name: (len(name), name)))
+    assert load(path, without_logits(named)).class_names == tuple(sorted(names, key=lambda name: (len(name), name)))
 
 
 def test_a_path_that_no_path_can_be_is_refused():
@@ -169,10 +168,11 @@ def with_array(key, array):
     return lambda arrays: arrays.update({key: np.asarray(array)})
 
 
-def without_logits(**more):
+def by_labels(**more):
+    """Return a change that takes the logits away and gives these arrays."""
+
     def change(arrays):
-        for key in ("train_logits", "test_logits"):
-            del arrays[key]
+        del arrays["train_logits"], arrays["test_logits"]
         arrays |= {key: np.asarray(array) for key, array in more.items()}
 
     return change
@@ -181,7 +181,7 @@ def without_logits(**more):
 @pytest.mark.parametrize("of_head", [False, True])
 def test_a_class_that_only_test_has_is_a_note(path, good, of_head):
     if of_head:
-        without_logits(weights=np.eye(3, 4))(good)
+        by_labels(weights=np.eye(3, 4))(good)
     good["train_labels"] = np.arange(30) % 2
     np.savez(path, **good)
     assert any("train lacks: '2'" in note for note in load_dataset(f"arrays:{path}").notes)
@@ -212,34 +212,34 @@ WRONG = {
     "odd names": (with_array("class_names", [0.5, 1.5, 2.5]), ["class_names", "float64"]),
     "object names": (with_array("class_names", np.array(["a", "b", 1], object)), ["class_names", "text"]),
     "weights ndim": (
-        without_logits(weights=np.zeros(4)),
+        by_labels(weights=np.zeros(4)),
         ["weights", "(4,)", "(C, 4)", "train_embeddings has 4 columns"],
     ),
-    "weights of other embeddings": (without_logits(weights=np.zeros((3, 5))), ["weights", "(3, 5)", "(C, 4)"]),
-    "weights of one class": (without_logits(weights=np.zeros((1, 4))), ["weights has 1 row", "at least 2"]),
-    "weights text": (without_logits(weights=[["a"] * 4] * 3), ["weights", "<U1", "numbers"]),
-    "weights nan": (without_logits(weights=np.full((3, 4), np.nan)), ["weights", "NaN", "row 0"]),
+    "weights of other embeddings": (by_labels(weights=np.zeros((3, 5))), ["weights", "(3, 5)", "(C, 4)"]),
+    "weights of one class": (by_labels(weights=np.zeros((1, 4))), ["weights has 1 row", "at least 2"]),
+    "weights text": (by_labels(weights=[["a"] * 4] * 3), ["weights", "<U1", "numbers"]),
+    "weights nan": (by_labels(weights=np.full((3, 4), np.nan)), ["weights", "NaN", "row 0"]),
     "bias of other classes": (
-        without_logits(weights=np.zeros((3, 4)), bias=np.zeros(2)),
+        by_labels(weights=np.zeros((3, 4)), bias=np.zeros(2)),
         ["bias", "(2,)", "(3,)", "3 rows"],
     ),
-    "bias inf": (without_logits(weights=np.zeros((3, 4)), bias=[0, 0, np.inf]), ["bias", "infinity", "row 2"]),
+    "bias inf": (by_labels(weights=np.zeros((3, 4)), bias=[0, 0, np.inf]), ["bias", "infinity", "row 2"]),
     "label beyond the weights": (
-        without_logits(weights=np.zeros((2, 4))),
+        by_labels(weights=np.zeros((2, 4))),
         ["labels from 0 to 2", "0 to 1", "weights has 2 rows"],
     ),
-    "names fewer than labels": (without_logits(class_names=["a", "b"]), ["labels from 0 to 2", "class_names has 2"]),
-    "a part without embeddings": (without_logits(validation_labels=[0, 0]), ["lacks validation_embeddings; "]),
+    "names fewer than labels": (by_labels(class_names=["a", "b"]), ["labels from 0 to 2", "class_names has 2"]),
+    "a part without embeddings": (by_labels(validation_labels=[0, 0]), ["lacks validation_embeddings; "]),
     "label that is no class": (
-        without_logits(validation_labels=[10**9], validation_embeddings=np.zeros((1, 4))),
+        by_labels(validation_labels=[10**9], validation_embeddings=np.zeros((1, 4))),
         ["validation_labels has the label 1000000000; expected whole numbers below 10000"],
     ),
     "label below 0": (
-        without_logits(validation_labels=[-1], validation_embeddings=np.zeros((1, 4))),
+        by_labels(validation_labels=[-1], validation_embeddings=np.zeros((1, 4))),
         ["validation_labels has labels from -1 to -1; expected 0 to 2, as the largest label is 2"],
     ),
     "labels without embeddings": (
-        without_logits(validation_labels=[1, 1], validation_embeddings=np.zeros((1, 4))),
+        by_labels(validation_labels=[1, 1], validation_embeddings=np.zeros((1, 4))),
         ["validation_labels has 2 rows; expected 1, as validation_embeddings has"],
     ),
     "image ndim": (with_array("train_images", np.zeros((30, 5), np.uint8)), ["train_images", "(30, 5)"]),
@@ -345,8 +345,9 @@ def test_what_is_large_is_mapped_and_the_same(path, good, kind, dtype, all_large
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_memory_is_mapped_down_to_what_is_searched(path, good, kind, all_large):
-    saved(path, kind, {**good, **arrays_of("validation", 9, 2)})
+def test_memory_is_mapped_down_to_what_is_searched(path, good, kind, all_large, monkeypatch):
+    good |= arrays_of("validation", 9, 2)
+    saved(path, kind, good)
     store = Store(path.parent / "cache")
     experiment = prepare(ExperimentConfig(dataset=f"arrays:{path}"), store=store)
     assert isinstance(experiment.memory.logits, np.memmap)
@@ -354,6 +355,9 @@ def test_memory_is_mapped_down_to_what_is_searched(path, good, kind, all_large):
     assert np.shares_memory(experiment.embeddings("train"), experiment.base.parts["train"].embeddings)
     np.testing.assert_array_equal(experiment.memory.logits, good["train_logits"])
     assert experiment.evaluate(experiment.tune().params).n == 9
+    monkeypatch.setattr(mapped, "LARGE", 2**30)
+    np.savez(path.parent / "plain.npz", **good)
+    assert load_dataset(f"arrays:{path.parent / 'plain.npz'}").fingerprint == experiment.dataset.fingerprint
 
 
 def test_a_part_that_is_cut_off_leaves_what_is_large_mapped(path, good, all_large):
@@ -361,14 +365,6 @@ def test_a_part_that_is_cut_off_leaves_what_is_large_mapped(path, good, all_larg
     assert isinstance(train.embeddings, np.memmap)
     rows = [int(name.split()[1]) for name in train.names]
     np.testing.assert_array_equal(train.logits, good["train_logits"][rows])
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_fingerprint_does_not_depend_on_how_arrays_are_kept(path, good, kind, all_large, monkeypatch):
-    found = load_dataset(f"arrays:{saved(path, kind, good)}").fingerprint
-    monkeypatch.setattr(mapped, "LARGE", 2**30)
-    np.savez(path.parent / "plain.npz", **good)
-    assert found == load_dataset(f"arrays:{path.parent / 'plain.npz'}").fingerprint
 
 
 @pytest.mark.parametrize(("large", "with_bias"), [(False, True), (True, False)])
@@ -380,7 +376,7 @@ def test_a_head_answers_as_the_logits_it_gives(tmp_path, large, with_bias, monke
     arrays = {**arrays_of("train", 300, 0), **arrays_of("validation", 60, 1), **arrays_of("test", 60, 2)}
     for name in ("train", "validation", "test"):
         arrays[f"{name}_logits"] = arrays[f"{name}_embeddings"] @ weights.T + (bias if with_bias else 0)
-    head = {key: array for key, array in arrays.items() if not key.endswith("logits")} | {"weights": weights}
+    head = without_logits(arrays) | {"weights": weights}
     np.savez(tmp_path / "logits.npz", **arrays)
     np.savez(tmp_path / "head.npz", **head, **({"bias": bias} if with_bias else {}))
     by_logits, by_head = (
@@ -404,8 +400,7 @@ def test_weights_beside_logits_are_what_they_were_nothing_known(path, good):
     source = load(path, {**good, "weights": np.array([{}], dtype=object), "bias": np.zeros(7)})
     assert source.head is None
     assert source.notes[-1] == "unknown arrays were ignored: weights, bias"
-    few = {key: array for key, array in good.items() if not key.endswith("logits")}
-    assert load(path, {**few, "bias": np.zeros(7)}).notes[-1] == "unknown arrays were ignored: bias"
+    assert load(path, {**without_logits(good), "bias": np.zeros(7)}).notes[-1] == "unknown arrays were ignored: bias"
 
 
 def test_a_folder_says_when_it_was_changed(tmp_path, good):
