@@ -161,12 +161,6 @@ def test_cut_sizes(n_train, test, sizes):
         assert len(set(np.bincount(part.labels))) == 1
 
 
-def test_a_class_of_one_example_stays_in_train():
-    parts = cut(Source(("a", "b"), numbered([0] + [1] * 9)), seed=0)
-    assert parts["train"].labels[0] == 0
-    assert set(parts["validation"].labels) == set(parts["test"].labels) == {1}
-
-
 @given(labelings, st.data())
 def test_limited_keeps_each_class(labels, data):
     train = numbered(np.sort(labels))

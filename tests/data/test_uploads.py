@@ -4,15 +4,12 @@ import json
 import struct
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from io import BytesIO
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from pyarrow import parquet
 
 from resmem_core.common.errors import DatasetError, InvalidParameterError, StoreError, UnavailableError
@@ -318,14 +315,6 @@ def test_mistakes_are_told_by_the_files_own_name_and_nothing_is_kept(mine, store
         mine.add(name, content)
     assert str(store.root) not in str(caught.value)
     assert files(store) == []
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@given(data=st.data())
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_damaged_bytes_are_refused_or_taken_never_anything_else(mine, kind, damaged, data):
-    with suppress(DatasetError):
-        mine.delete(mine.add(f"a{kind}", damaged(data, example_file(kind))).id)
 
 
 def test_a_damaged_description_or_file_is_not_listed_or_told(mine):

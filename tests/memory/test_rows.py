@@ -93,12 +93,8 @@ def test_an_index_finds_among_rows_what_it_finds_in_an_array(exact_engine, kind,
     queries = Points((20 * rng.normal(size=(300, 4))).astype(dtype), **made)
     index, of_array = (INDEXES.get(kind).build(of, seed=3) for of in (points, np.array(points)))
     index.save(tmp_path)
-    opened = INDEXES.get(kind).load(tmp_path, points)
     expected = of_array.search(np.array(queries), 6)
-    for found in (
-        index.search(queries, 6),
-        opened.search(queries, 6),
-        pickle.loads(pickle.dumps(index)).search(queries, 6),
-    ):
+    for same in (index, INDEXES.get(kind).load(tmp_path, points), pickle.loads(pickle.dumps(index))):
+        found = same.search(queries, 6)
         np.testing.assert_array_equal(found.indices, expected.indices)
         np.testing.assert_array_equal(found.distances, expected.distances)

@@ -83,7 +83,7 @@ def test_blocks_give_the_same_scores_in_order(monkeypatch, budget, at_a_time):
 
 def test_cancelled(cancelled):
     memory, queries = problem(np.random.default_rng(0))
-    with cancelled as cancel:
+    with cancelled() as cancel:
         list(from_scores(lambda some, base, scores: 0, memory, queries, Params(3, 1.0), budget=1, progress=cancel))
 
 

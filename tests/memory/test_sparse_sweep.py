@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from resmem_core.common.errors import Cancelled, InvalidParameterError
+from resmem_core.common.errors import InvalidParameterError
 from resmem_core.memory import dense_sweep, output, support
 from resmem_core.memory.grid import KNN
 from resmem_core.memory.interpolation import Rival, sweep_interpolation
@@ -151,14 +151,9 @@ def test_blocks_give_the_same_numbers(monkeypatch, budget):
 
 
 @pytest.mark.parametrize("stage", ["Base model on the neighbours", "Sweeping the grid"])
-def test_cancelled(monkeypatch, stage):
+def test_cancelled(monkeypatch, stage, cancelled):
     monkeypatch.setattr(output, "LOGITS", 1)
-
-    def cancel(step):
-        if step.stage == stage and step.done:
-            raise Cancelled("enough")
-
-    with pytest.raises(Cancelled):
+    with cancelled(stage) as cancel:
         sparse(*problem(np.random.default_rng(0)), **GRID, budget=1, progress=cancel)
 
 

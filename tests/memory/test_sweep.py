@@ -139,8 +139,8 @@ def test_what_is_concluded_is_what_is_computed(engine, spread, seed):
     ks = np.arange(1, queries.neighbors.k + 1)
     for some in ks, ks[rng.random(len(ks)) < 0.1]:
         grid = {"ks": some, "sigmas": [sigma], "temperatures": [temperature]}
-        for calibrated in False, True:
-            right = sweep(memory, queries, **grid, smoothings=[0] if calibrated else []).right[0, 0]
+        for smoothings in [], [0]:
+            right = sweep(memory, queries, **grid, smoothings=smoothings).right[0, 0]
             assert ((lead > NEAR).sum(axis=0)[some - 1] <= right).all()
             assert (right <= (lead > -NEAR).sum(axis=0)[some - 1]).all()
 
@@ -173,10 +173,8 @@ def test_exact_ties_go_to_the_first_class(engine, n_classes, seed):
     assert (is_best.sum(axis=2) > 1).sum() > 20  # ties there are
     ks = np.arange(1, queries.neighbors.k + 1)
     for some in ks, ks[rng.random(len(ks)) < 0.3]:
-        for calibrated in False, True:
-            found = sweep(
-                memory, queries, ks=some, sigmas=[0.5], temperatures=[1], smoothings=[0] if calibrated else []
-            )
+        for smoothings in [], [0]:
+            found = sweep(memory, queries, ks=some, sigmas=[0.5], temperatures=[1], smoothings=smoothings)
             np.testing.assert_array_equal(found.right[0, 0], right[some - 1])
 
 
@@ -328,14 +326,14 @@ def test_large_splits_are_compiled_block_by_block(monkeypatch):
 
 def test_cancelled_stops_at_once_and_leaves_nothing_on(engine, cancelled):
     memory, queries = data(np.random.default_rng(0), n_queries=500)
-    with cancelled as cancel:
+    with cancelled() as cancel:
         sweep(memory, queries, **GRID, budget=1, progress=cancel)
 
 
 def test_cancelled_drops_what_has_not_begun(monkeypatch, begun, cancelled):
     monkeypatch.setattr(module, "LARGE", 0)
     memory, queries = data(np.random.default_rng(0), n_queries=500)
-    with cancelled as cancel:
+    with cancelled() as cancel:
         sweep(memory, queries, **GRID, progress=cancel)
     assert begun == [slice(0, 64)]
 

@@ -171,7 +171,7 @@ def test_cancelling_stops_all_threads(memory, monkeypatch, cancelled):
         calls.append(1)
         time.sleep(1e-3)
 
-    with cancelled as cancel:
+    with cancelled() as cancel:
         AnnoyForest(memory, forest=Fake(look)).search(np.zeros((3000, 8)), 3, progress=cancel)
     assert 0 < len(calls) < 1500  # the first blocks, of 64 queries each
 
