@@ -2,6 +2,7 @@
 
 import stat
 import urllib.request
+from unittest.mock import Mock
 from urllib.parse import parse_qs, urlparse
 
 import numpy as np
@@ -17,16 +18,11 @@ from resmem_core.common.progress import silent
 from resmem_core.data import parse_spec
 from resmem_core.data.example_files import example_file
 from resmem_core.experiment.runs import Runs
+from tests.data.made import arrays_of, without_logits
 
 
 def arrays():
-    labels = np.arange(40) % 2
-    rng = np.random.default_rng(0)
-    return {
-        f"{part}_{name}": value
-        for part in ("train", "test")
-        for name, value in (("embeddings", rng.normal(size=(40, 3))), ("labels", labels))
-    }
+    return without_logits({**arrays_of("train", 40, 0, d=3, c=2), **arrays_of("test", 40, 1, d=3, c=2)})
 
 
 @pytest.fixture
@@ -36,22 +32,6 @@ def folders(monkeypatch, tmp_path):
     return tmp_path
 
 
-class Served:
-    """Stands in for the server's process."""
-
-    def __init__(self):
-        self.ended = False
-
-    def poll(self):
-        return 0 if self.ended else None
-
-    def terminate(self):
-        self.ended = True
-
-    def wait(self, timeout=None):
-        return 0
-
-
 @pytest.fixture
 def served(monkeypatch):
     """Serve nothing, and return what would have been."""
@@ -59,7 +39,7 @@ def served(monkeypatch):
 
     def serve(folder, host, port, dataset):
         seen.append((folder, host, port, dataset))
-        return "http://there", Served()
+        return "http://there", Mock()
 
     monkeypatch.setattr(dashboard, "_served", serve)
     monkeypatch.setattr(dashboard.webbrowser, "open", lambda url: seen.append(url))

@@ -56,12 +56,21 @@ def test_tune_and_explain_agree_with_evaluate(printed):
 
 
 @pytest.mark.parametrize(
-    "command", [["tune"], ["evaluate"], ["explain", "--point", "0"], ["train"], ["datasets"], ["backbones"]]
+    ("argv", "said"),
+    [
+        *(
+            (argv, [])
+            for argv in (["tune"], ["evaluate"], ["explain", "--point=0"], ["train"], ["datasets"], ["backbones"])
+        ),
+        (["grid"], ["best on validation: k="]),
+        (["memory", "--tune", "--top=2", "--shapley"], ["most helpful", "most harmful", "Shapley"]),
+    ],
 )
-def test_without_json_it_is_made_for_people(told, command):
-    out = told(*command)
+def test_without_json_it_is_made_for_people(told, argv, said):
+    out = told(*argv)
     assert out.strip()
     assert not out.startswith("{")
+    assert all(words in out for words in said)
 
 
 def test_backbones_of_every_kind_are_listed(printed):
@@ -98,6 +107,20 @@ def test_backbones_of_every_kind_are_listed(printed):
         (["evaluate", "--dataset", "novels"], "python-docs"),
         (["evaluate", "--backbone", "gru-small"], "'gru-small' goes with data of kind text, but the"),
         (["evaluate", "--dataset=python-docs", "--backbone=linear"], "'linear' goes with data of kind image"),
+        (["longtail", "--vary=colour"], "'colour' is none of: size, noise, imbalance"),
+        (["longtail", "--values=few"], "'few' is not a list of numbers"),
+        (["longtail", "--seeds=0"], "'0' is not a whole number from 1 to 100"),
+        (["longtail", "--imbalance=0.1"], "'0.1' is not a number from 1"),
+        (["longtail", "--label-noise=2"], "'2' is not a number from 0 to 0.95"),
+        (["map", "--method=umap"], "umap"),
+        (["memory", "--top=many"], "many"),
+        (["slices", "--by=colour"], "colour"),
+        (["slices", "--near=2"], "from 0 to 1"),
+        (["slices", "--near=some"], "from 0 to 1"),
+        (["theory", "--d=0"], "from 1 to 64"),
+        (["theory", "--L=1"], "from 0 to 0.99"),
+        (["theory", "--n=100,few"], "'few'"),
+        (["theory", "--seeds=101"], "1 to 100"),
     ],
 )
 def test_wrong_usage_is_told_in_one_line(run, argv, says):
@@ -118,6 +141,9 @@ def test_wrong_usage_is_told_in_one_line(run, argv, says):
         (["explain", "--point", "99999"], "point=99999"),
         (["evaluate", "--limit-train", "3"], "limit_train=3"),
         (["evaluate", "--device", "toaster", "--seed", "9"], "toaster"),
+        (["export", "--output=/no/such/folder/a.csv"], "/no/such/folder/a.csv"),
+        (["map", "--output=map.txt"], ".csv, .parquet"),
+        (["memory", "--top=0"], "top=0"),
     ],
 )
 def test_a_foreseeable_failure_is_told_in_one_line(run, argv, says):
@@ -126,6 +152,25 @@ def test_a_foreseeable_failure_is_told_in_one_line(run, argv, says):
     assert out == ""
     assert says in err.splitlines()[-1]
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["longtail", "--values=5000"], "take 10 (one of each class) to 1,155"),
+        (["longtail", "--vary=noise", "--values=0.99"], "between 0 and 0.95"),
+        (["grid", "--output=a.xls"], "a.xls' is not"),
+        (
+            ["export", "--output=a.xlsx"],
+            "a.xlsx' is not the name of a table's file; end it with one of: .csv, .parquet",
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_told_before_any_work(run, monkeypatch, argv, says):
+    monkeypatch.setattr(f"resmem_core.cli.commands.{argv[0]}.examples", None)
+    status, _, err = run(*argv)
+    assert status == 1
+    assert says in err
 
 
 def test_a_store_that_cannot_be_written_is_told_with_the_cure(run, monkeypatch, tmp_path):

@@ -1,6 +1,5 @@
 """One table of settings: to a URL and back, and nonsense noted."""
 
-import math
 from dataclasses import fields
 from urllib.parse import parse_qsl, urlencode
 
@@ -19,7 +18,7 @@ from resmem_core.experiment.config import PRECOMPUTED, ExperimentConfig, Languag
 from resmem_core.memory.indexes import INDEXES
 from resmem_core.models import BACKBONES
 
-quick = hypothesis_settings(deadline=None, max_examples=100)
+quick = hypothesis_settings(max_examples=100)
 POSITIVE = st.floats(0, exclude_min=True, allow_infinity=False)
 COUNT = st.none() | st.integers(1)
 IMAGE_BACKBONES = [item.name for item in BACKBONES if item.kind == IMAGE]
@@ -58,10 +57,6 @@ class TestUrl:
         assert Settings.from_query(dict(parse_qsl(urlencode(query)))) == (settings, [])
         assert set(query) == {name for name, f in TABLE.items() if getattr(settings, name) != f.default}
 
-    def test_defaults_need_no_words(self):
-        assert Settings().to_query() == {}
-        assert Settings.from_query({}) == (Settings(), [])
-
     def test_text(self):
         settings = Settings("cifar10", "resnet8", normalize=False, k=3, sigma=0.1)
         expected = {"dataset": "cifar10", "backbone": "resnet8", "normalize": "false", "k": "3", "sigma": "0.1"}
@@ -84,11 +79,6 @@ class TestUrl:
         assert len(notes) == 1
         assert notes[0].startswith(f"{name}: {text!r} is")
         assert notes[0].endswith("the default is used")
-
-    def test_unknown_keys_are_noted(self):
-        settings, notes = Settings.from_query({"kk": "5", "k": "7", "__class__": "x"})
-        assert settings == Settings(k=7)
-        assert notes == ["kk='5' is not known and was left out", "__class__='x' is not known and was left out"]
 
     @pytest.mark.parametrize(
         ("query", "told"),
@@ -125,13 +115,6 @@ class TestUrl:
 
 
 class TestTable:
-    @pytest.mark.parametrize("form", [Settings, Language])
-    def test_covers_every_field(self, form):
-        assert set(table_of(form)) == {f.name for f in fields(form)}
-        for f in table_of(form).values():
-            assert f.metadata["help"]
-            assert callable(f.metadata["read"])
-
     @pytest.mark.parametrize(
         ("form", "kind", "config"), [(Settings, IMAGE, ExperimentConfig), (Language, TEXT, LanguageConfig)]
     )
@@ -143,11 +126,7 @@ class TestTable:
             assert table_of(form)[name].default == getattr(experiment, name)
 
     def test_experiment_takes_what_is_set(self):
-        config = Settings(backbone="linear", seed=3, epochs=2, limit_train=50, normalize=True, k=9).experiment()
-        assert (config.backbone, config.seed, config.epochs, config.limit_train) == ("linear", 3, 2, 50)
-        assert config.normalize is True
+        told = Settings("digits", "linear", 3, "annoy", 2, 50, k=9, imbalance=20, label_noise=0.1, normalize=True)
+        assert told.experiment() == ExperimentConfig("digits", "linear", 3, "annoy", 2, 50, 20, 0.1, normalize=True)
         told = Language("text:a.txt", "gru-small", 3, epochs=2, limit_train=50, tokenizer="words", vocabulary=600, k=9)
         assert told.experiment() == LanguageConfig("text:a.txt", "gru-small", 3, "exact", 2, 50, "words", 600)
-
-    def test_default_is_not_nan(self):
-        assert not any(isinstance(f.default, float) and math.isnan(f.default) for f in TABLE.values())

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pages._shared.frame import FORMS
+from resmem_core.cli.settings import Settings
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.forms import Form, between, flag, one_of, positive, setting, some_of, table_of, whole
 
@@ -75,10 +76,11 @@ def test_what_cannot_be_read_or_does_not_go_together_is_noted_and_left_out():
     assert notes == ["low=8 exceeds high=7; the default is shown"]
 
 
-@pytest.mark.parametrize("form", FORMS.values(), ids=lambda form: form.__name__)
+@pytest.mark.parametrize("form", [Settings, *FORMS.values()], ids=lambda form: form.__name__)
 def test_every_form_has_possible_defaults_and_says_what_its_fields_mean(form):
     form().check()
     assert form().to_query() == {}
+    assert form.from_query({}) == (form(), [])
     for field in table_of(form).values():
         assert field.metadata["help"]
         text = str(field.default).lower() if isinstance(field.default, bool) else str(field.default)

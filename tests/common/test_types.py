@@ -9,9 +9,9 @@ import pytest
 
 from resmem_core.common.errors import DatasetError, InvalidParameterError
 from resmem_core.common.types import check_k, check_positive
-from resmem_core.data.types import Dataset, Examples
-from resmem_core.memory.types import Memory, Neighbors, Params, Queries
-from resmem_core.models.types import Embedded, HeadLogits, OutputLayer, Recipe
+from resmem_core.data.types import Examples
+from resmem_core.memory.types import Neighbors, Params, Queries
+from resmem_core.models.types import HeadLogits, OutputLayer
 
 BAD_NUMBERS = [0, -1, -0.0, math.nan, math.inf, -math.inf, 10**400, True, "1", None, [1], 1j, np.array([1.0])]
 
@@ -117,17 +117,3 @@ def test_taken_queries_keep_everything_together(rows, of_head):
     assert np.array_equal(taken.groups, 10 * expected)
     assert np.array_equal(taken.neighbors.distances[:, 0], expected)
     assert np.array_equal(taken.neighbors.indices[:, 0], expected)
-
-
-def test_sizes():
-    part = Examples(np.zeros(3, np.int64))
-    memory = Memory(np.zeros((4, 3)), np.zeros(4, np.int64))
-    assert (len(memory), memory.n_classes) == (4, 3)
-    assert len(Embedded(np.zeros((5, 2)), np.zeros((5, 7)))) == 5
-    assert Dataset("d", ("a", "b"), part, part, part, "f").n_classes == 2
-
-
-def test_recipe_as_dict_makes_the_recipe_again():
-    recipe = Recipe(3, schedule="cosine", flip=True)
-    assert Recipe(**recipe.as_dict()) == recipe
-    assert recipe.as_dict() is not recipe.__dict__

@@ -14,9 +14,9 @@ from resmem_core.common.runner import NeedsPreparing
 from resmem_core.common.store import Store
 from resmem_core.data import load_dataset
 from resmem_core.data.corruption import MAX_NOISE, long_tailed, noisy, tail_sizes
-from resmem_core.data.types import Examples
 from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.prepare import prepare
+from tests.data.made import numbered, numbers_of
 
 NAMES = ("ant", "bee", "cat", "dog", "eel", "fox")
 COUNTS = st.lists(st.integers(0, 40), min_size=6, max_size=6).filter(any).map(np.array)
@@ -26,15 +26,9 @@ NOISES = st.floats(0, MAX_NOISE)
 
 
 def train(counts):
-    """Examples with an image each that tells them apart, and a name."""
+    """Return so many examples of each class, numbered and named."""
     labels = np.repeat(np.arange(len(counts)), counts)
-    rows = np.arange(len(labels))
-    images = np.stack([rows // 256, rows % 256], axis=1).astype(np.uint8)[:, None, None]
-    return Examples(labels, images, names=np.array([f"file {row}" for row in rows]))
-
-
-def rows_of(examples):
-    return (examples.images.astype(int) @ np.array([256, 1])).ravel()
+    return replace(numbered(labels), names=np.array([f"file {row}" for row in range(len(labels))]))
 
 
 @given(COUNTS, IMBALANCES, SEEDS)
@@ -66,9 +60,9 @@ def test_a_tail_keeps_order_and_is_part_of_a_shorter_one(counts, imbalance, seed
     came = train(counts)
     tail = long_tailed(came, imbalance, seed)
     assert np.bincount(tail.labels, minlength=6).tolist() == tail_sizes(counts, imbalance, seed).tolist()
-    assert (np.diff(rows_of(tail)) > 0).all()
-    assert (came.labels[rows_of(tail)] == tail.labels).all()
-    assert set(rows_of(long_tailed(came, 3 * imbalance, seed))) <= set(rows_of(tail))
+    assert (np.diff(numbers_of(tail)) > 0).all()
+    assert (came.labels[numbers_of(tail)] == tail.labels).all()
+    assert set(numbers_of(long_tailed(came, 3 * imbalance, seed))) <= set(numbers_of(tail))
     assert long_tailed(came, 1.0, seed) is came
 
 
@@ -99,7 +93,7 @@ def test_both_depend_on_the_order_within_classes_alone(counts, imbalance, noise,
 
     def corrupted(examples):
         found = noisy(long_tailed(examples, imbalance, seed), noise, seed, NAMES)
-        return dict(zip(rows_of(found).tolist(), found.labels.tolist(), strict=True))
+        return dict(zip(numbers_of(found).tolist(), found.labels.tolist(), strict=True))
 
     assert corrupted(came.take(mixed)) == corrupted(came)
 
@@ -119,7 +113,7 @@ PINNED_LABELS = [0, 0, 5, 0, 4, 1, 2, 2, 2, 4, 2, 0, 4, 3, 3, 3, 3, 3, 3, 0, 3, 
 
 def test_it_is_the_same_on_every_machine():
     corrupted = noisy(long_tailed(train([12, 12, 12, 12, 12, 12]), 6, seed=5), 0.3, 5, NAMES)
-    assert " ".join(map(str, rows_of(corrupted))) == PINNED_ROWS
+    assert " ".join(map(str, numbers_of(corrupted))) == PINNED_ROWS
     assert corrupted.labels.tolist() == PINNED_LABELS
 
 
@@ -169,9 +163,3 @@ class TestExperiment:
         data = load_dataset("digits", imbalance=20, label_noise=0.2)
         assert found.dataset.fingerprint == data.fingerprint
         assert np.array_equal(found.memory.labels, data.train.labels)
-
-    def test_the_command_line_says_it(self):
-        assert ExperimentConfig(imbalance=1, label_noise=0).options() == ExperimentConfig().options()
-        config = ExperimentConfig(imbalance=10, label_noise=0.2)
-        assert config == ExperimentConfig(imbalance=10.0, label_noise=0.2)
-        assert config.options()[-2:] == ["--imbalance=10.0", "--label-noise=0.2"]

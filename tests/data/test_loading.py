@@ -1,4 +1,6 @@
+import itertools
 from dataclasses import replace
+from functools import partial
 from unittest.mock import Mock
 
 import numpy as np
@@ -12,21 +14,10 @@ from resmem_core.common.store import Store
 from resmem_core.data import DATASETS, Source, load_dataset, parse_spec
 from resmem_core.data.base import EMBEDDINGS, TEXT
 from resmem_core.data.loading import cut, limited, split_groups, split_rows
-from resmem_core.data.types import Examples
+from resmem_core.data.text_loading import load_corpus
+from tests.data.made import numbered, numbers_of
 
 labelings = st.lists(st.integers(0, 5), min_size=1, max_size=120).map(lambda y: np.array(y, dtype=np.int64))
-
-
-def examples(labels, first=0):
-    """Images whose only pixel tells them apart."""
-    labels = np.asarray(labels, dtype=np.int64)
-    rows = np.arange(first, first + len(labels))
-    pixels = np.stack([rows // 256, rows % 256], axis=1).astype(np.uint8)
-    return Examples(labels, pixels[:, None, None])
-
-
-def identities(part):
-    return (part.images.astype(int) @ np.array([256, 1])).ravel()
 
 
 # --- what a user writes
@@ -48,22 +39,28 @@ def test_parse_spec_separates_name_and_argument(spec, name, argument):
 
 
 @pytest.mark.parametrize(
-    ("spec", "said"),
+    ("spec", "text", "said"),
     [
-        ("folder", "write 'folder:PATH'"),
-        ("folder:", "write 'folder:PATH'"),
-        ("digits:8", "write 'digits'"),
-        ("digits:", "takes nothing"),
-        ("imagenet", "digits"),
-        ("", "choose one of"),
-        ("python-docs", "is text: see it on the page Language"),
+        ("folder", False, "write 'folder:PATH'"),
+        ("folder:", False, "write 'folder:PATH'"),
+        ("digits:8", False, "write 'digits'"),
+        ("digits:", False, "takes nothing"),
+        ("imagenet", False, "digits"),
+        ("", False, "choose one of"),
+        ("python-docs", False, "is text: see it on the page Language"),
+        ("text: ", True, "write 'text:PATH'"),
+        ("hf:", True, "write 'hf:NAME'"),
+        ("python-docs:3", True, "write 'python-docs'"),
+        ("novels", True, "python-docs"),
+        ("digits", True, "no text; choose one of: hf, python-docs, text"),
+        ("folder:text", True, "no text"),
     ],
 )
-def test_parse_spec_says_what_to_write(spec, said):
-    with pytest.raises(InvalidParameterError, match=said):
-        parse_spec(spec, text=False)
-    with pytest.raises(InvalidParameterError, match=said):
-        load_dataset(spec)
+def test_parse_spec_says_what_to_write(spec, text, said):
+    for ask in (partial(parse_spec, text=text), load_corpus if text else load_dataset):
+        with pytest.raises(InvalidParameterError, match=said) as raised:
+            ask(spec)
+        assert repr(spec) in str(raised.value) or repr(spec.partition(":")[0]) in str(raised.value)
 
 
 def test_an_unknown_name_is_answered_with_all_there_are_each_once():
@@ -128,19 +125,19 @@ def test_cut_gives_every_example_to_one_part_in_source_order(labels, has_test, h
     n = len(labels)
     source = Source(
         tuple("abcdef"),
-        examples(labels),
-        test=examples([0, 1], n) if has_test else None,
-        validation=examples([1, 0, 0], n + 2) if has_validation else None,
+        numbered(labels),
+        test=numbered([0, 1], n) if has_test else None,
+        validation=numbered([1, 0, 0], n + 2) if has_validation else None,
     )
     parts = cut(source, seed=3)
-    ids = {part: identities(x) for part, x in parts.items()}
+    ids = {part: numbers_of(x) for part, x in parts.items()}
     together = np.sort(np.concatenate(list(ids.values())))
     everything = [x for x in (source.train, source.test, source.validation) if x is not None]
-    assert np.array_equal(together, np.sort(np.concatenate([identities(x) for x in everything])))
+    assert np.array_equal(together, np.sort(np.concatenate([numbers_of(x) for x in everything])))
     assert set(parts["train"].labels) == set(labels.tolist())
-    position = {identity: row for row, identity in enumerate(identities(source.train))}
+    position = {identity: row for row, identity in enumerate(numbers_of(source.train))}
     for part in parts.values():
-        rows = [position[i] for i in identities(part) if i in position]
+        rows = [position[i] for i in numbers_of(part) if i in position]
         assert rows == sorted(rows)
     if has_test:
         assert parts["test"] is source.test
@@ -152,41 +149,35 @@ def test_cut_gives_every_example_to_one_part_in_source_order(labels, has_test, h
     ("n_train", "test", "sizes"),
     [
         (100, None, (60, 20, 20)),
-        (100, examples([0, 1]), (80, 20, 2)),
-        (50_000, examples([0, 1]), (45_000, 5_000, 2)),
+        (100, numbered([0, 1]), (80, 20, 2)),
+        (50_000, numbered([0, 1]), (45_000, 5_000, 2)),
         (50_000, None, (30_000, 10_000, 10_000)),
     ],
 )
 def test_cut_sizes(n_train, test, sizes):
-    parts = cut(Source(("a", "b"), examples(np.arange(n_train) % 2), test=test), seed=0)
+    parts = cut(Source(("a", "b"), numbered(np.arange(n_train) % 2), test=test), seed=0)
     assert tuple(len(parts[part]) for part in ("train", "validation", "test")) == sizes
     for part in parts.values():
         assert len(set(np.bincount(part.labels))) == 1
 
 
-def test_a_class_of_one_example_stays_in_train():
-    parts = cut(Source(("a", "b"), examples([0] + [1] * 9)), seed=0)
-    assert parts["train"].labels[0] == 0
-    assert set(parts["validation"].labels) == set(parts["test"].labels) == {1}
-
-
 @given(labelings, st.data())
 def test_limited_keeps_each_class(labels, data):
-    train = examples(np.sort(labels))
+    train = numbered(np.sort(labels))
     n_classes = len(np.unique(labels))
     n = data.draw(st.integers(n_classes, len(labels)))
     kept = limited(train, n, seed=1)
     assert len(kept) == n
     assert set(kept.labels) == set(labels.tolist())
-    assert (np.diff(identities(kept)) > 0).all()
-    assert np.array_equal(identities(kept), identities(limited(train, n, seed=1)))
+    assert (np.diff(numbers_of(kept)) > 0).all()
+    assert np.array_equal(numbers_of(kept), numbers_of(limited(train, n, seed=1)))
 
 
 # --- the whole way
 
 
 def test_loading_is_deterministic_and_seeded(give_source):
-    give_source(Source(("a", "b"), examples(np.arange(100) % 2)))
+    give_source(Source(("a", "b"), numbered(np.arange(100) % 2)))
     first, again, other = (load_dataset("given", seed=seed) for seed in (0, 0, 1))
     assert first.fingerprint == again.fingerprint != other.fingerprint
     assert np.array_equal(first.test.names, again.test.names)
@@ -200,7 +191,7 @@ def test_loading_is_deterministic_and_seeded(give_source):
 
 def test_fingerprint_knows_pixels_labels_and_class_names_but_not_names_of_examples(give_source):
     labels = np.repeat([0, 1], 20)
-    train = examples(labels)
+    train = numbered(labels)
 
     def fingerprint(train=train, class_names=("a", "b")):
         give_source(Source(class_names, train))
@@ -224,7 +215,7 @@ def test_fingerprint_knows_pixels_labels_and_class_names_but_not_names_of_exampl
 @settings(max_examples=20)
 def test_a_source_keeps_its_order_and_is_named_by_row(order):
     labels = np.repeat([0, 1, 2], 8)[list(order)]
-    source = Source(("a", "b", "c"), examples(labels))
+    source = Source(("a", "b", "c"), numbered(labels))
     assert np.array_equal(source.train.labels, labels)
     assert [f"train {i}" for i in range(24)] == source.train.names.tolist()
 
@@ -244,7 +235,7 @@ def test_split_groups_draws_whole_groups(groups, n, seed):
 
 def test_parts_that_are_cut_off_take_whole_groups(give_source):
     groups = np.random.default_rng(0).integers(0, 20, 200)
-    give_source(Source(("a", "b"), replace(examples(np.tile([0, 1], 100)), groups=groups)))
+    give_source(Source(("a", "b"), replace(numbered(np.tile([0, 1], 100)), groups=groups)))
     dataset = load_dataset("given")
     parts = [set(part.groups.tolist()) for part in (dataset.train, dataset.validation, dataset.test)]
     assert sum(map(len, parts)) == len(set.union(*parts)) == 20
@@ -255,24 +246,24 @@ def test_parts_that_are_cut_off_take_whole_groups(give_source):
 def test_names_stay_with_their_examples(give_source):
     labels = np.tile([1, 0], 20)
     names = np.array([f"file {i}" for i in range(40)])
-    give_source(Source(("a", "b"), replace(examples(labels), names=names), test=examples([1, 0])))
+    give_source(Source(("a", "b"), replace(numbered(labels), names=names), test=numbered([1, 0])))
     dataset = load_dataset("given")
     for part in (dataset.train, dataset.validation):
-        assert part.names.tolist() == [f"file {i}" for i in identities(part)]
+        assert part.names.tolist() == [f"file {i}" for i in numbers_of(part)]
     assert dataset.test.names.tolist() == ["test 0", "test 1"]
 
 
-ONE_GROUP = replace(examples(np.tile([0, 1], 100)), groups=np.zeros(200, np.int64))
-ZEBRA = Source(("cat", "dog", "zebra"), examples([0] * 5 + [1] * 5), test=examples([0, 2]))
+ONE_GROUP = replace(numbered(np.tile([0, 1], 100)), groups=np.zeros(200, np.int64))
+ZEBRA = Source(("cat", "dog", "zebra"), numbered([0] * 5 + [1] * 5), test=numbered([0, 2]))
 
 
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        (Source(("only",), examples([0] * 10)), r"1 class \(only\)"),
-        (Source(("a", "b"), examples([0, 1])), r"no test part.*2 training examples in 2 classes"),
+        (Source(("only",), numbered([0] * 10)), r"1 class \(only\)"),
+        (Source(("a", "b"), numbered([0, 1])), r"no test part.*2 training examples in 2 classes"),
         (Source(("a", "b"), ONE_GROUP), r"no test part.*all of one group"),
-        (Source(("a", "b"), examples([0, 0, 0, 1, 1, 1]), test=examples([])), "no examples in test"),
+        (Source(("a", "b"), numbered([0, 0, 0, 1, 1, 1]), test=numbered([])), "no examples in test"),
         (ZEBRA, "test has examples of classes that train lacks: 'zebra'"),
     ],
 )
@@ -291,19 +282,21 @@ def test_a_class_that_train_lacks_is_noted_where_the_base_model_knows_it(give_so
 
 
 def test_a_bad_seed_and_a_bad_limit_are_quoted():
-    for seed in (-1, 0.5, True, "0", None):
+    for load, seed in itertools.product(
+        (partial(load_dataset, "digits"), partial(load_corpus, "python-docs")), (-1, 0.5, True, "0", None)
+    ):
         with pytest.raises(InvalidParameterError, match=f"seed={seed!r}"):
-            load_dataset("digits", seed=seed)
+            load(seed=seed)
     for n in (2, 0, -1, 11, 4.0, True):
         with pytest.raises(InvalidParameterError, match=rf"limit_train={n!r} .* from 3 .* to 10 "):
-            limited(examples([0] * 5 + [1] * 3 + [2] * 2), n, seed=0)
+            limited(numbered([0] * 5 + [1] * 3 + [2] * 2), n, seed=0)
 
 
 # --- through the store
 
 
 def test_the_store_saves_a_second_load(give_source, tmp_path):
-    source = Source(("a", "b"), examples(np.tile([0, 1], 10)), test=examples([0, 1], 50), notes=("something to know",))
+    source = Source(("a", "b"), numbered(np.tile([0, 1], 10)), test=numbered([0, 1], 50), notes=("something to know",))
     loader = give_source(source, key={"version": 1})
     plain = load_dataset("given")
     stored = [load_dataset("given", store=Store(tmp_path)) for _ in range(2)]
@@ -324,7 +317,7 @@ def test_the_store_saves_a_second_load(give_source, tmp_path):
 
 
 def test_a_damaged_entry_is_decoded_again(give_source, tmp_path):
-    loader = give_source(Source(("a", "b"), examples(np.tile([0, 1], 10))), key={})
+    loader = give_source(Source(("a", "b"), numbered(np.tile([0, 1], 10))), key={})
     store = Store(tmp_path)
     whole = load_dataset("given", store=store)
     (entry,) = store.entries()

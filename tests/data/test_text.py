@@ -5,18 +5,14 @@ from hypothesis import strategies as st
 
 from resmem_core.common.errors import DatasetError, InvalidParameterError
 from resmem_core.data.text import Stream
+from tests.data.made import stream_of
 
 lengths = st.lists(st.integers(1, 6), min_size=1, max_size=6)
 
 
-def stream(lengths):
-    starts = np.cumsum([0, *lengths])
-    return Stream(np.arange(starts[-1], dtype=np.int32), starts, tuple(f"d{i}" for i in range(len(lengths))))
-
-
 @given(lengths, st.integers(0, 8), st.data())
 def test_a_row_has_the_tokens_of_its_document_around_it(lengths, length, data):
-    whole = stream(lengths)
+    whole = stream_of(*lengths)
     row = data.draw(st.integers(0, len(whole) - 1))
     document = int(whole.documents[row])
     first, last = whole.starts[document : document + 2].tolist()
@@ -30,12 +26,12 @@ def test_intervals_draw_documents_or_their_passages_where_there_are_too_few():
     for sources, expected in (([0, 1, 2, 3, 4, 4], [0, 1, 2, 3, 4, 4]), ([0, 1, 2, 3, 3, 3], range(6))):
         whole = Stream(np.arange(12, dtype=np.int32), starts, names, np.array(sources))
         assert whole.blocks.tolist() == np.repeat(list(expected), 2).tolist()
-    assert stream([2, 3]).blocks.tolist() == [0, 0, 1, 1, 1]
+    assert stream_of(2, 3).blocks.tolist() == [0, 0, 1, 1, 1]
 
 
 @pytest.mark.parametrize("row", [-1, 5])
 def test_a_row_that_is_not_there_is_answered(row):
-    whole = stream([2, 3])
+    whole = stream_of(2, 3)
     for method in (whole.before, whole.after):
         with pytest.raises(InvalidParameterError, match=f"row={row} must lie between 0 and 4"):
             method(row, 3)

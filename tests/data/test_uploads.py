@@ -4,16 +4,12 @@ import json
 import struct
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from pyarrow import parquet
 
 from resmem_core.common.errors import DatasetError, InvalidParameterError, StoreError, UnavailableError
@@ -27,6 +23,7 @@ from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.edits import Edits
 from resmem_core.memory.types import Params
 from resmem_core.plots.report import file_stem, report_html
+from tests.data.made import Trap, arrays_of
 
 
 @pytest.fixture
@@ -43,19 +40,13 @@ def files(store):
     return sorted(path for path in store.own_path("uploads").rglob("*") if path.is_file() and path.name != ".lock")
 
 
+ARRAYS = {**arrays_of("train", 12, 0), **arrays_of("test", 12, 1)}
+
+
 def npz(**arrays):
     buffer = BytesIO()
     np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
-
-
-def arrays(n=12):
-    labels = np.arange(n) % 2
-    return {
-        f"{part}_{name}": value
-        for part in ("train", "test")
-        for name, value in (("embeddings", np.eye(n, 3)), ("logits", np.eye(n, 2)), ("labels", labels))
-    }
 
 
 def test_people_see_the_name_of_the_file(mine):
@@ -113,7 +104,7 @@ def test_visitors_are_kept_apart(mine, store):
 
 def test_deleting_removes_everything_made_from_it(mine, store):
     upload = mine.add("a.npz", example_file(".npz"))
-    kept = mine.add("b.npz", npz(**arrays()))
+    kept = mine.add("b.npz", npz(**ARRAYS))
     own = prepare(ExperimentConfig(kept.dataset), store=store)
     own.tune()
     before = set(store.paths())
@@ -230,7 +221,7 @@ class TestLimits:
 
 def lying_directory():
     """An archive whose directory says that a member is larger than it is."""
-    content = bytearray(npz(**arrays()))
+    content = bytearray(npz(**ARRAYS))
     place = content.rindex(b"PK\x01\x02")
     content[place + 24 : place + 28] = struct.pack("<I", 2**31)
     return bytes(content)
@@ -249,7 +240,7 @@ def promising(shape):
     """An archive with an array whose header promises more than there is."""
     header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
     member = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
-    return zipped({"validation_embeddings.npy": member}, npz(**arrays()))
+    return zipped({"validation_embeddings.npy": member}, npz(**ARRAYS))
 
 
 def one_value(rows, **columns):
@@ -260,11 +251,11 @@ def one_value(rows, **columns):
 
 
 BOMBS = {
-    "zip of zeros": (".npz", lambda: npz(**arrays(), train_images=np.zeros((12, 1000, 1000), np.uint8)), "unpack"),
-    "small numbers": (".npz", lambda: npz(**arrays(), validation_embeddings=np.zeros((9, 10**5), np.int8)), "unpack"),
+    "zip of zeros": (".npz", lambda: npz(**ARRAYS, train_images=np.zeros((12, 1000, 1000), np.uint8)), "unpack"),
+    "small numbers": (".npz", lambda: npz(**ARRAYS, validation_embeddings=np.zeros((9, 10**5), np.int8)), "unpack"),
     "a directory that lies": (".npz", lying_directory, "unpack"),
     "a header that lies": (".npz", lambda: promising((10**15, 4)), "promises 16000000000000000 bytes and has"),
-    "many rows": (".npz", lambda: npz(**arrays(), validation_labels=np.zeros(30_000, np.uint8)), "30,0.. rows"),
+    "many rows": (".npz", lambda: npz(**ARRAYS, validation_labels=np.zeros(30_000, np.uint8)), "30,0.. rows"),
     "many members": (".npz", lambda: zipped({str(number): b"" for number in range(1001)}), "more than 1000 arrays"),
     "LZMA": (".npz", lambda: zipped({"a": b"x" * 1000}, method=zipfile.ZIP_LZMA), "compressed in another way"),
     "repeated value": (".parquet", lambda: one_value(140_000), "unpack|rows"),
@@ -295,19 +286,11 @@ def test_many_classes_without_logits_are_refused(mine, store, monkeypatch):
     assert files(store) == []
 
 
-class Trap:
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return Path.touch, (self.path,)
-
-
 def test_nothing_is_ever_unpickled(mine, tmp_path):
     trap = np.array([Trap(tmp_path / "sprung")] * 12, dtype=object)
     with pytest.raises(DatasetError, match=r"a\.npz: train_labels cannot be read"):
-        mine.add("a.npz", npz(**{**arrays(), "train_labels": trap}))
-    assert mine.add("a.npz", npz(**arrays(), something_else=trap)).notes[-1].startswith("unknown arrays were ignored")
+        mine.add("a.npz", npz(**{**ARRAYS, "train_labels": trap}))
+    assert mine.add("a.npz", npz(**ARRAYS, something_else=trap)).notes[-1].startswith("unknown arrays were ignored")
     assert not (tmp_path / "sprung").exists()
 
 
@@ -332,14 +315,6 @@ def test_mistakes_are_told_by_the_files_own_name_and_nothing_is_kept(mine, store
         mine.add(name, content)
     assert str(store.root) not in str(caught.value)
     assert files(store) == []
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@given(data=st.data())
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_damaged_bytes_are_refused_or_taken_never_anything_else(mine, kind, damaged, data):
-    with suppress(DatasetError):
-        mine.delete(mine.add(f"a{kind}", damaged(data, example_file(kind))).id)
 
 
 def test_a_damaged_description_or_file_is_not_listed_or_told(mine):

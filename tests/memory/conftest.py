@@ -37,14 +37,14 @@ def set_budget(monkeypatch):
 
 @pytest.fixture
 def cancelled():
-    """Return a context in which a progress callback cancels once something is done, and nothing may run on."""
-
-    def cancel(step):
-        if step.done:
-            raise Cancelled("enough")
+    """Return a context in which a progress callback cancels once something (of a stage) is done; nothing may run on."""
 
     @contextmanager
-    def ending():
+    def ending(stage=None):
+        def cancel(step):
+            if step.done and stage in (None, step.stage):
+                raise Cancelled("enough")
+
         before, n_threads = set(threading.enumerate()), torch.get_num_threads()
         with pytest.raises(Cancelled, match="enough") as raised:
             yield cancel
@@ -53,7 +53,7 @@ def cancelled():
         assert torch.get_num_threads() == n_threads
         assert not torch.is_inference_mode_enabled()
 
-    return ending()
+    return ending
 
 
 @pytest.fixture

@@ -5,11 +5,13 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import log_softmax, softmax
 
+from resmem_core.common.types import NLL_FLOOR
 from resmem_core.evaluation.metrics import Confidence
 from resmem_core.memory.types import Memory, Neighbors, Queries
 from resmem_core.models.types import HeadLogits, OutputLayer
 
 NEAR = 2e-5  # scores that float32 may order either way
+ROUNDING = 5e-6  # of a probability in float32; matters for the loss close to its floor
 
 
 def search(points, memory, k):
@@ -46,9 +48,33 @@ def problem(
     return memory, Queries(HeadLogits(asked, output), labels(asked), search(asked, points, k), of)
 
 
+def exact(rng, n_classes, n_queries=20, n_memory=100, k=16):
+    """Return data whose probabilities and weights are 0 or 1: scores times k are whole, so that ties are exact."""
+    weight = 1000 * np.eye(n_classes, dtype=np.float32)
+    some = min(n_classes, 4)
+    usual = rng.integers(0, some)  # what the base model nearly always says, so that memory decides
+
+    def points(n):
+        said = np.where(rng.random(n) < 0.9, usual, rng.integers(0, some, n))
+        return np.eye(n_classes, dtype=np.float16)[said]
+
+    layer = OutputLayer(weight)
+    memory = Memory(HeadLogits(points(n_memory), layer), rng.integers(0, some, n_memory).astype(np.int32))
+    near = Neighbors(np.ones((n_queries, k), np.float32), rng.integers(0, n_memory, (n_queries, k)))
+    labels = rng.integers(0, min(n_classes, 5), n_queries).astype(np.int32)
+    return memory, Queries(HeadLogits(points(n_queries), layer), labels, near)
+
+
 def tables(memory, queries):
     """Return the same with the logits as tables."""
     return Memory(memory.table, memory.labels), replace(queries, logits=queries.table)
+
+
+def in_float64(logits):
+    if isinstance(logits, np.ndarray):
+        return logits.astype(float)
+    bias = 0 if logits.layer.bias is None else logits.layer.bias.astype(float)
+    return logits.embeddings.astype(float) @ logits.layer.weight.T.astype(float) + bias
 
 
 class Dense:
@@ -56,12 +82,7 @@ class Dense:
 
     def __init__(self, memory, queries):
         self.memory, self.queries = memory, queries
-        output = memory.logits.layer
-        bias = 0 if output.bias is None else output.bias.astype(float)
-        self.memory_logits, self.logits = (
-            of.logits.embeddings.astype(float) @ of.logits.layer.weight.T.astype(float) + bias
-            for of in (memory, queries)
-        )
+        self.memory_logits, self.logits = in_float64(memory.logits), in_float64(queries.logits)
 
     def base(self):
         return softmax(self.logits, axis=1)
@@ -86,9 +107,15 @@ class Dense:
         return project(self.scores(k, sigma, temperature))
 
     def smoothed_nll(self, k, sigma, temperature, smoothing):
-        own, log_base = self.own(self.projected(k, sigma, temperature)), self.own(log_softmax(self.logits, axis=1))
+        return self.smoothed(self.own(self.projected(k, sigma, temperature)), smoothing)
+
+    def smoothed(self, own, smoothing):
+        """Return the loss of each query whose label has that probability, (M,) -> (M,)."""
+        if smoothing == 0:
+            return -np.log(np.maximum(own, NLL_FLOOR))
         with np.errstate(divide="ignore"):
-            return -np.logaddexp(np.log((1 - smoothing) * own), np.log(smoothing) + log_base)
+            log_base = self.own(log_softmax(self.logits, axis=1))
+            return -np.logaddexp(np.log((1 - smoothing) * np.maximum(own, 0)), np.log(smoothing) + log_base)
 
     def interpolated(self, k, sigma, weight):
         return weight * self.votes(k, sigma) + (1 - weight) * self.base()
@@ -100,6 +127,43 @@ class Dense:
         """Return between which two numbers the count of right answers lies."""
         lead = leads(table, self.queries.labels)
         return (lead > near).sum(), (lead > -near).sum()
+
+
+def cells(found):
+    """Yield the place in the grid of each cell, and its k, sigma and temperature."""
+    grid = found.grid
+    for t, s, g in np.ndindex(grid.shape):
+        yield (t, s, g), (int(grid.ks[g]), grid.sigmas[s], grid.temperatures[t])
+
+
+def assert_matches(found, memory, queries):
+    """Compare a sweep: counts up to the undecided and what float32 may order either way, losses up to its bounds."""
+    dense, labels = Dense(memory, queries), queries.labels
+    lead = leads(dense.logits, labels)
+    known = not isinstance(queries.logits, HeadLogits)  # what the base model says is given, and not worked out
+    base = [ranks(queries.table, labels) == 0] * 2 if known else [lead > NEAR, lead > -NEAR]
+    assert found.n == len(queries)
+    assert base[0].sum() <= found.base_right <= base[1].sum()
+    for cell, setting in cells(found):
+        lead = leads(dense.scores(*setting), labels)
+        surely, perhaps = lead > NEAR, lead > -NEAR
+        for counts, sure, possible in (
+            (found.right, True, True),
+            (found.fixed, ~base[1], ~base[0]),
+            (found.right - found.fixed, *base),
+        ):
+            assert (surely & sure).sum() <= counts[cell], setting
+            assert counts[cell] - found.undecided[cell] <= (perhaps & possible).sum(), setting
+        projected = dense.projected(*setting)
+        own = dense.own(projected)
+        if len(found.smoothings) and (found.nll == found.nll_most).all():  # the supports hold all that matters
+            brier = ((projected**2).sum(axis=1) - 2 * own + 1).mean()
+            np.testing.assert_allclose(found.brier[cell], brier, rtol=1e-5, atol=1e-5)
+        for e, share in enumerate(found.smoothings):
+            least, most = (dense.smoothed(own + error, share).mean() for error in (ROUNDING, -ROUNDING))
+            assert found.nll[cell][e] <= most + 1e-5, (setting, share)
+            assert found.nll_most[cell][e] >= least - 1e-5, (setting, share)
+            assert found.nll[cell][e] <= found.nll_most[cell][e] + 1e-12
 
 
 def project(scores):

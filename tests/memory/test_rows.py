@@ -2,7 +2,7 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -31,7 +31,6 @@ def kept(draw):
     return array, {"normalize": normalize, "center": center}, expected.astype(np.float32)
 
 
-@settings(deadline=None)
 @given(kept(), st.data())
 def test_blocks_and_rows_are_those_of_the_array(case, data):
     array, made, expected = case
@@ -85,7 +84,7 @@ def test_points_have_two_dimensions():
 
 
 @pytest.mark.parametrize("kind", INDEXES.names())
-@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
 @pytest.mark.parametrize("made", [{}, {"normalize": True}, {"normalize": True, "center": np.full(4, 0.1)}])
 def test_an_index_finds_among_rows_what_it_finds_in_an_array(exact_engine, kind, dtype, made, tmp_path):
     rng = np.random.default_rng(0)
@@ -94,12 +93,8 @@ def test_an_index_finds_among_rows_what_it_finds_in_an_array(exact_engine, kind,
     queries = Points((20 * rng.normal(size=(300, 4))).astype(dtype), **made)
     index, of_array = (INDEXES.get(kind).build(of, seed=3) for of in (points, np.array(points)))
     index.save(tmp_path)
-    opened = INDEXES.get(kind).load(tmp_path, points)
     expected = of_array.search(np.array(queries), 6)
-    for found in (
-        index.search(queries, 6),
-        opened.search(queries, 6),
-        pickle.loads(pickle.dumps(index)).search(queries, 6),
-    ):
+    for same in (index, INDEXES.get(kind).load(tmp_path, points), pickle.loads(pickle.dumps(index))):
+        found = same.search(queries, 6)
         np.testing.assert_array_equal(found.indices, expected.indices)
         np.testing.assert_array_equal(found.distances, expected.distances)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.memory import output, scoring
 from resmem_core.memory.scoring import from_scores, ranks_of
-from resmem_core.memory.types import Memory, Neighbors, Params, Queries
+from resmem_core.memory.types import Memory, Params, Queries
 from resmem_core.models.types import HeadLogits, OutputLayer
 from tests.memory.dense import Dense, problem, ranks, search
 
@@ -27,7 +27,7 @@ def dense_scores(memory, queries, params):
 @limits(max_examples=60)
 @given(
     seed=st.integers(0, 2**32),
-    n_classes=st.sampled_from([2, 3, 17, 40, 300]),
+    n_classes=st.sampled_from([2, 3, 17, 40, 1000]),
     k=st.integers(1, 16),
     sigma=SIGMAS,
     temperature=TEMPERATURES,
@@ -41,15 +41,6 @@ def test_scores_are_those_of_a_table(seed, n_classes, k, sigma, temperature, bia
     np.testing.assert_allclose(found, Dense(memory, queries).scores(k, sigma, temperature), atol=1e-5)
 
 
-def test_of_a_thousand_classes():
-    memory, queries = problem(np.random.default_rng(0), 1000, n_memory=900, dimension=16)
-    found = dense_scores(memory, queries, Params(16, 0.7, 1.5))
-    np.testing.assert_allclose(found, Dense(memory, queries).scores(16, 0.7, 1.5), atol=1e-5)
-    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
-    assert -1 <= found.min() < 0
-    assert found.max() <= 2
-
-
 @pytest.mark.parametrize("temperature", [1e-30, 1e-3, 0.2, 1.0, 1e30])
 def test_a_memory_row_is_told_its_own_token(temperature):
     """Explicit memorisation: k = 1 and itself not excluded."""
@@ -60,23 +51,6 @@ def test_a_memory_row_is_told_its_own_token(temperature):
     queries = Queries(memory.logits, memory.labels, itself)
     scores = dense_scores(memory, queries, Params(1, 0.3, temperature))
     np.testing.assert_allclose(scores, np.eye(40)[memory.labels], atol=1e-4 if temperature < 0.01 else 1e-5)
-
-
-def test_a_base_model_without_residuals_is_left_alone():
-    memory, queries = problem(np.random.default_rng(0))
-    certain = OutputLayer(1e4 * memory.logits.layer.weight, 1e4 * memory.logits.layer.bias)
-    stored, asked = (HeadLogits(of.logits.embeddings, certain) for of in (memory, queries))
-    scores = dense_scores(Memory(stored, stored[:].argmax(axis=1)), replace(queries, logits=asked), Params(16, 1.0))
-    expected = np.eye(40)[asked[:].argmax(axis=1)]
-    np.testing.assert_allclose(scores, expected, atol=1e-5)
-
-
-@pytest.mark.parametrize("factor", [2.0**-10, 4.0])
-def test_distances_and_sigma_scale_together(factor):
-    memory, queries = problem(np.random.default_rng(0))
-    scaled = Neighbors(np.float32(factor) * queries.neighbors.distances, queries.neighbors.indices)
-    found = dense_scores(memory, replace(queries, neighbors=scaled), Params(9, 0.5 * factor))
-    np.testing.assert_array_equal(found, dense_scores(memory, queries, Params(9, 0.5)))
 
 
 @pytest.mark.parametrize("budget", [1, 30_000, 10**9])
@@ -110,7 +84,7 @@ def test_blocks_give_the_same_scores_in_order(monkeypatch, set_budget, budget, a
 def test_cancelled(set_budget, cancelled):
     set_budget(1)
     memory, queries = problem(np.random.default_rng(0))
-    with cancelled as cancel:
+    with cancelled() as cancel:
         list(from_scores(lambda some, base, scores: 0, memory, queries, Params(3, 1.0), progress=cancel))
 
 

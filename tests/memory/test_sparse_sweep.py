@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from resmem_core.common.errors import Cancelled, InvalidParameterError
-from resmem_core.common.types import NLL_FLOOR
+from resmem_core.common.errors import InvalidParameterError
 from resmem_core.memory import dense_sweep, output, support
 from resmem_core.memory import sweep as sweeping
 from resmem_core.memory.grid import KNN
@@ -18,7 +17,7 @@ from resmem_core.memory.interpolation import Rival, sweep_interpolation
 from resmem_core.memory.sweep import sweep
 from resmem_core.memory.types import Memory, Neighbors, Queries
 from resmem_core.models.types import HeadLogits, OutputLayer
-from tests.memory.dense import NEAR, Dense, leads, problem, ranks, search, tables
+from tests.memory.dense import Dense, assert_matches, exact, problem, ranks, search, tables
 
 SIGMAS = st.sampled_from([1e-30, 0.1, 1.0, 10.0, 1e30])
 TEMPERATURES = st.sampled_from([0.1, 0.5, 1.0, 4.0, 1e30, KNN])
@@ -28,42 +27,6 @@ SHARES = [0.01, 0.4, 1.0]
 def sparse(*data, **options):
     with mock.patch.object(sweeping, "FEW", 0):
         return sweep(*data, **options)
-
-
-def cells(found):
-    """Yield the place in the grid of each cell, and its temperature, sigma and k."""
-    grid = found.grid
-    for t, s, g in np.ndindex(grid.shape):
-        yield (t, s, g), (int(grid.ks[g]), grid.sigmas[s], grid.temperatures[t])
-
-
-def assert_matches(found, memory, queries):
-    """Compare with tables: counts up to the undecided and what float32 may order either way, losses up to bounds."""
-    dense = Dense(memory, queries)
-    base_lead = leads(dense.logits, queries.labels)
-    assert found.n == len(queries)
-    assert (base_lead > 1e-5).sum() <= found.base_right <= (base_lead >= -1e-5).sum()
-    for cell, setting in cells(found):
-        scores = dense.scores(*setting)
-        surely, perhaps = dense.n_right(scores)
-        assert surely <= found.right[cell], setting
-        assert found.right[cell] - found.undecided[cell] <= perhaps, setting
-        lead, wrong = leads(scores, queries.labels), base_lead < -1e-5
-        assert ((lead > 2e-5) & wrong).sum() <= found.fixed[cell]
-        assert found.fixed[cell] - found.undecided[cell] <= ((lead > -2e-5) & (base_lead < 1e-5)).sum()
-        projected = dense.projected(*setting)
-        own = dense.own(projected)
-        brier = ((projected**2).sum(axis=1) - 2 * own + 1).mean()
-        if len(found.smoothings) and (found.nll == found.nll_most).all():  # the supports hold all that matters
-            np.testing.assert_allclose(found.brier[cell], brier, rtol=1e-4, atol=1e-4)
-        for e, share in enumerate(found.smoothings):
-            floored = -np.log(np.maximum(own, NLL_FLOOR)).mean()
-            nll = dense.smoothed_nll(*setting, share).mean() if share else floored
-            if share == 0 and (abs(own - NLL_FLOOR) < NEAR).any():
-                continue  # where rounding decides which side of the floor it lies on
-            assert found.nll[cell][e] <= nll * (1 + 1e-4) + 2e-3, (setting, share)
-            assert found.nll_most[cell][e] >= nll * (1 - 1e-4) - 2e-3, (setting, share)
-            assert found.nll[cell][e] <= found.nll_most[cell][e] + 1e-12
 
 
 @limits(max_examples=100)
@@ -153,22 +116,6 @@ def test_the_threshold_of_scores_of_which_none_is_positive():
     assert simplex_threshold(np.array([0, -0.25, -0.5], np.float32), np.float32(1)) == 0
 
 
-def exact(rng, n_classes, n_queries=20, n_memory=100, k=16):
-    """Return data whose probabilities and weights are 0 or 1: scores times k are whole, so that ties are exact."""
-    weight = 1000 * np.eye(n_classes, dtype=np.float32)
-    some = min(n_classes, 4)
-
-    def points(n):
-        usual = np.where(rng.random(n) < 0.9, rng.integers(0, some), rng.integers(0, some, n))
-        return np.eye(n_classes, dtype=np.float16)[usual]
-
-    layer = OutputLayer(weight)
-    memory = Memory(HeadLogits(points(n_memory), layer), rng.integers(0, some, n_memory).astype(np.int32))
-    near = Neighbors(np.ones((n_queries, k), np.float32), rng.integers(0, n_memory, (n_queries, k)))
-    labels = rng.integers(0, min(n_classes, 5), n_queries).astype(np.int32)
-    return memory, Queries(HeadLogits(points(n_queries), layer), labels, near)
-
-
 def assert_same(found, expected, atol=0.0):
     np.testing.assert_array_equal(found.right, expected.right)
     np.testing.assert_allclose(found.nll, expected.nll, rtol=1e-5, atol=atol)
@@ -208,15 +155,10 @@ def test_blocks_give_the_same_numbers(monkeypatch, set_budget, budget):
 
 
 @pytest.mark.parametrize("stage", ["Base model on the neighbours", "Sweeping the grid"])
-def test_cancelled(monkeypatch, set_budget, stage):
+def test_cancelled(monkeypatch, set_budget, stage, cancelled):
     set_budget(1)
     monkeypatch.setattr(output, "LOGITS", 1)
-
-    def cancel(step):
-        if step.stage == stage and step.done:
-            raise Cancelled("enough")
-
-    with pytest.raises(Cancelled):
+    with cancelled(stage) as cancel:
         sparse(*problem(np.random.default_rng(0)), **GRID, progress=cancel)
 
 

@@ -10,22 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resmem_core.common.errors import InvalidParameterError
-from resmem_core.common.types import NLL_FLOOR
 from resmem_core.memory import dense_sweep as module
 from resmem_core.memory import interpolation
 from resmem_core.memory.grid import KNN, Grid
 from resmem_core.memory.interpolation import sweep_interpolation
-from resmem_core.memory.residuals import knn_scores, neighbor_weights, project_to_simplex, resmem_scores
 from resmem_core.memory.sparse_sweep import COLDEST
 from resmem_core.memory.sweep import sweep
 from resmem_core.memory.types import Memory, Neighbors, Queries
-from tests.memory.dense import calibration, leads
+from tests.memory.dense import NEAR, Dense, assert_matches, cells, exact, leads, tables
 
 DENSE = {"compiled": 0, "torch": 10**18}  # from how many numbers on the compiled loops are used
 N_CLASSES = (2, 3, 7, 16, 17, 100)
 MANY = (*N_CLASSES, 300)  # more than the sparse engine looks at
-NEAR = 1e-5  # leads that float32 may see as either sign
-ROUNDING = 5e-6  # of a probability in float32; matters for the NLL close to its floor
 
 
 @pytest.fixture(params=[*DENSE, "sparse"])
@@ -73,43 +69,6 @@ def problems(draw, most_neighbors=40):
     )
 
 
-def exact_scores(memory, queries, params):
-    """Return the scores in float64, (M, C)."""
-    near = queries.neighbors.first(params.k)
-    weights = near.distances.astype(float)
-    return resmem_scores(
-        *(queries.logits.astype(float), memory.logits.astype(float), memory.labels, weights, near.indices),
-        sigma=params.sigma,
-        temperature=params.temperature,
-    )
-
-
-def cells(found):
-    """Yield the place in the grid and the setting of each cell."""
-    for cell in np.ndindex(found.grid.shape):
-        yield cell, found.grid.params(*cell)
-
-
-def assert_counts(found, memory, queries):
-    """Compare with float64; a label and a rival closer than `NEAR` may win both."""
-    base_right = queries.logits.argmax(axis=1) == queries.labels
-    assert (found.n, found.base_right) == (len(queries), base_right.sum())
-    for cell, params in cells(found):
-        lead = leads(exact_scores(memory, queries, params), queries.labels)
-        surely, perhaps = lead > NEAR, lead > -NEAR
-        for counts, among in (found.right, True), (found.fixed, ~base_right), (found.right - found.fixed, base_right):
-            assert (surely & among).sum() <= counts[cell] <= (perhaps & among).sum(), params
-
-
-def assert_calibration(found, memory, queries):
-    for cell, params in cells(found):
-        projected = project_to_simplex(exact_scores(memory, queries, params))
-        own = projected[np.arange(len(queries)), queries.labels]
-        least, most = (-np.log(np.maximum(own + error, NLL_FLOOR)).mean() for error in (ROUNDING, -ROUNDING))
-        assert least - 1e-5 <= found.nll[cell][0] <= most + 1e-5, params
-        assert found.brier[cell] == pytest.approx(calibration(projected, queries.labels).brier, abs=1e-5)
-
-
 def assert_same(found, expected):
     for name in ("right", "fixed", "nll", "brier"):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
@@ -120,7 +79,7 @@ SIGMAS, TEMPERATURES = st.sampled_from([1e-30, 0.01, 0.2, 3.0, 1e30]), st.sample
 
 @pytest.mark.parametrize("name", DENSE)
 @pytest.mark.parametrize("calibrated", [False, True])
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     problem=problems(),
     ks=st.sets(st.integers(1, 40), min_size=1, max_size=4),
@@ -133,10 +92,8 @@ def test_every_cell_is_what_its_setting_alone_gives(name, calibrated, problem, k
     grid = {"ks": ks, "sigmas": sigmas, "temperatures": temperatures}
     with mock.patch.object(module, "LARGE", DENSE[name]):
         found = sweep(memory, queries, **grid, smoothings=[0] if calibrated else [])
-    assert_counts(found, memory, queries)
-    if calibrated:
-        assert_calibration(found, memory, queries)
-    else:
+    assert_matches(found, memory, queries)
+    if not calibrated:
         assert found.nll.shape == (*found.grid.shape, 0)
         assert not found.brier.any()
 
@@ -182,8 +139,8 @@ def test_what_is_concluded_is_what_is_computed(engine, spread, seed):
     ks = np.arange(1, queries.neighbors.k + 1)
     for some in ks, ks[rng.random(len(ks)) < 0.1]:
         grid = {"ks": some, "sigmas": [sigma], "temperatures": [temperature]}
-        for calibrated in False, True:
-            right = sweep(memory, queries, **grid, smoothings=[0] if calibrated else []).right[0, 0]
+        for smoothings in [], [0]:
+            right = sweep(memory, queries, **grid, smoothings=smoothings).right[0, 0]
             assert ((lead > NEAR).sum(axis=0)[some - 1] <= right).all()
             assert (right <= (lead > -NEAR).sum(axis=0)[some - 1]).all()
 
@@ -198,23 +155,16 @@ def test_the_exponentials_are_as_good_as_float32():
     np.testing.assert_allclose(found, expected, rtol=4e-7)
 
 
-def whole_numbers(rng, n_classes, n_queries=12, n_neighbors=60, n_memory=100):
+def whole_numbers(rng, n_classes):
     """Return data whose probabilities and weights are 0 or 1, and their scores times k, (M, K, C): no rounding."""
-    one_hot = np.eye(n_classes, dtype=np.float32)
-    usual = rng.integers(0, min(n_classes, 4))  # what the base model nearly always says, so that memory decides
-    base, memory_base = (
-        np.where(rng.random(n) < 0.9, usual, rng.integers(0, min(n_classes, 4), n)) for n in (n_queries, n_memory)
-    )
-    memory = Memory(1000 * one_hot[memory_base], rng.integers(0, min(n_classes, 4), n_memory))
-    near = draw_neighbors(rng, n_queries, n_neighbors, n_memory, "none")
-    queries = Queries(1000 * one_hot[base], rng.integers(0, min(n_classes, 5), n_queries), near)
-    residuals = one_hot[memory.labels] - one_hot[memory_base]
-    ks = np.arange(1, n_neighbors + 1)
-    return memory, queries, ks[:, None] * one_hot[base][:, None] + residuals[near.indices].cumsum(axis=1)
+    memory, queries = tables(*exact(rng, n_classes, n_queries=12, k=60))
+    residuals = np.eye(n_classes)[memory.labels] - memory.logits / 1000
+    scores = np.arange(1, 61)[:, None] * queries.logits[:, None] / 1000
+    return memory, queries, scores + residuals[queries.neighbors.indices].cumsum(axis=1)
 
 
 @pytest.mark.parametrize("n_classes", MANY)
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_exact_ties_go_to_the_first_class(engine, n_classes, seed):
     rng = np.random.default_rng(seed)
     memory, queries, scores = whole_numbers(rng, n_classes)
@@ -223,10 +173,8 @@ def test_exact_ties_go_to_the_first_class(engine, n_classes, seed):
     assert (is_best.sum(axis=2) > 1).sum() > 20  # ties there are
     ks = np.arange(1, queries.neighbors.k + 1)
     for some in ks, ks[rng.random(len(ks)) < 0.3]:
-        for calibrated in False, True:
-            found = sweep(
-                memory, queries, ks=some, sigmas=[0.5], temperatures=[1], smoothings=[0] if calibrated else []
-            )
+        for smoothings in [], [0]:
+            found = sweep(memory, queries, ks=some, sigmas=[0.5], temperatures=[1], smoothings=smoothings)
             np.testing.assert_array_equal(found.right[0, 0], right[some - 1])
 
 
@@ -251,16 +199,6 @@ def test_every_k_is_what_it_is_alone(engine):
         np.testing.assert_array_equal(together.right[:, :, k - 1 : k], alone.right)
         np.testing.assert_allclose(together.nll[:, :, k - 1 : k], alone.nll, rtol=1e-4)
         np.testing.assert_allclose(together.brier[:, :, k - 1 : k], alone.brier, rtol=1e-5)
-
-
-def test_knn_is_soft_knn_alone(engine):
-    memory, queries = data(np.random.default_rng(0), 7, 50, 20)
-    found = sweep(memory, queries, ks=range(1, 21), sigmas=[0.3], temperatures=[KNN, 1.0])
-    for k in range(1, 21):
-        near = queries.neighbors.first(k)
-        votes = knn_scores(memory.labels, near.indices, neighbor_weights(near.distances, 0.3), 7)
-        assert found.right[0, 0, k - 1] == (votes.argmax(axis=1) == queries.labels).sum()
-    assert (found.right[0] != found.right[1]).any()
 
 
 def test_very_high_temperatures_are_soft_knn(engine):
@@ -303,8 +241,8 @@ def test_shares_and_counts(engine):
     base_right = queries.logits.argmax(axis=1) == queries.labels
     assert found.base_accuracy == base_right.mean()
     np.testing.assert_array_equal(found.accuracy, found.right / 50)
-    for cell, params in cells(found):
-        right = exact_scores(memory, queries, params).argmax(axis=1) == queries.labels
+    for cell, setting in cells(found):
+        right = Dense(memory, queries).scores(*setting).argmax(axis=1) == queries.labels
         assert found.broken[cell] == (base_right & ~right).sum()
     assert found.broken.any()
 
@@ -312,22 +250,16 @@ def test_shares_and_counts(engine):
 GRID = {"ks": [1, 3, 12], "sigmas": [0.1, 2.0], "temperatures": [0.5, 2.0, KNN], "smoothings": [0]}
 
 
-def test_the_order_of_memory_does_not_matter(engine):
+@pytest.mark.parametrize("factor", [2.0**-20, 1.0, 2.0**40])
+def test_neither_the_order_of_memory_nor_the_unit_of_distance_matters(engine, factor):
     memory, queries = data(np.random.default_rng(0), n_queries=30)
-    order = np.random.default_rng(1).permutation(len(memory))
-    moved = Neighbors(queries.neighbors.distances, np.argsort(order)[queries.neighbors.indices])
+    near, order = queries.neighbors, np.random.default_rng(1).permutation(len(memory))
+    moved = Neighbors(near.distances * np.float32(factor), np.argsort(order)[near.indices])
     found = sweep(
-        Memory(memory.logits[order], memory.labels[order]), Queries(queries.logits, queries.labels, moved), **GRID
+        Memory(memory.logits[order], memory.labels[order]),
+        Queries(queries.logits, queries.labels, moved),
+        **GRID | {"sigmas": [factor * sigma for sigma in GRID["sigmas"]]},
     )
-    assert_same(found, sweep(memory, queries, **GRID))
-
-
-@pytest.mark.parametrize("factor", [2.0**-20, 2.0, 2.0**40])
-def test_distances_and_sigmas_scale_together(engine, factor):
-    memory, queries = data(np.random.default_rng(0), n_queries=30)
-    scaled = Neighbors(queries.neighbors.distances * np.float32(factor), queries.neighbors.indices)
-    sigmas = [factor * sigma for sigma in GRID["sigmas"]]
-    found = sweep(memory, Queries(queries.logits, queries.labels, scaled), **GRID | {"sigmas": sigmas})
     assert_same(found, sweep(memory, queries, **GRID))
 
 
@@ -396,14 +328,14 @@ def test_large_splits_are_compiled_block_by_block(monkeypatch):
 def test_cancelled_stops_at_once_and_leaves_nothing_on(engine, set_budget, cancelled):
     set_budget(1)
     memory, queries = data(np.random.default_rng(0), n_queries=500)
-    with cancelled as cancel:
+    with cancelled() as cancel:
         sweep(memory, queries, **GRID, progress=cancel)
 
 
 def test_cancelled_drops_what_has_not_begun(monkeypatch, begun, cancelled):
     monkeypatch.setattr(module, "LARGE", 0)
     memory, queries = data(np.random.default_rng(0), n_queries=500)
-    with cancelled as cancel:
+    with cancelled() as cancel:
         sweep(memory, queries, **GRID, progress=cancel)
     assert begun == [slice(0, 64)]
 
@@ -417,14 +349,8 @@ def test_cancelled_drops_what_has_not_begun(monkeypatch, begun, cancelled):
         ({"ks": [3, 1]}, "ks=[3, 1], "),
         ({"ks": [1, 2, 2]}, "ks=[1, 2, 2], "),
         ({"ks": [0, 1]}, "k=0 "),
-        ({"ks": [-2]}, "k=-2 "),
-        ({"ks": [1.5]}, "k=1.5 "),
-        ({"ks": [np.nan]}, "k=nan "),
         ({"ks": [5, 13]}, "k=13 cannot exceed the 12 neighbours"),
         ({"sigmas": [1, 0]}, "sigma=0 "),
-        ({"sigmas": [-0.5]}, "sigma=-0.5 "),
-        ({"sigmas": [np.inf]}, "sigma=inf "),
-        ({"sigmas": [np.nan]}, "sigma=nan "),
         ({"temperatures": [0.0]}, "temperature=0.0 "),
         ({"temperatures": [-np.inf]}, "temperature=-inf "),
         ({"temperatures": [1, np.nan]}, "temperature=nan "),
@@ -497,5 +423,4 @@ def test_cuda_agrees_with_the_cpu(monkeypatch, set_budget, stays):
     memory, queries = data(np.random.default_rng(0), 17, n_queries=200, n_neighbors=12, scale=2)
     set_budget(10**5)
     found = sweep(memory, queries, **GRID)
-    assert_counts(found, memory, queries)
-    assert_calibration(found, memory, queries)
+    assert_matches(found, memory, queries)

@@ -5,15 +5,13 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from resmem_core.common.errors import DatasetError
-from resmem_core.common.progress import silent
 from resmem_core.common.runner import NeedsPreparing, Runner
 from resmem_core.common.store import Store
-from resmem_core.data import DATASETS, load_dataset
-from resmem_core.experiment.config import ExperimentConfig
-from resmem_core.experiment.prepare import prepare
+from resmem_core.data import load_dataset
 from resmem_core.models import fitted as base_model
 from resmem_core.models.fitted import given
 from resmem_core.models.linear_probe import NEVER, LinearProbe
+from tests.data.made import arrays_of, without_logits
 
 
 def clusters(n, n_classes, seed=0):
@@ -23,12 +21,8 @@ def clusters(n, n_classes, seed=0):
     return (centers[labels] + rng.normal(size=(n, 4))).astype(np.float32), labels
 
 
-def write(path, n_classes=3, **more):
-    arrays = {}
-    for part, n in (("train", 90), ("test", 30)):
-        embeddings, labels = clusters(n, n_classes, seed=n)
-        arrays |= {f"{part}_embeddings": embeddings, f"{part}_labels": labels}
-    np.savez(path, **arrays, **more)
+def write(path, **more):
+    np.savez(path, **without_logits({**arrays_of("train", 90, 0), **arrays_of("test", 30, 1)}), **more)
     return f"arrays:{path}"
 
 
@@ -88,47 +82,7 @@ class TestThroughTheLoader:
         given(dataset, Runner(store))
         given(dataset, Runner(store, may_wait=False))
 
-    def test_memory_sits_on_top_of_it(self, tmp_path):
-        experiment = prepare(ExperimentConfig(write(tmp_path / "mine.npz")))
-        evaluation = experiment.evaluate(experiment.tune().params)
-        assert 0.5 < evaluation.accuracy["base"] < 1
-        assert evaluation.n == 30
-
     def test_a_class_that_train_lacks_is_an_error_as_no_model_knows_it(self, tmp_path):
         spec = write(tmp_path / "mine.npz", validation_embeddings=np.ones((2, 4)), validation_labels=np.array([0, 3]))
         with pytest.raises(DatasetError, match="validation has examples of classes that train lacks: '3'"):
             load_dataset(spec)
-
-
-class TestWhatArraysSaysWithoutLogits:
-    def test_classes_come_from_names_or_labels(self, tmp_path):
-        loader = DATASETS.get("arrays")
-        write(tmp_path / "a.npz")
-        assert loader.load(str(tmp_path / "a.npz"), silent).class_names == ("0", "1", "2")
-        write(tmp_path / "a.npz", class_names=np.array(list("abcd")))
-        assert loader.load(str(tmp_path / "a.npz"), silent).class_names == ("a", "b", "c", "d")
-
-    @pytest.mark.parametrize(
-        ("more", "said"),
-        [
-            ({"class_names": np.array(["a", "b"])}, r"labels from 0 to 2; .*class_names has 2 entries"),
-            ({"validation_labels": np.zeros(2, int)}, "lacks validation_embeddings; "),
-            ({"test_logits": np.zeros((30, 3))}, "lacks train_logits; "),
-            (
-                {"validation_labels": np.array([10**9]), "validation_embeddings": np.zeros((1, 4))},
-                "validation_labels has the label 1000000000; expected whole numbers below 10000",
-            ),
-            (
-                {"validation_labels": np.array([-1]), "validation_embeddings": np.zeros((1, 4))},
-                "validation_labels has labels from -1 to -1; expected 0 to 2, as the largest label is 2",
-            ),
-            (
-                {"validation_labels": np.array([1, 1]), "validation_embeddings": np.zeros((1, 4))},
-                "validation_labels has 2 rows; expected 1, as validation_embeddings has",
-            ),
-        ],
-    )
-    def test_what_is_wrong_is_said(self, tmp_path, more, said):
-        write(tmp_path / "a.npz", **more)
-        with pytest.raises(DatasetError, match=said):
-            DATASETS.get("arrays").load(str(tmp_path / "a.npz"), silent)

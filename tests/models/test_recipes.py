@@ -53,7 +53,9 @@ def test_the_digest_that_keys_are_made_of(name, digest):
 
 
 def test_what_is_unusual_is_told_too():
-    assert Recipe(20, 64, dropout=0.5).as_dict() == {**SGD, "dropout": 0.5}
+    recipe = Recipe(20, 64, dropout=0.5)
+    assert recipe.as_dict() == {**SGD, "dropout": 0.5}
+    assert Recipe(**recipe.as_dict()) == recipe
     recipe = Recipe(30, 8, 0.01, 0.1, optimizer="adamw", dropout=0.3, clip=1.0, schedule="cosine")
     assert recipe.as_dict() == {**ADAMW, "schedule": "cosine"}
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resmem_core.common import row_writer
-from resmem_core.common.errors import Cancelled, InvalidParameterError, StoreError
+from resmem_core.common.errors import Cancelled, InvalidParameterError
 from resmem_core.data.text import Stream
 from resmem_core.models import text_embedding
 from resmem_core.models.text_embedding import embed_stream, hidden_of
@@ -101,7 +101,7 @@ def stop_at(tokens):
     return progress
 
 
-@pytest.mark.parametrize("tokens", [1, 20, 60, 87])
+@pytest.mark.parametrize("tokens", [1, 60, 87])
 @pytest.mark.parametrize(
     ("other", "change"),
     [
@@ -133,11 +133,6 @@ def test_a_state_beyond_float16_is_refused(tmp_path):
         embedded(model, stream_of(5), tmp_path)
     with pytest.raises(InvalidParameterError, match=r"an entry of 70000"):
         hidden_of(model, np.array([3, 7], np.int32), bos=BOS, device=CPU)
-
-
-def test_a_folder_that_is_not_there_is_an_error(tmp_path):
-    with pytest.raises(StoreError, match=r"could not write .*nowhere"):
-        embedded(network(), stream_of(5), tmp_path / "nowhere")
 
 
 def test_training_mode_is_given_back(tmp_path):

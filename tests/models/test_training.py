@@ -10,10 +10,10 @@ import torch
 from resmem_core.common.errors import Cancelled, InvalidParameterError, ResMemError, StoreError
 from resmem_core.data.text import Stream
 from resmem_core.models import BACKBONES, training
-from resmem_core.models.batches import Batches
+from resmem_core.models.batches import Batches, generator_of
 from resmem_core.models.example_batches import ExampleBatches
 from resmem_core.models.token_batches import TokenBatches
-from resmem_core.models.token_blocks import Dropout, LanguageNetwork
+from resmem_core.models.token_blocks import LanguageNetwork
 from resmem_core.models.training import (
     choose_device,
     learning_rate,
@@ -93,6 +93,31 @@ def eager(monkeypatch):
     monkeypatch.setattr(training, "REPORT_EVERY", 0)
 
 
+def test_batches_depend_on_seed_and_epoch_alone(kind):
+    def once(seed, epoch):
+        batches = kind.data.epoch(kind.recipe, generator_of(seed, epoch))
+        return b"".join(array.numpy().tobytes() for batch in batches for array in (batch.inputs, batch.targets))
+
+    first = once(3, 1)
+    torch.rand(5)  # the global generator plays no part
+    assert once(3, 1) == first
+    assert len({first, once(3, 2), once(4, 1), once(1, 3)}) == 4
+
+
+def test_a_loss_is_the_mean_and_the_sum_over_what_is_predicted(kind):
+    model = network(kind.network).eval()
+    for batch in kind.data.epoch(kind.recipe, generator_of(0, 0)):
+        mean, total = kind.data.loss(model, batch)
+        predicted = batch.targets != BOS
+        chances = model(batch.inputs).flatten(0, -2).softmax(1)[predicted, batch.targets[predicted]]
+        assert batch.n == int(predicted.sum())
+        torch.testing.assert_close(total, -chances.log().sum().detach())
+        torch.testing.assert_close(mean.detach(), total / batch.n)
+        assert mean.requires_grad
+        assert not total.requires_grad
+    assert kind.data.describe(7.1184) == ("loss 7.12" if kind.network == "resnet8" else "perplexity 1,234.5")
+
+
 def test_loss_falls_and_the_network_ends_in_evaluation_mode(kind):
     trained = network(kind.network)
     history = train(trained, kind.data, replace(kind.recipe, epochs=10, crop=False, flip=False), device=CPU)
@@ -100,14 +125,6 @@ def test_loss_falls_and_the_network_ends_in_evaluation_mode(kind):
     assert history.losses[-1] < history.losses[0] * (0.5 if kind.network == "resnet8" else 0.95)
     assert history.seconds > 0
     assert not any(module.training for module in trained.modules())
-
-
-def test_features_train_a_head():
-    _, labels = pictures()
-    z = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)
-    z[:, 0] += 4 * labels
-    history = train(torch.nn.Linear(5, 2), ExampleBatches.of(z, labels), SGD, device=CPU)
-    assert history.losses[-1] < history.losses[0]
 
 
 @pytest.mark.parametrize("n", [1, 17])
@@ -128,7 +145,7 @@ def test_the_same_seed_gives_the_same_weights(kind):
     assert not same(first, kind.fitted(seed=1)[0])
 
 
-@pytest.mark.parametrize("stopped_at", [1, 2, 6, 8, 14, 17])
+@pytest.mark.parametrize("stopped_at", [1, 6, 8, 17])
 def test_resumed_training_ends_as_uninterrupted_training_does(kind, tmp_path, eager, monkeypatch, stopped_at):
     """A checkpoint is written after each step."""
     monkeypatch.setattr(training, "CHECKPOINT_EVERY", 0)
@@ -143,22 +160,6 @@ def test_resumed_training_ends_as_uninterrupted_training_does(kind, tmp_path, ea
     assert same(resumed, expected)
     assert resumed_history.losses == history.losses
     assert len(steps) == 3 * STEPS - (stopped_at - 1) + 1  # the last step is told twice
-
-
-def test_what_dropout_drops_in_images_is_resumed_too(tmp_path, eager, monkeypatch):
-    monkeypatch.setattr(training, "CHECKPOINT_EVERY", 0)
-    images, labels = pictures()
-    data, recipe = ExampleBatches.of(images, labels), replace(SGD, dropout=0.3, optimizer="adamw")
-
-    def fitted(**kwargs):
-        trained = network("small-cnn")
-        trained.head = torch.nn.Sequential(Dropout(), trained.head)
-        train(trained, data, recipe, device=CPU, **kwargs)
-        return state(trained)
-
-    with pytest.raises(Cancelled):
-        fitted(checkpoint=tmp_path / "checkpoint", progress=stop_after(9))
-    assert same(fitted(checkpoint=tmp_path / "checkpoint"), fitted())
 
 
 def test_a_checkpoint_is_written_after_every_epoch_too(kind, tmp_path, eager):

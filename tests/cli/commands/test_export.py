@@ -10,18 +10,3 @@ def test_a_table_is_written_as_its_name_says(tmp_path, printed, table, file, row
     assert (result["k"], result["tuned_on"], result["rows"]) == (3, None, rows)
     assert list(frame) == result["columns"]
     assert len(frame) == rows
-
-
-def test_another_format_is_refused_before_any_work(tmp_path, run):
-    status, _, err = run("export", "--backbone=small-cnn", "--seed=77", "--output", str(tmp_path / "a.xlsx"))
-    assert status == 1
-    assert "a.xlsx" in err
-    assert ".parquet" in err
-    assert "epoch" not in err
-
-
-def test_a_folder_that_is_not_there_is_named(tmp_path, run):
-    output = str(tmp_path / "none" / "a.csv")
-    status, _, err = run("export", "--output", output)
-    assert status == 1
-    assert output in err

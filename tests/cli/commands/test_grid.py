@@ -21,14 +21,3 @@ def test_prints_one_object_and_writes_the_table(printed, tmp_path, split):
     assert result["within_one_standard_error"] == grids.near(split).mean()
     assert {move["name"] for move in result["one_step_away"]} == {"k", "sigma", "temperature"}
     pd.testing.assert_frame_equal(pd.read_parquet(file), grids.table())
-
-
-def test_tells_it_to_people(told):
-    assert "best on validation: k=" in told("grid")
-
-
-def test_refuses_other_files_before_it_works(run, monkeypatch, tmp_path):
-    monkeypatch.setattr("resmem_core.cli.commands.grid.examples", None)
-    status, _, err = run("grid", "--output", str(tmp_path / "grid.xls"))
-    assert status == 1
-    assert "grid.xls' is not" in err

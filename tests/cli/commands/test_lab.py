@@ -2,16 +2,13 @@
 
 import numpy as np
 
+from tests.data.made import arrays_of
+
 
 def test_once_for_people_and_once_as_an_object(told, printed, tmp_path):
-    rng = np.random.default_rng(0)
-    arrays = {}
-    for part in ("train", "validation", "test"):
-        labels = rng.integers(0, 2, 60)
-        arrays[f"{part}_embeddings"] = labels[:, None] + rng.normal(size=(60, 3))
-        arrays[f"{part}_logits"] = rng.normal(size=(60, 2))
-        arrays[f"{part}_labels"] = labels
-    np.savez(tmp_path / "mine.npz", **arrays)
+    np.savez(
+        tmp_path / "mine.npz", **arrays_of("train", 60, 0), **arrays_of("validation", 60, 1), **arrays_of("test", 60, 2)
+    )
     asked = ["lab", f"--dataset=arrays:{tmp_path / 'mine.npz'}", "--k=4", "--sigma=0.5"]
     out, result = told(*asked), printed(*asked)
     assert (result["k"], result["sigma"], result["tuned_on"], result["n"]) == (4, 0.5, None, 60)

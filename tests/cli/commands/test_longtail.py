@@ -2,8 +2,6 @@
 
 import json
 
-import pytest
-
 from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.jobs import Job
 from resmem_core.experiment.prepare import prepare
@@ -28,28 +26,3 @@ def test_prints_one_object_and_has_nothing_to_do_the_second_time(run):
     _, out, err = run(*ARGV)
     assert "Fewer than 3 seeds are too few" in out
     assert "point" not in err
-
-
-@pytest.mark.parametrize(
-    ("argv", "status", "says"),
-    [
-        (["--vary=colour"], 2, "'colour' is none of: size, noise, imbalance"),
-        (["--values=few"], 2, "'few' is not a list of numbers"),
-        (["--seeds=0"], 2, "'0' is not a whole number from 1 to 100"),
-        (["--values=5000"], 1, "take 10 (one of each class) to 1,155"),
-        (["--vary=noise", "--values=0.99"], 1, "between 0 and 0.95"),
-        (["--imbalance=0.1"], 2, "'0.1' is not a number from 1"),
-        (["--label-noise=2"], 2, "'2' is not a number from 0 to 0.95"),
-    ],
-)
-def test_nonsense_is_told_before_anything_is_trained(run, monkeypatch, argv, status, says):
-    monkeypatch.setattr("resmem_core.cli.commands.longtail.examples", None)
-    found, _, err = run("longtail", *argv)
-    assert found == status
-    assert says in err
-
-
-def test_every_command_takes_corrupted_data(printed):
-    result = printed("evaluate", "--imbalance=20", "--label-noise=0.1", "--epochs=1")
-    assert result["n_memory"] < 500
-    assert any("label_noise=0.1 changed" in note for note in result["notes"])

@@ -35,10 +35,3 @@ def test_tsne_tells_its_progress_and_pages_see_it_as_a_job(run, monkeypatch):
     _, again, err = run(*argv)
     assert again == out
     assert "20/20" not in err
-
-
-def test_wrong_usage_is_told(run, tmp_path):
-    assert run("map", "--method=umap")[0] == 2
-    status, _, err = run("map", f"--output={tmp_path / 'map.txt'}")
-    assert status == 1
-    assert ".csv, .parquet" in err

@@ -27,16 +27,3 @@ def test_shapley_values_are_added_and_kept(run):
     _, again, err = run(*argv)
     assert again == out
     assert "Shapley values" not in err
-
-
-def test_people_get_a_table(told):
-    out = told("memory", "--tune", "--top", "2", "--shapley")
-    assert all(said in out for said in ("most helpful", "most harmful", "Shapley"))
-
-
-@pytest.mark.parametrize(("argument", "status"), [("--top=0", 1), ("--top=many", 2), ("--k=0", 2)])
-def test_nonsense_is_told_in_one_line(run, argument, status):
-    found, out, err = run("memory", argument)
-    assert found == status
-    assert not out
-    assert argument.split("=")[1] in err

@@ -22,13 +22,3 @@ def test_tells_it_to_people(told):
     assert "embedding distance to the nearest memory" in out
     assert "near-duplicates" in out
     assert len([line for line in out.splitlines() if " to " in line and "%" in line]) >= 8 + 2
-
-
-@pytest.mark.parametrize(
-    ("wrong", "says"), [("--by=colour", "colour"), ("--near=2", "from 0 to 1"), ("--near=some", "from 0 to 1")]
-)
-def test_wrong_usage_is_told_in_a_line(run, wrong, says):
-    status, out, err = run("slices", wrong)
-    assert (status, out) == (2, "")
-    assert says in err
-    assert err.count("\n") == 1

@@ -14,7 +14,7 @@ import torchvision.datasets as tv
 
 from resmem_core.common.errors import Cancelled, UnavailableError
 from resmem_core.common.progress import silent
-from resmem_core.data import DATASETS, load_dataset
+from resmem_core.data import DATASETS
 
 NAMES = ["cifar10", "cifar100", "mnist", "fashion-mnist"]
 
@@ -131,13 +131,6 @@ def test_downloads_and_reads(name, first, publish, data, offline):
     assert steps == []
     assert np.array_equal(again.train.images, source.train.images)
     assert [path.name for path in data.rglob(".*")] == []  # no drafts left
-
-
-def test_load_dataset_cuts_validation_off_train(publish):
-    publish("cifar10")
-    dataset = load_dataset("cifar10")
-    assert [len(x) for x in (dataset.train, dataset.validation, dataset.test)] == [80, 20, 20]
-    assert set(np.bincount(dataset.validation.labels)) == {2}
 
 
 @pytest.mark.parametrize("name", NAMES)

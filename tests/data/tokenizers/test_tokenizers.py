@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from resmem_core.common.errors import Cancelled, DatasetError, InvalidParameterError, StoreError
 from resmem_core.common.store import digest_key
 from resmem_core.data import tokenizers as module
-from resmem_core.data.text import Document, Stream
+from resmem_core.data.text import Document
 from resmem_core.data.tokenizers import TOKENIZERS, TrainedTokenizer, excerpts, limited, load_tokenizer, tokenized
+from tests.data.made import stream_of
 
 TEXT = (
     "the cat sat on the mat; the dog (cat) did not. It's 42 €, isn't it?\n\n    def föö(x_1):\n        return '😀'\n\n"
@@ -258,11 +259,6 @@ def test_words_lose_nothing_of_what_they_were_trained_on(text):
 # --- streams
 
 
-def stream(*lengths):
-    starts = np.cumsum([0, *lengths])
-    return Stream(np.arange(starts[-1], dtype=np.int32), starts, tuple(f"d{i}" for i in range(len(lengths))))
-
-
 def test_documents_become_a_stream_and_none_of_nothing(trained):
     documents = [Document("one", "the cat"), Document("none", ""), Document("two", "the dog")]
     found = tokenized(trained["words"], documents)
@@ -283,7 +279,7 @@ def test_long_work_is_reported_and_can_be_stopped(trained):
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=8), st.data())
 def test_limited_keeps_whole_documents_and_cuts_one(lengths, data):
-    whole = stream(*lengths)
+    whole = stream_of(*lengths)
     n, seed = data.draw(st.integers(1, len(whole))), data.draw(st.integers(0, 3))
     kept = limited(whole, n, seed)
     assert len(kept) == n
@@ -301,20 +297,20 @@ def test_limited_keeps_whole_documents_and_cuts_one(lengths, data):
 
 
 def test_the_seed_decides_which_documents_stay():
-    assert len({limited(stream(*[5] * 20), 25, seed).names for seed in range(5)}) > 1
-    assert limited(stream(3, 4), 7, 0).names == ("d0", "d1")
+    assert len({limited(stream_of(*[5] * 20), 25, seed).names for seed in range(5)}) > 1
+    assert limited(stream_of(3, 4), 7, 0).names == ("d0", "d1")
 
 
 @pytest.mark.parametrize("n", [0, 8, -1, 2.0, True, "3"])
 def test_limits_that_cannot_be_are_answered(n):
     for cut in (limited, excerpts):
         with pytest.raises(InvalidParameterError, match="must be a whole number from 1 to 7"):
-            cut(stream(3, 4), n, 0)
+            cut(stream_of(3, 4), n, 0)
 
 
 @given(st.lists(st.integers(1, 900), min_size=1, max_size=12), st.data())
 def test_excerpts_are_stretches_of_all_documents_of_equal_length(lengths, data):
-    whole = stream(*lengths)
+    whole = stream_of(*lengths)
     n, seed = data.draw(st.integers(1, len(whole))), data.draw(st.integers(0, 3))
     some = excerpts(whole, n, seed)
     assert n - len(lengths) < len(some) <= n or len(some) == len(whole)
@@ -338,7 +334,7 @@ def test_excerpts_are_stretches_of_all_documents_of_equal_length(lengths, data):
 
 
 def test_the_seed_decides_where_a_stretch_begins():
-    whole = stream(5000, 5000, 300)
+    whole = stream_of(5000, 5000, 300)
     begins = {tuple(excerpts(whole, 2000, seed).ids[[0, 850]].tolist()) for seed in range(5)}
     assert len(begins) == 5
     assert len({first for first, _ in begins}) == 5

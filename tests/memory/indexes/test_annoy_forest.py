@@ -94,11 +94,8 @@ def test_never_fewer_than_k(memory, monkeypatch):
 
 
 def test_exact_search_steps_in_where_the_forest_fails(memory):
-    class Barren:
-        def get_nns_by_vector(self, vector, n, search_k):
-            return [0] if vector[0] > 0 else list(range(n))
-
-    index = AnnoyForest(memory, forest=Barren())
+    barren = Mock(get_nns_by_vector=lambda vector, n, search_k: [0] if vector[0] > 0 else list(range(n)))
+    index = AnnoyForest(memory, forest=barren)
     queries = np.zeros((2, 8), dtype=np.float32)
     queries[0, 0] = 1
     found = index.search(queries, 5)
@@ -131,17 +128,11 @@ def workers(monkeypatch, n):
         monkeypatch.setattr(module, "n_workers", lambda: n)
 
 
-def test_threads_search_at_the_same_time_and_raise_what_fails_and_a_single_query_starts_none(memory, monkeypatch):
+def test_threads_search_at_the_same_time(memory, monkeypatch):
     workers(monkeypatch, 2)
     meeting = threading.Barrier(2, timeout=10)  # broken unless two threads are inside at once
     found = AnnoyForest(memory, forest=Fake(meeting.wait)).search(memory[:2], 3)
     assert found.indices.shape == (2, 3)
-    seen = []
-    index = AnnoyForest(memory, forest=Fake(lambda: seen.append(threading.current_thread())))
-    index.search(memory[:1], 3)
-    assert seen == [threading.current_thread()]
-    with pytest.raises(RuntimeError, match="no such tree"):
-        AnnoyForest(memory, forest=Fake(Mock(side_effect=RuntimeError("no such tree")))).search(memory, 3)
 
 
 def test_neither_threads_nor_order_nor_blocks_show(memory, monkeypatch):
@@ -180,7 +171,7 @@ def test_cancelling_stops_all_threads(memory, monkeypatch, cancelled):
         calls.append(1)
         time.sleep(1e-3)
 
-    with cancelled as cancel:
+    with cancelled() as cancel:
         AnnoyForest(memory, forest=Fake(look)).search(np.zeros((3000, 8)), 3, progress=cancel)
     assert 0 < len(calls) < 1500  # the first blocks, of 64 queries each
 

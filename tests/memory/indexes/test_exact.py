@@ -267,14 +267,14 @@ def test_many_equals_leave_it_to_brute_force(undecided):
 def test_cancelled_leaves_nothing_on(monkeypatch, cancelled):
     monkeypatch.setattr(exact, "BLOCK", 64)
     memory = np.random.default_rng(0).normal(size=(1000, 4))
-    with cancelled as cancel:
+    with cancelled() as cancel:
         ExactIndex(memory, device="cpu").search(memory, 3, progress=cancel)
 
 
 @compiled
 def test_cancelled_drops_what_has_not_begun(begun, cancelled):
     memory = np.random.default_rng(0).normal(size=(1000, 4))
-    with cancelled as cancel:
+    with cancelled() as cancel:
         ExactIndex(memory, device="cpu").search(memory, 3, progress=cancel)
     assert [rows.start for rows in begun] == [0]
 

@@ -1,6 +1,5 @@
 import pickle
 import urllib.error
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from resmem_core.models import BACKBONES
 from resmem_core.models.embedding import embed, features, logits_of
 from resmem_core.models.example_batches import ExampleBatches
 from resmem_core.models.training import load_weights, new_network, save_weights, train
+from tests.data.made import Trap
 
 MOBILENET = BACKBONES.get("mobilenet_v2")
 FILE = "mobilenet_v2-7ebf99e0.pth"
@@ -59,14 +59,6 @@ def test_weights_that_are_there_are_used(weights):
     assert torch.equal(network.trunk[1].state_dict()[first], weights[first])
 
 
-class Bomb:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self):
-        return Path.touch, (self.path,)
-
-
 @pytest.mark.parametrize("content", ["noise", "empty", "other", "code"])
 def test_a_file_that_is_not_these_weights_is_refused_and_never_run(checkpoints, tmp_path, content):
     file = checkpoints / FILE
@@ -78,7 +70,7 @@ def test_a_file_that_is_not_these_weights_is_refused_and_never_run(checkpoints, 
         case "other":
             torch.save({"weight": torch.zeros(3)}, file)
         case "code":
-            file.write_bytes(pickle.dumps(Bomb(tmp_path / "exploded")))
+            file.write_bytes(pickle.dumps(Trap(tmp_path / "exploded")))
     with pytest.raises(UnavailableError, match="remove it and try again"):
         MOBILENET.network((3, 32, 32), 10)
     assert not (tmp_path / "exploded").exists()
