@@ -28,7 +28,10 @@ def test_a_press_is_not_overwritten(opened, page):
 
 def test_what_is_changed_elsewhere_is_shown(opened):
     at = opened("tune", k="7")
+    before = at.numbers
+    assert "not an evaluation" in at.text
     at.press("Choose on validation")
+    assert at.numbers != before
     k = at.labelled("slider", K)
     assert k.proto.set_value
     assert k.value == prepare(ExperimentConfig()).tune().params.k
