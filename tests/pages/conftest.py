@@ -37,6 +37,11 @@ class App(AppTest):
         """The figures that stand alone, by label."""
         return {metric.label: metric.value for metric in self.metric}
 
+    @property
+    def headings(self) -> list[str]:
+        """Its headings of the first level below the title."""
+        return [heading.value for heading in self.header]
+
     def address(self, name: str) -> str | None:
         """Return a value of the page's address; None where it is not in it."""
         value = self.query_params.get(name)
@@ -49,6 +54,11 @@ class App(AppTest):
     def press(self, label: str) -> "App":
         """Press the button with this label."""
         return self.labelled("button", label).click().run()
+
+    def select_run(self, row: int) -> "App":
+        """Select a row of the table of runs, as a click would."""
+        self.session_state["runs"] = {"selection": {"rows": [row], "columns": [], "cells": []}}
+        return self.run()
 
 
 def _leave(page: str) -> None:

@@ -73,7 +73,7 @@ def charts(at):
 
 def test_first_it_says_what_it_takes(opened):
     at = opened("language")
-    assert [heading.value for heading in at.header] == [r"transformer\-small on python\-docs is not prepared yet"]
+    assert at.headings == [r"transformer\-small on python\-docs is not prepared yet"]
     assert "about three minutes" in at.text
     assert {button.label for button in at.button} >= {"Train and prepare"}
     assert not at.slider
@@ -173,8 +173,7 @@ def test_what_was_judged_is_listed_and_reopened(ready, opened, tales):
     row = at.dataframe[0].value.iloc[0]
     assert (row["dataset"], row["tokens"], row["k"]) == (tales.query["dataset"], "words, 512", tales.params.k)
     assert row["test points"] == len(tales.experiment.test)
-    at.session_state["runs"] = {"selection": {"rows": [0], "columns": [], "cells": []}}
-    at.run()
+    at.select_run(0)
     assert "test tokens." in at.text
     assert "Compare with the current one" not in [button.label for button in at.button]
     at.press("Open")
@@ -330,7 +329,7 @@ def test_texts_are_gone_on_with(ready, tales):
         )
         assert [token for token, _ in written.tokens[with_memory]] == [found.token for found in expected]
     assert "Stopped" not in at.text
-    assert [heading.value for heading in at.header] == ["Without memory", "With memory"]
+    assert at.headings == ["Without memory", "With memory"]
     changed = tales.experiment.evaluate(tales.params).fixed > 0
     assert changed == any(kind == "changed" for _, kind in written.tokens[True])
     assert all(kind == "same" for _, kind in written.tokens[False])
@@ -339,7 +338,7 @@ def test_texts_are_gone_on_with(ready, tales):
 
     written.picked = 3  # as a click does
     at.run()
-    assert "Retrieved contexts" in [heading.value for heading in at.header]
+    assert "Retrieved contexts" in at.headings
     written.tokens[True].pop()
     at.run()
     assert "Stopped after 11 tokens" in at.text
@@ -479,6 +478,6 @@ def test_a_text_that_changed_is_not_shown_as_it_was_and_what_train_holds_is_warn
     share = prepared(config, root).corpus.leakage.parts["test"].share
     assert share > 0.3
     at.run()
-    assert "How good it is" in [heading.value for heading in at.header]
+    assert "How good it is" in at.headings
     assert at.text != before
     assert [w.value for w in at.warning if f"{share:.0%} of the words of the test text" in w.value]

@@ -58,6 +58,9 @@ def test_nothing_picked_goes_back(opened):
     at = opened("gain", by="confidence")
     at.labelled("segmented_control", "Slice by").set_value(None).run()
     assert at.labelled("segmented_control", "Slice by").value == "confidence"
+    assert "largest probability" in at.text
+    at.labelled("segmented_control", "Slice by").set_value("class-size").run()
+    assert at.address("by") == "class-size"
 
 
 def test_a_slider_with_other_bounds_shows_the_setting(opened):
