@@ -8,7 +8,6 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -30,9 +29,26 @@ def _chromium() -> str | None:
     return os.environ.get("RESMEM_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
 
 
-@contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """Run an app with a cache of its own, and yield its address."""
+@pytest.fixture(scope="session")
+def browser():
+    chromium = _chromium()
+    if chromium is None:
+        pytest.skip("NO BROWSER: install Chromium, or name one in RESMEM_CHROMIUM, to run the journeys")
+    from playwright.sync_api import expect, sync_playwright
+
+    expect.set_options(timeout=60_000)
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=[f"--{flag}" for flag in FLAGS])
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory, browser) -> Iterator[str]:
+    """Run an app with a cache of its own, and yield its address; its very first visit is to a page within."""
+    from playwright.sync_api import expect
+
+    folder = tmp_path_factory.mktemp("server")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -54,38 +70,17 @@ def serving(folder: Path) -> Iterator[str]:
                 if process.poll() is not None:
                     raise
                 time.sleep(0.1)
+        first = browser.new_page()
+        first.goto(f"{address}/tune?k=5")
+        expect(first.get_by_role("heading", name="Tune", exact=True)).to_have_count(1)
+        expect(first.get_by_role("heading", name="Accuracy against k")).to_be_visible()
+        expect(first).to_have_url(f"{address}/tune?k=5")
+        first.close()
         yield address
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
     assert "Traceback" not in (folder / "log.txt").read_text()
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("server")) as address:
-        yield address
-
-
-@pytest.fixture
-def untouched_server(tmp_path):
-    """Return the address of an app that nobody has opened yet."""
-    with serving(tmp_path) as address:
-        yield address
-
-
-@pytest.fixture(scope="session")
-def browser():
-    chromium = _chromium()
-    if chromium is None:
-        pytest.skip("NO BROWSER: install Chromium, or name one in RESMEM_CHROMIUM, to run the journeys")
-    from playwright.sync_api import expect, sync_playwright
-
-    expect.set_options(timeout=60_000)
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=[f"--{flag}" for flag in FLAGS])
-        yield running
-        running.close()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import Page, expect
 
 
-def test_a_long_tail_is_tried_reloaded_and_shared(page: Page, visit):
+def test_a_long_tail_is_tried_and_reloaded(page: Page):
     page.goto("/long_tail?limit_train=100&seeds=2")
     expect(page.get_by_role("heading", name="Accuracy against training examples is not prepared yet")).to_be_visible()
     page.get_by_test_id("stRadio").get_by_text("Imbalance").click()
@@ -21,9 +21,4 @@ def test_a_long_tail_is_tried_reloaded_and_shared(page: Page, visit):
     expect(page.get_by_text(re.compile("Gain in the rarest classes"))).to_be_visible()
     expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
     expect(page.get_by_text("points so far")).to_have_count(0)
-    told = page.get_by_text(re.compile("Fewer than 3 seeds are too few")).inner_text()
     expect(page.get_by_test_id("stPlotlyChart").locator(".main-svg").first).to_be_visible()
-
-    other = visit()
-    other.goto(page.url)
-    expect(other.get_by_text(re.compile("Fewer than 3 seeds are too few"))).to_have_text(told, use_inner_text=True)

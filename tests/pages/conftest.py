@@ -37,6 +37,11 @@ class App(AppTest):
         """The figures that stand alone, by label."""
         return {metric.label: metric.value for metric in self.metric}
 
+    @property
+    def headings(self) -> list[str]:
+        """Its headings of the first level below the title."""
+        return [heading.value for heading in self.header]
+
     def address(self, name: str) -> str | None:
         """Return a value of the page's address; None where it is not in it."""
         value = self.query_params.get(name)
@@ -49,6 +54,11 @@ class App(AppTest):
     def press(self, label: str) -> "App":
         """Press the button with this label."""
         return self.labelled("button", label).click().run()
+
+    def select_run(self, row: int) -> "App":
+        """Select a row of the table of runs, as a click would."""
+        self.session_state["runs"] = {"selection": {"rows": [row], "columns": [], "cells": []}}
+        return self.run()
 
 
 def _leave(page: str) -> None:
@@ -87,16 +97,16 @@ def read_markdown(markdown: str) -> str:
 def arrays(tmp_path):
     """Return a function that writes a small dataset of two classes and returns its name.
 
-    It takes the spread of points within a class and the base model's logits, by default guesses. Five test points are
-    copies of training points.
+    It takes the spread of points within a class, the base model's logits, by default guesses, how many points there are
+    in each part, and a seed. Five test points are copies of training points.
     """
 
-    def write(spread: float = 0.2, logits: Any = None) -> str:
-        rng, labels = np.random.default_rng(0), np.arange(60) % 2
+    def write(spread: float = 0.2, logits: Any = None, n: int = 60, seed: int = 0) -> str:
+        rng, labels = np.random.default_rng(seed), np.arange(n) % 2
         found = {}
         for part in ("train", "test"):
-            found[f"{part}_embeddings"] = labels[:, None] + rng.normal(0, spread, (60, 3))
-            found[f"{part}_logits"] = rng.normal(size=(60, 2)) if logits is None else logits
+            found[f"{part}_embeddings"] = labels[:, None] + rng.normal(0, spread, (n, 3))
+            found[f"{part}_logits"] = rng.normal(size=(n, 2)) if logits is None else logits
             found[f"{part}_labels"] = labels
         found["test_embeddings"][:5] = found["train_embeddings"][:5]
         np.savez(tmp_path / "mine.npz", **found)

@@ -5,8 +5,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
-import pytest
 from PIL import Image
 
 from pages._shared import stamps
@@ -17,46 +15,13 @@ from resmem_core.experiment.jobs import Job
 from resmem_core.experiment.prepare import prepare
 
 
-def arrays(n, seed):
-    rng = np.random.default_rng(seed)
-    labels = np.arange(n) % 2
-    return {
-        f"{part}_{name}": value
-        for part in ("train", "validation", "test")
-        for name, value in (
-            ("embeddings", labels[:, None] + rng.normal(0, 0.7, (n, 3))),
-            ("logits", rng.normal(size=(n, 2))),
-            ("labels", labels),
-        )
-    }
-
-
-def write_npz(path, n, seed):
-    np.savez(path, **arrays(n, seed))
-
-
-def write_csv(path, n, seed):
-    found = arrays(n, seed)
-    parts = [
-        pd.DataFrame(found[f"{part}_embeddings"])
-        .add_prefix("embedding_")
-        .join(pd.DataFrame(found[f"{part}_logits"]).add_prefix("logit_"))
-        .assign(split=part, label=found[f"{part}_labels"])
-        for part in ("train", "validation", "test")
-    ]
-    pd.concat(parts).to_csv(path, index=False)
-
-
-@pytest.mark.parametrize(("kind", "ending", "write"), [("arrays", "npz", write_npz), ("table", "csv", write_csv)])
-def test_a_file_that_changed_is_not_shown_as_it_was(opened, tmp_path, kind, ending, write):
-    path = tmp_path / f"mine.{ending}"
-    write(path, 60, 0)
-    query = {"dataset": f"{kind}:{path}", "k": "5"}
+def test_a_file_that_changed_is_not_shown_as_it_was(opened, arrays):
+    query = {"dataset": arrays(spread=0.7), "k": "5"}
     pages = {page: opened(page, **query) for page in ("overview", "classes", "tune")}
     inspected = opened("inspect", **query, point="55")
     before = {page: (at.numbers, at.text) for page, at in pages.items()}
     for n, seed in ((60, 0), (50, 1), (60, 0)):
-        write(path, n, seed)
+        arrays(spread=0.7, n=n, seed=seed)
         for page, at in pages.items():
             at.run()
             shown, fresh = (at.numbers, at.text), opened(page, **query)

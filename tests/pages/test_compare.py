@@ -47,6 +47,6 @@ def test_what_is_not_there_is_offered(opened, query):
 def test_seeds_that_are_there_are_shown(opened):
     from resmem_core.cli.main import main
 
-    main(["seeds", "--count=5", "--epochs=1"])
-    at = opened("compare", compare="seeds", epochs="1")
+    main(["seeds", "--count=5", "--epochs=1", "--limit-train=60"])
+    at = opened("compare", compare="seeds", epochs="1", limit_train="60")
     assert "Over 5 seeds" in at.text

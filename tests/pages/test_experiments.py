@@ -26,17 +26,6 @@ def two():
     record(ExperimentConfig(), Params(5, 0.5, 2.0), Params(7, 0.25))
 
 
-def selected(at, row):
-    """Select a row of the table, as a click would."""
-    at.session_state["runs"] = {"selection": {"rows": [row], "columns": [], "cells": []}}
-    return at.run()
-
-
-def test_an_empty_list_says_what_to_do(opened):
-    at = opened("experiments")
-    assert "Nothing was judged on this machine yet" in at.text
-
-
 def test_runs_are_listed_the_latest_first(opened, two):
     at = opened("experiments")
     table = at.dataframe[0].value
@@ -61,14 +50,14 @@ def test_filters_live_in_the_address(opened, two):
 
 
 def test_an_experiment_reopens_at_its_setting(opened, two):
-    at = selected(opened("experiments", k="3"), 1)
+    at = opened("experiments", k="3").select_run(1)
     assert "k = 5, sigma = 0.5, temperature = 2 (set by hand)" in at.text
     at.press("Open")
     assert (at.address("k"), at.address("sigma"), at.address("temperature")) == ("5", "0.5", "2.0")
 
 
 def test_it_is_put_beside_the_current_one(opened, two):
-    at = selected(opened("experiments", k="3"), 0)
+    at = opened("experiments", k="3").select_run(0)
     at.press("Compare with the current one")
     assert at.address("k") == "3"
     other, notes = Settings.from_query(dict(parse_qsl(at.address("other"))))
@@ -77,7 +66,7 @@ def test_it_is_put_beside_the_current_one(opened, two):
 
 
 def test_a_run_is_removed(opened, two):
-    at = selected(opened("experiments"), 0)
+    at = opened("experiments").select_run(0)
     at.press("Remove from the list")
     assert [run.setting["k"] for run in Runs().list()] == [5]
 
@@ -86,7 +75,7 @@ def test_runs_on_uploads_are_listed_to_their_owner_only(opened):
     kept = Uploads(ME).add("my file.csv", example_file(".csv"))
     record(ExperimentConfig(kept.dataset), Params(3, 0.5))
     at = opened("experiments")
-    assert "Nothing was judged" in at.text
+    assert "Nothing was judged on this machine yet" in at.text
     at.session_state["visitor"] = ME
     at.run()
     assert at.dataframe[0].value["dataset"].tolist() == ["my file.csv"]
@@ -97,7 +86,7 @@ def test_what_is_gone_cannot_be_opened(opened, tmp_path):
     path.write_bytes(example_file(".csv"))
     record(ExperimentConfig(f"table:{path}"), Params(3, 0.5))
     path.unlink()
-    at = selected(opened("experiments"), 0)
+    at = opened("experiments").select_run(0)
     assert "is not there" in at.text
     assert at.labelled("button", "Open").disabled
 

@@ -1,7 +1,5 @@
 """What can be taken away, and that nothing is made before it is asked for."""
 
-import pytest
-
 from resmem_core.plots import report, tables
 
 
@@ -9,21 +7,14 @@ def labels(at):
     return [button.label for button in at.get("download_button")]
 
 
-def test_report_tables_and_figure_are_offered(opened):
+def test_report_tables_and_figure_are_offered_and_nothing_is_made_until_it_is_asked_for(opened, monkeypatch):
+    monkeypatch.setattr(report, "report_html", None)
+    monkeypatch.setattr(tables, "table_bytes", None)
     at = opened("export")
     assert labels(at) == ["Report (HTML)", *["CSV", "Parquet"] * 3, "HTML"]
     assert "382 rows" in at.text
     assert "3,927 rows" in at.text
     assert "--tune" in at.code[1].value
-
-
-def test_nothing_is_made_until_it_is_asked_for(opened, monkeypatch):
-    def made(*args, **options):
-        raise AssertionError("made before anybody asked")
-
-    monkeypatch.setattr(report, "report_html", made)
-    monkeypatch.setattr(tables, "table_bytes", made)
-    opened("export")
 
 
 def test_a_setting_by_hand_is_called_by_its_name(opened):
@@ -33,15 +24,11 @@ def test_a_setting_by_hand_is_called_by_its_name(opened):
     assert "not those chosen" not in opened("export").text
 
 
-def test_another_figure_is_shown_and_in_the_address(opened):
-    at = opened("export")
+def test_the_figure_is_the_one_in_the_address_if_there_is_one(opened):
+    at = opened("export", figure="nothing")
     picker = at.selectbox(key="setting-figure")
+    assert picker.value == "accuracy"
     assert "Grid on validation" in picker.options
     picker.set_value("reliability").run()
     assert at.address("figure") == "reliability"
-
-
-@pytest.mark.parametrize("figure", ["nothing", "reliability"])
-def test_a_figure_in_the_address_is_shown_if_there_is_one(opened, figure):
-    at = opened("export", figure=figure)
-    assert at.selectbox(key="setting-figure").value == {"nothing": "accuracy"}.get(figure, figure)
+    assert opened("export", figure="reliability").selectbox(key="setting-figure").value == "reliability"

@@ -35,13 +35,6 @@ def test_the_slices_are_those_of_the_core(opened, judged, by):
     assert says in at.text
 
 
-def test_the_axis_is_in_the_address(opened):
-    at = opened("gain", **SETTING)
-    at.segmented_control(key="setting-by").set_value("confidence").run()
-    assert at.address("by") == "confidence"
-    assert "largest probability" in at.text
-
-
 def test_near_duplicates_follow_the_slider(opened, judged):
     experiment, result = judged
     at = opened("gain", **SETTING)

@@ -26,13 +26,9 @@ def clean():
     prepare(ExperimentConfig(epochs=1))
 
 
-def headings(at):
-    return [heading.value for heading in at.header]
-
-
 def test_before_anything_is_there_it_says_what_it_takes(opened):
     at = opened("long_tail")
-    assert headings(at) == ["Accuracy against training examples is not prepared yet"]
+    assert at.headings == ["Accuracy against training examples is not prepared yet"]
     assert "30 trainings: training examples 100, 160, 270, 430, 710, 1,155, each under 5 seeds." in at.text
     assert [button.label for button in at.button] == ["Start"]
     assert "--vary=size --values=100,160,270,430,710,1155 --seeds=5 --json" in at.code[1].value
@@ -77,7 +73,7 @@ def test_typed_nonsense_is_told(opened):
 def test_what_is_there_is_shown_while_the_rest_is_offered(opened):
     judged("noise", (0.0,))
     at = opened("long_tail", vary="noise", values="0,0.4", seeds="1", **SMALL)
-    assert "Where memory gains" in headings(at)
+    assert "Where memory gains" in at.headings
     assert "1 are missing. Those that are there took" in at.text
     assert "1 of 2 points so far." in at.text
     assert "vary the imbalance, or fix it above 1" in at.text
@@ -87,7 +83,7 @@ def test_what_is_there_is_shown_while_the_rest_is_offered(opened):
 def test_a_long_tail_has_its_classes_shown(opened):
     judged("imbalance", (4.0, 20.0))
     at = opened("long_tail", vary="imbalance", values="4,20", seeds="1", **SMALL)
-    assert headings(at) == ["Where memory gains", "Rare and frequent classes"]
+    assert at.headings == ["Where memory gains", "Rare and frequent classes"]
     assert not at.button
     assert len(at.get("plotly_chart")) == 3
     assert "Gain in the rarest classes: **" in at.text

@@ -111,14 +111,24 @@ def test_names_are_text_on_every_page(opened, table, edited, page):
     for outcome in ("broken", "both right"):
         assert_names_are_text(opened("inspect", **query, outcome=outcome) if page == "inspect" else at)
     if page == "experiments":
-        at.session_state["runs"] = {"selection": {"rows": [0], "columns": [], "cells": []}}
-        assert_names_are_text(at.run())
+        assert_names_are_text(at.select_run(0))
 
 
 @pytest.mark.parametrize("page", PAGES)
-@pytest.mark.parametrize("query", [{"dataset": f"table:/no/{FILE}"}, {"dataset": HOSTILE[0]}, {"point": HOSTILE[2]}])
-def test_errors_that_quote_a_person_are_text(opened, page, query):
-    assert_names_are_text(opened(page, **query, other=f"k={HOSTILE[3]}"))
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ({"dataset": f"table:/no/{FILE}"}, f"/no/{FILE}"),
+        ({"dataset": HOSTILE[0]}, "'[x](http'"),
+        ({"dataset": f"upload:{'0' * 32}"}, "deleted by its owner"),
+        ({"point": HOSTILE[2], "sigma": "-1", "k": "99999"}, "showing k="),
+    ],
+)
+def test_what_cannot_be_is_told_on_every_page_and_quoted_as_text(opened, page, query, says):
+    at = opened(page, **query, other=f"k={HOSTILE[3]}")
+    assert_names_are_text(at)
+    assert page not in OF_RESULTS or says in at.text
+    assert "sigma" not in query or page not in OF_RESULTS or "above 0" in at.text
 
 
 def test_what_a_person_searched_for_is_text(opened, table):
@@ -161,9 +171,3 @@ def test_an_upload_is_called_by_its_file(opened, uploaded, page):
         assert "_my_ file.csv" in at.text
     if page == "compare":
         assert plain("_my_ file.csv") in tables
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_an_upload_that_was_deleted_is_told_and_no_crash(opened, uploaded, page):
-    Uploads(ME).delete(uploaded.id)
-    opened(page, dataset=uploaded.dataset, other=f"dataset={uploaded.dataset}")

@@ -28,7 +28,10 @@ def test_a_press_is_not_overwritten(opened, page):
 
 def test_what_is_changed_elsewhere_is_shown(opened):
     at = opened("tune", k="7")
+    before = at.numbers
+    assert "not an evaluation" in at.text
     at.press("Choose on validation")
+    assert at.numbers != before
     k = at.labelled("slider", K)
     assert k.proto.set_value
     assert k.value == prepare(ExperimentConfig()).tune().params.k
@@ -55,6 +58,9 @@ def test_nothing_picked_goes_back(opened):
     at = opened("gain", by="confidence")
     at.labelled("segmented_control", "Slice by").set_value(None).run()
     assert at.labelled("segmented_control", "Slice by").value == "confidence"
+    assert "largest probability" in at.text
+    at.labelled("segmented_control", "Slice by").set_value("class-size").run()
+    assert at.address("by") == "class-size"
 
 
 def test_a_slider_with_other_bounds_shows_the_setting(opened):

@@ -1,11 +1,13 @@
 import html
 import re
 from dataclasses import replace
+from io import BytesIO
 
 import numpy as np
 import pytest
 
 from resmem_core.cli.main import main
+from resmem_core.data.example_files import example_file
 from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.types import Params
@@ -132,15 +134,9 @@ def test_every_figure_has_a_name_a_title_and_a_description(experiment, told):
 @pytest.fixture
 def evil(tmp_path):
     """Return an experiment without images whose classes and file are called like markup."""
-    rng = np.random.default_rng(0)
-    labels = np.arange(90) % 3
-    arrays = {"class_names": np.array([EVIL, "=1", "a & b"])}
-    for part in ("train", "test"):
-        arrays[f"{part}_embeddings"] = labels[:, None] + rng.normal(0, 0.4, (90, 3))
-        arrays[f"{part}_logits"] = rng.normal(size=(90, 3))
-        arrays[f"{part}_labels"] = labels
     path = tmp_path / "<img src=x onerror=alert(1)>.npz"
-    np.savez(path, **arrays)
+    arrays = dict(np.load(BytesIO(example_file(".npz"))))
+    np.savez(path, **{**arrays, "class_names": np.array([EVIL, "=1", "a & b"])})
     return prepare(ExperimentConfig(f"arrays:{path}"))
 
 
