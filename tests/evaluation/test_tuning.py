@@ -187,15 +187,10 @@ def plant(monkeypatch, reached, rights=None):
     return grids, knn_grids
 
 
-def chosen(split=None, progress=silent):
-    """Return the best setting of what was planted."""
-    return Choice(SimpleNamespace(n_classes=5), split or Split(), SCALE, "accuracy", progress).of_resmem()
-
-
 def planted(monkeypatch, levels, split=None):
     """Let the settings of `levels` reach their values and all others half; return the choice and the grids."""
     grids, _ = plant(monkeypatch, lambda params: levels.get(params, 0.5))
-    return chosen(split), grids
+    return Choice(SimpleNamespace(n_classes=5), split or Split(), SCALE, "accuracy", silent).of_resmem(), grids
 
 
 def test_all_equal(data, monkeypatch, engine):

@@ -16,6 +16,9 @@ ROOT = Path(__file__).parents[2]
 FLAGS = ["headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-sync"]
 FLAGS += ["disable-background-networking", "disable-component-update"]
 
+# As `python -m streamlit`, but jobs in the background are not put behind the other tests, which leave them no core.
+STREAMLIT = "import os; del os.setpriority; from streamlit.web.cli import main; main()"
+
 
 @pytest.hookimpl(tryfirst=True)  # before any are chosen by their markers
 def pytest_collection_modifyitems(items):
@@ -54,7 +57,7 @@ def server(tmp_path_factory, browser) -> Iterator[str]:
         port = free.getsockname()[1]
     with (folder / "log.txt").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}", "--server.headless=true"],
+            [sys.executable, "-c", STREAMLIT, "run", "app.py", f"--server.port={port}", "--server.headless=true"],
             cwd=ROOT,
             env={**os.environ, "RESMEM_CACHE": str(folder / "cache"), "RESMEM_DATA": str(folder / "data")},
             stdout=log,

@@ -108,8 +108,8 @@ def test_names_are_text_on_every_page(opened, table, edited, page):
     query |= {"by": "class-size", "near": "1", "region": "-99_-99,99_-99,99_99,-99_99", "other": f"dataset={table}&k=3"}
     at = opened(page, **query)
     assert_names_are_text(at)
-    for outcome in ("broken", "both right"):
-        assert_names_are_text(opened("inspect", **query, outcome=outcome) if page == "inspect" else at)
+    for outcome in ("broken", "both right") if page == "inspect" else ():
+        assert_names_are_text(opened(page, **query, outcome=outcome))
     if page == "experiments":
         assert_names_are_text(at.select_run(0))
 
@@ -154,13 +154,9 @@ def test_edited_memory_is_said_once_and_can_be_restored(opened, table, edited, p
     assert "Restore all" not in [button.label for button in at.button]
 
 
-@pytest.fixture
-def uploaded():
-    return Uploads(ME).add("_my_ file.csv", example_file(".csv"))
-
-
 @pytest.mark.parametrize("page", [*OF_RESULTS, "experiments", "your_data"])
-def test_an_upload_is_called_by_its_file(opened, uploaded, page):
+def test_an_upload_is_called_by_its_file(opened, page):
+    uploaded = Uploads(ME).add("_my_ file.csv", example_file(".csv"))
     at = opened(page, dataset=uploaded.dataset)
     at.session_state["visitor"] = ME
     at.run()

@@ -11,6 +11,11 @@ from resmem_core.plots.accuracy import accuracy_by_k, method_accuracies
 from resmem_core.plots.common import COLORS, NAMES
 
 
+def test_colors_are_told_apart():
+    assert len(set(COLORS.values())) == len(COLORS)
+    assert set(NAMES) == set(METHODS) <= set(COLORS)
+
+
 def test_method_accuracies(case, assert_drawable, assert_whiskers):
     at_the_ends = (SimpleNamespace(n=150, accuracy=dict.fromkeys(METHODS, right / 150)) for right in (0, 150))
     for result in (case.result, *at_the_ends):
