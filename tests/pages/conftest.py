@@ -9,6 +9,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from pages._shared import stamps
+
 PAGES = sorted(map(str, (Path(__file__).parents[2] / "pages").glob("[a-z]*.py")))
 ROUTER = """
 import streamlit as st
@@ -71,6 +73,7 @@ def _leave(page: str) -> None:
 def opened(monkeypatch, tmp_path_factory):
     """Return a function from a page's file name and query to the app as it looks when that address is opened."""
     monkeypatch.setattr(st, "switch_page", _leave)
+    monkeypatch.setattr(stamps, "REST", 0)  # on a busy machine, looking at files takes long enough to miss a change
 
     def opened(page: str, **query: str) -> App:
         router = tmp_path_factory.mktemp("router") / "app.py"
