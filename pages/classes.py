@@ -19,9 +19,7 @@ headline(experiment, result)
 
 st.header("Gain by class")
 show(class_gains(result.per_class), "classes", "Bars of the accuracy gain in each class, with intervals")
-st.caption(
-    "In brackets: test points of the class. Whiskers: paired bootstrap 95 % interval, wide where a class is small."
-)
+st.caption("In brackets: test points of the class. Whiskers: 95 % paired interval, wide where a class is small.")
 
 st.header("What base confuses and memory resolves")
 before = confusion(experiment.test.labels, result.predictions["base"], data.n_classes)

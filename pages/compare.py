@@ -24,7 +24,6 @@ from resmem_core.data import dataset_title
 from resmem_core.data.base import IMAGE
 from resmem_core.evaluation.comparison import Comparison
 from resmem_core.evaluation.evaluate import Evaluation
-from resmem_core.evaluation.metrics import wilson_interval
 from resmem_core.experiment.config import PRECOMPUTED
 from resmem_core.experiment.jobs import Job
 from resmem_core.experiment.prepare import Experiment
@@ -114,7 +113,7 @@ def numbers(results: dict[str, tuple[Experiment, Evaluation]]) -> None:
 
     def column(experiment: Experiment, result: Evaluation) -> dict[str, str]:
         config, params = experiment.config, result.params
-        low, high = wilson_interval(round(result.accuracy["resmem"] * result.n), result.n)
+        low, high = result.accuracy_ci95["resmem"]
         gain = [100 * value for value in (result.delta, *result.delta_ci95)]
         before, after = result.calibration["base"], result.calibration["resmem"]
         return {
@@ -167,7 +166,7 @@ def pair() -> None:
         return
     low, high = (100 * value for value in comparison.delta_ci95)
     st.markdown(
-        f"**B - A: {100 * comparison.delta:+.2f} points** ({low:+.2f} to {high:+.2f}, paired bootstrap 95 % interval "
+        f"**B - A: {100 * comparison.delta:+.2f} points** ({low:+.2f} to {high:+.2f}, 95 % paired interval "
         f"over {len(comparison.labels):,} test points; McNemar's exact p = {comparison.mcnemar_p:.2g})."
     )
     if not len(comparison.only_a) and not len(comparison.only_b):

@@ -84,7 +84,7 @@ def sliced() -> None:
     show(slice_gains(found, AXES[by]), f"gain-by-{by}", f"Gain of ResMem over base by {AXES[by]}, as bars.")
     scaled = " of length 1" if experiment.normalize else ""
     st.caption(
-        f"{CUTS[by].format(scaled=scaled)} In brackets: test points. Whiskers: paired bootstrap 95 % interval; none "
+        f"{CUTS[by].format(scaled=scaled)} In brackets: test points. Whiskers: 95 % paired interval; none "
         "where memory changed no answer."
     )
     with st.expander("As a table"):

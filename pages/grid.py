@@ -92,7 +92,7 @@ def at_cell(split: str, cell: Cell) -> None:
             f"ResMem on {split}",
             f"{swept.accuracy[cell]:.1%}",
             points((fixed - broken) / swept.n, delta_interval(fixed, broken, swept.n)),
-            help="Against the base model; in brackets the 95 % interval, by paired bootstrap over the points.",
+            help="Against the base model; in brackets the 95 % paired interval, which takes points for independent.",
             border=True,
             width=250,
             height="stretch",

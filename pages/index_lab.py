@@ -42,7 +42,7 @@ st.markdown(lab.verdict())
 st.caption(
     f"Looked for is the fastest that finds at least {RECALL_TARGET:.0%} of the true neighbours. Costs are in accuracy "
     f"of ResMem at sigma = {params.sigma:.3g}, temperature = {params.temperature:.3g} on the queries measured, with "
-    "paired bootstrap 95 % intervals. Batches favour exact search, which shares work between queries; asked one by "
+    "95 % paired intervals. Batches favour exact search, which shares work between queries; asked one by "
     "one, it is slower than here."
 )
 

@@ -18,7 +18,7 @@ from pages._shared.text import plain
 from resmem_core.analysis.projection import COLORINGS, METHODS
 from resmem_core.common.types import IntArray
 from resmem_core.data.base import PARTS
-from resmem_core.evaluation.metrics import GroupResult, wilson_interval
+from resmem_core.evaluation.metrics import GroupResult, share_interval
 from resmem_core.experiment.jobs import Job
 from resmem_core.plots.map import MAX_LINKS, embedding_map, most_drawn
 from resmem_core.plots.region import Region, class_counts
@@ -119,9 +119,10 @@ def map_area(rows: Mapping[str, IntArray]) -> None:
 
 
 def _accuracy(rows: IntArray) -> None:
-    right = [result.predictions[method][rows] == result.labels[rows] for method in ("base", "resmem")]
-    group = GroupResult.of("area", *right)
-    base, resmem = (wilson_interval(int(of.sum()), group.n) for of in right)
+    right = [result.right(method)[rows] for method in ("base", "resmem")]
+    groups = None if result.groups is None else result.groups[rows]
+    group = GroupResult.of("area", *right, groups)
+    base, resmem = (share_interval(of, groups) for of in right)
     low, high = (100 * end for end in group.gain_ci95)
     st.markdown(
         f"Base **{group.base:.1%}** ({base[0]:.1%} to {base[1]:.1%}), "

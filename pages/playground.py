@@ -12,7 +12,6 @@ from pages._shared.share import share_form, show_code
 from pages._shared.state import bound, change, shown
 from pages._shared.text import plain
 from resmem_core.common.errors import ResMemError
-from resmem_core.evaluation.metrics import wilson_interval
 from resmem_core.memory.explain import Explanation
 from resmem_core.plots.plane import TITLES, plane_panel
 from resmem_core.teaching.plane import EXTENT, Place
@@ -225,11 +224,11 @@ def verdict(view: View) -> None:
 
 def numbers(view: View, coarse: bool) -> None:
     """Say how good base, soft kNN and ResMem are."""
-    test, n = view.test, view.test.n
+    test = view.test
     st.header("How good it is")
     with st.container(horizontal=True):
         for method, label in (("base", "Base"), ("knn", "Soft kNN"), ("resmem", "ResMem")):
-            low, high = wilson_interval(round(test.accuracy[method] * n), n)
+            low, high = test.accuracy_ci95[method]
             st.metric(
                 f"{label} on test",
                 f"{test.accuracy[method]:.1%}",

@@ -48,8 +48,8 @@ with st.container(horizontal=True):
             width=234,
         )
 st.caption(
-    f"Base, at temperature 1, → ResMem on {result.n:,} test points. In brackets: 95 % interval of the change, by "
-    "paired bootstrap over the test points. Chance gaps in the bins add to every ECE, most where calibration is good "
+    f"Base, at temperature 1, → ResMem on {result.n:,} test points. In brackets: 95 % paired interval of the "
+    "change. Chance gaps in the bins add to every ECE, most where calibration is good "
     "and points are few, so a change between good and bad calibration is understated."
 )
 

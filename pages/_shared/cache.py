@@ -229,8 +229,8 @@ def near_duplicates(config: ExperimentConfig, params: Params, fraction: float) -
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=BY_DATA)
 def calibration_intervals(config: ExperimentConfig, params: Params) -> dict[str, tuple[float, float]]:
     """Return intervals of what memory changes in NLL, Brier score and ECE."""
-    confidence = evaluation(config, params).confidence
-    return calibration_change_intervals(confidence["base"], confidence["resmem"])
+    found = evaluation(config, params)
+    return calibration_change_intervals(*found.confidence.values(), found.groups)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Judging the grid…", hash_funcs=BY_DATA)

@@ -65,7 +65,7 @@ def shown_effect(experiment: Experiment, params: Params) -> None:
             points(done.delta, done.delta_ci95, digits=2),
             delta_color="normal" if done.delta else "off",
             delta_arrow="auto" if done.delta else "off",
-            help="In brackets: the 95 % interval of the change, by paired bootstrap over the test points.",
+            help="In brackets: the 95 % interval of the change, paired, over the test points.",
             border=True,
             width=270,
             height="stretch",

@@ -104,7 +104,8 @@ def headline(experiment: Experiment, evaluation: Evaluation) -> None:
             "ResMem accuracy",
             f"{evaluation.accuracy['resmem']:.1%}",
             points(evaluation.delta, evaluation.delta_ci95),
-            help="In brackets: the 95 % interval of the gain, by paired bootstrap over the test points.",
+            help="In brackets: the 95 % interval of the gain, paired, over the test points, for this trained model; "
+            "over trainings anew it is wider: Compare shows several seeds.",
             border=True,
             width=250,
             height="stretch",

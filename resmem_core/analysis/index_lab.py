@@ -86,7 +86,7 @@ class Point(Timing):
     cost : float
         Accuracy with exact neighbours less this one.
     cost_ci95 : tuple of float
-        Its paired bootstrap interval.
+        Its paired interval.
     """
 
     current: bool
@@ -327,7 +327,7 @@ def lab_of(experiment: Experiment, params: Params, progress: Progress | None = N
                 current=timing.usual and timing.index == experiment.index,
                 accuracy=float(own.mean()),
                 cost=float(exact.mean() - own.mean()),
-                cost_ci95=gain_interval(own, exact),
+                cost_ci95=gain_interval(own, exact, experiment.test.groups),
             )
             for timing, own in zip(timings, right, strict=True)
         ),

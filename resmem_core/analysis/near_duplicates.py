@@ -142,10 +142,10 @@ def near_duplicates(
     points = points[np.argsort(nearest[points], kind="stable")]
     ids = queries.neighbors.indices[points, 0]
     gaps = _pixel_differences(train, test, ids, points)
-    right = [evaluation.right(method) for method in ("base", "resmem")]
+    judged = evaluation.right("base"), evaluation.right("resmem"), evaluation.groups
 
     def group(name: str, rows: BoolArray) -> GroupResult | None:
-        return GroupResult.of(name, right[0][rows], right[1][rows]) if rows.any() else None
+        return GroupResult.of(name, *judged, rows) if rows.any() else None
 
     return NearDuplicates(
         threshold=threshold,
@@ -158,7 +158,7 @@ def near_duplicates(
         outcome=evaluation.outcome[points],
         pixel_difference=gaps,
         exact=(nearest[points] == 0) | (False if gaps is None else gaps == 0),
-        everything=GroupResult.of("all test points", *right),
+        everything=GroupResult.of("all test points", *judged),
         among=group("near-duplicates", near),
         without=group("all others", ~near),
     )

@@ -35,12 +35,15 @@ class Comparison:
     a_right, b_right : ndarray of bool, shape (M,)
         Whether ResMem is right.
     class_names : tuple of str, length C
+    groups : ndarray of int, shape (M,), or None
+        As in `Queries`.
     """
 
     labels: IntArray
     a_right: BoolArray
     b_right: BoolArray
     class_names: tuple[str, ...]
+    groups: IntArray | None = None
 
     @classmethod
     def of(cls, a: Evaluation, b: Evaluation) -> Comparison:
@@ -56,7 +59,7 @@ class Comparison:
                 f"two evaluations of {a.n} and {b.n} test points with other labels cannot be compared point by point; "
                 "take two experiments on the same test split"
             )
-        return cls(a.labels, a.right("resmem"), b.right("resmem"), a.class_names)
+        return cls(a.labels, a.right("resmem"), b.right("resmem"), a.class_names, a.groups)
 
     @cached_property
     def only_a(self) -> IntArray:
@@ -75,8 +78,8 @@ class Comparison:
 
     @cached_property
     def delta_ci95(self) -> tuple[float, float]:
-        """Paired bootstrap interval of `delta`."""
-        return metrics.delta_interval(len(self.only_b), len(self.only_a), len(self.labels))
+        """Paired interval of `delta`."""
+        return metrics.gain_interval(self.a_right, self.b_right, self.groups)
 
     @cached_property
     def mcnemar_p(self) -> float:
@@ -86,7 +89,7 @@ class Comparison:
     @cached_property
     def per_class(self) -> list[GroupResult]:
         """B against A in each class that occurs: A stands where base does elsewhere, B where ResMem does."""
-        return metrics.per_class(self.labels, self.a_right, self.b_right, self.class_names)
+        return metrics.per_class(self.labels, self.a_right, self.b_right, self.class_names, self.groups)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers as plain values, for JSON."""

@@ -27,7 +27,7 @@ from resmem_core.memory.types import Memory, Params, Queries
 
 _AS_THEY_ARE = (  # of the fields and properties of an evaluation, told under their own names
     *("smoothing", "n_groups", "accuracy", "accuracy_ci95", "accuracy_top5", "accuracy_top5_ci95", "perplexity"),
-    *("perplexity_ci95", "n_impossible", "delta", "delta_ci95", "mcnemar_p", "metrics"),
+    *("perplexity_ci95", "n_impossible", "delta", "delta_ci95", "mcnemar_p", "best_rival", "metrics"),
 )
 _BANDS = ("by_frequency", "by_neighbor", "by_distance")
 
@@ -36,8 +36,7 @@ _BANDS = ("by_frequency", "by_neighbor", "by_distance")
 class Evaluation:
     """What one choice of k, sigma and temperature does to one split.
 
-    Where points come in groups, such as the documents of tokens, intervals are of bootstraps that draw whole groups,
-    and NaN where there is one group only.
+    Where points come in groups, such as the documents of tokens, intervals are of whole groups; one tells nothing.
 
     Attributes
     ----------
@@ -123,20 +122,21 @@ class Evaluation:
         """Accuracy of ResMem less that of the base model."""
         return (self.fixed - self.broken) / self.n
 
-    @cached_property
+    @property
     def delta_ci95(self) -> Interval:
-        """Its paired bootstrap interval."""
-        return metrics.gain_interval(self.right("base"), self.right("resmem"), self.groups)
+        """Its paired interval."""
+        return self.versus["base"].gain_ci95
 
-    @cached_property
+    @property
     def mcnemar_p(self) -> float:
         """Exact p-value of fixed against broken; it takes points for independent, too small where they are not."""
-        return metrics.mcnemar_p(self.fixed, self.broken)
+        return self.versus["base"].mcnemar_p
 
     @cached_property
     def per_class(self) -> list[GroupResult]:
-        """What memory does to each class that occurs; the intervals take points for independent."""
-        return metrics.per_class(self.labels, self.right("base"), self.right("resmem"), self.class_names)
+        """What memory does to each class that occurs."""
+        right = self.right("base"), self.right("resmem")
+        return metrics.per_class(self.labels, *right, self.class_names, self.groups)
 
     @cached_property
     def confidence(self) -> dict[str, Confidence]:
@@ -195,8 +195,18 @@ class Evaluation:
 
     @cached_property
     def versus(self) -> dict[str, Versus]:
-        """ResMem beside "base" and "interpolation"."""
-        return {method: self.figures.against(method) for method in ("base", "interpolation")}
+        """ResMem beside each other method."""
+        return {method: self.figures.against(method) for method in METHODS[:-1]}
+
+    @property
+    def best_rival(self) -> str:
+        """The other use of the same neighbours that gets most of these points right, "knn" or "interpolation"."""
+        return max(("interpolation", "knn"), key=lambda method: self.accuracy[method])
+
+    @property
+    def against_rival(self) -> Versus:
+        """ResMem beside it: as it is picked on the very points that are judged, the rival is favoured."""
+        return self.versus[self.best_rival]
 
     @cached_property
     def by_frequency(self) -> list[Band]:
@@ -224,6 +234,7 @@ class Evaluation:
             },
             **{name: getattr(self, name) for name in _AS_THEY_ARE},
             "versus": {method: asdict(versus) for method, versus in self.versus.items()},
+            "against_rival": asdict(self.against_rival),
             **{name.replace(" ", "_"): count for name, count in self.counts.items()},
             **{name: [band.as_dict() for band in getattr(self, name)] for name in _BANDS},
             "per_class": [

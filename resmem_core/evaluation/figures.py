@@ -5,6 +5,7 @@ Shapes: M points, J sums.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,15 @@ import numpy as np
 
 from resmem_core.common.types import BoolArray, FloatArray, IntArray
 from resmem_core.evaluation.judging import Judged
-from resmem_core.evaluation.metrics import GroupResult, Interval, block_intervals, gain_interval, interval_of
+from resmem_core.evaluation.metrics import (
+    GroupResult,
+    Interval,
+    gain_interval,
+    interval_of,
+    mcnemar_p,
+    mean_intervals,
+    share_interval,
+)
 from resmem_core.memory.interpolation import OfVote
 
 METHODS = ("base", "knn", "interpolation", "resmem")
@@ -26,7 +35,7 @@ FIFTHS = (0.2, 0.4, 0.6, 0.8)
 
 @dataclass(frozen=True)
 class Band(GroupResult):
-    """What memory does to a group of points; `gain_ci95` is of a paired bootstrap that draws whole groups of theirs.
+    """What memory does to a group of points; `gain_ci95` is a paired interval of whole groups of theirs.
 
     Attributes
     ----------
@@ -42,20 +51,28 @@ class Band(GroupResult):
 
 @dataclass(frozen=True)
 class Versus:
-    """ResMem beside another method, by paired bootstraps.
+    """ResMem beside another method, on the same points.
 
     Attributes
     ----------
     gain : float
         ResMem's accuracy less the other's.
     gain_ci95 : tuple of float
+    fixed, broken : int
+        Points that ResMem alone, and that the other alone, gets right.
+    mcnemar_p : float
+        Exact p-value of fixed against broken; it takes points for independent, too small where they are not.
     perplexity_ratio : float
-        ResMem's perplexity by the other's: below 1, ResMem is less surprised.
+        ResMem's perplexity by the other's: below 1, ResMem is less surprised. NaN beside soft kNN, whose perplexity is
+        infinite.
     perplexity_ratio_ci95 : tuple of float
     """
 
     gain: float
     gain_ci95: Interval
+    fixed: int
+    broken: int
+    mcnemar_p: float
     perplexity_ratio: float
     perplexity_ratio_ci95: Interval
 
@@ -95,38 +112,33 @@ class Figures:
         """Return one number of each point, (M,)."""
         return self.values[:, self.columns[name]]
 
-    @property
-    def _blocks(self) -> IntArray:
-        return np.arange(len(self.values)) if self.groups is None else self.groups
-
     @cached_property
     def means(self) -> dict[str, float]:
         """The accuracies and perplexities by column."""
-        with np.errstate(over="ignore"):
-            values = self._means(self.values.sum(axis=0, keepdims=True))[0]
-        return {name: float(values[i]) for name, i in self.columns.items()}
+        values = self.values.mean(axis=0)
+        return {name: perplexity(values[i]) if _is_loss(name) else float(values[i]) for name, i in self.columns.items()}
 
     @cached_property
     def intervals(self) -> dict[str, Interval]:
         """Their 95 % intervals."""
-        ends = block_intervals(self.values, self._blocks, self._means)
-        return {name: interval_of(ends[i]) for name, i in self.columns.items()}
+        return {name: self._interval(name) for name in self.columns if name != "n"}
 
-    def _means(self, sums: FloatArray) -> FloatArray:
-        of_all = sums / sums[:, :1]
-        first = self.columns[f"nll {LIKELIHOODS[0]}"]
-        return np.concatenate([of_all[:, :first], np.exp(of_all[:, first:])], axis=1)
+    def _interval(self, name: str) -> Interval:
+        values = self.column(name)
+        return _of_perplexity(values, self.groups) if _is_loss(name) else share_interval(values > 0, self.groups)
 
     def against(self, method: str) -> Versus:
         """Compare ResMem with another method."""
-        gain = self.column("top1 resmem") - self.column(f"top1 {method}")
-        loss = self.column("nll resmem") - self.column(f"nll {method}")
-
-        def differences(sums: FloatArray) -> FloatArray:
-            return np.stack([sums[:, 1] / sums[:, 0], np.exp(sums[:, 2] / sums[:, 0])], axis=1)
-
-        ends = block_intervals(np.stack([self.column("n"), gain, loss], axis=1), self._blocks, differences)
-        return Versus(float(gain.mean()), interval_of(ends[0]), perplexity(loss), interval_of(ends[1]))
+        other, resmem = (self.column(f"top1 {name}") > 0 for name in (method, "resmem"))
+        fixed, broken = int((resmem & ~other).sum()), int((other & ~resmem).sum())
+        ratio, interval = math.nan, (math.nan, math.nan)
+        if method in LIKELIHOODS:
+            loss = self.column("nll resmem") - self.column(f"nll {method}")
+            ratio, interval = perplexity(loss), _of_perplexity(loss, self.groups)
+        gain = (fixed - broken) / len(self.values)
+        return Versus(
+            gain, gain_interval(other, resmem, self.groups), fixed, broken, mcnemar_p(fixed, broken), ratio, interval
+        )
 
     def bands(self, named: Iterator[tuple[str, BoolArray]]) -> Iterator[Band]:
         """Yield what memory does to each band of points that holds any, from names and members, (M,)."""
@@ -136,10 +148,7 @@ class Figures:
                 continue
             of_band = self.values[members].mean(axis=0)
             yield Band.of(
-                name,
-                base[members],
-                resmem[members],
-                gain_ci95=gain_interval(base, resmem, self.groups, members),
+                *(name, base, resmem, self.groups, members),
                 interpolation=float(of_band[self.columns["top1 interpolation"]]),
                 perplexity={m: perplexity(of_band[self.columns[f"nll {m}"]]) for m in LIKELIHOODS},
             )
@@ -172,6 +181,15 @@ def _bands(values: IntArray, begins: tuple[int, ...], last: str, first: int = 0)
             yield last.format(low), values >= low
         else:
             yield str(low) if after == low + 1 else f"{low}-{after - 1}", (values >= low) & (values < after)
+
+
+def _is_loss(column: str) -> bool:
+    return column.startswith("nll ")
+
+
+def _of_perplexity(nll: FloatArray, groups: IntArray | None) -> Interval:
+    with np.errstate(over="ignore"):
+        return interval_of(np.exp(mean_intervals(nll[:, None], groups)[0]))
 
 
 def perplexity(nll: float | FloatArray) -> float:

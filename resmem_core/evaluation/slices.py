@@ -84,14 +84,13 @@ def slices(evaluation: Evaluation, by: str) -> list[Slice]:
         by_size = np.argsort(sizes, kind="stable")
         of_slice = np.argsort(by_size)[labels]
         names = [f"{evaluation.class_names[c]}: {sizes[c]:,} in memory" for c in by_size]
-    base_right, resmem_right = evaluation.right("base"), evaluation.right("resmem")
+    base_right, resmem_right, groups = evaluation.right("base"), evaluation.right("resmem"), evaluation.groups
     found = []
     for i in np.unique(of_slice).tolist():
         rows = of_slice == i
         low, high = values[rows].min(), values[rows].max()
         name = names[i] if names else _range(low, high)
-        right = base_right[rows], resmem_right[rows]
-        found.append(Slice.of(name, *right, seed=i, low=float(low), high=float(high)))
+        found.append(Slice.of(name, base_right, resmem_right, groups, rows, low=float(low), high=float(high)))
     return found
 
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from resmem_core.evaluation.evaluate import Evaluation
-from resmem_core.evaluation.metrics import wilson_interval
 from resmem_core.plots.common import COLORS, NAMES, Figure, figure, level, scatter, whiskers
 
 _TICKS = (1, 2, 5, 10, 20, 50, 100, 200)
 
 
 def method_accuracies(evaluation: Evaluation) -> Figure:
-    """Draw the accuracy of the four methods as points, with Wilson intervals."""
+    """Draw the accuracy of the four methods as points, with 95 % intervals."""
     traces = []
     for method, value in reversed(evaluation.accuracy.items()):
-        low, high = wilson_interval(round(value * evaluation.n), evaluation.n)
+        low, high = evaluation.accuracy_ci95[method]
         point = scatter(
             "markers",
             [value],

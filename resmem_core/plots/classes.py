@@ -12,7 +12,7 @@ from resmem_core.plots.common import COLORS, WHISKERS, Figure, figure, plain, wh
 
 
 def class_gains(results: Sequence[GroupResult], before: str = "base", after: str = "ResMem") -> Figure:
-    """Draw each class's gain, largest first, with its paired bootstrap interval and count."""
+    """Draw each class's gain, largest first, with its paired interval and count."""
     title = f"accuracy gain of {after} over {before} (95 % interval)"
     return _gain_bars(sorted(results, key=lambda c: c.gain), title, before, after)
 

@@ -50,7 +50,7 @@ def _distinct(names: Sequence[str]) -> list[str]:
 
 
 def method_figures(evaluation: Evaluation) -> Figure:
-    """Draw accuracy and perplexity of the methods as points, with intervals of bootstraps over documents."""
+    """Draw accuracy and perplexity of the methods as points, with intervals over whole documents."""
     panels = (
         ("accuracy", evaluation.accuracy, evaluation.accuracy_ci95, "{:.1%}"),
         ("perplexity", evaluation.perplexity, evaluation.perplexity_ci95, "{:.4g}"),

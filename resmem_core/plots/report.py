@@ -23,7 +23,6 @@ from resmem_core.evaluation.metrics import (
     calibration_change_intervals,
     confusion,
     reliability,
-    wilson_interval,
 )
 from resmem_core.evaluation.slices import slices
 from resmem_core.evaluation.tuning import Tuned
@@ -71,8 +70,7 @@ def report_html(experiment: Experiment, evaluation: Evaluation, *, tuned: Tuned 
         result=evaluation,
         tuned=chosen,
         method_names=NAMES,
-        wilson_interval=wilson_interval,
-        changes=calibration_change_intervals(evaluation.confidence["base"], evaluation.confidence["resmem"]),
+        changes=calibration_change_intervals(*evaluation.confidence.values(), evaluation.groups),
         ece_bins=ECE_BINS,
         nll_floor=NLL_FLOOR,
         figures=report_figures(experiment, evaluation),
@@ -99,7 +97,7 @@ def report_figures(experiment: Experiment, evaluation: Evaluation) -> list[Shown
             "accuracy",
             "Test accuracy of base, soft kNN, interpolation and ResMem, with intervals",
             "Four methods",
-            "Whiskers: 95 % intervals (Wilson).",
+            "Whiskers: 95 % intervals.",
         ),
         Shown(
             drawn_by_k(ks, curves, evaluation.accuracy["base"], params.k),
@@ -113,7 +111,7 @@ def report_figures(experiment: Experiment, evaluation: Evaluation) -> list[Shown
             "class-gains",
             "Accuracy gain of ResMem over base in each class, with intervals",
             "Gain by class",
-            "In brackets: test points of the class. Whiskers: 95 % intervals (paired bootstrap).",
+            "In brackets: test points of the class. Whiskers: 95 % paired intervals.",
         ),
         Shown(
             confusion_change(before, after, data.class_names),
@@ -127,14 +125,14 @@ def report_figures(experiment: Experiment, evaluation: Evaluation) -> list[Shown
             "gain-by-distance",
             "Accuracy gain of ResMem over base by distance to the nearest memory, with intervals",
             "Gain by distance to the nearest memory",
-            "In brackets: test points. Whiskers: 95 % intervals (paired bootstrap).",
+            "In brackets: test points. Whiskers: 95 % paired intervals.",
         ),
         Shown(
             reliability_diagram({method: reliability(of) for method, of in evaluation.confidence.items()}),
             "reliability",
             "Accuracy against confidence for base and ResMem, with the number of test points in each bin",
             "Reliability",
-            "Calibrated probabilities lie on the diagonal. Whiskers: 95 % intervals (Wilson).",
+            "Calibrated probabilities lie on the diagonal. Whiskers: 95 % intervals.",
         ),
     ]
     with suppress(NeedsPreparing):

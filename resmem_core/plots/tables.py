@@ -83,7 +83,7 @@ def group_table(kind: str, groups: Sequence[GroupResult], more: Sequence[Mapping
     -------
     DataFrame with a row a group
         Its name, the further columns, `n` (its points), accuracy of `base` and `resmem`, `gain` from `gain_low` to
-        `gain_high` (paired bootstrap 95 % interval), and how many points were `fixed` and `broken`.
+        `gain_high` (95 % paired interval), and how many points were `fixed` and `broken`.
     """
     return pd.DataFrame(
         [
