@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.lib import format as npy
 
-from resmem_core.common.store import write_json, writing
+from resmem_core.common.files import write_json, writing
 
 NOTE_EVERY = 2.0  # seconds
 CHUNK = 1 << 22  # bytes read at a time

@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -25,6 +24,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from resmem_core.common.errors import StoreError
+from resmem_core.common.files import write_json
 from resmem_core.common.progress import Progress, Step, silent
 
 MANIFEST = "manifest.json"
@@ -70,32 +70,6 @@ def digest_key(key: Mapping[str, Any]) -> str:
     """Return a digest of a mapping of plain values, in hexadecimal."""
     text = json.dumps(key, sort_keys=True, allow_nan=False)
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` as JSON, whole or not at all."""
-    write_whole(path, json.dumps(value, indent=1, allow_nan=False).encode())
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name beside it and rename it: a reader sees all of it or none."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
-    try:
-        draft.write_bytes(content)
-        draft.replace(path)
-    except OSError as error:  # of the draft, whose name says nothing to a user
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-@contextmanager
-def writing(what: object) -> Iterator[None]:
-    """Raise `StoreError` where `what`, as the message calls it, cannot be written."""
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(f"could not write {what}: {error.strerror or error}; free some space there") from error
 
 
 @dataclass(frozen=True)

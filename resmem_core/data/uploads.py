@@ -25,7 +25,8 @@ import numpy as np
 from filelock import FileLock
 
 from resmem_core.common.errors import DatasetError, InvalidParameterError
-from resmem_core.common.store import Store, write_json, write_whole
+from resmem_core.common.files import write_json, write_whole
+from resmem_core.common.store import Store
 from resmem_core.data import load_dataset
 from resmem_core.data.array_files import npy_header
 from resmem_core.data.base import PARTS

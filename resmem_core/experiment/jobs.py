@@ -19,8 +19,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from resmem_core.common.errors import Cancelled, ResMemError
+from resmem_core.common.files import write_json
 from resmem_core.common.progress import Progress, Step
-from resmem_core.common.store import Store, is_locked, write_json
+from resmem_core.common.store import Store, is_locked
 from resmem_core.experiment.config import ExperimentConfig
 
 WRITE_EVERY = 0.3  # seconds

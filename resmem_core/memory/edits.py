@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from resmem_core.common.errors import InvalidParameterError
-from resmem_core.common.store import Store, digest_key, write_json
+from resmem_core.common.files import write_json
+from resmem_core.common.store import Store, digest_key
 from resmem_core.common.types import IntArray
 from resmem_core.data.types import Dataset
 from resmem_core.memory.types import Memory, Neighbors, Queries

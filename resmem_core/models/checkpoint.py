@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from resmem_core.common.store import digest_arrays, digest_key, writing
+from resmem_core.common.files import writing
+from resmem_core.common.store import digest_arrays, digest_key
 
 
 @dataclass

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from resmem_core.common.errors import ResMemError
-from resmem_core.common.store import digest_arrays, digest_file, write_json
+from resmem_core.common.files import write_json
+from resmem_core.common.store import digest_arrays, digest_file
 from resmem_core.data.types import Dataset, Examples
 from resmem_core.models.types import Recipe
 

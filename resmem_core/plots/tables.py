@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from resmem_core.common.errors import InvalidParameterError
-from resmem_core.common.store import write_whole
+from resmem_core.common.files import write_whole
 from resmem_core.evaluation.evaluate import Evaluation
 from resmem_core.evaluation.metrics import GroupResult
 

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import textwrap
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -22,7 +21,7 @@ from hypothesis.extra import numpy as hnp
 
 from resmem_core.common import store as store_module
 from resmem_core.common.errors import Cancelled, StoreError
-from resmem_core.common.store import MANIFEST, Store, digest_arrays, digest_file, digest_key, save_array, write_json
+from resmem_core.common.store import MANIFEST, Store, digest_arrays, digest_file, digest_key, save_array
 
 KEY = {"dataset": "abc", "seed": 0, "recipe": {"epochs": 3, "learning_rate": 0.1}}
 ROOT = Path(__file__).parents[2]
@@ -466,39 +465,6 @@ def test_what_was_made_from_something_is_removed_to_the_last(store):
     assert store.remove_made_from(["d" * 24, "f" * 24]) == made.size + from_that.size + last.size
     assert store.paths() == sorted([other.path, damaged.path])
     assert store.remove_made_from([]) == 0
-
-
-class TestJson:
-    def test_round_trip(self, tmp_path):
-        write_json(tmp_path / "a.json", {"ä": [1, 2.5, None, True]})
-        assert json.loads((tmp_path / "a.json").read_text()) == {"ä": [1, 2.5, None, True]}
-
-    @pytest.mark.parametrize("bad", [float("nan"), float("inf"), {1, 2}, np.float32(1)], ids=repr)
-    def test_failure_keeps_what_was_there(self, tmp_path, bad):
-        write_json(tmp_path / "a.json", 1)
-        with pytest.raises((ValueError, TypeError)):
-            write_json(tmp_path / "a.json", bad)
-        assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
-        assert (tmp_path / "a.json").read_text() == "1"
-
-    def test_a_full_disk_leaves_no_draft(self, tmp_path, monkeypatch):
-        def write_bytes(path, content):
-            path.write_text(content[:1].decode())
-            raise NO_SPACE
-
-        monkeypatch.setattr(Path, "write_bytes", write_bytes)
-        with pytest.raises(OSError, match=r"No space.*/a\.json"):
-            write_json(tmp_path / "a.json", [1, 2])
-        assert list(tmp_path.iterdir()) == []
-
-    def test_threads_do_not_meet(self, tmp_path):
-        def write(value):
-            for _ in range(50):
-                write_json(tmp_path / "a.json", [value] * 100)
-
-        with ThreadPoolExecutor(4) as pool:
-            list(pool.map(write, range(4)))  # raises what any of them raised
-        assert len(set(json.loads((tmp_path / "a.json").read_text()))) == 1
 
 
 def test_default_root(monkeypatch, tmp_path):

@@ -11,7 +11,6 @@ from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, log_loss
 
 from resmem_core.common.types import NLL_FLOOR
-from resmem_core.evaluation import metrics
 from resmem_core.evaluation.metrics import (
     ECE_BINS,
     OUTCOMES,
@@ -393,8 +392,3 @@ class TestRecall:
             return Neighbors(np.take_along_axis(d, ids, 1).astype(np.float32), ids)
 
         assert recall_at_k(neighbors(found), neighbors(exact), k) == pytest.approx(expected)
-
-
-def test_settings_of_the_figures_are_those_described():
-    assert metrics.ECE_BINS == 15
-    assert metrics.NLL_FLOOR == 1e-6

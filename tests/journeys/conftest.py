@@ -27,14 +27,10 @@ def pytest_collection_modifyitems(items):
             item.add_marker("browser")
 
 
-def _chromium() -> str | None:
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    return os.environ.get("RESMEM_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-
-
 @pytest.fixture(scope="session")
 def browser():
-    chromium = _chromium()
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    chromium = os.environ.get("RESMEM_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     if chromium is None:
         pytest.skip("NO BROWSER: install Chromium, or name one in RESMEM_CHROMIUM, to run the journeys")
     from playwright.sync_api import expect, sync_playwright

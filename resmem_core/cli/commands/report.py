@@ -21,7 +21,7 @@ def arguments(parser: Parser) -> None:
     arguments,
 )
 def run(args: argparse.Namespace, progress: Progress) -> Output:
-    from resmem_core.common.store import write_whole
+    from resmem_core.common.files import write_whole
     from resmem_core.plots.report import report_html
 
     experiment = examples(args, progress)

@@ -11,9 +11,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from resmem_core.common.errors import InvalidParameterError, StoreError
+from resmem_core.common.files import write_json
 from resmem_core.common.progress import Progress, silent
 from resmem_core.common.registry import Registry
-from resmem_core.common.store import digest_key, write_json
+from resmem_core.common.store import digest_key
 from resmem_core.common.types import is_whole
 from resmem_core.data.text import Ids
 

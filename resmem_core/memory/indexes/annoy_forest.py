@@ -13,8 +13,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from resmem_core.common.errors import InvalidParameterError, StoreError
+from resmem_core.common.files import write_json
 from resmem_core.common.progress import Progress, Step, silent
-from resmem_core.common.store import digest_arrays, digest_file, write_json
+from resmem_core.common.store import digest_arrays, digest_file
 from resmem_core.common.threads import n_workers
 from resmem_core.common.types import FloatArray, IntArray, check_k, check_positive, is_whole
 from resmem_core.memory.blocks import all_blocks

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from resmem_core.common.errors import StoreError
+from resmem_core.common.files import write_json
 from resmem_core.common.progress import Progress
-from resmem_core.common.store import write_json
 from resmem_core.common.threads import n_workers, one_thread
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.memory.blocks import all_blocks, reported_blocks
