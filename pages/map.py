@@ -119,10 +119,10 @@ def map_area(rows: Mapping[str, IntArray]) -> None:
 
 
 def _accuracy(rows: IntArray) -> None:
-    right = [result.right(method)[rows] for method in ("base", "resmem")]
+    before, after = result.right("base")[rows], result.right("resmem")[rows]
     groups = None if result.groups is None else result.groups[rows]
-    group = GroupResult.of("area", *right, groups)
-    base, resmem = (share_interval(of, groups) for of in right)
+    group = GroupResult.of("area", before, after, groups)
+    base, resmem = (share_interval(right, groups) for right in (before, after))
     low, high = (100 * end for end in group.gain_ci95)
     st.markdown(
         f"Base **{group.base:.1%}** ({base[0]:.1%} to {base[1]:.1%}), "

@@ -7,7 +7,7 @@ from pages._shared import cache
 from pages._shared.figures import show
 from pages._shared.opening import opened
 from pages._shared.share import share
-from pages._shared.summary import columns
+from pages._shared.summary import base_scaled, columns
 from resmem_core.common.types import NLL_FLOOR
 from resmem_core.evaluation.metrics import ECE_BINS, reliability
 from resmem_core.plots.common import NAMES
@@ -50,7 +50,7 @@ with st.container(horizontal=True):
 st.caption(
     f"Base, at temperature 1, → ResMem on {result.n:,} test points. In brackets: 95 % paired interval of the "
     "change. Chance gaps in the bins add to every ECE, most where calibration is good "
-    "and points are few, so a change between good and bad calibration is understated."
+    f"and points are few, so a change between good and bad calibration is understated. {base_scaled(result)}"
 )
 
 by_method = {method: reliability(result.confidence[method]) for method in ("base", "resmem")}

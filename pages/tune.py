@@ -7,7 +7,7 @@ from pages._shared.figures import show
 from pages._shared.knobs import knobs, tuned_line
 from pages._shared.opening import opened
 from pages._shared.share import share
-from pages._shared.summary import headline
+from pages._shared.summary import base_scaled, headline
 from resmem_core.common.types import NLL_FLOOR
 from resmem_core.evaluation.metrics import ECE_BINS
 from resmem_core.plots.accuracy import accuracy_by_k, method_accuracies
@@ -63,7 +63,7 @@ def instrument() -> None:
     st.caption(
         "Lower is better; the change is against base at temperature 1. ResMem's scores sum to 1 but can leave [0, 1]; "
         f"for these three they are projected onto the probability simplex and mixed with {result.smoothing:.3g} of the "
-        "base's probabilities, a share chosen on validation by NLL."
+        f"base's probabilities, a share chosen on validation by NLL. {base_scaled(result)}"
     )
     share("evaluate", params)
 

@@ -30,7 +30,7 @@ from resmem_core.evaluation.choice import ks_to_try
 from resmem_core.evaluation.comparison import Comparison, same_points
 from resmem_core.evaluation.evaluate import Evaluation, accuracy_by_k
 from resmem_core.evaluation.judging import judge as judge_points
-from resmem_core.evaluation.metrics import calibration_change_intervals, outcomes
+from resmem_core.evaluation.metrics import outcomes
 from resmem_core.evaluation.slices import Slice
 from resmem_core.evaluation.slices import slices as slices_of
 from resmem_core.evaluation.tuning import Tuned
@@ -229,8 +229,7 @@ def near_duplicates(config: ExperimentConfig, params: Params, fraction: float) -
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=BY_DATA)
 def calibration_intervals(config: ExperimentConfig, params: Params) -> dict[str, tuple[float, float]]:
     """Return intervals of what memory changes in NLL, Brier score and ECE."""
-    found = evaluation(config, params)
-    return calibration_change_intervals(*found.confidence.values(), found.groups)
+    return evaluation(config, params).calibration_change_ci95
 
 
 @st.cache_resource(max_entries=8, show_spinner="Judging the grid…", hash_funcs=BY_DATA)

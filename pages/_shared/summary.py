@@ -14,6 +14,7 @@ from resmem_core.evaluation.metrics import GroupResult
 from resmem_core.experiment.experiment import Prepared
 from resmem_core.experiment.prepare import Experiment
 from resmem_core.memory.types import Params
+from resmem_core.plots.common import NAMES
 from resmem_core.plots.tables import group_table
 
 ORIGINS = {
@@ -96,6 +97,32 @@ def experiment_line(experiment: Prepared) -> None:
     )
 
 
+def against_rival(evaluation: Evaluation) -> str:
+    """Say how ResMem does beside the rival that does best, and what the intervals are of."""
+    of, (low, high) = evaluation.against_rival, (100 * end for end in evaluation.against_rival.gain_ci95)
+    told = (
+        f"Against its best rival from the same neighbours, **{NAMES[evaluation.best_rival]}** with a setting of its "
+        f"own: **{100 * of.gain:+.1f} points** ({low:+.1f} to {high:+.1f}), {of.fixed:,} right where it is wrong, "
+        f"{of.broken:,} the other way round (McNemar's exact p {of.mcnemar_p:.2g})."
+    )
+    if evaluation.groups is not None:
+        first, last = (100 * end for end in evaluation.versus["base"].gain_ci95_points)
+        told += (
+            f" Intervals are of new groups like the {evaluation.n_groups:,} of test, which tell little where they are "
+            f"few: were its points independent, the gain over base would lie between {first:+.1f} and {last:+.1f}."
+        )
+    return told
+
+
+def base_scaled(evaluation: Evaluation) -> str:
+    """Say how well base is calibrated at its own best temperature."""
+    of, temperature = evaluation.calibration["base_scaled"], evaluation.rivals.temperature
+    return (
+        f"Base alone at its own best temperature, {temperature:.3g} (chosen on validation by NLL): NLL {of.nll:.3f}, "
+        f"Brier {of.brier:.3f}, ECE {of.ece:.3f}."
+    )
+
+
 def headline(experiment: Experiment, evaluation: Evaluation) -> None:
     """Show base against ResMem, the interval, what memory fixed and broke, and at which setting."""
     with st.container(horizontal=True):
@@ -115,6 +142,7 @@ def headline(experiment: Experiment, evaluation: Evaluation) -> None:
             ("Broken", evaluation.broken, "Test points that base gets right and ResMem wrong."),
         ):
             st.metric(label, count, help=text, border=True, width=130, height="stretch")
+    st.markdown(against_rival(evaluation))
     k = evaluation.params.k
     st.caption(
         f"{evaluation.n:,} test points, {setting_in_words(evaluation.params)}; "

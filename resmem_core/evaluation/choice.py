@@ -6,7 +6,7 @@ Shapes: T temperatures, S sigmas, G values of k.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from resmem_core.common.progress import Progress, called
 from resmem_core.common.types import FloatArray, IntArray
+from resmem_core.evaluation.judging import judge_base
 from resmem_core.memory.grid import Grid, Sweep
 from resmem_core.memory.interpolation import Rival, Rivals, sweep_interpolation
 from resmem_core.memory.sweep import engine_for, sweep
@@ -24,6 +25,8 @@ OBJECTIVES = ("accuracy", "perplexity")
 KS = (1, 2, 3, 4, 5, 7, 9, 12, 15, 20, 25, 30, 40, 50, 65, 80, 100, 130, 160, 200, 256)
 SMOOTHINGS = (0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 LAMBDAS = np.linspace(0, 0.95, 20).round(2)  # at 1, what no neighbour holds would have probability 0
+FINE_LAMBDAS = np.arange(0, 0.995, 0.01).round(2)
+TEMPERATURES = (0.05, 20)  # between which that of base is sought
 LAMBDA_STEPS = np.arange(-0.04, 0.05, 0.01)
 
 
@@ -141,7 +144,7 @@ class Choice:
         return Peak(coarse, fine, cell, best_cell(fine, self.sigma_scale, self.objective), self.objective)
 
     def of_rivals(self) -> Rivals:
-        """Return the best settings of soft kNN and of the interpolation."""
+        """Return the best settings of soft kNN, of the interpolation, and of base alone."""
         ks, steps = ks_to_try(self.validation.neighbors.k), self._steps
 
         def swept(ks: list[int], sigmas: FloatArray, weights: FloatArray, stage: str) -> list[tuple[int, Rival]]:
@@ -175,7 +178,26 @@ class Choice:
             return swept(_between(ks, g, steps.ks), sigmas, weights, "Choosing the rivals more finely")[0][1]
 
         coarse = swept(ks, self.sigma_scale * steps.sigmas, np.append(LAMBDAS, 1.0), "Choosing the rivals")
-        return Rivals(*(finer(*of_one) for of_one in coarse))
+        knn, mixed = (finer(*of_one) for of_one in coarse)
+        of_lambda = sweep_interpolation(
+            *(self.memory, self.validation),
+            ks=[mixed.k],
+            sigmas=[mixed.sigma],
+            weights=FINE_LAMBDAS,
+            progress=called(self.progress, "Choosing the rivals' lambda"),
+        )
+        likely = replace(mixed, weight=float(FINE_LAMBDAS[of_lambda.nll[0, 0].argmin()]))
+        return Rivals(knn, mixed, likely, self._of_base())
+
+    def _of_base(self) -> float:
+        """Return the temperature at which base has its least perplexity."""
+        from scipy.optimize import minimize_scalar
+
+        def loss(log_temperature: float) -> float:
+            return -float(judge_base(self.validation, math.exp(log_temperature)).log_own.mean())
+
+        found = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded", options={"xatol": 1e-3})
+        return math.exp(found.x)
 
 
 def coarse_grid(memory: Memory, queries: Queries, sigma_scale: float) -> Grid:

@@ -6,7 +6,7 @@ Shapes: N points in memory, M points judged, C classes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,17 +18,21 @@ from resmem_core.common.registry import Registry
 from resmem_core.common.types import NLL_FLOOR, BoolArray, FloatArray, IntArray
 from resmem_core.evaluation import figures, metrics
 from resmem_core.evaluation.figures import LIKELIHOODS, METHODS, Band, Figures, Versus
-from resmem_core.evaluation.judging import Judged, judge
+from resmem_core.evaluation.judging import Judged, judge, judge_base
 from resmem_core.evaluation.metrics import Calibration, Confidence, GroupResult, Interval
 from resmem_core.memory.grid import KNN
 from resmem_core.memory.interpolation import OfVote, Rivals, interpolate
+from resmem_core.memory.scoring import Base
 from resmem_core.memory.sweep import sweep
-from resmem_core.memory.types import Memory, Params, Queries
+from resmem_core.memory.types import Memory, Neighbors, Params, Queries
+from resmem_core.models.types import HeadLogits
 
 _AS_THEY_ARE = (  # of the fields and properties of an evaluation, told under their own names
     *("smoothing", "n_groups", "accuracy", "accuracy_ci95", "accuracy_top5", "accuracy_top5_ci95", "perplexity"),
-    *("perplexity_ci95", "n_impossible", "delta", "delta_ci95", "mcnemar_p", "best_rival", "metrics"),
+    *("perplexity_ci95", "n_impossible", "delta", "delta_ci95", "mcnemar_p", "metrics"),
+    *("best_rival", "best_rival_perplexity"),
 )
+ASKED_OF_MEMORY = 2**16
 _BANDS = ("by_frequency", "by_neighbor", "by_distance")
 
 
@@ -44,9 +48,11 @@ class Evaluation:
         eps: what is called ResMem's probability is 1 - eps times its scores, projected onto the simplex, plus eps times
         the base model's probabilities at temperature 1.
     rivals : Rivals
-        The settings of soft kNN and of the interpolation.
-    voted, mixed : OfVote
-        What soft kNN and the interpolation say.
+        Their settings.
+    others : dict of OfVote
+        What the rivals of these names in `Rivals` say: "knn", "interpolation", "likely".
+    scaled : Base
+        What base says at the temperature of its own least perplexity on validation.
     labels : ndarray of int, shape (M,)
     groups : ndarray of int, shape (M,), or None
     class_names : tuple of str, length C
@@ -62,8 +68,8 @@ class Evaluation:
     smoothing: float
     rivals: Rivals
     judged: Judged
-    voted: OfVote
-    mixed: OfVote
+    others: Mapping[str, OfVote]
+    scaled: Base
     labels: IntArray
     groups: IntArray | None
     class_names: tuple[str, ...]
@@ -85,7 +91,7 @@ class Evaluation:
     def predictions(self) -> dict[str, IntArray]:
         """By method, one of `METHODS`, (M,) each."""
         base, resmem = (of.predictions for of in self.judged)
-        found = (base, self.voted.predictions, self.mixed.predictions, resmem)
+        found = (base, *(self.others[name].predictions for name in METHODS[1:-1]), resmem)
         return dict(zip(METHODS, found, strict=True))
 
     def right(self, method: str) -> BoolArray:
@@ -145,13 +151,20 @@ class Evaluation:
 
     @cached_property
     def calibration(self) -> dict[str, Calibration]:
-        """How well the probabilities of base and ResMem match the labels."""
-        return {method: of.calibration() for method, of in self.confidence.items()}
+        """How well the probabilities of base, of base at its own best temperature and of ResMem match the labels."""
+        of = self.scaled
+        scaled = Confidence(np.exp(of.log_own), of.squares, of.largest, of.predictions == self.labels)
+        return {m: of.calibration() for m, of in {**self.confidence, "base_scaled": scaled}.items()}
+
+    @cached_property
+    def calibration_change_ci95(self) -> dict[str, Interval]:
+        """Paired intervals of ResMem's "nll", "brier" and "ece" less those of base at temperature 1."""
+        return metrics.calibration_change_intervals(self.confidence["base"], self.confidence["resmem"], self.groups)
 
     @cached_property
     def figures(self) -> Figures:
         """What the rest is summed up from."""
-        return Figures.of(self.judged, self.voted, self.mixed, self.smoothing, self.groups)
+        return Figures.of(self.judged, self.others, self.scaled, self.smoothing, self.groups)
 
     @property
     def accuracy_ci95(self) -> dict[str, Interval]:
@@ -172,15 +185,15 @@ class Evaluation:
     def perplexity(self) -> dict[str, float]:
         """Exp of the mean negative log-likelihood.
 
-        Of "base" (at temperature 1), "interpolation", "resmem" (smoothed) and "resmem_projected" (not smoothed:
-        infinite as soon as one label is given probability 0).
+        Of "base" (at temperature 1), "base_scaled" (at its own best), "interpolation" (with the lambda for it),
+        "resmem" (smoothed) and "resmem_projected" (not smoothed: infinite as soon as one label is given probability 0).
         """
         of_methods = {method: self.figures.means[f"nll {method}"] for method in LIKELIHOODS}
         return {**of_methods, "resmem_projected": figures.perplexity(self.judged.nll(0.0))}
 
     @property
     def perplexity_ci95(self) -> dict[str, Interval]:
-        """Intervals of the first three."""
+        """Intervals of all but the last."""
         return {method: self.figures.intervals[f"nll {method}"] for method in LIKELIHOODS}
 
     @cached_property
@@ -196,7 +209,7 @@ class Evaluation:
     @cached_property
     def versus(self) -> dict[str, Versus]:
         """ResMem beside each other method."""
-        return {method: self.figures.against(method) for method in METHODS[:-1]}
+        return {method: self.figures.against(method) for method in ("base", "base_scaled", *METHODS[1:-1])}
 
     @property
     def best_rival(self) -> str:
@@ -204,9 +217,16 @@ class Evaluation:
         return max(("interpolation", "knn"), key=lambda method: self.accuracy[method])
 
     @property
+    def best_rival_perplexity(self) -> str:
+        """The other method with the least perplexity, "base_scaled" or "interpolation"."""
+        return min(("interpolation", "base_scaled"), key=lambda method: self.perplexity[method])
+
+    @property
     def against_rival(self) -> Versus:
-        """ResMem beside it: as it is picked on the very points that are judged, the rival is favoured."""
-        return self.versus[self.best_rival]
+        """ResMem beside the best rivals: as these are picked on the very points that are judged, they are favoured."""
+        likely = self.versus[self.best_rival_perplexity]
+        ratio = {name: getattr(likely, name) for name in ("perplexity_ratio", "perplexity_ratio_ci95")}
+        return replace(self.versus[self.best_rival], **ratio)
 
     @cached_property
     def by_frequency(self) -> list[Band]:
@@ -225,12 +245,19 @@ class Evaluation:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers as plain values, for JSON; what is no finite number is None."""
-        knn, mixed = self.rivals.knn, self.rivals.interpolation
+        rivals = self.rivals
+        mixed = rivals.interpolation
         values = {
             **asdict(self.params),
             "rivals": {
-                "knn": {"k": knn.k, "sigma": knn.sigma},
-                "interpolation": {"k": mixed.k, "sigma": mixed.sigma, "lambda": mixed.weight},
+                "base": {"temperature": rivals.temperature},
+                "knn": {"k": rivals.knn.k, "sigma": rivals.knn.sigma},
+                "interpolation": {
+                    "k": mixed.k,
+                    "sigma": mixed.sigma,
+                    "lambda": mixed.weight,
+                    "lambda_perplexity": rivals.likely.weight,
+                },
             },
             **{name: getattr(self, name) for name in _AS_THEY_ARE},
             "versus": {method: asdict(versus) for method, versus in self.versus.items()},
@@ -289,7 +316,7 @@ def evaluate(
     smoothing : float
         eps, 0 to 1, from `tune` or `choose_smoothing` on the validation split.
     rivals : Rivals, optional
-        The settings of soft kNN and of the interpolation, from `tune`; `Rivals.untuned` unless given.
+        Their settings, from `tune`; `Rivals.untuned` unless given.
     class_counts : ndarray of int, shape (C,), optional
         How often each class occurs in memory, where not every row counts.
     progress : callable
@@ -310,12 +337,12 @@ def evaluate(
         )
     rivals = rivals or Rivals.untuned(params)
 
-    def of_rival(name: str, called: str) -> OfVote:
+    def of_rival(name: str) -> OfVote:
         rival = getattr(rivals, name)
         return queries.latest.at(
             name,
             (memory, queries.neighbors, rival),
-            lambda: interpolate(memory, queries, rival, progress=about(progress, called)),
+            lambda: interpolate(memory, queries, rival, progress=about(progress, "Rivals")),
         )
 
     near = queries.neighbors.indices[:, : params.k]
@@ -325,8 +352,8 @@ def evaluate(
         smoothing=smoothing,
         rivals=rivals,
         judged=judge(memory, queries, params, progress=about(progress, "ResMem")),
-        voted=of_rival("knn", "soft kNN"),
-        mixed=of_rival("interpolation", "interpolation"),
+        others={name: of_rival(name) for name in ("knn", "interpolation", "likely")},
+        scaled=queries.latest.at("scaled", rivals.temperature, lambda: judge_base(queries, rivals.temperature)),
         labels=queries.labels,
         groups=queries.groups,
         class_names=class_names,
@@ -334,6 +361,20 @@ def evaluate(
         first_right=np.where(found.any(axis=1), found.argmax(axis=1) + 1, 0),
         nearest=queries.neighbors.distances[:, 0],
     )
+
+
+def on_memory(memory: Memory) -> dict[str, float]:
+    """Return how often base, and ResMem with k = 1, are right on memory itself, each point its own neighbour.
+
+    The latter is 1 by construction, whatever base says: what is asserted here is computed. `n` points, which lie evenly
+    in memory, are asked.
+    """
+    rows = np.unique(np.linspace(0, len(memory) - 1, min(len(memory), ASKED_OF_MEMORY)).astype(np.int64))
+    itself = Neighbors(np.zeros((len(rows), 1), np.float32), rows[:, None])
+    logits = memory.logits.take(rows) if isinstance(memory.logits, HeadLogits) else memory.logits[rows]
+    judged = judge(memory, Queries(logits, memory.labels[rows], itself), Params(1, 1.0))
+    right = {name: float((of.predictions == memory.labels[rows]).mean()) for name, of in judged._asdict().items()}
+    return {"n": len(rows), "base": right["base"], "resmem_k1": right["resmem"]}
 
 
 def accuracy_by_k(memory: Memory, queries: Queries, params: Params, ks: Sequence[int]) -> dict[str, list[float]]:

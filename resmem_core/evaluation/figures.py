@@ -6,7 +6,7 @@ Shapes: M points, J sums.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +17,7 @@ from resmem_core.evaluation.judging import Judged
 from resmem_core.evaluation.metrics import (
     GroupResult,
     Interval,
+    delta_interval,
     gain_interval,
     interval_of,
     mcnemar_p,
@@ -24,9 +25,10 @@ from resmem_core.evaluation.metrics import (
     share_interval,
 )
 from resmem_core.memory.interpolation import OfVote
+from resmem_core.memory.scoring import Base
 
 METHODS = ("base", "knn", "interpolation", "resmem")
-LIKELIHOODS = ("base", "interpolation", "resmem")  # methods whose perplexity is finite
+LIKELIHOODS = ("base", "base_scaled", "interpolation", "resmem")  # whose perplexity is finite; base at its own T, too
 FREQUENCIES = (1, 10, 100, 1000)  # where bands of the right class's count in train begin
 RANKS = (2, 5, 17)  # where bands of the first right neighbour's rank begin
 TOP = 5
@@ -57,7 +59,8 @@ class Versus:
     ----------
     gain : float
         ResMem's accuracy less the other's.
-    gain_ci95 : tuple of float
+    gain_ci95, gain_ci95_points : tuple of float
+        Over groups, where there are any, and as if points were independent.
     fixed, broken : int
         Points that ResMem alone, and that the other alone, gets right.
     mcnemar_p : float
@@ -70,6 +73,7 @@ class Versus:
 
     gain: float
     gain_ci95: Interval
+    gain_ci95_points: Interval
     fixed: int
     broken: int
     mcnemar_p: float
@@ -96,10 +100,13 @@ class Figures:
     groups: IntArray | None
 
     @classmethod
-    def of(cls, judged: Judged, voted: OfVote, mixed: OfVote, smoothing: float, groups: IntArray | None) -> Figures:
-        """Collect what base, soft kNN, interpolation and ResMem say of each point."""
+    def of(
+        cls, judged: Judged, others: Mapping[str, OfVote], scaled: Base, smoothing: float, groups: IntArray | None
+    ) -> Figures:
+        """Collect what base, soft kNN, interpolation and ResMem say of each point; `others` by names of `Rivals`."""
+        voted, mixed = others["knn"], others["interpolation"]
         ranks = dict(zip(METHODS, (judged.base.ranks, voted.ranks, mixed.ranks, judged.resmem.ranks), strict=True))
-        losses = (-judged.base.log_own, -mixed.log_own, judged.nll(smoothing))
+        losses = (-judged.base.log_own, -scaled.log_own, -others["likely"].log_own, judged.nll(smoothing))
         by_name: dict[str, np.ndarray] = {"n": np.ones(len(voted.ranks))}
         by_name |= {f"top1 {method}": values == 0 for method, values in ranks.items()}
         by_name |= {f"top5 {method}": values < TOP for method, values in ranks.items()}
@@ -129,15 +136,23 @@ class Figures:
 
     def against(self, method: str) -> Versus:
         """Compare ResMem with another method."""
-        other, resmem = (self.column(f"top1 {name}") > 0 for name in (method, "resmem"))
+        by_class = "base" if method == "base_scaled" else method  # a temperature moves no answer
+        other, resmem = (self.column(f"top1 {name}") > 0 for name in (by_class, "resmem"))
         fixed, broken = int((resmem & ~other).sum()), int((other & ~resmem).sum())
         ratio, interval = math.nan, (math.nan, math.nan)
         if method in LIKELIHOODS:
             loss = self.column("nll resmem") - self.column(f"nll {method}")
             ratio, interval = perplexity(loss), _of_perplexity(loss, self.groups)
-        gain = (fixed - broken) / len(self.values)
+        n = len(self.values)
         return Versus(
-            gain, gain_interval(other, resmem, self.groups), fixed, broken, mcnemar_p(fixed, broken), ratio, interval
+            gain=(fixed - broken) / n,
+            gain_ci95=gain_interval(other, resmem, self.groups),
+            gain_ci95_points=delta_interval(fixed, broken, n),
+            fixed=fixed,
+            broken=broken,
+            mcnemar_p=mcnemar_p(fixed, broken),
+            perplexity_ratio=ratio,
+            perplexity_ratio_ci95=interval,
         )
 
     def bands(self, named: Iterator[tuple[str, BoolArray]]) -> Iterator[Band]:

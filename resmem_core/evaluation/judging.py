@@ -12,6 +12,8 @@ import numpy as np
 from resmem_core.common.progress import Progress, silent
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.evaluation.metrics import Confidence
+from resmem_core.memory.blocks import all_blocks
+from resmem_core.memory.output import outputs
 from resmem_core.memory.residuals import project_to_simplex
 from resmem_core.memory.scoring import Base, from_scores, ranks_of
 from resmem_core.memory.types import Memory, Params, Queries
@@ -89,6 +91,23 @@ def smoothed_nll(own: FloatArray, log_base: FloatArray, smoothing: float) -> Flo
         return -np.logaddexp(np.log((1 - smoothing) * own.astype(np.float64)), np.log(smoothing) + log_base)
 
 
+def judge_base(queries: Queries, temperature: float) -> Base:
+    """Return what base says of every point at another temperature, without its table of probabilities."""
+    logits = queries.logits / temperature
+    cooled = Queries(logits, queries.labels, queries.neighbors)
+
+    def look(rows: slice) -> Base:
+        return _without_table(Base.of(cooled.take(rows)))
+
+    parts = all_blocks(look, len(cooled), outputs(logits).rows_at_a_time, silent, "Judging base")
+    return Base(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def _without_table(base: Base) -> Base:
+    """Return what is kept of base: its probabilities of all classes are too many."""
+    return base._replace(probabilities=np.empty((len(base.ranks), 0)))
+
+
 def judge(memory: Memory, queries: Queries, params: Params, *, progress: Progress = silent) -> Judged:
     """Look at every point at one setting.
 
@@ -106,9 +125,7 @@ def judge(memory: Memory, queries: Queries, params: Params, *, progress: Progres
     """
 
     def look(some: Queries, base: Base, scores: FloatArray) -> Judged:
-        # What is judged is kept, and the base model's probabilities of all classes are too many.
-        without_table = base._replace(probabilities=np.empty((len(some), 0)))
-        return Judged(without_table, OfMemory.of(scores, base.probabilities, some.labels))
+        return Judged(_without_table(base), OfMemory.of(scores, base.probabilities, some.labels))
 
     parts = from_scores(look, memory, queries, params, progress=progress)
     base, resmem = (map(np.concatenate, zip(*of_blocks, strict=True)) for of_blocks in zip(*parts, strict=True))

@@ -15,7 +15,7 @@ from resmem_core.common.progress import Progress, called, silent
 from resmem_core.evaluation import figures
 from resmem_core.evaluation.choice import OBJECTIVES, STEPS, Choice, standard_error
 from resmem_core.evaluation.figures import METHODS, Figures
-from resmem_core.evaluation.judging import Judged, judge
+from resmem_core.evaluation.judging import Judged, judge, judge_base
 from resmem_core.memory.interpolation import Rivals, interpolate
 from resmem_core.memory.sweep import engine_for
 from resmem_core.memory.types import Memory, Params, Queries
@@ -37,7 +37,7 @@ class Tuned:
     smoothing : float
         eps, the share of the base model's probabilities.
     rivals : Rivals
-        The settings of soft kNN and of the interpolation, chosen by the same objective.
+        Their settings, soft kNN's and the interpolation's chosen by the same objective.
     accuracy, perplexity : dict of float
         By method on the validation split: optimistic for all but "base", as they were chosen for it.
     standard_error : float
@@ -139,11 +139,13 @@ def tune(
     judged = judge(memory, validation, peak.params, progress=called(progress, "Judging the choice"))
     smoothing = best_smoothing(judged)
     rivals = task.of_rivals()
-    voted, mixed = (
-        interpolate(memory, validation, rival, progress=called(progress, "Judging the rivals' choice"))
-        for rival in (rivals.knn, rivals.interpolation)
-    )
-    means = Figures.of(judged, voted, mixed, smoothing, None).means
+    others = {
+        name: interpolate(
+            memory, validation, getattr(rivals, name), progress=called(progress, "Judging the rivals' choice")
+        )
+        for name in ("knn", "interpolation", "likely")
+    }
+    means = Figures.of(judged, others, judge_base(validation, rivals.temperature), smoothing, None).means
 
     n, nll, right = len(validation), judged.nll(smoothing), int((judged.resmem.ranks == 0).sum())
     error = standard_error(right, n) if objective == "accuracy" else float(nll.std()) / math.sqrt(n)

@@ -235,7 +235,8 @@ def _as_it_came(config: ExperimentConfig, device: str, runner: Runner) -> Experi
         k_max=min(K_MAX, len(base.parts["train"])),
         runner=runner,
     )
-    parts = {part: Part(of_part.logits, getattr(dataset, part).labels) for part, of_part in base.parts.items()}
+    examples = {part: getattr(dataset, part) for part in base.parts}
+    parts = {part: Part(base.parts[part].logits, of.labels, of.groups) for part, of in examples.items()}
     found = Experiment(
         **remembered(config, search, parts),
         origin=base.origin,

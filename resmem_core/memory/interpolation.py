@@ -53,27 +53,36 @@ class Rival:
 
 @dataclass(frozen=True)
 class Rivals:
-    """The settings of both rivals.
+    """The settings of ResMem's rivals, each chosen for itself.
 
     Attributes
     ----------
     knn : Rival
         Soft kNN alone, of weight 1.
     interpolation : Rival
+    likely : Rival
+        The interpolation with the lambda of least perplexity, by which its perplexity is told, as ResMem's smoothing is
+        that of its least perplexity.
+    temperature : float
+        At which base has its least perplexity.
     """
 
     knn: Rival
     interpolation: Rival
+    likely: Rival
+    temperature: float = 1.0
 
     @classmethod
     def untuned(cls, params: Params) -> Rivals:
-        """Return both at ResMem's own k and sigma, the mixture at half and half."""
-        return cls(Rival(params.k, params.sigma, 1.0), Rival(params.k, params.sigma, 0.5))
+        """Return all at ResMem's own k and sigma, the mixture at half and half, base at temperature 1."""
+        half = Rival(params.k, params.sigma, 0.5)
+        return cls(Rival(params.k, params.sigma, 1.0), half, half)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Rivals:
         """Return what `asdict` gave, after its way through JSON."""
-        return cls(Rival(**values["knn"]), Rival(**values["interpolation"]))
+        knn, interpolation, likely = (Rival(**values[name]) for name in ("knn", "interpolation", "likely"))
+        return cls(knn, interpolation, likely, values["temperature"])
 
 
 class OfVote(NamedTuple):

@@ -187,3 +187,9 @@ class HeadLogits:
     def take(self, rows: IntArray | slice) -> HeadLogits:
         """Return those of some rows, still to be worked out."""
         return HeadLogits(self.embeddings[rows], self.layer)
+
+    def __truediv__(self, temperature: float) -> HeadLogits:
+        """Return logits / T."""
+        weight, bias = self.layer.weight, self.layer.bias
+        layer = OutputLayer(weight / np.float32(temperature), None if bias is None else bias / np.float32(temperature))
+        return HeadLogits(self.embeddings, layer)

@@ -20,7 +20,6 @@ from resmem_core.evaluation.choice import ks_to_try
 from resmem_core.evaluation.evaluate import Evaluation, accuracy_by_k
 from resmem_core.evaluation.metrics import (
     ECE_BINS,
-    calibration_change_intervals,
     confusion,
     reliability,
 )
@@ -70,7 +69,7 @@ def report_html(experiment: Experiment, evaluation: Evaluation, *, tuned: Tuned 
         result=evaluation,
         tuned=chosen,
         method_names=NAMES,
-        changes=calibration_change_intervals(*evaluation.confidence.values(), evaluation.groups),
+        changes=evaluation.calibration_change_ci95,
         ece_bins=ECE_BINS,
         nll_floor=NLL_FLOOR,
         figures=report_figures(experiment, evaluation),

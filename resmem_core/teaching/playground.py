@@ -224,7 +224,7 @@ def view(form: Playground, base: Base) -> View:
     on_test = evaluate(memory, test, params, CLASS_NAMES)
     itself = Queries(memory.table, memory.labels, remembered.nearest(remembered.embeddings))
     on_train = [of.predictions == memory.labels for of in judge(memory, itself, params)]
-    far = base.test.rare
+    of_test, far = (on_test.right("base"), on_test.right("resmem")), base.test.rare
     return View(
         points=remembered.points,
         params=params,
@@ -234,7 +234,7 @@ def view(form: Playground, base: Base) -> View:
         resmem=probability + field,
         test=on_test,
         train=GroupResult.of("training points", *on_train),
-        rare=GroupResult.of("rare group", *(on_test.right(m)[far] for m in ("base", "resmem"))) if far.any() else None,
+        rare=GroupResult.of("rare group", *of_test, rows=far) if far.any() else None,
         residual=residual[:, 1],
     )
 

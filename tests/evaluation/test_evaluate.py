@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
+from scipy.special import softmax
 
 from resmem_core.common.errors import Cancelled, InvalidParameterError
 from resmem_core.common.types import NLL_FLOOR
-from resmem_core.evaluation.evaluate import LIKELIHOODS, METHODS, accuracy_by_k, evaluate
+from resmem_core.evaluation import evaluate as module
+from resmem_core.evaluation.evaluate import LIKELIHOODS, METHODS, accuracy_by_k, evaluate, on_memory
 from resmem_core.evaluation.judging import judge
-from resmem_core.evaluation.metrics import OUTCOMES, delta_interval
+from resmem_core.evaluation.metrics import OUTCOMES, delta_interval, mcnemar_p
 from resmem_core.memory.interpolation import Rival, Rivals, interpolate
 from resmem_core.memory.types import Memory, Neighbors, Params, Queries
 from resmem_core.models.types import HeadLogits, OutputLayer
@@ -22,9 +24,17 @@ from tests.memory.dense import NEAR, Dense, calibration, leads, problem, search,
 PARAMS, KNN, RIVAL = Params(12, 0.7, 1.5), Rival(7, 0.5, 1.0), Rival(9, 0.4, 0.35)
 
 
-def evaluated(memory, queries, params=PARAMS, smoothing=0.2, rival=RIVAL, knn=KNN, **options):
+def evaluated(memory, queries, params=PARAMS, smoothing=0.2, rival=RIVAL, knn=KNN, likely=None, scaled=1.0, **options):
     names = tuple(f"class {i}" for i in range(memory.n_classes))
-    return evaluate(memory, queries, params, names, smoothing=smoothing, rivals=Rivals(knn, rival), **options)
+    return evaluate(
+        memory,
+        queries,
+        params,
+        names,
+        smoothing=smoothing,
+        rivals=Rivals(knn, rival, likely or rival, scaled),
+        **options,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +124,13 @@ def test_intervals_hold_their_figures(result):
             assert low < figures[method] < high
     assert list(result.perplexity_ci95) == list(LIKELIHOODS)
     for method, versus in result.versus.items():
-        assert versus.gain == pytest.approx(result.accuracy["resmem"] - result.accuracy[method])
+        other = "base" if method == "base_scaled" else method
+        assert versus.gain == pytest.approx(result.accuracy["resmem"] - result.accuracy[other])
+        assert versus.gain == pytest.approx((versus.fixed - versus.broken) / 400)
+        assert versus.mcnemar_p == mcnemar_p(versus.fixed, versus.broken)
+        if method == "knn":
+            assert np.isnan([versus.perplexity_ratio, *versus.perplexity_ratio_ci95]).all()
+            continue
         assert versus.perplexity_ratio == pytest.approx(result.perplexity["resmem"] / result.perplexity[method])
         assert versus.gain_ci95[0] < versus.gain < versus.gain_ci95[1]
         assert versus.perplexity_ratio_ci95[0] < versus.perplexity_ratio < versus.perplexity_ratio_ci95[1]
@@ -239,8 +255,9 @@ def test_as_dict_is_json(result):
     told = json.loads(json.dumps(result.as_dict(), allow_nan=False))
     assert (told["k"], told["sigma"], told["temperature"], told["smoothing"]) == (12, 0.7, 1.5, 0.2)
     assert told["rivals"] == {
+        "base": {"temperature": 1.0},
         "knn": {"k": 7, "sigma": 0.5},
-        "interpolation": {"k": 9, "sigma": 0.4, "lambda": 0.35},
+        "interpolation": {"k": 9, "sigma": 0.4, "lambda": 0.35, "lambda_perplexity": 0.35},
     }
     assert told["accuracy"] == result.accuracy
     assert told["accuracy_top5"] == result.accuracy_top5
@@ -256,13 +273,52 @@ def test_as_dict_is_json(result):
 
 
 @pytest.mark.filterwarnings("error")
+def test_each_rival_is_told_by_its_own_setting(data):
+    memory, queries = data
+    dense, likely = Dense(memory, queries), Rival(9, 0.4, 0.6)
+    found = evaluated(*data, likely=likely, scaled=2.5)
+    mixed = dense.interpolated(9, 0.4, 0.6)
+    assert found.accuracy["interpolation"] == evaluated(*data).accuracy["interpolation"]
+    assert found.perplexity["interpolation"] == pytest.approx(np.exp(-np.log(dense.own(mixed)).mean()), rel=1e-4)
+    cooled = softmax(dense.logits / 2.5, axis=1)
+    assert found.perplexity["base_scaled"] == pytest.approx(np.exp(-np.log(dense.own(cooled)).mean()), rel=1e-4)
+    expected = calibration(cooled, queries.labels)
+    assert found.calibration["base_scaled"].brier == pytest.approx(expected.brier, rel=1e-4)
+    assert found.calibration["base_scaled"].ece == pytest.approx(expected.ece, abs=1e-3)
+    assert found.perplexity["base"] == evaluated(*data).perplexity["base"]
+
+
+def test_the_best_rival_is_the_best_on_these_points(data, result):
+    rivals = {name: result.accuracy[name] for name in ("knn", "interpolation")}
+    assert rivals[result.best_rival] == max(rivals.values())
+    likely = {name: result.perplexity[name] for name in ("base_scaled", "interpolation")}
+    assert likely[result.best_rival_perplexity] == min(likely.values())
+    assert result.against_rival.gain == result.versus[result.best_rival].gain
+    assert result.against_rival.perplexity_ratio == result.versus[result.best_rival_perplexity].perplexity_ratio
+    told = result.as_dict()
+    assert told["best_rival"] == result.best_rival
+    assert told["against_rival"]["mcnemar_p"] == result.against_rival.mcnemar_p
+
+
+def test_on_memory_itself_one_neighbour_is_always_right(data):
+    memory, _ = data
+    found = on_memory(memory)
+    assert found == {"n": len(memory), "base": (memory.table.argmax(axis=1) == memory.labels).mean(), "resmem_k1": 1.0}
+    assert found["base"] < 1
+
+
+def test_of_a_large_memory_some_points_are_asked(data, monkeypatch):
+    monkeypatch.setattr(module, "ASKED_OF_MEMORY", 7)
+    assert on_memory(data[0])["n"] == 7
+
+
 def test_what_has_no_interval_or_is_infinite_is_none_without_a_warning(data):
     memory, queries = data
     queries = replace(queries, groups=0 * queries.groups)
     found = evaluated(memory, queries, rival=Rival(3, 1.0, 1.0))
     told = json.loads(json.dumps(found.as_dict(), allow_nan=False))
     assert told["n_groups"] == 1
-    assert told["delta_ci95"] == told["by_frequency"][0]["gain_ci95"] == [None, None]
+    assert told["delta_ci95"] == told["by_frequency"][0]["gain_ci95"] == [-1, 1]
     assert told["perplexity"]["interpolation"] is None  # the vote alone leaves tokens out
     assert told["versus"]["interpolation"]["perplexity_ratio"] in (0, None)
     assert found.perplexity["resmem"] < np.inf
@@ -332,7 +388,7 @@ def test_reports_and_stops(data):
     memory, queries = data
     anew = replace(queries)
     evaluated(memory, anew, progress=steps.append)
-    assert {step.stage for step in steps} == {f"Judging ({of})" for of in ("ResMem", "interpolation", "soft kNN")}
+    assert {step.stage for step in steps} == {f"Judging ({of})" for of in ("ResMem", "Rivals")}
     steps_again = []
     evaluated(memory, anew, Params(3, 1.0), progress=steps_again.append)
     assert {step.stage for step in steps_again} == {"Judging (ResMem)"}  # rivals stay where they are
@@ -385,7 +441,7 @@ def test_ends_of_lambda(data, weight, method):
 def test_untuned_rivals_have_resmems_own_k_and_sigma(data):
     memory, queries = data
     found = evaluate(memory, queries, PARAMS, tuple("a" * 40))
-    assert found.rivals == Rivals(Rival(12, 0.7, 1.0), Rival(12, 0.7, 0.5))
+    assert found.rivals == Rivals(Rival(12, 0.7, 1.0), Rival(12, 0.7, 0.5), Rival(12, 0.7, 0.5), 1.0)
     assert found.smoothing == 0
 
 

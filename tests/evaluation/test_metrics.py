@@ -8,21 +8,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import binomtest
+from scipy.stats import t as student
 from sklearn.metrics import confusion_matrix, log_loss
 
 from resmem_core.common.types import NLL_FLOOR
 from resmem_core.evaluation.metrics import (
     ECE_BINS,
     OUTCOMES,
+    PSEUDO,
+    Confidence,
     GroupResult,
-    block_intervals,
     calibration_change_intervals,
     confusion,
     delta_interval,
+    gain_interval,
     mcnemar_p,
+    mean_intervals,
     outcomes,
     per_class,
     reliability,
+    share_interval,
     wilson_interval,
 )
 from resmem_core.memory.types import Neighbors, recall_at_k
@@ -56,26 +61,56 @@ class TestOutcomes:
 
 
 class TestDeltaInterval:
-    @pytest.mark.parametrize(("n", "fixed", "broken"), [(200, 30, 10), (100, 0, 7), (50, 25, 25), (40, 2, 0)])
-    def test_is_the_bootstrap_of_rows(self, rng, n, fixed, broken):
-        gain = np.zeros(n)
-        gain[:fixed], gain[fixed : fixed + broken] = 1, -1
-        resampled = gain[rng.integers(0, n, size=(10_000, n))].mean(axis=1)
-        expected = np.percentile(resampled, [2.5, 97.5])
-        assert delta_interval(fixed, broken, n) == pytest.approx(tuple(expected), abs=1.01 / n)
+    def test_by_hand(self):
+        gained, lost, n = (30 + PSEUDO) / (200 + 2 * PSEUDO), (10 + PSEUDO) / (200 + 2 * PSEUDO), 200 + 2 * PSEUDO
+        half = student.ppf(0.975, 199) * math.sqrt((gained + lost - (gained - lost) ** 2) / n)
+        assert delta_interval(30, 10, 200) == pytest.approx((gained - lost - half, gained - lost + half))
 
     @quick
     @given(st.integers(1, 300).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n), st.integers(0, n))))
-    def test_contains_the_difference_and_is_bounded(self, drawn):
+    def test_contains_the_difference_is_bounded_and_turns_with_it(self, drawn):
         n, fixed, broken = drawn[0], drawn[1], min(drawn[2], drawn[0] - drawn[1])
-        low, high = delta_interval(fixed, broken, n, resamples=500)
-        assert -1 <= low <= (fixed - broken) / n + 1e-12
-        assert (fixed - broken) / n - 1e-12 <= high <= 1
+        low, high = delta_interval(fixed, broken, n)
+        assert -1 <= low < high <= 1
+        assert low <= (fixed - broken) / n <= high
+        assert delta_interval(broken, fixed, n) == pytest.approx((-high, -low))
         assert all(type(end) is float for end in (low, high))
 
-    def test_nothing_changed(self):
-        assert delta_interval(0, 0, 100) == (0.0, 0.0)
-        assert delta_interval(0, 0, 0) == (0.0, 0.0)
+    def test_where_nothing_changed_something_still_may(self):
+        low, high = delta_interval(0, 0, 50)
+        assert low == -high < -0.02
+        assert delta_interval(0, 0, 0) == (-1.0, 1.0)
+
+    @pytest.mark.parametrize(("n", "gained", "lost"), [(10, 0.1, 0.0), (30, 0.05, 0.0), (200, 0.01, 0.0)])
+    def test_holds_the_truth_on_few_points_where_a_bootstrap_does_not(self, rng, n, gained, lost):
+        held = {"own": 0, "bootstrap": 0}
+        for fixed, broken, _ in rng.multinomial(n, [gained, lost, 1 - gained - lost], 1000).tolist():
+            low, high = delta_interval(fixed, broken, n)
+            held["own"] += low <= gained - lost <= high
+            again = rng.multinomial(n, [fixed / n, broken / n, 1 - (fixed + broken) / n], 200)
+            low, high = np.percentile(again[:, 0] - again[:, 1], [2.5, 97.5]) / n
+            held["bootstrap"] += low <= gained - lost <= high
+        assert held["own"] > 930 > held["bootstrap"]
+
+
+class TestGroups:
+    def test_intervals_are_of_groups_where_these_differ_and_never_narrower_than_of_points(self, rng):
+        groups = np.arange(6).repeat(50)
+        before = rng.random(300) < 0.5
+        after = before | (groups < 3)  # all of the gain is in three groups
+        usual, found = gain_interval(before, after), gain_interval(before, after, groups)
+        assert found[0] < 0 < usual[0]
+        assert usual[1] < found[1]
+        assert gain_interval(before, after, np.arange(300)) == pytest.approx(usual, abs=0.02)
+        assert gain_interval(before, before, groups) == gain_interval(before, before)
+        share = share_interval(after, groups)
+        assert share[0] < wilson_interval(int(after.sum()), 300)[0]
+        assert share[1] <= 1
+
+    def test_one_group_tells_nothing(self, rng):
+        right = rng.random((2, 20)) < 0.5
+        assert gain_interval(*right, np.zeros(20, int)) == (-1, 1)
+        assert share_interval(right[0], np.zeros(20, int)) == (0, 1)
 
 
 class TestMcNemar:
@@ -115,7 +150,7 @@ class TestPerClass:
         labels = rng.choice([0, 2, 3], 100)
         base, resmem = rng.random((2, 100)) < [[0.5], [0.7]]
         assert per_class(labels, base, resmem, ("a", "b", "c", "d")) == [
-            GroupResult.of(name, base[labels == label], resmem[labels == label], seed=label)
+            GroupResult.of(name, base[labels == label], resmem[labels == label])
             for label, name in ((0, "a"), (2, "c"), (3, "d"))
         ]
 
@@ -226,120 +261,82 @@ class TestReliability:
 
 
 class TestCalibrationChangeIntervals:
-    def test_is_the_bootstrap_of_rows(self, rng):
+    def test_is_about_the_bootstrap_of_rows(self, rng):
         p = probabilities_of(rng, 300, 3)
         q = (p + 0.3 * probabilities_of(rng, 300, 3)) / 1.3
         labels = rng.integers(0, 3, 300)
         drawn = {"nll": [], "brier": [], "ece": []}
-        for _ in range(800):
+        for _ in range(400):
             rows = rng.integers(0, 300, 300)
             before, after = calibration(p[rows], labels[rows]), calibration(q[rows], labels[rows])
             for name, values in drawn.items():
                 values.append(getattr(after, name) - getattr(before, name))
-        found = calibration_change_intervals(confidence(p, labels), confidence(q, labels), resamples=2_000)
+        found = calibration_change_intervals(confidence(p, labels), confidence(q, labels))
         for name, values in drawn.items():
             low, high = np.percentile(values, [2.5, 97.5])
-            assert found[name] == pytest.approx((low, high), abs=0.15 * (high - low))
+            assert found[name] == pytest.approx((low, high), abs=0.4 * (high - low))
 
-    def test_no_change_is_certain(self, rng):
-        same = seen(rng, 50)
-        for interval in calibration_change_intervals(same, same, resamples=20).values():
-            assert interval == (0, 0)
-
-    def test_same_seed_same_interval(self, rng):
+    def test_no_change_is_certain_and_order_turns_the_sign(self, rng):
         a, b = seen(rng, 60), seen(rng, 60)
-        first, again = (calibration_change_intervals(a, b, resamples=70) for _ in range(2))
-        assert first == again
-        assert all(type(end) is float for interval in first.values() for end in interval)
-        other = calibration_change_intervals(b, a, resamples=70)
-        for name, (low, high) in first.items():
-            assert other[name] == pytest.approx((-high, -low))
+        assert set(calibration_change_intervals(a, a).values()) == {(0.0, 0.0)}
+        there, back = calibration_change_intervals(a, b), calibration_change_intervals(b, a)
+        for name, (low, high) in there.items():
+            assert back[name] == pytest.approx((-high, -low))
+
+    def test_groups_are_left_out_whole(self, rng):
+        a, b = seen(rng, 60), seen(rng, 60)
+        doubled = [Confidence(*(np.concatenate([column, column]) for column in of)) for of in (a, b)]
+        twins = np.tile(np.arange(60), 2)
+        expected = calibration_change_intervals(a, b)
+        for name, interval in calibration_change_intervals(*doubled, twins).items():
+            assert interval == pytest.approx(expected[name])
 
 
-def mean(sums):
-    return sums[:, 1:] / sums[:, :1]
+class TestMeanIntervals:
+    def test_of_points_is_the_usual_interval(self, rng):
+        values = rng.normal(size=(40, 2))
+        for found, column in zip(mean_intervals(values), values.T, strict=True):
+            expected = student.interval(0.95, 39, column.mean(), column.std(ddof=1) / math.sqrt(40))
+            assert found == pytest.approx(expected)
 
-
-class TestBlockIntervals:
-    def with_counts(self, *columns):
-        return np.stack([np.ones(len(columns[0])), *columns], axis=1)
-
-    def test_is_the_bootstrap_of_blocks(self, rng):
-        blocks = np.repeat(np.arange(12), rng.integers(1, 40, 12))
-        values = rng.normal(size=len(blocks)) + rng.normal(size=12)[blocks]
-        drawn = []
-        for _ in range(4_000):
-            rows = np.concatenate([np.flatnonzero(blocks == block) for block in rng.integers(0, 12, 12)])
-            drawn.append(values[rows].mean())
-        low, high = np.percentile(drawn, [2.5, 97.5])
-        found = block_intervals(self.with_counts(values), blocks, mean)
-        assert found.shape == (1, 2)
-        np.testing.assert_allclose(found[0], (low, high), atol=0.1 * (high - low))
-
-    def test_a_block_for_each_point_is_the_usual_interval(self, rng):
-        base, resmem = rng.random((2, 400)) < [[0.5], [0.6]]
-        gain = resmem.astype(float) - base
-        found = block_intervals(self.with_counts(gain), np.arange(400), mean)[0]
-        usual = delta_interval(int((gain > 0).sum()), int((gain < 0).sum()), 400)
-        np.testing.assert_allclose(found, usual, atol=0.01)
+    def test_of_equal_groups_is_that_of_their_means(self, rng):
+        values, groups = rng.normal(size=(60, 1)), np.arange(12).repeat(5)
+        of_groups = values.reshape(12, 5, 1).mean(axis=1)
+        np.testing.assert_allclose(mean_intervals(values, groups), mean_intervals(of_groups))
 
     @quick
     @given(st.integers(0, 2**32 - 1), st.permutations(range(30)))
     def test_neither_names_nor_order_matter(self, seed, order):
         rng, order = np.random.default_rng(seed), np.array(order)
-        values, blocks = rng.normal(size=30), rng.integers(0, 5, 30)
-        table = self.with_counts(values)
-        found = block_intervals(table, blocks, mean, resamples=200)
-        np.testing.assert_allclose(block_intervals(table[order], blocks[order], mean, resamples=200), found)
-        np.testing.assert_allclose(block_intervals(table, 7 * blocks + 3, mean, resamples=200), found)
+        values, groups = rng.normal(size=(30, 1)), rng.integers(0, 5, 30)
+        found = mean_intervals(values, groups)
+        np.testing.assert_allclose(mean_intervals(values[order], groups[order]), found)
+        np.testing.assert_allclose(mean_intervals(values, 7 * groups + 3), found)
 
-    def test_covers(self):
-        """Of many samples of blocks, the intervals of about so many as they promise hold the true mean."""
+    @pytest.mark.parametrize("n_groups", [3, 40])
+    def test_holds_the_truth(self, n_groups):
+        """Of many samples of groups, the intervals of about so many as they promise hold the true mean."""
         held = []
-        for seed in range(300):
+        for seed in range(400):
             rng = np.random.default_rng(seed)
-            blocks = np.arange(40).repeat(10)
-            values = rng.normal(size=40)[blocks] + rng.normal(size=400)
-            low, high = block_intervals(self.with_counts(values), blocks, mean, seed=seed, resamples=300)[0]
+            groups = np.arange(n_groups).repeat(rng.integers(5, 15, n_groups))
+            values = rng.normal(size=n_groups)[groups] + rng.normal(size=len(groups))
+            low, high = mean_intervals(values[:, None], groups)[0]
             held.append(low < 0 < high)
-        assert 0.89 < np.mean(held) < 0.98
+        assert 0.92 < np.mean(held) < 0.98
 
-    def test_several_figures_at_once(self, rng):
-        a, b, blocks = rng.random(50), rng.random(50), np.repeat(np.arange(10), 5)
-        table = self.with_counts(a, b)
-        both = block_intervals(table, blocks, lambda s: np.stack([s[:, 1] / s[:, 0], s[:, 1] / s[:, 2]], axis=1))
-        np.testing.assert_allclose(both[:1], block_intervals(table[:, :2], blocks, mean))
-        ratio = block_intervals(np.stack([b, a], axis=1), blocks, mean)
-        np.testing.assert_allclose(both[1:], ratio)
-
-    def test_same_seed_same_interval(self, rng):
-        table, blocks = self.with_counts(rng.random(50)), np.repeat(np.arange(10), 5)
-        first, again, other = (block_intervals(table, blocks, mean, seed=seed) for seed in (0, 0, 1))
-        np.testing.assert_array_equal(first, again)
-        assert (first != other).any()
+    def test_figures_are_functions_of_means(self, rng):
+        values = rng.random((50, 2)) + 1
+        both = mean_intervals(values, None, lambda means: np.column_stack([means, means[:, :1] + means[:, 1:]]))
+        np.testing.assert_allclose(both[:2], mean_intervals(values))
+        np.testing.assert_allclose(both[2:], mean_intervals(values.sum(axis=1, keepdims=True)))
 
     @pytest.mark.filterwarnings("error")
-    def test_one_block_tells_nothing(self, rng):
-        assert np.isnan(block_intervals(self.with_counts(rng.random(9)), np.zeros(9, int), mean)).all()
-
-    @pytest.mark.filterwarnings("error")
-    def test_what_a_resample_lacks_does_not_count(self):
-        """The only block with such points is drawn in two resamples of three; its mean is 1 in all of these."""
-        table = np.array([[1.0, 1.0], [0.0, 0.0], [0.0, 0.0]])
-        np.testing.assert_array_equal(block_intervals(table, np.arange(3), mean), [[1.0, 1.0]])
-
-    @pytest.mark.filterwarnings("error")
-    def test_infinite_sums_have_no_interval(self):
-        table = self.with_counts(np.array([1.0, np.inf, 2.0]), np.array([1.0, 2.0, 3.0]))
-        found = block_intervals(table, np.arange(3), mean)
+    def test_one_group_and_what_is_infinite_have_no_interval(self, rng):
+        assert np.isnan(mean_intervals(rng.random((9, 1)), np.zeros(9, int))).all()
+        found = mean_intervals(np.array([[1.0, 1.0], [np.inf, 2.0], [2.0, 3.0]]))
         assert np.isnan(found[0]).all()
         assert np.isfinite(found[1]).all()
-
-    def test_many_points_in_parts(self, rng):
-        """More counts than are held at a time."""
-        table = self.with_counts(rng.normal(size=3_000))
-        low, high = block_intervals(table, np.arange(3_000), mean, resamples=800)[0]
-        assert (high - low) / 3.92 == pytest.approx(table[:, 1].std() / np.sqrt(3_000), rel=0.15)
 
 
 class TestGroupResult:
@@ -347,12 +344,12 @@ class TestGroupResult:
     @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=40))
     def test_against_counts(self, pairs):
         base, resmem = np.array(pairs, bool).T
-        group = GroupResult.of("some", base, resmem, seed=3)
+        group = GroupResult.of("some", base, resmem)
         fixed, broken = sum(not b and r for b, r in pairs), sum(b and not r for b, r in pairs)
         assert (group.name, group.n, group.fixed, group.broken) == ("some", len(pairs), fixed, broken)
         assert (group.base, group.resmem) == pytest.approx((sum(base) / len(pairs), sum(resmem) / len(pairs)))
         assert group.gain == pytest.approx((fixed - broken) / len(pairs))
-        assert group.gain_ci95 == delta_interval(fixed, broken, len(pairs), seed=3)
+        assert group.gain_ci95 == delta_interval(fixed, broken, len(pairs))
 
 
 def found_at(distances):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from resmem_core.cli.base import (
     EXAMPLES,
@@ -19,6 +20,10 @@ from resmem_core.cli.base import (
 from resmem_core.common.progress import Progress
 from resmem_core.data.base import TEXT
 
+if TYPE_CHECKING:
+    from resmem_core.evaluation.evaluate import Evaluation, Versus
+    from resmem_core.evaluation.metrics import Interval
+
 METHODS = {"base": "base", "knn": "kNN", "interpolation": "interpolation", "resmem": "ResMem"}
 WITH_INTERVALS = ("accuracy", "top5", "perplexity")  # metrics that have columns of their own
 FEW = 10  # classes up to which being among the first five says little
@@ -32,7 +37,7 @@ FEW = 10  # classes up to which being among the first five says little
     text_options=("objective",),
 )
 def run(args: argparse.Namespace, progress: Progress) -> Output:
-    from resmem_core.evaluation.evaluate import METRICS
+    from resmem_core.evaluation.evaluate import METRICS, on_memory
     from resmem_core.experiment.runs import Runs
 
     experiment = prepared(args, progress)
@@ -45,6 +50,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
         "tuned_on": tuned_on,
         **found.as_dict(),
         "recall_at_k": experiment.recall(params.k),
+        "train": on_memory(experiment.memory),
     }
     with_top5 = len(found.class_names) > FEW
     lines = [
@@ -67,12 +73,16 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
             values = found.metrics[metric.name]
             told = "".join(f"{values[method]:14.4g}" if method in values else f"{'':14}" for method in METHODS)
             lines.append(f"  {metric.name:14}{told}   {'higher' if metric.higher_is_better else 'lower'} is better")
-    low, high = found.delta_ci95
-    over = "" if found.groups is None else f" over {found.n_groups:,} groups"
+    scaled, train = found.calibration["base_scaled"], result["train"]
     lines += [
         "",
-        f"ResMem - base: {found.delta:+.2%}, 95 % interval{over} {low:+.2%} to {high:+.2%}; "
-        f"{found.fixed:,} fixed, {found.broken:,} broken, McNemar p = {found.mcnemar_p:.2g}",
+        f"base at its own best temperature, {found.rivals.temperature:.3g}: perplexity "
+        f"{found.perplexity['base_scaled']:.2f}, nll {scaled.nll:.4g}, brier {scaled.brier:.4g}, ece {scaled.ece:.4g}",
+        "",
+        beside("base", found, found.versus["base"]),
+        beside(f"{METHODS[found.best_rival]}, its best rival", found, found.against_rival),
+        f"on {train['n']:,} points of memory itself: base {train['base']:.2%}, ResMem with k = 1 "
+        f"{train['resmem_k1']:.2%} (by construction 100 %)",
     ]
     if len(found.by_frequency) > 1:
         lines += [
@@ -85,3 +95,20 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
             ),
         ]
     return Output(result, "\n".join([*lines, *notes_of(experiment)]))
+
+
+def beside(called: str, found: Evaluation, of: Versus) -> str:
+    """Return a line on ResMem beside another method."""
+
+    def told(interval: Interval) -> str:
+        return f"{interval[0]:+.2%} to {interval[1]:+.2%}"
+
+    grouped = ""
+    if found.groups is not None:
+        grouped = (
+            f" and new ones like these {found.n_groups:,} groups ({told(of.gain_ci95_points)} were points independent)"
+        )
+    return (
+        f"ResMem - {called}: {of.gain:+.2%}, 95 % interval {told(of.gain_ci95)} for this trained model{grouped}; "
+        f"{of.fixed:,} fixed, {of.broken:,} broken, McNemar p = {of.mcnemar_p:.2g}"
+    )

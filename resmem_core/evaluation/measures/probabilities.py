@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from resmem_core.evaluation.evaluate import METRICS, Evaluation, Metric
-from resmem_core.evaluation.figures import LIKELIHOODS
+from resmem_core.evaluation.figures import LIKELIHOODS, METHODS
 
 
 def _perplexity(evaluation: Evaluation) -> dict[str, float]:
-    return {method: evaluation.perplexity[method] for method in LIKELIHOODS}
+    return {method: evaluation.perplexity[method] for method in LIKELIHOODS if method in METHODS}
 
 
 def _calibration(name: str, summary: str) -> None:
     """Register a field of `Calibration`."""
 
     def values(evaluation: Evaluation) -> dict[str, float]:
-        return {method: getattr(of, name) for method, of in evaluation.calibration.items()}
+        return {method: getattr(of, name) for method, of in evaluation.calibration.items() if method in METHODS}
 
     METRICS.register(name, Metric(name, summary, False, values))
 

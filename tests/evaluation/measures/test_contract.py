@@ -39,7 +39,7 @@ def test_an_evaluation_has_them_all(found):
     assert found.metrics["top5"] == found.accuracy_top5
     assert found.metrics["perplexity"].items() <= found.perplexity.items()
     for name in ("nll", "brier", "ece"):
-        assert found.metrics[name] == {m: getattr(of, name) for m, of in found.calibration.items()}
+        assert found.metrics[name] == {m: getattr(found.calibration[m], name) for m in ("base", "resmem")}
 
 
 def test_as_plain_values_what_is_not_finite_is_none(found):
