@@ -33,6 +33,7 @@ _KINDS = {  # first bytes -> what people call it
     b"\x80\x04": "a Python pickle",
     b"\x80\x05": "a Python pickle",
 }
+IMAGES = ("a PNG image", "a JPEG image", "a GIF image")  # that can be read
 _IN_ZIP = {  # what stands near the beginning of a zip archive
     b"data.pkl": "a torch file",
     b".npy": "arrays of NumPy (.npz)",
@@ -49,7 +50,13 @@ def kind_of(head: bytes) -> str | None:
     if head[257:262] == b"ustar":
         return "an archive (tar)"
     if head[4:8] == b"ftyp":
-        return "an image (HEIC)" if head[8:11] in (b"hei", b"mif", b"hev") else "an image or a film (MP4)"
+        return (
+            "a HEIC image"
+            if head[8:11] in (b"hei", b"mif", b"hev")
+            else "an AVIF image"
+            if head[8:11] == b"avi"
+            else "a film (MP4)"
+        )
     if any(head) and not (any(head[::2]) and any(head[1::2])) and len(head) > 1:
         return f"{_UTF_16}, without its mark"
     return next((kind for start, kind in _KINDS.items() if head.startswith(start)), None)

@@ -108,18 +108,14 @@ def _folder(root: Path) -> Tree:
 
 
 def _archive(path: Path, archive: zipfile.ZipFile) -> Tree:
-    members = {
-        info.filename.strip("/"): info
-        for info in archive.infolist()
-        if not any(map(is_litter, info.filename.strip("/").split("/")))
-    }
+    by_name = {info.filename.replace("\\", "/"): info for info in archive.infolist()}  # some programs write \\
+    members = {name: info for name, info in by_name.items() if not any(map(is_litter, name.split("/")))}
     if locked := [name for name, info in members.items() if info.flag_bits & 1]:
         raise DatasetError(
             f"the zip archive {path} is locked by a password ({locked[0]}); unpack it, and give the folder"
         )
-    files = sorted(name for name, info in members.items() if not info.is_dir())
-    folders = {name.rpartition("/")[0] for name in files} | (members.keys() - set(files))
-    folders |= {"/".join(name.split("/")[:n]) for name in folders for n in range(1, name.count("/") + 1)}
+    files = sorted(name for name in members if not name.endswith("/"))
+    folders = {name[:place] for name in members for place, sign in enumerate(name) if sign == "/"}
 
     def opened(name: str) -> IO[bytes]:
         try:
@@ -129,4 +125,4 @@ def _archive(path: Path, archive: zipfile.ZipFile) -> Tree:
         except NotImplementedError as error:
             raise DatasetError(f"{name} in the zip archive {path} cannot be unpacked: {error}; pack it anew") from error
 
-    return Tree(files, sorted(folders - {""}), [], opened, lambda name: [members[name].file_size, members[name].CRC])
+    return Tree(files, sorted(folders), [], opened, lambda name: [members[name].file_size, members[name].CRC])

@@ -203,6 +203,13 @@ def test_a_zip_archive_is_read_as_its_folder_is(root, tmp_path, inner):
     assert "1 damaged image was skipped" in load(path).notes[-1]
 
 
+def test_an_archive_with_backslashes_is_read(root, tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        for path in sorted(root.rglob("*.png")):
+            archive.write(path, str(path.relative_to(root)).replace("/", "\\"))
+    assert load(tmp_path / "x.zip").train.names.tolist() == load(root).train.names.tolist()
+
+
 def test_a_damaged_member_of_an_archive_is_skipped_and_what_cannot_be_unpacked_is_told(root, tmp_path):
     path = Path(shutil.make_archive(str(tmp_path / "x"), "zip", root))
     content = path.read_bytes()
@@ -420,6 +427,11 @@ def test_damaged_images_are_skipped_and_named(root):
     assert "train/cat/1.png" not in source.train.names
     assert source.train.labels.tolist() == [0] * 4 + [1] * 5
     assert_pixels(source, root)
+
+
+def test_a_file_of_another_kind_that_is_called_an_image_is_named_with_its_kind(root):
+    (root / "train" / "cat" / "phone.jpg").write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
+    assert load(root).notes == ("1 damaged image was skipped: train/cat/phone.jpg (a HEIC image)",)
 
 
 def truncated(path):
