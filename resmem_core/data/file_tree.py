@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import zipfile
 import zlib
 from collections import Counter
@@ -108,8 +109,9 @@ def _folder(root: Path) -> Tree:
 
 
 def _archive(path: Path, archive: zipfile.ZipFile) -> Tree:
-    by_name = {info.filename.replace("\\", "/"): info for info in archive.infolist()}  # some programs write \\
-    members = {name: info for name, info in by_name.items() if not any(map(is_litter, name.split("/")))}
+    # Some programs write backslashes, or a dot or slash before all.
+    by_name = {re.sub(r"^(\.?/)+", "", info.filename.replace("\\", "/")): info for info in archive.infolist()}
+    members = {name: info for name, info in by_name.items() if name and not any(map(is_litter, name.split("/")))}
     if locked := [name for name, info in members.items() if info.flag_bits & 1]:
         raise DatasetError(
             f"the zip archive {path} is locked by a password ({locked[0]}); unpack it, and give the folder"

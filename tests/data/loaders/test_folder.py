@@ -203,10 +203,11 @@ def test_a_zip_archive_is_read_as_its_folder_is(root, tmp_path, inner):
     assert "1 damaged image was skipped" in load(path).notes[-1]
 
 
-def test_an_archive_with_backslashes_is_read(root, tmp_path):
+@pytest.mark.parametrize(("begin", "slash"), [("", "\\"), ("./", "/"), ("/", "/")])
+def test_an_archive_with_odd_paths_is_read(root, tmp_path, begin, slash):
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         for path in sorted(root.rglob("*.png")):
-            archive.write(path, str(path.relative_to(root)).replace("/", "\\"))
+            archive.writestr(f"{begin}{path.relative_to(root).as_posix()}".replace("/", slash), path.read_bytes())
     assert load(tmp_path / "x.zip").train.names.tolist() == load(root).train.names.tolist()
 
 
