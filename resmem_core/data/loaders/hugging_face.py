@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from resmem_core.common.errors import DatasetError, InvalidParameterError, UnavailableError
+from resmem_core.common.names import clean_name
 from resmem_core.common.progress import Progress, Step
-from resmem_core.data.base import DATASETS, PART_NAMES, TEXT, DatasetLoader, TextSource, shown, user_path
+from resmem_core.data.base import DATASETS, PART_NAMES, PARTS, TEXT, DatasetLoader, TextSource, shown, user_path
+from resmem_core.data.file_kinds import saved_by_hugging_face
 from resmem_core.data.text import Document
 from resmem_core.data.wikitext import articles
 
@@ -22,6 +26,8 @@ _ARGUMENT = re.compile(r"(?P<name>[^@]+?|.+?/[^@/]*?)(?::(?P<config>[^:/\\@]+))?
 
 class HuggingFace(DatasetLoader):
     """`hf:NAME`, `hf:NAME:CONFIG`, either with `@COLUMN` after it; NAME is a dataset's, or a folder's.
+
+    A folder has files in formats of the hub, or is one that `save_to_disk` wrote.
 
     Each row of the column (`text` unless given) is a document; where the rows, end to end, hold WikiText articles, each
     article is one. The splits train, validation and test are used where they are there. Code that comes with a dataset
@@ -60,16 +66,23 @@ class HuggingFace(DatasetLoader):
             raise UnavailableError(f"hf:{argument}: {reason}")
         progress(Step("Fetching text from Hugging Face", 0, 0, name))
         splits = _fetched(name, config)
-        if splits.keys().isdisjoint(PART_NAMES["train"]):
+        called = {part: split for part in PARTS if (split := _split_of(part, splits)) is not None}
+        if "train" not in called:
             raise DatasetError(
                 f"hf:{argument} has no split train but {shown(list(splits))}; use a dataset that has one"
             )
         parts = {}
-        for part, names in PART_NAMES.items():
-            if split := next((known for known in names if known in splits), None):
-                progress(Step("Reading text", 0, 0, split))
-                parts[part] = _documents(f"hf:{argument}", split, splits[split], column)
-        return TextSource(**parts, notes=())
+        for part, split in called.items():
+            progress(Step("Reading text", 0, 0, split))
+            parts[part] = _documents(f"hf:{argument}", split, splits[split], column)
+        left = [split for split in splits if split not in called.values()]
+        return TextSource(**parts, notes=(f"other splits were passed over: {shown(left)}",) if left else ())
+
+
+def _split_of(part: str, splits: Iterable[str]) -> str | None:
+    """Return the split that is this part: of several, the one that is called most like it."""
+    names = {clean_name(split).casefold(): split for split in splits}
+    return next((names[name] for name in PART_NAMES[part] if name in names), None)
 
 
 def _parse(argument: str) -> tuple[str, str | None, str]:
@@ -88,7 +101,10 @@ def _fetched(name: str, config: str | None) -> dict[str, Any]:
     import datasets
 
     try:
-        return dict(datasets.load_dataset(name, config))
+        if not saved_by_hugging_face(Path(name)):
+            return dict(datasets.load_dataset(name, config))
+        saved = datasets.load_from_disk(name)
+        return dict(saved) if isinstance(saved, dict) else {"train": saved}
     except (datasets.exceptions.DatasetBuildError, ValueError) as error:  # damaged files; no such configuration
         raise DatasetError(f"the Hugging Face dataset {name!r} cannot be used: {error}") from error
     except Exception as error:  # the network, the hub and the disk have classes of their own, from several packages

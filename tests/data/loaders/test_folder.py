@@ -1,6 +1,12 @@
+import errno
 import os
+import re
+import shutil
 import socket
 import struct
+import unicodedata
+import zipfile
+import zlib
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -88,19 +94,148 @@ def test_order_is_by_class_then_path_and_subfolders_count(root):
     assert names[:8] == ["train/ant/z.png", *cats, "train/cat/a/2.png", "train/cat/b/1.png"]
 
 
-def test_other_and_hidden_files_are_passed_over_and_a_class_without_images_is_noted(root):
-    before = load(root)
-    for path in ("train/cat/readme.txt", "train/.hidden/1.png", "train/cat/.thumb.png", "train/loose.png", ".git/x"):
+LITTER = (
+    "train/.hidden/1.png",
+    "train/cat/._1.png",
+    ".git/x",
+    "train/@eaDir/1.png",
+    "test/dog/Thumbs.db",
+    "__MACOSX/x",
+)
+
+
+def put(root, *paths):
+    for path in paths:
         (root / path).parent.mkdir(exist_ok=True)
-        (root / path).write_bytes((root / "train/cat/0.png").read_bytes())
+        (root / path).write_bytes(next((root / "train").rglob("*.png")).read_bytes())
+
+
+def test_litter_is_skipped_and_all_else_that_is_passed_over_is_counted_by_ending(root):
+    before = load(root)
+    put(root, *LITTER)
+    assert load(root).notes == ()
+    put(
+        root,
+        "train/cat/readme.txt",
+        *(f"test/dog/{i}.HEIC" for i in range(3)),
+        "LICENSE",
+        "train/loose.png",
+        "raw/0.png",
+    )
     after = load(root)
-    assert after.notes == ()
     assert after.train.names.tolist() == before.train.names.tolist()
-    (root / "train" / "eel").mkdir()
-    (root / "train" / "eel" / "notes.txt").write_text("none yet")
+    assert after.notes == (
+        "2 images in no folder of a class were passed over: raw/0.png, train/loose.png",
+        "files that are no images which can be read were passed over: 3 .heic, 1 without an ending, 1 .txt",
+    )
+
+
+def test_a_class_without_images_is_named_with_what_it_holds(root):
+    (root / "test" / "eel").mkdir()
+    put(root, "train/eel/1.avi", "train/eel/2.avi")
     source = load(root)
     assert source.class_names == ("cat", "dog")
-    assert source.notes == ("train/eel has no images and was left out",)
+    assert source.notes[0] == "2 classes without images were left out: train/eel (2 .avi), test/eel"
+    for path in (root / "train/dog").iterdir():
+        path.rename(path.with_suffix(".heif"))
+    with pytest.raises(DatasetError, match=r"no images that can be read in train/dog \(5 .heif\).*convert"):
+        load(root)
+    for path in root.rglob("*.png"):
+        path.rename(path.with_suffix(".heif"))
+    with pytest.raises(DatasetError, match=r"found 'cat', 'dog', 'eel' \(10 .heif, 2 .avi\)"):
+        load(root)
+
+
+# --- layouts and names
+
+
+def test_parts_may_be_called_in_any_capitals_and_test_or_all_parts_cut_off(root):
+    (root / "train").rename(root / "Training")
+    (root / "test").rename(root / "TEST")
+    source = load(root)
+    assert (len(source.train), len(source.test), source.notes) == (10, 4, ())
+    (root / "TEST").rename(root / "Val")
+    source = load(root)
+    assert (len(source.train), len(source.validation), source.test) == (10, 4, None)
+    assert source.notes == (f"{root} has no test/ in it: test was cut off train",)
+    source = load(root / "Training")
+    assert (source.class_names, len(source.train), source.test) == (("cat", "dog"), 10, None)
+    assert source.train.names[0] == "cat/0.png"
+    assert "its folders are the classes" in source.notes[0]
+
+
+@pytest.mark.parametrize("inner", [".", "train"])
+def test_one_folder_around_all_is_looked_into(root, inner):
+    around = root.parent / "around"
+    around.mkdir()
+    (root / inner).rename(around / "Birds") if inner != "." else root.rename(around / "Birds")
+    source = load(around)
+    assert source.class_names == ("cat", "dog")
+    assert source.train.names[0] == ("Birds/train/cat/0.png" if inner == "." else "Birds/cat/0.png")
+
+
+def test_a_folder_that_may_or_may_not_be_a_part_is_an_error(root):
+    (root / "test").rename(root / "tst")
+    with pytest.raises(DatasetError, match="no test/ in it but 'train', 'tst'"):
+        load(root)
+    (root / "tst").rename(root / "Train")
+    with pytest.raises(DatasetError, match="Train and train, which mean the same"):
+        load(root)
+
+
+@pytest.mark.parametrize("inner", ["", "pets"])
+def test_a_zip_archive_is_read_as_its_folder_is(root, tmp_path, inner):
+    put(root, *LITTER)
+    before = load(root)
+    path = Path(
+        shutil.make_archive(str(tmp_path / "x"), "zip", root.parent if inner else root, "pictures" if inner else None)
+    )
+    stamp, key = FOLDER.stamp(str(path)), FOLDER.cache_key(str(path))
+    source = load(path)
+    assert source.notes == ()
+    assert np.array_equal(source.train.images, before.train.images)
+    assert source.train.labels.tolist() == before.train.labels.tolist()
+    assert [name.removeprefix("pictures/") for name in source.train.names] == before.train.names.tolist()
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(f"{'pictures/' if inner else ''}train/cat/z.png", b"damaged")
+    assert FOLDER.stamp(str(path)) != stamp
+    assert FOLDER.cache_key(str(path)) != key
+    assert "1 damaged image was skipped" in load(path).notes[-1]
+
+
+@pytest.mark.parametrize(("begin", "slash"), [("", "\\"), ("./", "/"), ("/", "/")])
+def test_an_archive_with_odd_paths_is_read(root, tmp_path, begin, slash):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        for path in sorted(root.rglob("*.png")):
+            archive.writestr(f"{begin}{path.relative_to(root).as_posix()}".replace("/", slash), path.read_bytes())
+    assert load(tmp_path / "x.zip").train.names.tolist() == load(root).train.names.tolist()
+
+
+def test_a_damaged_member_of_an_archive_is_skipped_and_what_cannot_be_unpacked_is_told(root, tmp_path):
+    path = Path(shutil.make_archive(str(tmp_path / "x"), "zip", root))
+    content = path.read_bytes()
+    place = content.index(b"IHDR")
+    path.write_bytes(content[:place] + b"\0\0\0\0" + content[place + 4 :])
+    assert load(path).notes[-1].startswith("1 damaged image was skipped")
+    path.write_bytes(content.replace(b"PK\x01\x02\x14\x03\x14\0\0\0", b"PK\x01\x02\x14\x03\x14\0\x01\0"))
+    with pytest.raises(DatasetError, match="locked by a password"):
+        load(path)
+    path.write_bytes(content[:-30])
+    with pytest.raises(DatasetError, match="a zip archive"):
+        load(path)
+
+
+def test_names_of_classes_are_the_same_in_either_form_of_unicode_and_with_blanks(root):
+    for part, form, blank in (("train", "NFC", ""), ("test", "NFD", " ")):
+        (root / part / "cat").rename(root / part / (unicodedata.normalize(form, "café") + blank))
+    source = load(root)
+    assert source.class_names == ("café", "dog")
+    assert source.test.names[0] == "test/café/0.png"
+    assert source.notes == ()
+    put(root, "train/dog /x.png")
+    source = load(root)
+    assert source.train.labels.tolist() == [0] * 5 + [1] * 6
+    assert source.notes == ("the folders 'dog', 'dog ' are one class",)
 
 
 def test_a_home_folder_is_expanded_and_a_missing_folder_and_a_file_are_told(root, monkeypatch):
@@ -109,12 +244,12 @@ def test_a_home_folder_is_expanded_and_a_missing_folder_and_a_file_are_told(root
     assert FOLDER.unavailable("~/pictures") is None
     assert len(FOLDER.load("~/pictures", silent).train) == 10
     assert "not there" in FOLDER.unavailable(str(root / "nowhere"))
-    assert "a file" in FOLDER.unavailable(str(root / "train" / "cat" / "0.png"))
+    assert "is a PNG image; give a folder" in FOLDER.unavailable(str(root / "train" / "cat" / "0.png"))
     with pytest.raises(DatasetError, match="not there"):
         FOLDER.cache_key(str(root / "nowhere"))
     assert FOLDER.unavailable(str(root)) is None
     (root / "empty").mkdir()
-    with pytest.raises(DatasetError, match="no train/ in it but nothing"):
+    with pytest.raises(DatasetError, match=r"no train/ in it but nothing.* or CLASS/\*"):
         load(root / "empty")
 
 
@@ -192,7 +327,7 @@ def test_modes_become_rgb(root, image, ending, expected):
     options = {"webp": {"lossless": True}, "jpg": {"quality": 100}}.get(ending, {})
     image.save(root / "train" / "cat" / f"00.{ending}", **options)
     source = load(root)
-    assert source.notes == ()
+    assert len(source.notes) == (image.mode[0] in "IF")
     row = source.train.names.tolist().index(f"train/cat/00.{ending}")
     found = source.train.images[row].astype(int) - np.array(expected)[:, None, None]
     assert np.abs(found).max() <= (15 if ending == "jpg" else 0)
@@ -223,6 +358,65 @@ def test_exif_orientation_is_applied(root, ending):
     assert np.array_equal(images[0], upright.transpose(2, 0, 1))
 
 
+def fill(root, values, ending="tif"):
+    """Give each class an image of one value in train and test; the classes are called after them."""
+    shutil.rmtree(root)
+    for part in ("train", "test"):
+        for value in values:
+            (root / part / str(value)).mkdir(parents=True)
+            Image.fromarray(np.full((4, 5), value)).save(root / part / str(value) / f"0.{ending}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "expected", "span"),
+    [
+        (np.uint16, (100, 1000), (25, 249), "0 to 1023"),
+        (np.uint16, (100, 3000), (6, 187), "0 to 4095"),
+        (np.uint16, (100, 40000), (0, 156), "0 to 65535"),
+        (np.int32, (0, 1), (0, 255), "0 to 1"),
+        (np.int32, (100, 200), (100, 200), "0 to 255"),
+        (np.int32, (-1000, 3000), (0, 255), "-1000 to 3000"),
+        (np.float32, (0.25, 1.0), (64, 255), "0 to 1"),
+        (np.float32, (0.5, 200.0), (0, 200), "0 to 255"),  # dark images are no brighter than they are
+        (np.float32, (0.5, float("inf")), (128, 255), "0 to 1"),
+    ],
+)
+def test_values_of_more_than_8_bits_are_scaled_by_the_range_of_all(root, kind, values, expected, span):
+    fill(root, [kind(value) for value in values])
+    source = load(root)
+    found = dict(zip(source.train.names.tolist(), source.train.images[:, 0, 0, 0].tolist(), strict=True))
+    assert [found[f"train/{kind(value)}/0.tif"] for value in values] == list(expected)
+    (note,) = source.notes
+    assert note.startswith("4 images hold ")
+    assert note.endswith(f": {span} were scaled to 0 to 255")
+
+
+def test_colours_of_16_bits_are_told(root):
+    def chunk(name, content):
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    pixels = zlib.compress((b"\0" + struct.pack(">H", 3000) * 36) * 10)
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 12, 10, 16, 2, 0, 0, 0))
+    path = root / "train" / "cat" / "0.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", pixels) + chunk(b"IEND", b""))
+    assert load(root).notes[0].startswith("1 image has colours of 16 bits, of which the upper 8 were read")
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_large_image_is_scaled_and_one_that_is_too_large_is_called_so(root, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # as Pillow takes for an attack
+    monkeypatch.setattr(image_files, "LARGE_PIXELS", 1000)
+    save(root / "train" / "cat" / "large.png", size=(60, 60))
+    source = load(root)
+    assert source.notes == ()
+    assert len(source.train) == 11
+    assert Image.MAX_IMAGE_PIXELS == 100
+    monkeypatch.setattr(image_files, "MOST_PIXELS", 1000)
+    source = load(root)
+    assert re.fullmatch("1 image of more than .* pixels was skipped: train/cat/large.png", *source.notes)
+    assert source.train.images.shape[1:] == (3, 10, 12)  # its size does not count
+
+
 # --- what can be wrong
 
 
@@ -234,6 +428,11 @@ def test_damaged_images_are_skipped_and_named(root):
     assert "train/cat/1.png" not in source.train.names
     assert source.train.labels.tolist() == [0] * 4 + [1] * 5
     assert_pixels(source, root)
+
+
+def test_a_file_of_another_kind_that_is_called_an_image_is_named_with_its_kind(root):
+    (root / "train" / "cat" / "phone.jpg").write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
+    assert load(root).notes == ("1 damaged image was skipped: train/cat/phone.jpg (a HEIC image)",)
 
 
 def truncated(path):
@@ -251,23 +450,12 @@ def promising(path):
     path.write_bytes(start + struct.pack(">I4sQ", 1, b"jp2h", 2**60))  # more than any memory
 
 
-def bomb(path):
-    save(path, size=(400, 400))
+DAMAGED = {"9.jpg": truncated, "00.jpg": postscript, "long.jp2": promising}
 
 
-def broken_link(path):
-    path.symlink_to("nowhere.png")
-
-
-DAMAGED = {"9.jpg": truncated, "00.jpg": postscript, "long.jp2": promising, "bomb.png": bomb}
-DAMAGED |= {} if os.name == "nt" else {"link.png": broken_link}  # links need rights there
-
-
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("name", DAMAGED)
 def test_a_damaged_image_is_skipped(root, tmp_path, monkeypatch, name):
     monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *a, **k: pytest.fail("ran Ghostscript"))
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100_000)
     DAMAGED[name](root / "train" / "dog" / name)
     dataset = load_dataset(f"folder:{root}", store=Store(tmp_path / "store"))
     assert dataset.notes == (f"1 damaged image was skipped: train/dog/{name}",)
@@ -286,10 +474,10 @@ def test_at_most_five_are_named(root):
 def test_whatever_pillow_raises_as_it_reads_is_damage(root, monkeypatch, error):
     upright = ImageOps.exif_transpose
 
-    def read(image):
-        if image.filename.endswith("3.png"):
+    def read(image, **how):
+        if image.fp.name.endswith("3.png"):
             raise error("damaged bytes, taken at their word")
-        return upright(image)
+        upright(image, **how)
 
     monkeypatch.setattr(ImageOps, "exif_transpose", read)
     assert load(root).notes == ("2 damaged images were skipped: train/cat/3.png, train/dog/3.png",)
@@ -307,6 +495,18 @@ def test_what_is_no_damage_is_raised(root, monkeypatch, where, name, error):
     slip = Mock(side_effect=error("a slip"))
     monkeypatch.setattr(where, name, property(slip) if where is Image.Image else slip)
     with pytest.raises(error, match="a slip"):
+        load(root)
+
+
+@pytest.mark.parametrize("where", ["open", "read"])
+def test_what_the_system_says_of_a_file_is_no_damage(root, monkeypatch, where):
+    error = OSError(errno.EIO, "Input/output error")
+    fails = Mock(side_effect=error)
+    if where == "read":
+        monkeypatch.setattr(ImageOps, "exif_transpose", fails)
+    else:
+        monkeypatch.setattr(Path, "open", fails)
+    with pytest.raises(DatasetError, match=r"train/cat/\d.png cannot be read: Input/output error"):
         load(root)
 
 
@@ -343,12 +543,12 @@ def test_a_pipe_is_passed_over_and_named(root, tmp_path, request):
     store = Store(tmp_path / "store")
     assert load_dataset(f"folder:{root}", store=store).notes == ()
     pipe, before = request.getfixturevalue("pipe"), FOLDER.stamp(str(root))
-    said = "1 pipe, socket or device was passed over: train/cat/pipe.png"
+    said = "1 pipe, socket, device or link was passed over: train/cat/pipe.png"
     assert load_dataset(f"folder:{root}", store=store).notes == (said,)  # though the images are the same
     (root / "test" / "dog" / "link.JPG").symlink_to(pipe)
     assert FOLDER.stamp(str(root)) != before
     dataset = load_dataset(f"folder:{root}", store=store)
-    said = "2 pipes, sockets or devices were passed over: train/cat/pipe.png, test/dog/link.JPG"
+    said = "2 pipes, sockets, devices or links were passed over: test/dog/link.JPG, train/cat/pipe.png"
     assert dataset.notes == (said,)
     source = load(root)
     assert source.notes == (said,)
@@ -358,21 +558,12 @@ def test_a_pipe_is_passed_over_and_named(root, tmp_path, request):
 
 @ENDS
 @pipes
-def test_pipes_that_are_not_called_images_are_no_matter(root, pipe):
-    pipe.rename(pipe.with_name("pipe"))
-    os.mkfifo(root / "train" / "cat" / ".hidden.png")
-    os.mkfifo(root / "train" / "loose.png")
-    assert load(root).notes == ()
-
-
-@ENDS
-@pipes
 def test_a_class_of_pipes_alone_has_no_images(root, pipe):
     (root / "train" / "eel").mkdir()
     pipe.rename(root / "train" / "eel" / "pipe.png")
     assert load(root).notes == (
-        "train/eel has no images and was left out",
-        "1 pipe, socket or device was passed over: train/eel/pipe.png",
+        "1 class without images was left out: train/eel",
+        "1 pipe, socket, device or link was passed over: train/eel/pipe.png",
     )
 
 
@@ -384,7 +575,7 @@ def test_devices_and_sockets_are_passed_over(root, monkeypatch):
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("socket.png")
         (note,) = load(root).notes
-    assert note == "2 pipes, sockets or devices were passed over: train/cat/null.png, train/dog/socket.png"
+    assert note == "2 pipes, sockets, devices or links were passed over: train/cat/null.png, train/dog/socket.png"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights there")
@@ -393,8 +584,10 @@ def test_links_to_images_count_and_links_to_folders_do_not(root, tmp_path):
     (root / "train" / "cat" / "00.png").symlink_to(tmp_path / "elsewhere" / "1.png")
     (root / "train" / "cat" / "more").symlink_to(tmp_path / "elsewhere")
     (root / "train" / "cat" / "more.png").symlink_to(tmp_path / "elsewhere")
+    (root / "train" / "cat" / "nowhere.png").symlink_to("nothing")
     source = load(root)
-    assert source.notes == ()
+    left = ", ".join(f"train/cat/{name}" for name in ("more", "more.png", "nowhere.png"))
+    assert source.notes == (f"3 pipes, sockets, devices or links were passed over: {left}",)
     assert source.train.names.tolist()[:3] == ["train/cat/0.png", "train/cat/00.png", "train/cat/1.png"]
     assert len(source.train) == 11
     assert np.array_equal(source.train.images[1], pixels.transpose(2, 0, 1))
@@ -406,9 +599,13 @@ def test_links_to_images_count_and_links_to_folders_do_not(root, tmp_path):
 @pytest.mark.parametrize(
     ("files", "change", "said"),
     [
-        ("test/*/*.png", lambda path: path.write_bytes(b""), "all 4 images in the test part"),
+        ("test/*/*.png", lambda path: path.write_bytes(b""), "none of 4 images in the test part"),
         ("*/dog/*.png", Path.unlink, "one class only, 'cat'"),
-        ("train/*/*.png", lambda path: path.rename(path.parents[1] / path.name), r"CLASS/\*, found '0.png', '1.png'"),
+        (
+            "train/*/*.png",
+            lambda path: path.rename(path.parents[1] / path.name),
+            r"CLASS/\* in it, found '0.png', '1.png'",
+        ),
         ("test/cat", lambda path: save(path.with_name("eel") / "0.png"), "train lacks: 'eel'"),
     ],
 )

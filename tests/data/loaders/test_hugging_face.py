@@ -95,6 +95,22 @@ def test_a_folder_of_json_lines_or_of_parquet_makes_a_corpus(datasets, tmp_path)
     assert len(corpus.train) + len(corpus.validation) + len(corpus.test) == 30
 
 
+def test_a_folder_that_was_saved_to_disk_is_read(datasets, tmp_path):
+    rows = {"Train": ["one", "two"], "VAL": ["three"], "extra": ["four"]}
+    splits = {split: datasets.Dataset.from_dict({"text": texts}) for split, texts in rows.items()}
+    datasets.DatasetDict(splits).save_to_disk(tmp_path / "all")
+    source = LOADER.load(str(tmp_path / "all"), silent)
+    assert texts(source.train) == ["one", "two"]
+    assert texts(source.validation) == ["three"]
+    assert source.notes == ("other splits were passed over: 'extra'",)
+    splits["Train"].save_to_disk(tmp_path / "one")
+    source = LOADER.load(str(tmp_path / "one"), silent)
+    assert texts(source.train) == ["one", "two"]
+    (tmp_path / "one" / "state.json").write_text("{")
+    with pytest.raises(DatasetError, match="cannot be used"):
+        LOADER.load(str(tmp_path / "one"), silent)
+
+
 def test_a_folder_without_data_or_with_damaged_files_is_answered(datasets, tmp_path):
     (tmp_path / "mine").mkdir()
     with pytest.raises(UnavailableError, match="mine"):
@@ -121,6 +137,10 @@ def test_the_hub_is_asked_for_name_and_configuration_only(hub):
     assert texts(source.train) == ["a"]
     assert texts(source.validation) == ["b"]
     assert source.test is None
+    assert source.notes == ("other splits were passed over: 'unsupervised'",)
+    hub.splits = {"Test": {"text": ["a"]}, "TRAIN": {"text": ["b"]}, "dev": {"text": ["c"]}, "val": {"text": ["d"]}}
+    source = LOADER.load("org/name", silent)
+    assert (texts(source.train), texts(source.validation), texts(source.test)) == (["b"], ["d"], ["a"])
 
 
 @pytest.mark.parametrize("end", ["\n", ""])

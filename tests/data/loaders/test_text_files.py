@@ -2,6 +2,7 @@
 
 import os
 import re
+import unicodedata
 
 import pytest
 
@@ -76,6 +77,32 @@ def test_parts_are_as_given(folder):
         assert texts(load(f"train=a.txt,{called}=sub,test=c.md").validation) == ["text of sub/a.txt"]
 
 
+def test_litter_is_skipped_and_other_files_of_a_folder_are_counted(folder):
+    for name in ("._a.txt", "@eaDir/a.txt", "Thumbs.db", ".hidden/a.txt"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"\0")
+    (folder / "B.TXT").write_text("loud")
+    for pattern in ("*.txt", "**/a.txt", str(folder / "**" / "*.txt")):
+        assert not any("\0" in text for text in texts(load(pattern).train))
+    source = load(".")
+    assert texts(source.train) == ["loud", "text of a.txt", "text of b.txt"]
+    assert source.notes == ("only *.txt of a folder is read; passed over: 1 .md",)
+    assert texts(load(".hidden/../a.txt,sub/*").train) == ["text of a.txt", "text of sub/a.txt"]
+    (folder / "papers").mkdir()
+    (folder / "papers" / "one.pdf").write_bytes(b"%PDF")
+    with pytest.raises(DatasetError, match=r"no \*.txt in it, but 1 .pdf"):
+        LOADER.load("papers", silent)
+    (folder / ".kept").mkdir()
+    (folder / ".kept" / "a.txt").write_text("asked for")
+    assert texts(load(".kept/*").train) == ["asked for"]
+
+
+def test_parts_in_any_capitals_and_names_in_one_form(folder):
+    (folder / unicodedata.normalize("NFD", "café .txt")).write_text("coffee")
+    source = load("Train=a.txt,TEST=caf*.txt")
+    assert [document.name for document in source.test] == ["café .txt"]
+
+
 @pytest.mark.parametrize(
     ("argument", "said"),
     [
@@ -88,6 +115,7 @@ def test_parts_are_as_given(folder):
         ("train=a.txt,test=nothing.txt", "nothing.txt is not there"),
         ("*.pdf", r"no file matches the pattern \*.pdf"),
         ("empty", r"the folder empty has no \*.txt"),
+        ("saved", r"the folder saved was saved by the package datasets \(save_to_disk\); write hf:saved"),
         ("a.txt,./a.txt", "a.txt is given twice, in train and in train"),
         ("train=.,test=b.txt", "b.txt is given twice, in train and in test"),
         ("a" * 5000, "cannot be read: File name too long"),
@@ -96,6 +124,8 @@ def test_parts_are_as_given(folder):
 )
 def test_wrong_grammar_and_wrong_paths_are_answered(folder, argument, said):
     (folder / "empty").mkdir()
+    (folder / "saved").mkdir()
+    (folder / "saved" / "state.json").touch()
     with pytest.raises((DatasetError, InvalidParameterError), match=said):
         LOADER.load(argument, silent)
     assert re.search(said, LOADER.unavailable(argument))
@@ -110,7 +140,16 @@ def test_wrong_grammar_and_wrong_paths_are_answered(folder, argument, said):
         ("caf\u00e9".encode("latin-1"), "byte 3 is 0xe9"),
         (b"\xef\xbb\xbfab\xff", "byte 5 is 0xff"),
         (b"text\0text", "byte 4 is zero"),
-        ("text".encode("utf-16"), "UTF-16"),
+        ("text".encode("utf-16"), "is text in UTF-16; save it as plain text in UTF-8"),
+        ("text".encode("utf-16-be"), "is text in UTF-16, without its mark"),
+        ("text".encode("utf-32"), "UTF-32"),
+        (b"%PDF-1.7\n", "is a PDF document"),
+        (rb"{\rtf1\ansi text}", "is a document in rich text"),
+        (b"PK\x03\x04" + bytes(26) + b"[Content_Types].xml", "is a document of Microsoft Office"),
+        (b"PK\x03\x04" + bytes(26) + b"archive/data.pkl", "is a torch file"),
+        (b"\x80\x04\x95text", "is a Python pickle"),
+        (b"\x1f\x8b\x08", "is compressed .gzip."),
+        (b"\0\0\0\x18ftypheic", "is a HEIC image"),
     ],
 )
 def test_what_is_no_plain_text_is_answered(folder, content, said):
