@@ -132,7 +132,10 @@ class Figures:
 
     def _interval(self, name: str) -> Interval:
         values = self.column(name)
-        return _of_perplexity(values, self.groups) if _is_loss(name) else share_interval(values > 0, self.groups)
+        if not _is_loss(name):
+            return share_interval(values > 0, self.groups)
+        low, high = _of_perplexity(values, self.groups)
+        return max(low, 1.0), high
 
     def against(self, method: str) -> Versus:
         """Compare ResMem with another method."""
@@ -165,7 +168,7 @@ class Figures:
             yield Band.of(
                 *(name, base, resmem, self.groups, members),
                 interpolation=float(of_band[self.columns["top1 interpolation"]]),
-                perplexity={m: perplexity(of_band[self.columns[f"nll {m}"]]) for m in LIKELIHOODS},
+                perplexity={m: perplexity(of_band[self.columns[f"nll {m}"]]) for m in METHODS if m in LIKELIHOODS},
             )
 
 

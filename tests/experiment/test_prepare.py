@@ -45,7 +45,7 @@ def write_arrays(path: Path, n: int = 60, **changed) -> str:
 def test_the_parts_fit_together(found):
     assert len(found.memory) == 200
     assert found.validation.logits.shape == (253, 10)
-    assert found.test.neighbors.indices.shape == (382, 200)
+    assert found.test.neighbors.indices.shape == (640, 200)
     assert found.k_max == 200
     assert found.base.origin == "trained here"
     assert found.normalize is False

@@ -85,7 +85,7 @@ class TestWhatIsKept:
         assert got["ece_resmem"] == evaluation.calibration["resmem"].ece != got["ece_base"]
         for metric, values in evaluation.metrics.items():
             assert {method: got[f"{metric}_{method}"] for method in values} == values
-        assert (got["n_memory"], got["n_test"], got["weights"]) == (1164, 382, "shipped")
+        assert (got["n_memory"], got["n_test"], got["weights"]) == (904, 640, "shipped")
         assert (setting["normalize"], setting["epochs"], run.tuned) == (None, None, False)
         assert run.as_dict() == {"id": run.id, "recorded": run.recorded, "tuned": False, **setting, **got}
 

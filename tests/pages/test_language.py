@@ -266,7 +266,7 @@ def test_sliders_are_tuned_until_they_are_moved(ready, tales):
     assert charts(at) == 7
     assert "the best value found like this is optimistic" not in at.text
     assert f"**{result.n_impossible:,}**" in at.text
-    assert "draws whole documents" in at.text
+    assert "95 %, of whole documents" in at.text
     assert "evaluate" in at.code[1].value
     assert "--tune --json" in at.code[1].value
     assert at.numbers["Tokens in memory"] == f"{tales.experiment.n_memory:,}"

@@ -29,9 +29,9 @@ def clean():
 def test_before_anything_is_there_it_says_what_it_takes(opened):
     at = opened("long_tail")
     assert at.headings == ["Accuracy against training examples is not prepared yet"]
-    assert "30 trainings: training examples 100, 160, 270, 430, 710, 1,155, each under 5 seeds." in at.text
+    assert "30 trainings: training examples 100, 160, 240, 370, 580, 897, each under 5 seeds." in at.text
     assert [button.label for button in at.button] == ["Start"]
-    assert "--vary=size --values=100,160,270,430,710,1155 --seeds=5 --json" in at.code[1].value
+    assert "--vary=size --values=100,160,240,370,580,897 --seeds=5 --json" in at.code[1].value
 
 
 def test_controls_go_into_the_address(opened):

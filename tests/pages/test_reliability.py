@@ -1,7 +1,7 @@
 """Reliability: the numbers are the evaluation's, with their intervals."""
 
 from resmem_core.common.types import NLL_FLOOR
-from resmem_core.evaluation.metrics import ECE_BINS, calibration_change_intervals, reliability
+from resmem_core.evaluation.metrics import ECE_BINS, reliability
 from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.types import Params
@@ -11,7 +11,7 @@ def test_before_after_and_the_intervals_of_the_change(opened):
     result = prepare(ExperimentConfig()).evaluate(Params(5, 0.1, 2.0))
     at = opened("reliability", k="5", sigma="0.1", temperature="2.0")
     before, after = result.calibration["base"], result.calibration["resmem"]
-    intervals = calibration_change_intervals(result.confidence["base"], result.confidence["resmem"])
+    intervals = result.calibration_change_ci95
     for metric, name in zip(at.metric, ("nll", "brier", "ece"), strict=True):
         low, high = intervals[name]
         assert metric.value == f"{getattr(before, name):.3f} → {getattr(after, name):.3f}"

@@ -17,7 +17,13 @@ def test_colors_are_told_apart():
 
 
 def test_method_accuracies(case, assert_drawable, assert_whiskers):
-    at_the_ends = (SimpleNamespace(n=150, accuracy=dict.fromkeys(METHODS, right / 150)) for right in (0, 150))
+    at_the_ends = (
+        SimpleNamespace(
+            accuracy=dict.fromkeys(METHODS, right / 150),
+            accuracy_ci95=dict.fromkeys(METHODS, wilson_interval(right, 150)),
+        )
+        for right in (0, 150)
+    )
     for result in (case.result, *at_the_ends):
         found = assert_drawable(method_accuracies(result))
         assert len(found["data"]) == len(METHODS)
@@ -27,7 +33,7 @@ def test_method_accuracies(case, assert_drawable, assert_whiskers):
             assert trace["x"] == [value]
             assert trace["marker"]["color"] == COLORS[method]
             assert f"{value:.1%}" in trace["y"][0]
-            assert_whiskers(trace["error_x"], [value], [wilson_interval(round(value * 150), 150)])
+            assert_whiskers(trace["error_x"], [value], [result.accuracy_ci95[method]])
 
 
 @pytest.mark.parametrize("ks", [[1], [1, 2, 5, 20, 30]])

@@ -12,7 +12,7 @@ ARGV = ["longtail", "--vary=size", "--values=80,40", "--seeds=1", "--epochs=1"]
 def test_prints_one_object_and_has_nothing_to_do_the_second_time(run):
     _, out, err = run(*ARGV, "--limit-train=500", "--json")  # 500 is what is varied, so it does not count
     result = json.loads(out)
-    assert (result["vary"], result["seeds"], result["n_test"]) == ("size", [0], 382)
+    assert (result["vary"], result["seeds"], result["n_test"]) == ("size", [0], 640)
     assert [s["value"] for s in result["values"]] == [s["n_train"] for s in result["values"]] == [40, 80]
     experiment = prepare(ExperimentConfig(epochs=1, limit_train=80))
     evaluation = experiment.evaluate(experiment.tune().params)

@@ -43,4 +43,4 @@ def test_a_file_that_was_set_aside_is_told(told):
 def test_a_list_that_cannot_be_written_breaks_no_evaluation(printed):
     Runs().path.mkdir(parents=True)
     with pytest.warns(UserWarning, match="not listed among the experiments"):
-        assert printed("evaluate")["n_test"] == 382
+        assert printed("evaluate")["n_test"] == 640
