@@ -45,8 +45,10 @@ def _example(experiment: Experiment, point: int, params: Params) -> tuple[dict[s
     names = data.class_names
     told = explanation.as_dict(names)
     told["name"] = title(data.test, point)  # as its owner's file calls it
+    told["metadata"] = data.test.about(point)
     for neighbor in told["neighbors"]:
         neighbor["name"] = title(data.train, neighbor["id"])
+        neighbor["metadata"] = data.train.about(neighbor["id"])
     lines = [
         f"test point {point} ({told['name']}): is {told['label']}, base says {told['base_prediction']}, "
         f"ResMem says {told['prediction']}",

@@ -95,8 +95,8 @@ def test_floating_images_are_scaled(path, good):
 
 
 def test_unknown_arrays_are_noted_even_if_unreadable(path, good):
-    good["other_labels"] = np.array([{}], dtype=object)
-    assert load(path, good).notes[-1] == "unknown arrays were ignored: other_labels"
+    good["other_things"] = np.array([{}], dtype=object)
+    assert load(path, good).notes[-1] == "unknown arrays were ignored: other_things"
 
 
 @pytest.mark.parametrize("called", ["val", "valid", "dev", "Validation"])
