@@ -6,6 +6,7 @@ import zipfile
 from typing import BinaryIO
 
 NPZ, PARQUET = "an .npz file", "a Parquet file"
+OWN_KIND = {".npz": NPZ, ".parquet": PARQUET}  # by ending
 _TENSORS = "write its tensors with numpy.savez, as train_embeddings=tensor.numpy() and so on"
 _ARRAYS = "write its arrays with numpy.savez, as train_embeddings=array and so on"
 _FRAME = "write it as .parquet or .csv, with pandas for one"
@@ -16,7 +17,7 @@ _BEGINNINGS = (
     (b"\x80", "a pickle, as older torch files are, too, and is not opened: that would run what is in it", _ARRAYS),
     (b"\x89HDF", "an HDF5 file, of Keras, h5py or MATLAB", _ARRAYS),
     (b"MATLAB", "a MATLAB file", _ARRAYS),
-    (b"PAR1", PARQUET, "call it .parquet, and give it as table:PATH"),
+    (b"PAR1", PARQUET, "it should be called .parquet, and is read by table:PATH"),
     (b"ARROW1", "an Arrow (Feather) file", _FRAME),
     (b"\xff\xff\xff\xff", "a stream of Arrow", _FRAME),
     (b"\xff\xfe", "text in UTF-16", _UTF8),
@@ -30,11 +31,22 @@ _BEGINNINGS = (
     (b"7z\xbc\xaf", "a 7-Zip archive", _UNPACK),
 )
 _MEMBERS = (  # of a ZIP archive; the first that one of its members ends in
-    (".npy", NPZ, "call it .npz, and give it as arrays:PATH"),
+    (".npy", NPZ, "it should be called .npz, and is read by arrays:PATH"),
     ("data.pkl", "a torch file (torch.save)", _TENSORS),
     ("[Content_Types].xml", "an Excel workbook, or another of Office", _FRAME),
     ("model.weights.h5", "a Keras model", "give what the model says of your data: " + _ARRAYS),
 )
+
+
+def other_kind(stream: BinaryIO, ending: str) -> str | None:
+    """Return what a file is and what to do with it, if it is of a known kind other than its ending says.
+
+    As "not a .csv file, but text in UTF-16; save it as UTF-8".
+    """
+    found = kind_of(stream)
+    if found is None or found[0] == OWN_KIND.get(ending):
+        return None
+    return f"not {'an' if ending == '.npz' else 'a'} {ending} file, but {found[0]}; {found[1]}"
 
 
 def kind_of(stream: BinaryIO) -> tuple[str, str] | None:

@@ -19,7 +19,7 @@ from resmem_core.common.mapped import converted, room, row_blocks
 from resmem_core.common.progress import Progress
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.data.base import EMBEDDINGS, PARTS, DatasetLoader, Source, file_state, user_path
-from resmem_core.data.file_kinds import kind_of
+from resmem_core.data.file_kinds import other_kind
 
 NO_VALIDATION = (
     "there is no validation part, so it is cut off train: if the model was trained on all of train, it has "
@@ -95,12 +95,11 @@ def path_and_meaning(argument: str | None) -> tuple[Path, str | None]:
     return user_path(path), meaning if asked else None
 
 
-def refuse_other_kinds(path: Path, expected: str, own: str | None = None) -> None:
-    """Raise where a file is of a known kind, but not of its `own`, saying which it is and what to do with it."""
+def refuse_other_kinds(path: Path, ending: str) -> None:
+    """Raise where a file is of a known kind other than its ending says, or should be."""
     with path.open("rb") as stream:
-        found = kind_of(stream)
-    if found is not None and found[0] != own:
-        raise DatasetError(f"{path} is not {expected}, but {found[0]}; {found[1]}")
+        if found := other_kind(stream, ending):
+            raise DatasetError(f"{path} is {found}")
 
 
 def _folder_kind(path: Path) -> str:

@@ -135,11 +135,11 @@ def metadata_of(table: pa.Table, names: Sequence[str]) -> pa.Table | None:
     """Return those of these columns that there are, as text, or None."""
     import pyarrow as pa
 
-    found = {name: table[name] for name in names if name in table.column_names}
-    found = {  # a long text that many rows share is still held once
-        name: column if pa.types.is_dictionary(column.type) else column.cast(pa.string())
-        for name, column in found.items()
-    }
+    def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+        is_held_once = pa.types.is_dictionary(column.type)  # a long text that many rows share
+        return column if is_held_once else column.cast(pa.string())
+
+    found = {name: as_text(table[name]) for name in names if name in table.column_names}
     return pa.table(found) if found else None
 
 

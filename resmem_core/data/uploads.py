@@ -30,7 +30,7 @@ from resmem_core.common.store import Store
 from resmem_core.data import load_dataset
 from resmem_core.data.array_files import npy_header
 from resmem_core.data.base import PARTS
-from resmem_core.data.file_kinds import kind_of
+from resmem_core.data.file_kinds import other_kind
 from resmem_core.data.table_layout import MAX_COLUMNS
 
 KINDS = {".npz": "arrays", ".csv": "table", ".parquet": "table"}  # ending -> dataset loader
@@ -277,8 +277,8 @@ def _check_unpacked(name: str, kind: str, content: bytes) -> None:
     except DatasetError as error:
         raise DatasetError(f"{name}: {error}") from error
     except Exception as error:  # damaged bytes make these libraries raise almost anything
-        if found := kind_of(BytesIO(content)):
-            raise DatasetError(f"{name} is not a {kind} file, but {found[0]}; {found[1]}") from error
+        if found := other_kind(BytesIO(content), kind):
+            raise DatasetError(f"{name} is {found}") from error
         raise DatasetError(f"{name} is damaged, or no {kind} file: {error}") from error
     if rows > MAX_ROWS:
         raise DatasetError(f"{name} has {rows:,} rows; at most {MAX_ROWS:,} are taken")

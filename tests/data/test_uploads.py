@@ -305,7 +305,7 @@ def test_nothing_is_ever_unpickled(mine, tmp_path):
         ("a.npz", example_file(".npz")[400:], r"a\.npz"),
         ("a.parquet", example_file(".csv"), r"a\.parquet is damaged"),
         ("a.parquet", example_file(".parquet")[:-9], r"a\.parquet is damaged"),
-        ("a.csv", example_file(".npz"), r"a\.csv: the first line"),
+        ("a.csv", example_file(".npz"), r"^a\.csv is not a \.csv file, but an \.npz file; it should be called \.npz"),
         ("a.csv", b"label,e0\na,1\nb,\n", r"^a\.csv: column 'e0' has an empty cell or NaN in row 1"),
         ("../a.csv", b"label,e0\n" + b"x,1\n" * 9, r"^dataset 'a\.csv' has 1 class"),
     ],

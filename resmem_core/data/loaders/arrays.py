@@ -15,7 +15,6 @@ from resmem_core.common.progress import Progress, Step
 from resmem_core.common.types import IntArray
 from resmem_core.data.array_files import names_in, read_array
 from resmem_core.data.base import DATASETS, PARTS, Source, file_state, part_called, shown
-from resmem_core.data.file_kinds import NPZ
 from resmem_core.data.keys import called, key_called, like_probabilities, like_vectors
 from resmem_core.data.model_file import (
     ALIKE,
@@ -145,7 +144,7 @@ def _check_unknown(path: Path, unknown: Sequence[str], *, has_model: bool) -> No
 def _read(path: Path, progress: Progress) -> tuple[dict[str, np.ndarray], list[str], dict[str, str]]:
     """Return the arrays by key, the keys that mean nothing here, and how the file calls each part."""
     if path.is_file():
-        refuse_other_kinds(path, NPZ, NPZ)
+        refuse_other_kinds(path, ".npz")
     with _damage_told(path, "the archive"):
         keys = names_in(path)
     if keys is None:

@@ -16,7 +16,6 @@ from resmem_core.common.names import clean_name
 from resmem_core.common.progress import Progress, Step
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.data.base import DATASETS, PART_OF, PARTS, Source, part_called, shown
-from resmem_core.data.file_kinds import PARQUET
 from resmem_core.data.model_file import (
     ALIKE,
     MAX_CLASSES,
@@ -73,7 +72,7 @@ class Table(ModelFile):
         kind = path.suffix.lower()
         if kind not in (".csv", ".parquet"):
             raise wrong(path, "the file's name", f"the ending {path.suffix!r}", ".csv or .parquet")
-        refuse_other_kinds(path, f"a {kind} file", PARQUET if kind == ".parquet" else None)
+        refuse_other_kinds(path, kind)
         layout, table = read_csv(path) if kind == ".csv" else read_parquet(path)
         if not table.num_rows:
             raise wrong(path, "the table", "no rows", "one row for each example")
