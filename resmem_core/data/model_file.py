@@ -32,12 +32,12 @@ NO_LOGITS = (
 )
 ALIKE = "labels that look alike, but for blanks at their ends or how their accents are stored, were taken as the same"
 LOGARITHMS = (
-    "every row of the logits is from 0 to 1 and sums to 1, as probabilities do, so their logarithms were taken as the "
-    "logits; write ?logits=raw after the path to take them as they are"
+    "every row of the logits is 0 or more and sums to 1 (or 100), as probabilities do, so their logarithms were taken "
+    "as the logits; arrays:PATH?logits=raw and table:PATH?logits=raw take them as they are"
 )
 MAX_CLASSES = 10_000  # that labels alone may name; more is a column of something else
 MEANINGS = ("raw", "probabilities")  # what `?logits=` takes
-_SUM_ERROR = 0.02  # of probabilities that were rounded, to 2 decimals say
+_SUM_ERROR = 0.02  # part of the sum, of probabilities that were rounded, to 2 decimals say
 
 
 class ModelFile(DatasetLoader):
@@ -118,7 +118,7 @@ def _with_logits(path: Path, source: Source, meaning: str | None) -> Source:
     if not any(alike.values()) and meaning is None:
         return source
     if others:
-        found = "rows that are no probabilities, from 0 to 1 with the sum 1"
+        found = "rows that are no probabilities, 0 or more with the sum 1 (or 100)"
         like = "" if meaning else f", while that of {next(part for part in parts if alike[part])} has no others"
         expected = "probabilities everywhere, or ?logits=raw after the path, which takes all as they are"
         raise wrong(path, f"the logits' part {others[0]}", found + like, expected)
@@ -127,10 +127,11 @@ def _with_logits(path: Path, source: Source, meaning: str | None) -> Source:
 
 
 def are_probabilities(matrix: FloatArray) -> bool:
-    """Return whether every row is from 0 to 1 and sums to 1, but for rounding."""
+    """Return whether every row is 0 or more and sums to 1, or every one to 100 (per cent), but for rounding."""
+    total = 100 if len(matrix) and np.asarray(matrix[0]).sum() > 2 else 1
     for rows in row_blocks(matrix):
         block = np.asarray(matrix[rows], np.float64)
-        if block.min() < 0 or block.max() > 1 or np.abs(block.sum(axis=1) - 1).max() > _SUM_ERROR:
+        if block.min() < 0 or np.abs(block.sum(axis=1) / total - 1).max() > _SUM_ERROR:
             return False
     return True
 

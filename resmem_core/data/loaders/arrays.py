@@ -102,7 +102,7 @@ def _source(path: Path, arrays: dict[str, np.ndarray], unknown: list[str]) -> So
     if missing:
         found = ", ".join([*arrays, *unknown]) or "no arrays"
         raise DatasetError(f"{path} lacks {', '.join(missing)}; it has {found}")
-    _check_unknown(path, unknown, has_model=has_logits or has_head)
+    _check_unknown(path, unknown, parts, has_model=has_logits or has_head)
     labels = {part: _labels(path, f"{part}_labels", arrays) for part in parts}
     has_model = has_logits or has_head
     notes = [] if has_model else [NO_LOGITS]
@@ -130,12 +130,14 @@ def _source(path: Path, arrays: dict[str, np.ndarray], unknown: list[str]) -> So
     return Source(class_names, **examples, notes=tuple(notes), head=head)
 
 
-def _check_unknown(path: Path, unknown: Sequence[str], *, has_model: bool) -> None:
-    """Refuse what is called as embeddings, logits, labels or images are, and would not be used."""
+def _check_unknown(path: Path, unknown: Sequence[str], parts: Sequence[str], *, has_model: bool) -> None:
+    """Refuse what is called as embeddings, logits, labels or images are, or as a part, and would not be used."""
     for key in unknown:
+        is_part = part_called(clean_name(key).partition("_")[0]) not in (None, *parts)
         before, _, last = clean_name(key).rpartition("_")
         name = before if part_called(last) else last  # "labels_train", "my_labels"
-        if key_called(name) in _DATA or like_vectors(name) or (like_probabilities(key) and not has_model):
+        is_data = key_called(name) in _DATA or like_vectors(name) or (like_probabilities(key) and not has_model)
+        if is_part or is_data:
             found = f"{key!r}, which looks like data but would not be used"
             expected = "train_embeddings, test_logits, validation_labels and the like; call it so, or leave it out"
             raise wrong(path, "the archive", found, expected)

@@ -60,13 +60,14 @@ class HuggingFace(DatasetLoader):
             raise UnavailableError(f"hf:{argument}: {reason}")
         progress(Step("Fetching text from Hugging Face", 0, 0, name))
         splits = _fetched(name, config)
-        if splits.keys().isdisjoint(PART_NAMES["train"]):
+        called = {name.casefold(): name for name in splits}
+        if called.keys().isdisjoint(PART_NAMES["train"]):
             raise DatasetError(
                 f"hf:{argument} has no split train but {shown(list(splits))}; use a dataset that has one"
             )
         parts = {}
         for part, names in PART_NAMES.items():
-            if split := next((known for known in names if known in splits), None):
+            if split := next((called[known] for known in names if known in called), None):
                 progress(Step("Reading text", 0, 0, split))
                 parts[part] = _documents(f"hf:{argument}", split, splits[split], column)
         return TextSource(**parts, notes=())

@@ -130,7 +130,16 @@ def test_keys_as_others_call_them(path, good, name):
 
 
 @pytest.mark.parametrize(
-    "key", ["eval_embeddings", "embeddings_validation", "train_text_embeddings", "other_labels", "y_val", "my_logits"]
+    "key",
+    [
+        "val_features",
+        "eval_embeddings",
+        "embeddings_validation",
+        "train_text_embeddings",
+        "other_labels",
+        "y_val",
+        "my_logits",
+    ],
 )
 def test_what_looks_like_data_is_not_left_out(path, good, key):
     with pytest.raises(
@@ -154,9 +163,10 @@ def probabilities_of(arrays, decimals=9):
     return made
 
 
-@pytest.mark.parametrize("decimals", [2, 9])
-def test_probabilities_are_told_from_logits(path, good, decimals):
+@pytest.mark.parametrize(("decimals", "whole"), [(2, 1), (9, 1), (9, 100)])
+def test_probabilities_are_told_from_logits(path, good, decimals, whole):
     given = probabilities_of(good, decimals)
+    given = {key: array * whole if key.endswith("logits") else array for key, array in given.items()}
     source = load(path, given)
     assert sum("as probabilities do" in note for note in source.notes) == 1
     for name in ("train", "test"):
@@ -165,6 +175,16 @@ def test_probabilities_are_told_from_logits(path, good, decimals):
         np.testing.assert_allclose(logits[:, :2], np.log(np.maximum(expected[:, :2], 1e-30)), rtol=1e-5, atol=1e-6)
         assert (logits[:, 2] < -80).all()
         assert np.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("change", [-0.01, 0.05])
+def test_numbers_that_are_no_probabilities_stay_logits(path, good, change):
+    given = probabilities_of(good)
+    given["train_logits"][3, 1] = change
+    given["test_logits"] = good["test_logits"]
+    source = load(path, given)
+    assert np.array_equal(source.train.logits, given["train_logits"].astype(np.float32))
+    assert not any("probabilities" in note for note in source.notes)
 
 
 def test_what_logits_are_can_be_said(path, good):
