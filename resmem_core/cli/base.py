@@ -62,7 +62,7 @@ def _reader(read: Callable[[str], Any]) -> Callable[[str], Any]:
 
 def add_option(parser: Parser, field: Field[Any], of: str = "") -> None:
     """Add a field of a form as an option, which the arguments hold only where it is given; `of`: what it is for."""
-    option, read = f"--{field.name.replace('_', '-')}", field.metadata["read"]
+    option, read = f"--{field.name.replace('_', '-')}", field.metadata["typed"]
     default = "" if field.default in (None, "") else f" (default: {field.default})"
     text = of + field.metadata["help"] + default
     if read is flag:

@@ -23,6 +23,7 @@ import numpy as np
 from resmem_core.common.dense import as_dense
 from resmem_core.common.errors import DatasetError, InvalidParameterError, StoreError, UnavailableError
 from resmem_core.data import load_dataset
+from resmem_core.data.model_file import path_and_meaning
 from resmem_core.experiment.jobs import in_background
 from resmem_core.experiment.runs import Runs
 
@@ -93,6 +94,12 @@ def launch(
     train_images: Any = None,
     test_images: Any = None,
     validation_images: Any = None,
+    train_names: Any = None,
+    test_names: Any = None,
+    validation_names: Any = None,
+    train_groups: Any = None,
+    test_groups: Any = None,
+    validation_groups: Any = None,
     host: str = LOOPBACK,
     port: int | None = None,
     open_browser: bool = True,
@@ -114,6 +121,10 @@ def launch(
         Or a mapping from numbers to names, or from names to numbers.
     train_images, test_images, validation_images : array-like, optional
         (N, height, width), (N, height, width, 1 or 3) or (N, 1 or 3, height, width); uint8, or floating from 0 to 1.
+    train_names, test_names, validation_names : array-like of str or int, shape (N,), optional
+        What to call each example.
+    train_groups, test_groups, validation_groups : array-like of str or int, shape (N,), optional
+        What each example comes with, such as a patient: a part that is cut off takes whole groups.
     host : str
         IPv4 address or name to listen at; by default only this machine can connect.
     port : int, optional
@@ -165,9 +176,10 @@ def launch(
 
 
 def _named(path: Path) -> str:
-    loader = _LOADERS.get(path.suffix.lower())
+    ending = path_and_meaning(str(path))[0].suffix
+    loader = _LOADERS.get(ending.lower())
     if loader is None:
-        raise DatasetError(f"{path} ends in {path.suffix!r}; expected one of: {', '.join(_LOADERS)}")
+        raise DatasetError(f"{path} ends in {ending!r}; expected one of: {', '.join(_LOADERS)}")
     spec = f"{loader}:{path}"
     load_dataset(spec)
     return spec

@@ -117,7 +117,7 @@ def _complete(args: argparse.Namespace, command: Command) -> None:
                 else f"{option} goes with a text dataset (such as {TEXT_DATASET}), not with {dataset!r}"
             )
     if "point" in options and "point" not in given and not of_text:
-        raise InvalidParameterError("--point is needed: the row of a test point")
+        raise InvalidParameterError("--point is needed: the row of a test point, or its name")
     asked = form(**given)
     args.config = asked.experiment()
     for name in options:

@@ -13,7 +13,18 @@ from resmem_core.analysis.longtail import MAX_SEEDS, SEEDS, read_values, written
 from resmem_core.analysis.near_duplicates import FRACTION
 from resmem_core.analysis.projection import COLORINGS, METHODS
 from resmem_core.common.errors import InvalidParameterError
-from resmem_core.common.forms import Form, between, flag, one_of, positive, setting, some_of, table_of, whole
+from resmem_core.common.forms import (
+    Form,
+    between,
+    flag,
+    number_or_name,
+    one_of,
+    positive,
+    setting,
+    some_of,
+    table_of,
+    whole,
+)
 from resmem_core.data import parse_spec
 from resmem_core.data.base import PARTS, TEXT
 from resmem_core.data.corruption import MAX_NOISE
@@ -60,7 +71,7 @@ class ExperimentForm(Form):
     k: int | None = setting(None, whole(1), "number of neighbours")
     sigma: float | None = setting(None, positive, "bandwidth, in units of the embedding distance")
     temperature: float | None = setting(None, positive, "divides the base model's logits")
-    point: int | None = setting(None, whole(0), "row of the test split")
+    point: int | None = setting(None, whole(0), "row of the test split, or a name in it", number_or_name)
 
     of_text: ClassVar[bool] = False
 

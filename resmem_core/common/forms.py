@@ -49,6 +49,11 @@ def _number(kind: type[N], least: float, most: float, wanted: str) -> Callable[[
     return read
 
 
+def number_or_name(text: str) -> int | str:
+    """Read a whole number, or any other text as a name."""
+    return int(text) if text.isascii() and text.isdigit() else text
+
+
 def flag(text: str) -> bool:
     """Read a yes or a no."""
     if text.lower() not in ("true", "false"):
@@ -79,9 +84,12 @@ def some_of(names: tuple[str, ...]) -> Callable[[str], str]:
     return read
 
 
-def setting(default: Any, read: Callable[[str], Any], text: str) -> Any:
-    """Declare a field: its default, the reader of its text form, and what it means."""
-    return field(default=default, metadata={"read": read, "help": text})
+def setting(default: Any, read: Callable[[str], Any], text: str, typed: Callable[[str], Any] | None = None) -> Any:
+    """Declare a field: its default, the reader of its text form, and what it means.
+
+    `typed` reads what the command line takes for it, where that is more than an address does.
+    """
+    return field(default=default, metadata={"read": read, "typed": typed or read, "help": text})
 
 
 @dataclass(frozen=True)

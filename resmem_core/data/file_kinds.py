@@ -1,71 +1,110 @@
-"""What kind of file it is, by its first bytes, for messages about files that are not what is expected."""
+"""What kind of file something is that is not what it was taken for, by how it begins; nothing in it is run."""
 
 from __future__ import annotations
 
-import codecs
+import zipfile
 from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 HEAD = 512  # bytes that are looked at
-_UTF_16 = "text in UTF-16"
-_KINDS = {  # first bytes -> what people call it
-    codecs.BOM_UTF32_LE: "text in UTF-32",
-    codecs.BOM_UTF16_LE: _UTF_16,
-    codecs.BOM_UTF16_BE: _UTF_16,
-    b"%PDF": "a PDF document",
-    rb"{\rtf": "a document in rich text (RTF)",
-    b"\xd0\xcf\x11\xe0": "a document of Microsoft Office",
-    b"\x1f\x8b": "compressed (gzip)",
-    b"BZh": "compressed (bzip2)",
-    b"\xfd7zXZ": "compressed (xz)",
-    b"(\xb5/\xfd": "compressed (zstd)",
-    b"7z\xbc\xaf\x27\x1c": "an archive (7z)",
-    b"Rar!": "an archive (rar)",
-    b"\x89PNG": "a PNG image",
-    b"\xff\xd8\xff": "a JPEG image",
-    b"GIF8": "a GIF image",
-    b"\x93NUMPY": "an array of NumPy (.npy)",
-    b"PAR1": "a Parquet table",
-    b"ARROW1": "an Arrow table",
-    b"\x89HDF": "an HDF5 file",
-    b"SQLite format 3": "an SQLite database",
-    b"\x80\x02": "a Python pickle",
-    b"\x80\x03": "a Python pickle",
-    b"\x80\x04": "a Python pickle",
-    b"\x80\x05": "a Python pickle",
-}
-IMAGES = ("a PNG image", "a JPEG image", "a GIF image")  # that can be read
-_IN_ZIP = {  # what stands near the beginning of a zip archive
-    b"data.pkl": "a torch file",
-    b".npy": "arrays of NumPy (.npz)",
-    b"[Content_Types].xml": "a document of Microsoft Office",
-    b"opendocument": "an OpenDocument file",
-    b"epub": "an e-book (EPUB)",
-}
 
 
-def kind_of(head: bytes) -> str | None:
-    """Return what a file that begins so is called, or None where it may be anything, such as plain text."""
-    if head.startswith(b"PK\x03\x04"):
-        return next((kind for mark, kind in _IN_ZIP.items() if mark in head), "a zip archive")
-    if head[257:262] == b"ustar":
-        return "an archive (tar)"
-    if head[4:8] == b"ftyp":
-        return (
-            "a HEIC image"
-            if head[8:11] in (b"hei", b"mif", b"hev")
-            else "an AVIF image"
-            if head[8:11] == b"avi"
-            else "a film (MP4)"
-        )
-    if any(head) and not (any(head[::2]) and any(head[1::2])) and len(head) > 1:
-        return f"{_UTF_16}, without its mark"
-    return next((kind for start, kind in _KINDS.items() if head.startswith(start)), None)
+class Kind(NamedTuple):
+    """What a file is called, and what to do with it where numbers were wanted."""
+
+    name: str
+    advice: str
+
+
+_TENSORS = "write its tensors with numpy.savez, as train_embeddings=tensor.numpy() and so on"
+_ARRAYS = "write its arrays with numpy.savez, as train_embeddings=array and so on"
+_FRAME = "write it as .parquet or .csv, with pandas for one"
+_UTF8, _UNPACK, _OTHER = "save it as UTF-8", "unpack it first", "give a file of data"
+UTF_16 = Kind("text in UTF-16", _UTF8)
+NPZ = Kind("an .npz file", "it should be called .npz, and is read by arrays:PATH")
+PARQUET = Kind("a Parquet file", "it should be called .parquet, and is read by table:PATH")
+OWN_KIND = {".npz": NPZ, ".parquet": PARQUET}  # by ending
+OFFICE = Kind("a document of Microsoft Office, such as an Excel workbook", _FRAME)
+IMAGES = tuple(
+    Kind(name, "give a folder of images as folder:PATH") for name in ("a PNG image", "a JPEG image", "a GIF")
+)
+_BEGINNINGS = (
+    (b"\x93NUMPY", "a single array in an .npy file", "put train_embeddings.npy and so on into a folder, and give that"),
+    (b"\x80", "a pickle, as older torch files are, too, and is not opened: that would run what is in it", _ARRAYS),
+    (b"\x89HDF", "an HDF5 file, of Keras, h5py or MATLAB", _ARRAYS),
+    (b"MATLAB", "a MATLAB file", _ARRAYS),
+    (b"PAR1", *PARQUET),
+    (b"ARROW1", "an Arrow (Feather) file", _FRAME),
+    (b"\xff\xff\xff\xff", "a stream of Arrow", _FRAME),
+    (b"\xff\xfe\0\0", "text in UTF-32", _UTF8),
+    (b"\xff\xfe", *UTF_16),
+    (b"\xfe\xff", *UTF_16),
+    (b"\xd0\xcf\x11\xe0", *OFFICE),
+    (b"SQLite format 3", "an SQLite database", _FRAME),
+    (b"%PDF", "a PDF document", _OTHER),
+    (rb"{\rtf", "a document in rich text (RTF)", _OTHER),
+    (b"\x1f\x8b", "packed with gzip", _UNPACK),
+    (b"BZh", "packed with bzip2", _UNPACK),
+    (b"\xfd7zXZ", "packed with xz", _UNPACK),
+    (b"\x28\xb5\x2f\xfd", "packed with zstd", _UNPACK),
+    (b"7z\xbc\xaf", "a 7-Zip archive", _UNPACK),
+    (b"Rar!", "a RAR archive", _UNPACK),
+    (b"\x89PNG", *IMAGES[0]),
+    (b"\xff\xd8\xff", *IMAGES[1]),
+    (b"GIF8", *IMAGES[2]),
+)
+_FILMS = ((b"hei", "a HEIC image"), (b"hev", "a HEIC image"), (b"mif", "a HEIC image"), (b"avi", "an AVIF image"))
+_MEMBERS = (  # of a ZIP archive; the first that one of its members ends in
+    (".npy", *NPZ),
+    ("data.pkl", "a torch file (torch.save)", _TENSORS),
+    ("[Content_Types].xml", *OFFICE),
+    ("model.weights.h5", "a Keras model", "give what the model says of your data: " + _ARRAYS),
+)
+
+
+def other_kind(stream: BinaryIO, ending: str) -> str | None:
+    """Return what a file is and what to do with it, if it is of a known kind other than its ending says.
+
+    As "not a .csv file, but text in UTF-16; save it as UTF-8".
+    """
+    found = kind_of(stream)
+    if found is None or found == OWN_KIND.get(ending):
+        return None
+    return f"not {'an' if ending == '.npz' else 'a'} {ending} file, but {found.name}; {found.advice}"
+
+
+def kind_of(stream: BinaryIO) -> Kind | None:
+    """Return what a file is, read from its beginning; None where it is text, or nothing that is known."""
+    begins = stream.read(HEAD)
+    for beginning, *kind in _BEGINNINGS:
+        if begins.startswith(beginning):
+            return Kind(*kind)
+    if begins[8:9] == b"{" and begins[5:8] == bytes(3):  # the length of what follows, then JSON
+        return Kind("a safetensors file", _TENSORS)
+    if begins[4:8] == b"ftyp":
+        return Kind(next((name for mark, name in _FILMS if begins[8:11] == mark), "a film (MP4)"), _OTHER)
+    if begins[257:262] == b"ustar":
+        return Kind("a tar archive", _UNPACK)
+    if b"\0" in begins and not (begins[::2].strip(b"\0") and begins[1::2].strip(b"\0")):
+        return UTF_16
+    return _of_zip(stream, begins) if begins.startswith(b"PK") else None
+
+
+def _of_zip(stream: BinaryIO, begins: bytes) -> Kind | None:
+    try:
+        with zipfile.ZipFile(stream) as archive:
+            members = archive.namelist()
+    except Exception:  # damaged bytes make zipfile raise almost anything
+        return next((Kind(*kind) for end, *kind in _MEMBERS if end.encode() in begins), None)
+    found = (Kind(*kind) for end, *kind in _MEMBERS if any(name.endswith(end) for name in members))
+    return next(found, Kind("a ZIP archive of other files", _UNPACK) if members else None)
 
 
 def kind_of_file(path: Path) -> str | None:
     """Return what a file's kind is called, or None where it may be anything."""
     with path.open("rb") as file:
-        return kind_of(file.read(HEAD))
+        kind = kind_of(file)
+    return None if kind is None else kind.name
 
 
 def saved_by_hugging_face(folder: Path) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -216,7 +216,31 @@ def _check(spec: str, source: Source, parts: Mapping[str, Examples]) -> tuple[st
         if parts["train"].logits is None and source.head is None:  # no model that knows more classes
             raise DatasetError(f"dataset {spec!r}: {found}; add some to train, or remove them from {part}")
         notes.append(f"{found}; memory cannot vote for these, only the base model can")
-    return tuple(notes)
+    return (*notes, *_alike(class_names), *_shared_groups(parts))
+
+
+def _alike(class_names: Sequence[str]) -> list[str]:
+    """Return a note on classes whose names differ only in capitals."""
+    by_name: dict[str, list[str]] = {}
+    for name in class_names:
+        by_name.setdefault(name.casefold(), []).append(name)
+    alike = [name for names in by_name.values() if len(names) > 1 for name in names]
+    return [f"some classes look alike, as their names differ only in capitals: {shown(alike)}"] if alike else []
+
+
+def _shared_groups(parts: Mapping[str, Examples]) -> list[str]:
+    """Return a note on groups that stand in train and in another part, too."""
+    in_train, notes = parts["train"].groups, []
+    for part in ("validation", "test"):
+        of_part = parts[part].groups
+        if in_train is None or of_part is None:
+            continue
+        shared, n = len(np.intersect1d(in_train, of_part)), len(np.unique(of_part))
+        if shared:
+            notes.append(
+                f"{shared:,} of {n:,} groups in {part} are in train, too: memory holds others of the same group"
+            )
+    return notes
 
 
 def _fingerprint(source: Source, parts: Mapping[str, Examples]) -> str:

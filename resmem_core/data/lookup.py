@@ -4,18 +4,44 @@ from __future__ import annotations
 
 import numpy as np
 
+from resmem_core.common.errors import InvalidParameterError
+from resmem_core.common.names import clean_name
 from resmem_core.common.types import IntArray
+from resmem_core.data.base import shown
+from resmem_core.data.pictures import title
 from resmem_core.data.types import Examples
 
 
 def find_rows(examples: Examples, text: str) -> IntArray:
-    """Return the rows that `text` could mean, ascending: a row number, else all whose name holds it, in any case.
+    """Return the rows that `text` could mean, ascending: a row number, else all of that name, or whose name holds it.
 
-    Where a number is no row, it is looked for in the names.
+    Where a number is no row, it is looked for in the names. They are searched in any case, but for a whole name.
     """
-    text = text.strip()
+    text = clean_name(text)
     if text.isascii() and text.isdigit() and int(text) < len(examples):
         return np.array([int(text)])
     if not text or examples.names is None:
         return np.empty(0, dtype=np.int64)
+    if (named := np.flatnonzero(examples.names == text)).size:
+        return named
     return np.flatnonzero(np.char.find(np.char.lower(examples.names), text.lower()) >= 0)
+
+
+def row_of(examples: Examples, point: int | str) -> int:
+    """Return the row of a point of the test split, given by its row or its name.
+
+    Raises
+    ------
+    InvalidParameterError
+        If no name is like that, or more than one.
+    """
+    if not isinstance(point, str):
+        return point
+    found = find_rows(examples, point)
+    if len(found) != 1:
+        names = shown([title(examples, int(row)) for row in found]) or "none"
+        raise InvalidParameterError(
+            f"point={point!r} must be a row of the test split, from 0 to {len(examples) - 1}, or the name of one point "
+            f"there, or a part of its name that no other has; {len(found)} names hold it: {names}"
+        )
+    return int(found[0])

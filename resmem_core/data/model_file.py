@@ -1,20 +1,25 @@
-"""What `arrays:` and `table:` share: a file that holds what a person's own model says of their data."""
+"""What `arrays:` and `table:` share: a file that holds what a person's own model says of their data.
+
+What the logits are may stand after the path: `PATH?logits=raw`, `PATH?logits=probabilities`.
+"""
 
 from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
-from resmem_core.common.errors import DatasetError
-from resmem_core.common.mapped import converted, row_blocks
+from resmem_core.common.errors import DatasetError, InvalidParameterError
+from resmem_core.common.mapped import converted, room, row_blocks
 from resmem_core.common.progress import Progress
-from resmem_core.common.types import FloatArray
-from resmem_core.data.base import EMBEDDINGS, DatasetLoader, Source, file_state, user_path
+from resmem_core.common.types import FloatArray, IntArray
+from resmem_core.data.base import EMBEDDINGS, PARTS, DatasetLoader, Source, file_state, user_path
+from resmem_core.data.file_kinds import other_kind
 
 NO_VALIDATION = (
     "there is no validation part, so it is cut off train: if the model was trained on all of train, it has "
@@ -25,7 +30,14 @@ NO_LOGITS = (
     "there are no logits, so the base model is a logistic regression (scikit-learn's, on standardised embeddings) "
     "fitted to the training part here: memory is put on top of a linear probe"
 )
+ALIKE = "labels that look alike, but for blanks at their ends or how their accents are stored, were taken as the same"
+LOGARITHMS = (
+    "every row of the logits is 0 or more and sums to 1 (or 100), as probabilities do, so their logarithms were taken "
+    "as the logits; arrays:PATH?logits=raw and table:PATH?logits=raw take them as they are"
+)
 MAX_CLASSES = 10_000  # that labels alone may name; more is a column of something else
+MEANINGS = ("raw", "probabilities")  # what `?logits=` takes
+_SUM_ERROR = 0.02  # part of the sum, of probabilities that were rounded, to 2 decimals say
 
 
 class ModelFile(DatasetLoader):
@@ -43,15 +55,17 @@ class ModelFile(DatasetLoader):
 
     def unavailable(self, argument: str | None) -> str | None:
         """Return that there is no such file, if so."""
-        path = user_path(argument or "")
+        path, _ = path_and_meaning(argument)
         try:
-            return None if path.is_file() else f"{path} is {'a folder' if path.is_dir() else 'not there'}"
+            if path.is_file():
+                return None
+            return f"{path} is {_folder_kind(path) if path.is_dir() else 'not there'}"
         except OSError as error:  # no permission to look, a name too long
             return f"{path} cannot be read: {error.strerror}"
 
     def stamp(self, argument: str | None) -> str:
         """Return the file's size and time."""
-        return str(file_state(user_path(argument or "")))
+        return str(file_state(path_and_meaning(argument)[0]))
 
     def load(self, argument: str | None, progress: Progress) -> Source:
         """Read and check everything.
@@ -60,14 +74,82 @@ class ModelFile(DatasetLoader):
         ------
         DatasetError
             If anything is missing or not as expected; the message says where.
+        InvalidParameterError
+            If what stands after `?logits=` is nothing that it takes.
         """
+        path, meaning = path_and_meaning(argument)
+        if meaning is not None and meaning not in MEANINGS:
+            raise InvalidParameterError(f"{path}: logits={meaning!r} must be one of: {', '.join(MEANINGS)}")
         if reason := self.unavailable(argument):
             raise DatasetError(f"{reason}; give {self.expected}")
-        return self.read(user_path(argument or ""), progress)
+        return _with_logits(path, self.read(path, progress), meaning)
 
     @abstractmethod
     def read(self, path: Path, progress: Progress) -> Source:
-        """Read the file that is there, as `load`."""
+        """Read the file that is there, as `load`; logits as they stand there."""
+
+
+def path_and_meaning(argument: str | None) -> tuple[Path, str | None]:
+    """Return the path, and what its logits are said to be."""
+    path, asked, meaning = (argument or "").partition("?logits=")
+    return user_path(path), meaning if asked else None
+
+
+def refuse_other_kinds(path: Path, ending: str) -> None:
+    """Raise where a file is of a known kind other than its ending says, or should be."""
+    with path.open("rb") as stream:
+        if found := other_kind(stream, ending):
+            raise DatasetError(f"{path} is {found}")
+
+
+def _folder_kind(path: Path) -> str:
+    if any((path / name).is_file() for name in ("dataset_info.json", "dataset_dict.json")):
+        return "a folder that save_to_disk of Hugging Face's datasets wrote (write each split with to_parquet)"
+    return "a folder"
+
+
+def _with_logits(path: Path, source: Source, meaning: str | None) -> Source:
+    """Return a source whose logits, where they are probabilities or are said to be, are their logarithms."""
+    parts = {part: examples for part in PARTS if (examples := getattr(source, part)) is not None}
+    if meaning == "raw" or source.train.logits is None:
+        return source
+    alike = {part: are_probabilities(examples.logits) for part, examples in parts.items()}
+    others = [part for part, is_alike in alike.items() if not is_alike]
+    if not any(alike.values()) and meaning is None:
+        return source
+    if others:
+        found = "rows that are no probabilities, 0 or more with the sum 1 (or 100)"
+        like = "" if meaning else f", while that of {next(part for part in parts if alike[part])} has no others"
+        expected = "probabilities everywhere, or ?logits=raw after the path, which takes all as they are"
+        raise wrong(path, f"the logits' part {others[0]}", found + like, expected)
+    parts = {part: replace(examples, logits=logarithms(examples.logits)) for part, examples in parts.items()}
+    return replace(source, **parts, notes=source.notes if meaning else (*source.notes, LOGARITHMS))
+
+
+def are_probabilities(matrix: FloatArray) -> bool:
+    """Return whether every row is 0 or more and sums to 1, or every one to 100 (per cent), but for rounding."""
+    total = 100 if len(matrix) and np.asarray(matrix[0]).sum() > 2 else 1
+    for rows in row_blocks(matrix):
+        block = np.asarray(matrix[rows], np.float64)
+        if block.min() < 0 or np.abs(block.sum(axis=1) / total - 1).max() > _SUM_ERROR:
+            return False
+    return True
+
+
+def logarithms(matrix: FloatArray) -> FloatArray:
+    """Return logarithms as float32, of 0 that of the smallest number which float32 holds in full."""
+    made = room(matrix.shape, np.float32)
+    for rows in row_blocks(matrix):
+        made[rows] = np.log(np.maximum(matrix[rows], np.finfo(np.float32).tiny))
+    return made
+
+
+def numbered_groups(given: Mapping[str, np.ndarray]) -> dict[str, IntArray]:
+    """Return the groups of each part by number, the same for all parts."""
+    if not given:
+        return {}
+    numbers = np.unique(np.concatenate(list(given.values())), return_inverse=True)[1].reshape(-1)
+    return dict(zip(given, np.split(numbers, np.cumsum([len(groups) for groups in given.values()])[:-1]), strict=True))
 
 
 def as_float32(matrix: np.ndarray) -> tuple[FloatArray, int | None]:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from resmem_core.common.names import clean_name
 from resmem_core.data.base import shown
+from resmem_core.data.keys import KEYS, called, like_probabilities, like_vectors
 from resmem_core.data.model_file import in_class_order, wrong
 
 MAX_COLUMNS = 20_000
-TEXTS = ("split", "label", "name")
-_PREFIXES: tuple[str, ...] = ("embedding_", "e")  # of embedding columns; any other must be the only one
-_VECTORS = ("embedding", "embeddings", "vector")  # columns of lists, the first of them that there is
-LISTS = (*_VECTORS, "logits")
+TEXTS = ("split", "labels", "names", "groups")
+_PREFIXES = ("embedding_", "e")  # of embedding columns; any other must be the only one
 _WANTED = "embedding_0, embedding_1, ..., or a column 'embedding' of lists"
-_INDEX = re.compile("Unnamed: .*|index|level_[0-9]+|__index_level_[0-9]+__")  # as pandas and Arrow call row numbers
-_LOGIT = re.compile(r"logits?_(.+)")
+_LOGITS_WANTED = "logit_CLASS for every class, or a column 'logits' of lists"
+_INDEX = re.compile("(?i)Unnamed: .*|index|level_[0-9]+|__index_level_[0-9]+__")  # as pandas and Arrow call row numbers
+_LOGIT = re.compile(r"(?i)logits?_(.+)")
 _NUMBERED = re.compile("(.*?)([0-9]{1,9})")
 
 
@@ -28,52 +29,70 @@ class Layout:
 
     Attributes
     ----------
-    texts : tuple of str
-        Those of `split`, `label` and `name` that there are.
+    texts : mapping of str to str
+        The columns of `split`, `labels`, `names` and `groups`, where there are any.
     embeddings, logits : tuple of str
         One a dimension or a class, in order; or the one column of lists.
     logit_classes : tuple of str or None
         What stands after `logit_` in each; None for a column of lists.
-    ignored : tuple of str
+    lists : tuple of str
+        Which of them hold lists.
+    others : tuple of str
+        What is kept as metadata.
     """
 
-    texts: tuple[str, ...]
+    texts: Mapping[str, str]
     embeddings: tuple[str, ...]
     logits: tuple[str, ...]
     logit_classes: tuple[str, ...] | None
-    ignored: tuple[str, ...]
+    lists: tuple[str, ...]
+    others: tuple[str, ...]
 
     @property
     def used(self) -> list[str]:
-        """Every column that is read."""
-        return [*self.texts, *self.embeddings, *self.logits]
+        """Every column that has a meaning."""
+        return [*self.texts.values(), *self.embeddings, *self.logits]
 
     @property
     def numbers(self) -> list[str]:
         """Those that hold a number in each cell."""
-        return [name for name in (*self.embeddings, *self.logits) if name not in LISTS]
+        return [name for name in (*self.embeddings, *self.logits) if name not in self.lists]
 
     @classmethod
     def of(cls, path: Path, names: Sequence[str], lists: Sequence[str], written: Sequence[str]) -> Layout:
         """Return the layout of a table with columns `names`, of which `lists` hold lists, and `written` text."""
         _check_header(path, names)
-        texts = tuple(name for name in TEXTS if name in names)
-        if "label" not in texts:
+        texts = {key: _one(path, found, key) for key in TEXTS if (found := called(names, key))}
+        if "labels" not in texts:
             raise wrong(path, "the table", f"no column 'label' but {shown(names)}", "the class of each example there")
-        rest = [name for name in names if name not in texts]
-        logits: tuple[str, ...] = ("logits",) if "logits" in lists else ()
+        rest = [name for name in names if name not in texts.values()]
+        logits = tuple(called([name for name in rest if name in lists], "logits")[:1])
         classes = None
-        if not logits and (found := {name: match[1] for name in rest if (match := _LOGIT.fullmatch(name))}):
-            if len(set(found.values())) < len(found):
-                raise wrong(path, "the table", f"the columns {shown(list(found))}", "one column of logits a class")
-            columns = {text: name for name, text in found.items()}
+        by_class = {name: clean_name(match[1]) for name in rest if (match := _LOGIT.fullmatch(name))}
+        if not logits and by_class:
+            if len(set(by_class.values())) < len(by_class):
+                raise wrong(path, "the table", f"the columns {shown(list(by_class))}", "one column of logits a class")
+            columns = {text: name for name, text in by_class.items()}
             classes = tuple(in_class_order(columns))
             logits = tuple(columns[text] for text in classes)
-        if not logits and "logits" in written:
-            logits = ("logits",)
+        logits = logits or tuple(called([name for name in rest if name in written], "logits")[:1])
         embeddings = _embeddings(path, rest, names, lists, written)
-        used = {*texts, *logits, *embeddings}
-        return cls(texts, embeddings, logits, classes, tuple(name for name in names if name not in used))
+        used = {*texts.values(), *logits, *embeddings}
+        others = tuple(name for name in names if name not in used)
+        for name in others:
+            is_vector = like_vectors(name) and (name in lists or name in written)
+            if is_vector or (not logits and like_probabilities(name)):
+                strange = f"a column {name!r}, which looks like data but would not be used"
+                raise wrong(path, "the table", strange, f"{_WANTED}, and {_LOGITS_WANTED}; call it so, or leave it out")
+        vectors = {*called(embeddings, "embeddings"), *called(logits, "logits")}
+        return cls(texts, embeddings, logits, classes, tuple(vectors), others)
+
+
+def _one(path: Path, found: Sequence[str], key: str) -> str:
+    """Return the column that is called as `key` is here, or the only one that may mean it."""
+    if len(found) > 1 and found[0].casefold() != KEYS[key][0]:
+        raise wrong(path, "the table", f"the columns {shown(found)}", f"one of them, called {KEYS[key][0]!r}")
+    return found[0]
 
 
 def _check_header(path: Path, names: Sequence[str]) -> None:
@@ -90,13 +109,13 @@ def _embeddings(
     """Return the embedding columns among `names`, by their numbers; or the one column of lists."""
     groups: dict[str, list[tuple[int, str]]] = {}
     for name in names:
-        if (match := _NUMBERED.fullmatch(name)) and not (name.startswith("logit") or _INDEX.fullmatch(name)):
+        if (match := _NUMBERED.fullmatch(name)) and not (name.casefold().startswith("logit") or _INDEX.fullmatch(name)):
             groups.setdefault(match[1], []).append((int(match[2]), name))
-    if vectors := [name for name in _VECTORS if name in lists]:
+    if vectors := called([name for name in names if name in lists], "embeddings"):
         return (vectors[0],)
-    if known := [prefix for prefix in _PREFIXES if prefix in groups]:
+    if known := sorted((prefix for prefix in groups if prefix.casefold() in _PREFIXES), key=_rank):
         return _in_order(path, known[0], groups[known[0]])
-    if vectors := [name for name in _VECTORS if name in written]:
+    if vectors := called([name for name in names if name in written], "embeddings"):
         return (vectors[0],)
     if not groups:
         raise wrong(path, "the table", f"no embeddings in the columns {shown(every)}", _WANTED)
@@ -108,6 +127,10 @@ def _embeddings(
         found = f"no numbered column but {group[0][1]!r}, which may be the number of the row"
         raise wrong(path, "the table", found, f"{_WANTED}; call it embedding_0 if it is an embedding of one dimension")
     return _in_order(path, prefix, group)
+
+
+def _rank(prefix: str) -> int:
+    return _PREFIXES.index(prefix.casefold())
 
 
 def _in_order(path: Path, prefix: str, columns: Iterable[tuple[int, str]]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 from resmem_core.common.errors import DatasetError
 from resmem_core.common.mapped import taken
 from resmem_core.common.types import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 OF_EXAMPLES = ("labels", "images", "embeddings", "logits", "names", "groups")
 
@@ -32,6 +36,8 @@ class Examples:
         What to call each example, such as its file path. None: by its row number.
     groups : ndarray of int64, shape (N,), or None
         What it comes with, such as the person who wrote it: parts that are cut off take whole groups.
+    metadata : pyarrow.Table of N rows, or None
+        What else its owner's file says of it, as text.
     """
 
     labels: IntArray
@@ -40,6 +46,7 @@ class Examples:
     logits: FloatArray | None = None
     names: NDArray[np.str_] | None = None
     groups: IntArray | None = None
+    metadata: pa.Table | None = None
 
     def __post_init__(self) -> None:
         for name in OF_EXAMPLES[1:]:
@@ -53,7 +60,13 @@ class Examples:
     def take(self, rows: IntArray) -> Examples:
         """Return the examples at `rows`, in that order."""
         given = {name: getattr(self, name) for name in OF_EXAMPLES}
-        return Examples(**{name: taken(value, rows) for name, value in given.items() if value is not None})
+        metadata = None if self.metadata is None else self.metadata.take(rows)
+        cut = {name: taken(value, rows) for name, value in given.items() if value is not None}
+        return Examples(**cut, metadata=metadata)
+
+    def about(self, row: int) -> dict[str, str | None]:
+        """Return the metadata of the example in a row, by column."""
+        return {} if self.metadata is None else self.metadata.slice(row, 1).to_pylist()[0]
 
 
 @dataclass(frozen=True, eq=False)

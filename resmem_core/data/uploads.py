@@ -30,6 +30,8 @@ from resmem_core.common.store import Store
 from resmem_core.data import load_dataset
 from resmem_core.data.array_files import npy_header
 from resmem_core.data.base import PARTS
+from resmem_core.data.file_kinds import other_kind
+from resmem_core.data.keys import key_called
 from resmem_core.data.table_layout import MAX_COLUMNS
 
 KINDS = {".npz": "arrays", ".csv": "table", ".parquet": "table"}  # ending -> dataset loader
@@ -276,6 +278,8 @@ def _check_unpacked(name: str, kind: str, content: bytes) -> None:
     except DatasetError as error:
         raise DatasetError(f"{name}: {error}") from error
     except Exception as error:  # damaged bytes make these libraries raise almost anything
+        if found := other_kind(BytesIO(content), kind):
+            raise DatasetError(f"{name} is {found}") from error
         raise DatasetError(f"{name} is damaged, or no {kind} file: {error}") from error
     if rows > MAX_ROWS:
         raise DatasetError(f"{name} has {rows:,} rows; at most {MAX_ROWS:,} are taken")
@@ -302,7 +306,8 @@ def _npz_size(content: bytes) -> tuple[int, int]:
             if promised > member.file_size and not dtype.hasobject:
                 raise DatasetError(f"{member.filename} promises {promised} bytes and has {member.file_size}")
             size += max(4 * count - member.file_size, 0)
-            rows += shape[0] if shape and member.filename.endswith("_labels.npy") else 0
+            of_labels = key_called(Path(member.filename).stem.partition("_")[2]) == "labels"
+            rows += shape[0] if shape and of_labels else 0
     return rows, size
 
 

@@ -41,12 +41,12 @@ def example_table(experiment: Experiment, evaluation: Evaluation) -> pd.DataFram
         `interpolation` and `resmem` predict; `outcome`; of base and ResMem, `_confidence` in the class predicted and
         `_label_probability`, that of the true class (ResMem's scores are projected onto the probability simplex and
         smoothed); `nearest_distance` (in units of the embedding), `nearest_id` (row in memory) and `nearest_label` of
-        the nearest memory.
+        the nearest memory; then, called `metadata_COLUMN`, what else its owner's file says of the point.
     """
     test, names = experiment.test, np.array(evaluation.class_names, dtype=object)
     nearest = test.neighbors.indices[:, 0]
     rows = np.arange(len(test))
-    called = experiment.dataset.test.names
+    called, metadata = experiment.dataset.test.names, experiment.dataset.test.metadata
     return pd.DataFrame(
         {
             "row": rows,
@@ -59,6 +59,7 @@ def example_table(experiment: Experiment, evaluation: Evaluation) -> pd.DataFram
             "nearest_distance": test.neighbors.distances[:, 0],
             "nearest_id": nearest,
             "nearest_label": names[experiment.memory.labels[nearest]],
+            **({} if metadata is None else metadata.to_pandas().astype(object).add_prefix("metadata_")),
         }
     )
 

@@ -132,6 +132,10 @@ def test_labels_may_be_names(tmp_path, kind):
     given = arrays()
     named = {key: kind([("b", "a")[label] for label in x]) if "labels" in key else x for key, x in given.items()}
     assert resmem_core.load_dataset(dashboard._written(tmp_path, named)).class_names == ("a", "b")
+    about = {"train_groups": [f"{row % 4}" for row in range(len(given["train_labels"]))], "test_names": ["x"]}
+    about["test_names"] *= len(given["test_labels"])
+    told = resmem_core.load_dataset(dashboard._written(tmp_path, {**named, **about}))
+    assert (len(np.unique(told.train.groups)), set(told.test.names)) == (3, {"x"})
     ordered = dashboard._written(tmp_path, {**named, "class_names": {0: "b", 1: "a"}})
     assert resmem_core.load_dataset(ordered).class_names == ("b", "a")
 
@@ -173,8 +177,9 @@ def test_what_is_missing_is_said(served, folders, monkeypatch):
             resmem_core.launch(*given, **(arrays() if given else {}))
     with pytest.raises(DatasetError, match=r"ends in '\.txt'"):
         resmem_core.launch("mine.txt")
-    with pytest.raises(DatasetError, match="not there"):
-        resmem_core.launch("mine.npz")
+    for path in ("mine.npz", "mine.npz?logits=raw"):
+        with pytest.raises(DatasetError, match="not there"):
+            resmem_core.launch(path)
     monkeypatch.setattr(dashboard, "APP", folders / "app.py")
     with pytest.raises(UnavailableError, match=r"app\.py, is not beside the package"):
         resmem_core.launch(**arrays())

@@ -1,15 +1,18 @@
+import io
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from resmem_core.cli.base import COMMANDS
 from resmem_core.common.store import Store
 from resmem_core.data import load_dataset
+from resmem_core.data.example_files import example_file
 
 ROOT = Path(__file__).parents[2]
 PROMISED = {
@@ -53,6 +56,24 @@ def test_tune_and_explain_agree_with_evaluate(printed):
     ].tolist()
     total = np.sum([n["contribution"] for n in explained["neighbors"]], axis=0) + explained["base"]
     np.testing.assert_allclose(total, explained["scores"], atol=1e-12)
+    numbers = ("--k", "3", "--sigma", "1", "--temperature", "1")
+    assert printed("explain", *numbers, "--point", "digits 1418") == printed("explain", *numbers, "--point", "3")
+
+
+def test_a_table_tells_its_own_rows_names_and_other_columns(printed, tmp_path):
+    data = pd.read_csv(io.BytesIO(example_file(".csv"))).assign(page=[f"p. {row}" for row in range(90)])
+    data.to_csv(tmp_path / "a.csv", index=False)
+    test, train = (data[data["split"] == part].reset_index() for part in ("test", "train"))
+    options = (f"--dataset=table:{tmp_path / 'a.csv'}", "--k=3", "--sigma=1", "--temperature=1")
+    told = printed("explain", *options, "--point=test-7.jpg")
+    assert (told["point"], told["name"], told["label"]) == (7, "test-7.jpg", test["label"][7])
+    assert told["metadata"] == {"page": test["page"][7]}
+    for neighbor in told["neighbors"]:
+        row = train.loc[neighbor["id"]]
+        found = (neighbor["name"], neighbor["metadata"]["page"], neighbor["label"])
+        assert found == (row["name"], row["page"], row["label"])
+    printed("export", *options, f"--output={tmp_path / 'out.csv'}")
+    assert pd.read_csv(tmp_path / "out.csv")["metadata_page"].tolist() == test["page"].tolist()
 
 
 @pytest.mark.parametrize(
@@ -139,6 +160,7 @@ def test_wrong_usage_is_told_in_one_line(run, argv, says):
         (["evaluate", "--k", "99999"], "k=99999"),
         (["evaluate", "--k", "300"], "k=300"),
         (["explain", "--point", "99999"], "point=99999"),
+        (["explain", "--point", "nobody"], "point='nobody' must be a row"),
         (["evaluate", "--limit-train", "3"], "limit_train=3"),
         (["evaluate", "--device", "toaster", "--seed", "9"], "toaster"),
         (["export", "--output=/no/such/folder/a.csv"], "/no/such/folder/a.csv"),
@@ -241,6 +263,7 @@ def test_help_is_there_for_every_command(told, command):
 
 
 def test_explain_wants_one_thing_to_explain(tiny_config, run):
+    assert "point='third' must be a whole number" in run("explain", *tiny_config.options(), "--point=third")[2]
     status, _, err = run("explain", *tiny_config.options())
     assert status == 1
     assert "either --context" in err

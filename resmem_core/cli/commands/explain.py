@@ -10,6 +10,7 @@ from resmem_core.cli.base import EXAMPLES, EXPERIMENT, NUMBERS, Output, command,
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress
 from resmem_core.data.base import TEXT
+from resmem_core.data.lookup import row_of
 from resmem_core.data.pictures import title
 from resmem_core.memory.types import Params
 
@@ -30,10 +31,12 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
 
     if args.config.kind == TEXT and (args.context is None) == (args.point is None):
         raise InvalidParameterError("give either --context, a text to go on from, or --point, the row of a test token")
+    if args.config.kind == TEXT and isinstance(args.point, str):
+        raise InvalidParameterError(f"point={args.point!r} must be a whole number: the row of a test token")
     experiment = prepared(args, progress)
     params, tuned_on = params_of(args, experiment, progress)
     if isinstance(experiment, Experiment):
-        told, lines = _example(experiment, args.point, params)
+        told, lines = _example(experiment, row_of(experiment.dataset.test, args.point), params)
     else:
         told, lines = _token(experiment, args, params)
     return Output({**experiment.facts, **asdict(params), "tuned_on": tuned_on, **told}, "\n".join(lines))
@@ -45,8 +48,10 @@ def _example(experiment: Experiment, point: int, params: Params) -> tuple[dict[s
     names = data.class_names
     told = explanation.as_dict(names)
     told["name"] = title(data.test, point)  # as its owner's file calls it
+    told["metadata"] = data.test.about(point)
     for neighbor in told["neighbors"]:
         neighbor["name"] = title(data.train, neighbor["id"])
+        neighbor["metadata"] = data.train.about(neighbor["id"])
     lines = [
         f"test point {point} ({told['name']}): is {told['label']}, base says {told['base_prediction']}, "
         f"ResMem says {told['prediction']}",

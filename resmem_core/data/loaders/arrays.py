@@ -10,11 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from resmem_core.common.errors import DatasetError, StoreError
+from resmem_core.common.names import clean_name
 from resmem_core.common.progress import Progress, Step
 from resmem_core.common.types import IntArray
 from resmem_core.data.array_files import names_in, read_array
-from resmem_core.data.base import DATASETS, PARTS, Source, file_state, part_called, shown, user_path
+from resmem_core.data.base import DATASETS, PARTS, Source, file_state, part_called, shown
+from resmem_core.data.keys import called, key_called, like_probabilities, like_vectors
 from resmem_core.data.model_file import (
+    ALIKE,
     MAX_CLASSES,
     NO_LOGITS,
     NO_VALIDATION,
@@ -22,12 +25,16 @@ from resmem_core.data.model_file import (
     as_embeddings,
     as_float32,
     in_class_order,
+    numbered_groups,
+    path_and_meaning,
+    refuse_other_kinds,
     wrong,
 )
 from resmem_core.data.types import Examples, Head
 
 SORTED = "labels are names and there are no class_names, so the logits' columns were taken as those of the sorted names"
-_NAMES = ("embeddings", "logits", "labels", "images")
+_NAMES = ("embeddings", "logits", "labels", "images", "names", "groups")
+_DATA = _NAMES[:4]
 _HEAD = ("weights", "bias")
 _Convert = Callable[[np.ndarray], tuple[np.ndarray, int | None]]
 
@@ -42,7 +49,12 @@ class Arrays(ModelFile):
     `train_images` and so on: (N, height, width), (N, height, width, 1 or 3) or (N, 1 or 3, height, width), uint8, or
     floating from 0 to 1. In place of logits there may be the layer that gives them: `weights` (C, D) and, unless it is
     0, `bias` (C,); logits are then embeddings @ weights.T + bias. Where there is neither, a logistic regression on the
-    embeddings is the base model.
+    embeddings is the base model. Where the rows of all logits are probabilities, their logarithms are taken;
+    `PATH?logits=raw` takes them as they are.
+
+    `train_names` and so on (N,) are what to call the examples, in place of their rows. `train_groups` (N,), whole
+    numbers or text, are what they come with, such as a patient: parts that are cut off take whole groups. Keys may
+    have capitals, and labels may be called `label`, `target`, `class` or `y`.
 
     What is large (64 MB) is not read but mapped, and a file that is mapped must not be written over: write another.
     """
@@ -66,14 +78,18 @@ class Arrays(ModelFile):
         try:
             return _source(path, arrays, unknown)
         except DatasetError as error:  # with the keys as the file has them
-            keys = rf"\b({'|'.join(PARTS)})(?=_({'|'.join(_NAMES)})\b)"
-            raise DatasetError(re.sub(keys, lambda key: spelt.get(key[1], key[1]), str(error))) from error
+
+            def in_file(key: re.Match[str]) -> str:
+                return spelt.get(key[0]) or f"{spelt.get(key[1], key[1])}_{key[2]}"
+
+            keys = rf"\b({'|'.join(PARTS)})_({'|'.join(_NAMES)})\b"
+            raise DatasetError(re.sub(keys, in_file, str(error))) from error
 
 
 def _in_folder(argument: str | None) -> list[Path]:
     """Return the arrays in a folder; none where it is another thing, or cannot be looked at."""
     try:
-        return sorted(user_path(argument or "").glob("*.npy"))
+        return sorted(path_and_meaning(argument)[0].glob("*.npy"))
     except (OSError, ValueError):
         return []
 
@@ -86,16 +102,25 @@ def _source(path: Path, arrays: dict[str, np.ndarray], unknown: list[str]) -> So
     if missing:
         found = ", ".join([*arrays, *unknown]) or "no arrays"
         raise DatasetError(f"{path} lacks {', '.join(missing)}; it has {found}")
+    _check_unknown(path, unknown, parts, has_model=has_logits or has_head)
     labels = {part: _labels(path, f"{part}_labels", arrays) for part in parts}
     has_model = has_logits or has_head
     notes = [] if has_model else [NO_LOGITS]
     if any(y.dtype.kind == "U" for y in labels.values()):
+        written, cleaned = (
+            np.unique(np.concatenate(texts))
+            for texts in ([arrays[f"{part}_labels"] for part in parts], list(labels.values()))
+        )
+        notes += [ALIKE] if len(cleaned) < len(written) else []
         notes += [] if "class_names" in arrays or not has_model else [SORTED]
         names = _names_of(path, arrays, labels)
         labels = {part: _numbered(path, f"{part}_labels", y, names) for part, y in labels.items()}
         arrays = {**arrays, "class_names": np.array(names)}
     n_classes, because = _n_classes(path, arrays, labels)
-    examples = {part: _examples(path, part, arrays, labels[part], n_classes, because) for part in parts}
+    groups = numbered_groups({part: _texts(path, key, arrays) for part in parts if (key := f"{part}_groups") in arrays})
+    examples = {
+        part: _examples(path, part, arrays, labels[part], groups.get(part), n_classes, because) for part in parts
+    }
     class_names = _class_names(path, arrays, n_classes, because)
     if has_model and "validation" not in parts:
         notes.append(NO_VALIDATION)
@@ -105,8 +130,23 @@ def _source(path: Path, arrays: dict[str, np.ndarray], unknown: list[str]) -> So
     return Source(class_names, **examples, notes=tuple(notes), head=head)
 
 
+def _check_unknown(path: Path, unknown: Sequence[str], parts: Sequence[str], *, has_model: bool) -> None:
+    """Refuse what is called as embeddings, logits, labels or images are, or as a part, and would not be used."""
+    for key in unknown:
+        is_part = part_called(clean_name(key).partition("_")[0]) not in (None, *parts)
+        before, _, last = clean_name(key).rpartition("_")
+        name = before if part_called(last) else last  # "labels_train", "my_labels"
+        is_data = key_called(name) in _DATA or like_vectors(name) or (like_probabilities(key) and not has_model)
+        if is_part or is_data:
+            found = f"{key!r}, which looks like data but would not be used"
+            expected = "train_embeddings, test_logits, validation_labels and the like; call it so, or leave it out"
+            raise wrong(path, "the archive", found, expected)
+
+
 def _read(path: Path, progress: Progress) -> tuple[dict[str, np.ndarray], list[str], dict[str, str]]:
     """Return the arrays by key, the keys that mean nothing here, and how the file calls each part."""
+    if path.is_file():
+        refuse_other_kinds(path, ".npz")
     with _damage_told(path, "the archive"):
         keys = names_in(path)
     if keys is None:
@@ -114,23 +154,32 @@ def _read(path: Path, progress: Progress) -> tuple[dict[str, np.ndarray], list[s
     arrays: dict[str, np.ndarray] = {}
     spelt: dict[str, str] = {}
     unknown = []
-    split = {key: key.rpartition("_")[::2] for key in keys}
-    has_logits = any(part_called(called) and name == "logits" for called, name in split.values())
-    of_all = {"class_names", *(_HEAD if "weights" in split and not has_logits else ())}
-    for done, (key, (called, name)) in enumerate(split.items()):
-        progress(Step("Reading arrays", done, len(split), key))
-        part = part_called(called)
-        if key not in of_all and (part is None or name not in _NAMES):
+    split = {key: clean_name(key).partition("_")[::2] for key in keys}
+    meant = {key: (part_called(called), key_called(name)) for key, (called, name) in split.items()}
+    has_logits = any(part and name == "logits" for part, name in meant.values())
+    of_all = {key: key.casefold() for key in keys if key.casefold() in _HEAD and not has_logits}
+    of_all = of_all if "weights" in of_all.values() else {}
+    of_all |= dict.fromkeys(called(keys, "class_names")[:1], "class_names")
+    for done, (key, (part, name)) in enumerate(meant.items()):
+        progress(Step("Reading arrays", done, len(keys), key))
+        if key in of_all:
+            own = of_all[key]
+        elif part is None or name not in _NAMES:
             unknown.append(key)
             continue
-        if part is not None and spelt.setdefault(part, called) != called:
-            same = f"keys that begin with {spelt[part]}_ and with {called}_, which mean the same"
+        elif spelt.setdefault(part, split[key][0]) != split[key][0]:
+            same = f"keys that begin with {spelt[part]}_ and with {split[key][0]}_, which mean the same"
             raise wrong(path, "the archive", same, f"one name for {part}")
+        else:
+            own = f"{part}_{name}"
+        if own in arrays:
+            raise wrong(path, "the archive", f"{spelt[own]} and {key}, which mean the same", f"{own} alone")
+        spelt[own] = key
         with _damage_told(path, key):
             array = read_array(path, key)
         if not isinstance(array, np.ndarray):  # NumPy hands out what it cannot parse as bytes
             raise wrong(path, key, "something else than an array", "what numpy.savez writes")
-        arrays[key if part is None else f"{part}_{name}"] = array
+        arrays[own] = array
     return arrays, unknown, spelt
 
 
@@ -150,7 +199,20 @@ def _labels(path: Path, key: str, arrays: Mapping[str, np.ndarray]) -> IntArray:
     labels = arrays[key]
     if labels.dtype.kind not in "iuU" or labels.ndim != 1:
         raise wrong(path, key, _kind(labels), "whole numbers, or names, of shape (N,)")
-    return labels
+    return labels if labels.dtype.kind != "U" else _cleaned(labels)
+
+
+def _texts(path: Path, key: str, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return names, or groups, as text (N,)."""
+    texts = arrays[key]
+    if texts.dtype.kind not in "iuU" or texts.ndim != 1:
+        raise wrong(path, key, _kind(texts), "text, or whole numbers, of shape (N,)")
+    return _cleaned(texts.astype(np.str_))
+
+
+def _cleaned(texts: np.ndarray) -> np.ndarray:
+    found, places = np.unique(texts, return_inverse=True)
+    return np.array([clean_name(text) for text in found.tolist()], np.str_)[places.reshape(texts.shape)]
 
 
 def _names_of(path: Path, arrays: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray]) -> list[str]:
@@ -162,7 +224,7 @@ def _names_of(path: Path, arrays: Mapping[str, np.ndarray], labels: Mapping[str,
     if "class_names" in arrays:
         if arrays["class_names"].dtype.kind not in "Uiu" or arrays["class_names"].ndim != 1:
             raise wrong(path, "class_names", _kind(arrays["class_names"]), "text of shape (C,), as labels are names")
-        return arrays["class_names"].astype(np.str_).tolist()
+        return _cleaned(arrays["class_names"].astype(np.str_)).tolist()
     names = in_class_order(np.unique(np.concatenate(list(labels.values()))).tolist())
     if len(names) > MAX_CLASSES:
         raise wrong(path, "the labels", f"{len(names)} different names", f"at most {MAX_CLASSES} classes")
@@ -231,7 +293,13 @@ def _head(path: Path, arrays: Mapping[str, np.ndarray]) -> Head:
 
 
 def _examples(
-    path: Path, part: str, arrays: Mapping[str, np.ndarray], labels: IntArray, n_classes: int, because: str
+    path: Path,
+    part: str,
+    arrays: Mapping[str, np.ndarray],
+    labels: IntArray,
+    groups: IntArray | None,
+    n_classes: int,
+    because: str,
 ) -> Examples:
     embeddings = _matrix(path, f"{part}_embeddings", arrays, "D")
     logits = _matrix(path, f"{part}_logits", arrays, "C") if f"{part}_logits" in arrays else None
@@ -239,11 +307,13 @@ def _examples(
         found = f"labels from {labels.min()} to {labels.max()}"
         raise wrong(path, f"{part}_labels", found, f"0 to {n_classes - 1}, as {because}")
     images = _images(path, f"{part}_images", arrays)
+    names = _texts(path, f"{part}_names", arrays) if f"{part}_names" in arrays else None
     of_all, n = ("embeddings", len(embeddings)) if logits is None else ("logits", len(logits))
-    for name, array in {"embeddings": embeddings, "labels": labels, "images": images}.items():
+    given = {"embeddings": embeddings, "labels": labels, "images": images, "names": names, "groups": groups}
+    for name, array in given.items():
         if array is not None and len(array) != n:
             raise wrong(path, f"{part}_{name}", f"{len(array)} rows", f"{n}, as {part}_{of_all} has")
-    return Examples(labels.astype(np.int64), images, embeddings, logits)
+    return Examples(labels.astype(np.int64), images, embeddings, logits, names, groups)
 
 
 def _matrix(path: Path, key: str, arrays: Mapping[str, np.ndarray], width: str) -> np.ndarray:
@@ -295,13 +365,16 @@ def _class_names(path: Path, arrays: Mapping[str, np.ndarray], n_classes: int, b
         raise wrong(path, "class_names", _kind(names), f"text of shape ({n_classes},), as {because}")
     if names.dtype.kind == "U" and not np.char.strip(names).astype(bool).all():
         raise wrong(path, "class_names", "an empty name", "a name for each class")
+    names = _cleaned(names.astype(np.str_))
     unique, counts = np.unique(names, return_counts=True)
     if len(unique) < n_classes:
         raise wrong(path, "class_names", f"{str(unique[counts > 1][0])!r} more than once", "distinct names")
-    return tuple(names.astype(np.str_).tolist())
+    return tuple(names.tolist())
 
 
 def _kind(array: np.ndarray) -> str:
+    if array.dtype.kind == "U" and array.size and str(array.flat[0]).lstrip().startswith(("[", "(")):
+        return f"lists written as text, such as {str(array.flat[0])[:40]!r} (read them with json.loads first)"
     return f"{array.dtype} of shape {array.shape}"
 
 

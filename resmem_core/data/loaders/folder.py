@@ -17,7 +17,7 @@ from resmem_core.common.progress import Progress, Step
 from resmem_core.common.store import digest_key
 from resmem_core.common.threads import in_parallel
 from resmem_core.data.base import DATASETS, DatasetLoader, Source, user_path
-from resmem_core.data.file_kinds import HEAD, IMAGES, kind_of
+from resmem_core.data.file_kinds import IMAGES, kind_of
 from resmem_core.data.file_tree import Tree, tree
 from resmem_core.data.folder_layout import Layout, laid_out, noted
 from resmem_core.data.image_files import MOST_PIXELS, Look, decode, look, span
@@ -143,8 +143,8 @@ def _decoded(
 def _other_kind(tree: Tree, name: str) -> str | None:
     """Return what a file is that is called an image that can be read, and is none."""
     with _file(tree, name) as file:
-        kind = kind_of(file.read(HEAD))
-    return None if kind in IMAGES else kind
+        kind = kind_of(file)
+    return None if kind is None or kind in IMAGES else kind.name
 
 
 def _spans(looks: list[Look]) -> tuple[dict[str, tuple[float, float]], list[str]]:

@@ -6,6 +6,7 @@ import glob
 import re
 from collections import Counter
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
 from resmem_core.common.errors import DatasetError, InvalidParameterError
@@ -13,7 +14,7 @@ from resmem_core.common.names import clean_name
 from resmem_core.common.progress import Progress, Step
 from resmem_core.common.store import digest_key
 from resmem_core.data.base import DATASETS, PART_OF, PARTS, TEXT, DatasetLoader, TextSource, file_state, user_path
-from resmem_core.data.file_kinds import HEAD, kind_of, saved_by_hugging_face
+from resmem_core.data.file_kinds import kind_of, saved_by_hugging_face
 from resmem_core.data.file_tree import by_ending, is_litter
 from resmem_core.data.text import Document
 from resmem_core.data.wikitext import articles
@@ -156,8 +157,8 @@ def _text(path: Path) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror or error}") from error
-    if kind := kind_of(content[:HEAD]):
-        raise DatasetError(f"{path} is {kind}; save it as plain text in UTF-8")
+    if kind := kind_of(BytesIO(content)):
+        raise DatasetError(f"{path} is {kind.name}; save it as plain text in UTF-8")
     if (place := content.find(b"\0")) >= 0:
         raise DatasetError(f"{path} is no plain text: byte {place} is zero; give text files in UTF-8")
     try:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from resmem_core import ExperimentConfig, prepare
 from resmem_core.common import mapped
-from resmem_core.common.errors import DatasetError
+from resmem_core.common.errors import DatasetError, InvalidParameterError
 from resmem_core.common.progress import silent
 from resmem_core.common.store import Store
 from resmem_core.data import DATASETS, load_dataset
@@ -95,8 +95,8 @@ def test_floating_images_are_scaled(path, good):
 
 
 def test_unknown_arrays_are_noted_even_if_unreadable(path, good):
-    good["other_labels"] = np.array([{}], dtype=object)
-    assert load(path, good).notes[-1] == "unknown arrays were ignored: other_labels"
+    good["other_things"] = np.array([{}], dtype=object)
+    assert load(path, good).notes[-1] == "unknown arrays were ignored: other_things"
 
 
 @pytest.mark.parametrize("called", ["val", "valid", "dev", "Validation"])
@@ -115,6 +115,138 @@ def test_parts_as_others_call_them(path, good, called):
 def test_a_part_has_one_name(path, good):
     with pytest.raises(DatasetError, match=r"begin with val_ and with valid_, which mean the same; expected one name"):
         load(path, {**good, **arrays_of("val", 7, 2), **arrays_of("valid", 7, 2)})
+
+
+@pytest.mark.parametrize("name", ["Labels", "target", "CLASS", "y", "targets"])
+def test_keys_as_others_call_them(path, good, name):
+    renamed = {key.replace("labels", name).replace("train", "Train"): array for key, array in good.items()}
+    assert np.array_equal(load(path, renamed).train.labels, good["train_labels"])
+    with pytest.raises(DatasetError, match=rf"Train_{name} has labels from 9 to 9; expected 0 to 2"):
+        load(path, {**renamed, f"Train_{name}": np.full(30, 9)})
+    with pytest.raises(
+        DatasetError, match=rf"Train_{name} and Train_label, which mean the same; expected train_labels"
+    ):
+        load(path, {**renamed, "Train_label": good["train_labels"]})
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "val_features",
+        "eval_embeddings",
+        "embeddings_validation",
+        "train_text_embeddings",
+        "other_labels",
+        "y_val",
+        "my_logits",
+    ],
+)
+def test_what_looks_like_data_is_not_left_out(path, good, key):
+    with pytest.raises(
+        DatasetError, match=rf"'{key}', which looks like data but would not be used; expected train_emb"
+    ):
+        load(path, {**good, key: np.zeros((9, 4))})
+
+
+def test_probabilities_in_another_array_are_not_left_out(path, good):
+    with pytest.raises(DatasetError, match="'train_pred_probs', which looks like data"):
+        load(path, {**without_logits(good), "train_pred_probs": np.full((30, 3), 1 / 3)})
+    assert load(path, {**good, "train_pred_probs": np.zeros((30, 3))}).notes[-1].endswith("ignored: train_pred_probs")
+
+
+def probabilities_of(arrays, decimals=9):
+    """Return arrays with the softmax of their logits in place of these, the last class as likely as 0."""
+    made = dict(arrays)
+    for key in (key for key in arrays if key.endswith("logits")):
+        powers = np.exp(arrays[key].astype(np.float64)) * [1, 1, 0]
+        made[key] = (powers / powers.sum(axis=1, keepdims=True)).round(decimals)
+    return made
+
+
+@pytest.mark.parametrize(("decimals", "whole"), [(2, 1), (9, 1), (9, 100)])
+def test_probabilities_are_told_from_logits(path, good, decimals, whole):
+    given = probabilities_of(good, decimals)
+    given = {key: array * whole if key.endswith("logits") else array for key, array in given.items()}
+    source = load(path, given)
+    assert sum("as probabilities do" in note for note in source.notes) == 1
+    for name in ("train", "test"):
+        logits, expected = getattr(source, name).logits, given[f"{name}_logits"]
+        assert logits.dtype == np.float32
+        np.testing.assert_allclose(logits[:, :2], np.log(np.maximum(expected[:, :2], 1e-30)), rtol=1e-5, atol=1e-6)
+        assert (logits[:, 2] < -80).all()
+        assert np.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("change", [-0.01, 0.05])
+def test_numbers_that_are_no_probabilities_stay_logits(path, good, change):
+    given = probabilities_of(good)
+    given["train_logits"][3, 1] = change
+    given["test_logits"] = good["test_logits"]
+    source = load(path, given)
+    assert np.array_equal(source.train.logits, given["train_logits"].astype(np.float32))
+    assert not any("probabilities" in note for note in source.notes)
+
+
+def test_what_logits_are_can_be_said(path, good):
+    given = probabilities_of(good)
+    expected = load(path, given)
+    said, raw = (ARRAYS.load(f"{path}?logits={meaning}", silent) for meaning in ("probabilities", "raw"))
+    assert np.array_equal(said.train.logits, expected.train.logits)
+    assert np.array_equal(raw.train.logits, given["train_logits"].astype(np.float32))
+    assert not any("probabilities" in note for note in (*said.notes, *raw.notes))
+    assert ARRAYS.stamp(f"{path}?logits=raw") == ARRAYS.stamp(str(path)) != "[]"
+    with pytest.raises(InvalidParameterError, match="logits='log' must be one of: raw, probabilities"):
+        ARRAYS.load(f"{path}?logits=log", silent)
+    with pytest.raises(
+        DatasetError, match=r"part test has rows that are no probabilities.*while that of train has no oth"
+    ):
+        load(path, {**given, "test_logits": good["test_logits"]})
+    load(path, good)
+    with pytest.raises(DatasetError, match="part train has rows that are no probabilities"):
+        ARRAYS.load(f"{path}?logits=probabilities", silent)
+
+
+def test_large_probabilities_are_the_same(path, good, all_large, monkeypatch):
+    source = load(path, probabilities_of(good))
+    monkeypatch.setattr(mapped, "LARGE", 2**30)
+    assert np.array_equal(source.train.logits, load(path, probabilities_of(good)).train.logits)
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_whole_groups_are_cut_off(path, good, as_text):
+    groups = {"train_groups": np.arange(30) % 6, "test_group": np.arange(9) % 3 + 5}
+    np.savez(path, **good, **{key: array.astype(str) if as_text else array for key, array in groups.items()})
+    dataset = load_dataset(f"arrays:{path}")
+    kept, cut_off = (set(getattr(dataset, part).groups.tolist()) for part in ("train", "validation"))
+    assert len(kept | cut_off) == 6
+    assert not kept & cut_off
+    rows = [int(name.split()[1]) for name in dataset.validation.names]
+    assert len(rows) == 5 * len({row % 6 for row in rows}) == 5 * len(cut_off)
+    told = [note for note in dataset.notes if "groups in test are in train, too" in note]
+    assert told == (
+        ["1 of 3 groups in test are in train, too: memory holds others of the same group"] if 5 in kept else []
+    )
+
+
+def test_examples_are_called_as_their_owner_calls_them(path, good):
+    names = np.array([f" cafe\u0301 {row}" for row in range(30)])
+    source = load(path, {**good, "train_names": names})
+    assert source.train.names.tolist() == [f"café {row}" for row in range(30)]
+    assert source.test.names[3] == "test 3"
+    with pytest.raises(DatasetError, match="train_names has 2 rows; expected 30"):
+        load(path, {**good, "train_names": names[:2]})
+    with pytest.raises(DatasetError, match=r"train_groups has float64 of shape .30,.; expected text, or whole numbers"):
+        load(path, {**good, "train_groups": np.zeros(30)})
+
+
+def test_names_of_classes_in_other_forms_are_the_same(path, good):
+    forms = np.array(["ant", "cafe\u0301", "dog"]), np.array(["ant ", "café", " dog"])
+    for names in ({}, {"class_names": forms[1]}):
+        named = {f"{part}_labels": forms[i][good[f"{part}_labels"]] for i, part in enumerate(("train", "test"))}
+        source = load(path, {**good, **named, **names})
+        assert source.class_names == ("ant", "café", "dog")
+        assert np.array_equal(source.test.labels, good["test_labels"])
+        assert any("look alike" in note for note in source.notes)
 
 
 @pytest.mark.parametrize("names", [["10", "9", "8"], ["ant", "cat", "bee"]])
@@ -191,6 +323,7 @@ WRONG = {
     "missing": (lambda a: a.pop("train_logits"), ["lacks train_logits", "train_embeddings", "test_labels"]),
     "half a validation": (with_array("validation_labels", [0]), ["validation_embeddings", "validation_logits"]),
     "embeddings ndim": (with_array("train_embeddings", np.zeros(30)), ["train_embeddings", "(30,)", "(N, D)"]),
+    "lists as text": (with_array("train_embeddings", ["[0.1, 0.2]"] * 30), ["lists written as text", "'[0.1, 0.2]'"]),
     "embeddings text": (with_array("train_embeddings", [["a"]] * 30), ["train_embeddings", "<U1"]),
     "embeddings complex": (with_array("train_embeddings", np.zeros((30, 4), complex)), ["complex128"]),
     "no columns": (with_array("train_embeddings", np.zeros((30, 0))), ["train_embeddings", "(30, 0)"]),

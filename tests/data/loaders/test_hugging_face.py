@@ -130,8 +130,9 @@ def test_no_code_of_a_dataset_is_run(datasets, tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-def test_the_hub_is_asked_for_name_and_configuration_only(hub):
-    hub.splits = {"train": {"text": ["a"]}, "dev": {"text": ["b"]}, "unsupervised": {"other": ["c"]}}
+@pytest.mark.parametrize(("train", "validation"), [("train", "dev"), ("Train", "VALID")])
+def test_the_hub_is_asked_for_name_and_configuration_only(hub, train, validation):
+    hub.splits = {train: {"text": ["a"]}, validation: {"text": ["b"]}, "unsupervised": {"other": ["c"]}}
     source = LOADER.load("org/name:config", silent)
     assert hub == [(("org/name", "config"), {})]
     assert texts(source.train) == ["a"]

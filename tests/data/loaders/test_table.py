@@ -1,5 +1,6 @@
 """`table:`: what is read from CSV and Parquet, and what is said of every mistake."""
 
+import gzip
 from contextlib import suppress
 from datetime import date
 
@@ -120,7 +121,8 @@ def test_a_row_number_is_no_embedding(tmp_path, index, columns, cells):
     number = ",".join("7" for _ in index.split(","))
     source = load(tmp_path, f"{index},label,{columns}\n{number},a,{cells}\n{number},b,{cells}\n")
     assert source.train.embeddings.tolist() == [[3, 4], [3, 4]]
-    assert "ignored" in source.notes[-1]
+    assert "kept as metadata" in source.notes[-1]
+    assert set(source.train.about(0).values()) == {"7"}
 
 
 def test_lists_written_as_text(tmp_path, kind):
@@ -145,12 +147,103 @@ def test_parts_as_others_call_them(tmp_path, kind, called):
         assert np.array_equal(rows_of(getattr(found, part)), rows_of(getattr(expected, part)))
 
 
-def test_the_named_prefixes_win_over_other_numbered_columns_and_text(tmp_path):
+def test_the_named_prefixes_win_over_other_numbered_columns(tmp_path):
     source = load(tmp_path, "id3,label,e0,e1,embedding_0\n7,a,1,2,3\n8,b,1,2,4\n")
     assert source.train.embeddings.tolist() == [[3], [4]]
     assert "'id3', 'e0', 'e1'" in source.notes[-1]
-    for text in ("id3,label,e0\n7,a,1\n8,b,2\n", "label,embedding,e0\na,ada-002,1\nb,ada-002,2\n"):
-        assert load(tmp_path, text).train.embeddings.tolist() == [[1], [2]]
+    assert load(tmp_path, "id3,label,e0\n7,a,1\n8,b,2\n").train.embeddings.tolist() == [[1], [2]]
+
+
+@pytest.mark.parametrize("called", ["Label", "TARGET", "class", "y", "labels", " label "])
+def test_columns_as_others_call_them(tmp_path, kind, called):
+    data = frame(18).rename(columns={f"embedding_{number}": f"Embedding_{number}" for number in range(11)})
+    found = load(tmp_path, data.rename(columns={"label": called, "split": "Split"}), kind)
+    expected = load(tmp_path, frame(18), kind)
+    assert np.array_equal(found.train.labels, expected.train.labels)
+    assert np.array_equal(found.train.embeddings, expected.train.embeddings)
+    assert found.notes == expected.notes
+
+
+def test_the_usual_name_wins_and_two_others_are_refused(tmp_path):
+    source = load(tmp_path, "label,class,e0\na,x,1\nb,x,2\n")
+    assert source.class_names == ("a", "b")
+    assert source.train.about(0) == {"class": "x"}
+    with pytest.raises(DatasetError, match=r"the columns 'target', 'y'; expected one of them, called 'label'"):
+        load(tmp_path, "y,target,e0\na,x,1\nb,x,2\n")
+    with pytest.raises(DatasetError, match=r"column 'Target' has an empty cell in row 1"):
+        load(tmp_path, "Target,e0\na,1\n,2\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "others"), [("text_embedding", "e0"), ("my_logits", "e0"), ("prob_cat", "e0"), ("embedding", "e0")]
+)
+def test_what_looks_like_data_is_not_left_out(tmp_path, kind, name, others):
+    data = pd.DataFrame({"label": ["a", "b"], others: [1.0, 2.0], name: [[0.5, 1.0], [1.0, 2.0]]})
+    if (kind, name) == (".parquet", "embedding"):  # Parquet's own lists come first
+        return
+    with pytest.raises(DatasetError, match=f"a column '{name}', which looks like data but would not be used"):
+        load(tmp_path, data, kind)
+
+
+def test_other_columns_are_kept_beside_the_rows(tmp_path, kind):
+    data = frame(18).assign(id=np.arange(18) + 100, Url=[f"http://{row}" for row in range(18)])
+    if kind == ".parquet":
+        data["when"], data["boxes"] = pd.Timestamp("2020-01-01"), [[1, 2]] * 18
+    source = load(tmp_path, data, kind)
+    for part in ("train", "validation", "test"):
+        examples = getattr(source, part)
+        for at, row in enumerate(rows_of(examples)):
+            assert examples.about(at)["id"] == str(row + 100)
+            assert examples.about(at)["Url"] == f"http://{row}"
+    if kind == ".parquet":
+        assert source.test.about(0)["when"].startswith("2020-01-01")
+        assert source.notes[-1] == "columns that mean nothing here were ignored: 'boxes'"
+
+
+def test_whole_groups_are_cut_off(tmp_path, kind):
+    data = frame(60, split=False).assign(
+        Group=np.array(["ann ", "bob", "cy", "di", "ed", "flo"])[np.arange(60) // 3 % 6]
+    )
+    load(tmp_path, data, kind)
+    dataset = load_dataset(f"table:{tmp_path / f'mine{kind}'}")
+    people = [set(data["Group"][rows_of(getattr(dataset, part))]) for part in ("train", "validation", "test")]
+    assert sum(map(len, people)) == 6
+    assert all(people)
+    with pytest.raises(DatasetError, match=r"column 'group' has an empty cell in row 1"):
+        load(tmp_path, "label,e0,group\na,1,x\nb,1,\n")
+
+
+def test_probabilities_are_told_from_logits(tmp_path, kind):
+    data = frame(18)
+    logits = [f"logit_{name}" for name in ("bird", "cat", "dog")]
+    powers = np.exp(data[logits].to_numpy(np.float64))
+    data[logits] = powers / powers.sum(axis=1, keepdims=True)
+    source = load(tmp_path, data, kind)
+    assert any("as probabilities do" in note for note in source.notes)
+    np.testing.assert_allclose(source.test.logits, np.log(data[logits].to_numpy())[rows_of(source.test)], rtol=1e-5)
+    raw = TABLE.load(f"{tmp_path / f'mine{kind}'}?logits=raw", silent)
+    np.testing.assert_allclose(raw.test.logits, data[logits].to_numpy()[rows_of(raw.test)], rtol=1e-5)
+    assert raw.notes == ()
+
+
+def test_labels_in_other_forms_are_the_same(tmp_path, kind):
+    labels = np.array(["cafe\u0301", "café", "dog", "dog ", "Dog"])[np.arange(20) % 5]
+    data = pd.DataFrame(
+        {"label": labels, "e0": np.arange(20.0), "logit_cafe\u0301": 1.5, "logit_dog": 2.5, "logit_Dog": 3.5}
+    )
+    source = load(tmp_path, data, kind)
+    assert source.class_names == ("Dog", "café", "dog")
+    assert source.train.logits[0].tolist() == [3.5, 1.5, 2.5]
+    assert np.bincount(source.train.labels).tolist() == [4, 8, 8]
+    assert any("look alike" in note for note in source.notes)
+    notes = load_dataset(f"table:{tmp_path / f'mine{kind}'}").notes
+    assert notes[-1] == "some classes look alike, as their names differ only in capitals: 'Dog', 'dog'"
+
+
+def test_extension_types_are_read_as_they_are_stored(tmp_path):
+    vectors = pa.FixedShapeTensorArray.from_numpy_ndarray(np.arange(6, dtype=np.float32).reshape(2, 3))
+    source = load(tmp_path, pa.table({"label": ["a", "b"], "embedding": vectors}), ".parquet")
+    assert source.train.embeddings.tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
 @pytest.mark.parametrize(
@@ -167,7 +260,7 @@ def test_the_named_prefixes_win_over_other_numbered_columns_and_text(tmp_path):
 )
 def test_logits_go_to_their_classes(tmp_path, labels, columns, names, noted):
     header = ",".join(["label", "e0", *(f"logit_{column}" for column in columns)])
-    values = {column: str(number) for number, column in enumerate(columns)}
+    values = {column: str(number + 2) for number, column in enumerate(columns)}
     lines = [",".join([label, "0", *values.values()]) for label in labels]
     source = load(tmp_path, "\n".join([header, *lines]))
     assert source.class_names == names
@@ -200,7 +293,7 @@ def lists(**columns):
 WRONG = {
     "empty file": (b"", ["first line", "nothing"]),
     "no rows": ("label,e0\n", ["no rows"]),
-    "no label": ("class,e0\na,1\n", ["no column 'label'", "'class', 'e0'"]),
+    "no label": ("kind,e0\na,1\n", ["no column 'label'", "'kind', 'e0'"]),
     "no embeddings": ("label,size\na,1\n", ["no embeddings", "'size'", "embedding_0"]),
     "a gap": ("label,e0,e2\na,1,2\n", ["'e2'", "none 'e1'"]),
     "the same number twice": ("label,e0,e00\na,1,2\n", ["'e00'", "none 'e1'"]),
@@ -250,6 +343,9 @@ WRONG = {
     "long row": ("label,e0,e1\na,1,2\nb,1,2,3\n", ["4 cells in row 1", "expected 3"]),
     "semicolons": ("label;e0\na;1\n", ["separated by ';'", "commas"]),
     "another encoding": ("label,e0\né,1\n".encode("latin1"), ["UTF-8"]),
+    "UTF-16": ("label,e0\na,1\n".encode("utf-16"), ["is not a .csv file, but text in UTF-16; save it as UTF-8"]),
+    "UTF-16 without a mark": ("label,e0\na,1\n".encode("utf-16-be"), ["text in UTF-16"]),
+    "packed": (gzip.compress(b"label,e0\na,1\n"), ["packed with gzip; unpack it"]),
     "no text": (b"PK\x03\x04\xff\x00\n", ["first line", "no readable text"]),
     "NUL": (b"la\x00bel,e0\n", ["first line", "NUL"]),
     "long header": (b"label," + b"e" * 2**21, ["first line", "1048576 bytes"]),
