@@ -36,7 +36,7 @@ def gain(shown: Opened) -> None:
     overall(shown, found)
     bands(found)
     material(shown, found)
-    share_form(shown.form, shown.config.command("evaluate", *shown.told(), "--json"))
+    share_form(shown.form, shown.config.command("evaluate", *shown.told(), "--rivals=tuned", "--json"))
     show_code(shown.code())
 
 

@@ -37,6 +37,8 @@ def share(
     shown = settings()
     tuned = params is None or (shown.k, shown.sigma, shown.temperature) == (None, None, None)
     numbers = [] if params is None else ["--tune"] if tuned else params.options()
+    if command == "evaluate" and not tuned:
+        numbers.append("--rivals=tuned")  # as pages judge them
     share_form(shown, shown.experiment().command(command, *numbers, *options, "--json"))
     show_code((config or shown.experiment()).code(None if tuned else params), about)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import IO, NamedTuple
 
 HEAD = 512  # bytes that are looked at
 
@@ -62,7 +62,7 @@ _MEMBERS = (  # of a ZIP archive; the first that one of its members ends in
 )
 
 
-def other_kind(stream: BinaryIO, ending: str) -> str | None:
+def other_kind(stream: IO[bytes], ending: str) -> str | None:
     """Return what a file is and what to do with it, if it is of a known kind other than its ending says.
 
     As "not a .csv file, but text in UTF-16; save it as UTF-8".
@@ -73,7 +73,7 @@ def other_kind(stream: BinaryIO, ending: str) -> str | None:
     return f"not {'an' if ending == '.npz' else 'a'} {ending} file, but {found.name}; {found.advice}"
 
 
-def kind_of(stream: BinaryIO) -> Kind | None:
+def kind_of(stream: IO[bytes]) -> Kind | None:
     """Return what a file is, read from its beginning; None where it is text, or nothing that is known."""
     begins = stream.read(HEAD)
     for beginning, *kind in _BEGINNINGS:
@@ -90,7 +90,7 @@ def kind_of(stream: BinaryIO) -> Kind | None:
     return _of_zip(stream, begins) if begins.startswith(b"PK") else None
 
 
-def _of_zip(stream: BinaryIO, begins: bytes) -> Kind | None:
+def _of_zip(stream: IO[bytes], begins: bytes) -> Kind | None:
     try:
         with zipfile.ZipFile(stream) as archive:
             members = archive.namelist()

@@ -21,6 +21,7 @@ from resmem_core.evaluation.evaluate import Evaluation, evaluate
 from resmem_core.evaluation.tuning import Tuned, choose_smoothing, tune
 from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.memory import dense_sweep
+from resmem_core.memory.interpolation import Rivals
 from resmem_core.memory.residuals import auto_sigma
 from resmem_core.memory.search import ASKED, Search, neighbors_of, recall
 from resmem_core.memory.types import Memory, Params, Queries
@@ -171,15 +172,17 @@ class Prepared(ABC):
         tuned = self.tune(objective)
         return tuned.smoothing if params == tuned.params else choose_smoothing(self.memory, self.validation, params)
 
-    def evaluate(self, params: Params, objective: str = "accuracy", progress: Progress = silent) -> Evaluation:
-        """Judge the methods on the test split; smoothing and all numbers of the rivals are chosen on validation."""
+    def evaluate(
+        self, params: Params, objective: str = "accuracy", progress: Progress = silent, rivals: Rivals | None = None
+    ) -> Evaluation:
+        """Judge the methods on the test split; smoothing and, unless given, `rivals` are chosen on validation."""
         return evaluate(
             self.memory,
             self.test,
             self.check(params),
             self.class_names,
             smoothing=self.smoothing(params, objective),
-            rivals=self.tune(objective).rivals,
+            rivals=rivals or self.tune(objective).rivals,
             class_counts=self.class_counts,
             progress=progress,
         )

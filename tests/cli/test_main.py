@@ -41,6 +41,10 @@ def test_the_three_numbers_can_be_given(printed):
     result = printed("evaluate", "--k", "7", "--sigma", "0.5", "--temperature", "2", "--index", "annoy")
     assert (result["k"], result["sigma"], result["temperature"], result["tuned_on"]) == (7, 0.5, 2.0, None)
     assert 0.9 < result["recall_at_k"] <= 1
+    assert result["rivals"]["knn"] == {"k": 7, "sigma": 0.5}
+    tuned = printed("evaluate", "--k=7", "--sigma=0.5", "--temperature=2", "--index=annoy", "--rivals=tuned")
+    assert tuned["rivals"] == printed("evaluate", "--tune", "--index=annoy")["rivals"] != result["rivals"]
+    assert tuned["accuracy"]["resmem"] == result["accuracy"]["resmem"]
 
 
 def test_tune_and_explain_agree_with_evaluate(printed):

@@ -131,10 +131,10 @@ def test_the_store_knows_images_again(tmp_path):
     prepare(ExperimentConfig(), store=store).tune()  # its weights ship: all names are the same everywhere
     prepare(ExperimentConfig(seed=5, limit_train=60, epochs=1, imbalance=2), store=store)
     assert names(store) >= {
-        ("embeddings", "0ac40d9b96097da6c38e434c"),
-        ("index", "cd72beadb7a4b278f047ec2a"),
-        ("neighbors", "cd72beadb7a4b278f047ec2a"),
-        ("weights", "5e29f17c7320a328541bf880"),
+        ("embeddings", "87d5a31440f410df1c4eaf53"),
+        ("index", "bb9995cbe2a7cc7e1d70c88e"),
+        ("neighbors", "bb9995cbe2a7cc7e1d70c88e"),
+        ("weights", "1a062dd635ae9ffb91b2d0d2"),
     }
 
 

@@ -268,7 +268,7 @@ def test_sliders_are_tuned_until_they_are_moved(ready, tales):
     assert f"**{result.n_impossible:,}**" in at.text
     assert "95 %, of whole documents" in at.text
     assert "evaluate" in at.code[1].value
-    assert "--tune --json" in at.code[1].value
+    assert "--tune --rivals=tuned --json" in at.code[1].value
     assert at.numbers["Tokens in memory"] == f"{tales.experiment.n_memory:,}"
     for note in tales.experiment.notes:
         assert sentence(note) in at.text

@@ -64,10 +64,10 @@ def test_nothing_picked_goes_back(opened):
 
 
 def test_a_slider_with_other_bounds_shows_the_setting(opened):
-    k = prepare(ExperimentConfig(limit_train=120)).tune().params.k
+    k = prepare(ExperimentConfig(limit_train=150)).tune().params.k
     at = opened("inspect", k="30", shown="2", point="35")
     assert at.labelled("slider", "Neighbours shown").max == 30
-    at.labelled("number_input", "Training examples").set_value(120).run()
+    at.labelled("number_input", "Training examples").set_value(150).run()
     shown = at.labelled("slider", "Neighbours shown")
     assert (shown.max, shown.value) == (k, 2)
 

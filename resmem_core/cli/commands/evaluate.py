@@ -10,6 +10,7 @@ from resmem_core.cli.base import (
     EXPERIMENT,
     NUMBERS,
     Output,
+    Parser,
     command,
     notes_of,
     numbers,
@@ -29,25 +30,38 @@ WITH_INTERVALS = ("accuracy", "top5", "perplexity")  # metrics that have columns
 FEW = 10  # classes up to which being among the first five says little
 
 
+def arguments(parser: Parser) -> None:
+    """Add which settings rivals are judged at."""
+    parser.add_argument(
+        "--rivals",
+        choices=("tuned", "same"),
+        help="tuned: each at its own setting, chosen on validation (usual with --tune); same: at ResMem's k and sigma",
+    )
+
+
 @command(
     "evaluate",
     "Judge base, kNN, interpolation and ResMem on test.",
     (*EXPERIMENT, *NUMBERS),
+    arguments=arguments,
     of=(EXAMPLES, TEXT),
     text_options=("objective",),
 )
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.evaluation.evaluate import METRICS, on_memory
     from resmem_core.experiment.runs import Runs
+    from resmem_core.memory.interpolation import Rivals
 
     experiment = prepared(args, progress)
     params, tuned_on = params_of(args, experiment, progress)
-    found = experiment.evaluate(params, objective_of(args), progress)
+    same = args.rivals == "same" or (args.rivals is None and tuned_on is None)
+    found = experiment.evaluate(params, objective_of(args), progress, Rivals.untuned(params) if same else None)
     Runs().record(experiment, params, found, tuned=tuned_on is not None)
     result = {
         **experiment.facts,
         "objective": objective_of(args),
         "tuned_on": tuned_on,
+        "rivals_tuned_on": None if same else "validation",
         **found.as_dict(),
         "recall_at_k": experiment.recall(params.k),
         "train": on_memory(experiment.memory),
@@ -57,7 +71,8 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
         f"{experiment.config.title}, seed {args.seed}, {experiment.index} index: {experiment.n_memory:,} in memory, "
         f"{found.n:,} test points",
         f"{numbers(params)} smoothing={found.smoothing:.3g}"
-        + (f" (chosen on validation for {objective_of(args)})" if tuned_on else " (not tuned: --tune chooses them)"),
+        + (f" (chosen on validation for {objective_of(args)})" if tuned_on else " (not tuned: --tune chooses them)")
+        + ("; rivals at the same k and sigma" if same else "; each rival at a setting of its own"),
         "",
         f"  {'':14}{'top-1':>9}{'top-5' if with_top5 else '':>9}{'perplexity':>12}   95 % interval",
     ]
