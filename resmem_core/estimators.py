@@ -14,7 +14,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted, validate_dat
 
 from resmem_core.common.dense import as_dense
 from resmem_core.common.errors import InvalidParameterError
-from resmem_core.common.logits import log_probabilities
+from resmem_core.common.logits import logarithms
 from resmem_core.common.types import FloatArray, IntArray, check_k, check_positive
 from resmem_core.memory.indexes import AUTO, INDEXES, Index, auto, normalized
 from resmem_core.memory.residuals import auto_sigma, project_to_simplex, resmem_scores, resmem_values
@@ -276,7 +276,7 @@ class ResMemClassifier(ClassifierMixin, _ResMem):
         return LogisticRegression(max_iter=1000, random_state=seed)
 
     def _logits(self, scores: FloatArray) -> FloatArray:
-        return log_probabilities(scores) if self._probable else scores
+        return logarithms(scores) if self._probable else scores
 
     def _scores(self, X: Any) -> FloatArray:
         """Return s(x), (M, C)."""

@@ -10,7 +10,7 @@ from sklearn.utils import check_array
 
 from resmem_core.common.dense import as_dense
 from resmem_core.common.errors import InvalidParameterError
-from resmem_core.common.logits import ROUNDED, are_probabilities
+from resmem_core.common.logits import SUM_ERROR, are_probabilities
 from resmem_core.common.types import FloatArray
 
 
@@ -36,7 +36,7 @@ def scores_of(base: Any, X: Any, n: int, classes: np.ndarray) -> FloatArray:
     columns = _columns(base, classes.tolist())
     if hasattr(base, "predict_proba"):
         scores = as_dense(base.predict_proba(X))
-        least, most = 0.0, 1 + ROUNDED
+        least, most = 0.0, 1 + SUM_ERROR
     elif hasattr(base, "decision_function"):
         scores = as_dense(base.decision_function(X))
         least, most = -np.inf, np.finfo(np.float64).max
