@@ -8,16 +8,18 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import Tags, check_consistent_length, check_random_state, get_tags
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
 from resmem_core.common.dense import as_dense
 from resmem_core.common.errors import InvalidParameterError
+from resmem_core.common.logits import logarithms
 from resmem_core.common.types import FloatArray, IntArray, check_k, check_positive
 from resmem_core.memory.indexes import AUTO, INDEXES, Index, auto, normalized
 from resmem_core.memory.residuals import auto_sigma, project_to_simplex, resmem_scores, resmem_values
 from resmem_core.memory.rows import Points
+from resmem_core.models.estimator_outputs import embeddings_of, gives_probabilities, is_transformer, scores_of
 
 Rows = FloatArray | Points
 SAMPLE = 2000  # points that the automatic sigma looks at
@@ -60,28 +62,56 @@ class _ResMem(BaseEstimator):
         if not isinstance(self.sigma, str):
             check_positive("sigma", self.sigma)
         check_positive("temperature", self.temperature)
-        if not (self.embed is None or callable(self.embed) or _is_transformer(self.embed)):
+        if not (self.embed is None or callable(self.embed) or is_transformer(self.embed)):
             raise InvalidParameterError(f"embed={self.embed!r} must be None, a callable or a transformer")
         if self.index != AUTO:
             INDEXES.get(self.index)
 
-    def _fit_base(self, usual: Any, X: FloatArray, y: Any) -> None:
-        base = usual if self.base_estimator is None else clone(self.base_estimator)
-        self.base_estimator_ = base.fit(X, y)
+    def _usual(self, seed: int | None = None) -> Any:
+        """Return the base where none is given."""
+        raise NotImplementedError
 
-    def _memorize(self, X: FloatArray, y: Any, seed: int) -> None:
-        """Embed and index the training points, (N, n_features)."""
-        self.embed_ = clone(self.embed).fit(X, y) if _is_transformer(self.embed) else self.embed
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        try:  # what X may be is for the base to say
+            tags.input_tags = get_tags(self._usual() if self.base_estimator is None else self.base_estimator).input_tags
+        except (AttributeError, TypeError, ValueError):  # of a base with no tags of its own
+            return tags
+        tags.input_tags.allow_nan &= self.embed is not None
+        return tags
+
+    def _checked(self, X: Any, y: Any, **how: Any) -> Any:
+        """Return y as an array; X, that goes to base and embed as it came, need only have as many rows."""
+        self._check_parameters()
+        y = validate_data(self, y=y, **how)
+        if hasattr(self, "n_features_in_"):  # of an earlier fit: a list of texts has none
+            del self.n_features_in_
+        validate_data(self, X, skip_check_array=True)
+        check_consistent_length(X, y)
+        return y
+
+    def _check_queries(self, X: Any) -> None:
+        check_is_fitted(self)
+        lone = getattr(X, "ndim", 2) == 1 and hasattr(self, "n_features_in_")  # one row, which scikit-learn explains
+        validate_data(self, X, skip_check_array=not lone, reset=False)
+
+    def _fit_base(self, X: Any, y: Any, seed: int) -> None:
+        self.base_estimator_ = self._usual(seed) if self.base_estimator is None else clone(self.base_estimator)
+        self.base_estimator_.fit(X, y)
+
+    def _memorize(self, X: Any, y: Any, seed: int) -> None:
+        """Embed and index the training points, N of them."""
+        self.embed_ = clone(self.embed).fit(X, y) if is_transformer(self.embed) else self.embed
         embeddings = self._raw_embeddings(X)
         self._center = embeddings.mean(axis=0)
         points = self._centered(embeddings)
-        self.n_neighbors_ = min(int(self.n_neighbors), len(X))
+        self.n_neighbors_ = min(int(self.n_neighbors), len(points))
         name = self.index
         if name == AUTO:  # for as many queries as there are memory points
             name = auto.choose(points, points, len(points), self.n_neighbors_, seed=seed).name
         self.index_ = INDEXES.get(name).build(points, seed=seed)
         if self.n_neighbors_ < self.n_neighbors:
-            told = f"n_neighbors={self.n_neighbors} exceeds the {len(X)} training points; using all {len(X)}"
+            told = f"n_neighbors={self.n_neighbors} exceeds the {len(points)} training points; using all {len(points)}"
             warnings.warn(told, UserWarning, stacklevel=3)
         self.sigma_ = self._auto_sigma(seed) if isinstance(self.sigma, str) else float(self.sigma)
 
@@ -94,24 +124,20 @@ class _ResMem(BaseEstimator):
             rows = np.random.default_rng(seed).choice(rows, SAMPLE, replace=False)
         return auto_sigma(self.index_.search(points.take(rows), 1, exclude=rows).distances)
 
-    def _raw_embeddings(self, X: FloatArray) -> FloatArray:
-        embed = self.embed_.transform if _is_transformer(self.embed_) else self.embed_
-        Z = X if embed is None else embed(X)
-        try:
-            Z = as_dense(Z).astype(np.float64)
-        except (ValueError, TypeError) as error:
-            raise InvalidParameterError(
-                f"embed returned a {type(Z).__name__} that is no array of numbers ({error}); expected ({len(X)}, D)"
-            ) from error
-        if Z.ndim != 2 or len(Z) != len(X):
-            raise InvalidParameterError(f"embed returned the shape {Z.shape} for {len(X)} rows; expected ({len(X)}, D)")
+    def _raw_embeddings(self, X: Any) -> FloatArray:
+        Z = embeddings_of(self.embed_, X, _num_samples(X))
         return normalized(Z) if self.normalize else Z
 
     def _centered(self, embeddings: FloatArray) -> FloatArray:
         """Return embeddings as memory holds them: with its mean at 0, so that float32 keeps the digits that differ."""
+        if embeddings.shape[1:] != self._center.shape:
+            raise InvalidParameterError(
+                f"embed returned {embeddings.shape[1]} columns, and {len(self._center)} of the training points; use "
+                "one that always returns as many"
+            )
         return (embeddings - self._center).astype(np.float32)
 
-    def _neighbors(self, X: FloatArray) -> tuple[FloatArray, IntArray]:
+    def _neighbors(self, X: Any) -> tuple[FloatArray, IntArray]:
         return self._search(self._centered(self._raw_embeddings(X)), self.n_neighbors_)
 
     def _search(self, queries: Rows, k: int, exclude: IntArray | None = None) -> tuple[FloatArray, IntArray]:
@@ -123,7 +149,7 @@ class _ResMem(BaseEstimator):
 
         Parameters
         ----------
-        X : array-like, shape (M, n_features), optional
+        X : as for `fit`, M rows, optional
             Queries. None: the training points, none of which finds itself.
         n_neighbors : int, optional
             `n_neighbors_` unless given; without X at most the number of training points minus 1.
@@ -146,7 +172,8 @@ class _ResMem(BaseEstimator):
             exclude, most = np.arange(len(points)), len(points) - 1
             queries: Rows = points
         else:
-            queries = self._centered(self._raw_embeddings(validate_data(self, X, reset=False)))
+            self._check_queries(X)
+            queries = self._centered(self._raw_embeddings(X))
             exclude, most = None, len(points)
         k = self.n_neighbors_ if n_neighbors is None else check_k(n_neighbors, name="n_neighbors")
         if k > most:
@@ -169,8 +196,8 @@ class ResMemClassifier(ClassifierMixin, _ResMem):
     base_estimator : classifier, optional
         Cloned and fitted; `LogisticRegression` unless given. Its logits are the logarithm of `predict_proba`
         (probabilities of 0 raised to the smallest normal number), or its `decision_function` if it has none.
-        Its `classes_` say which column is which; without them they are sorted. A class of y that only the base lacks
-        has probability 0.
+        Its `classes_`, which must be those in y, say which column is which; without them they are sorted. Where
+        `decision_function` gives probabilities, their logarithms are taken, with a warning.
     n_neighbors : int
         Training points that a prediction asks; all of them, with a warning, where there are fewer.
     sigma : float or "auto"
@@ -183,8 +210,8 @@ class ResMemClassifier(ClassifierMixin, _ResMem):
         Name of a nearest-neighbour index, such as "exact" or "annoy"; "auto" takes the one that would answer as
         many queries as there are training points soonest, by measurement.
     embed : callable or transformer, optional
-        Where distances are taken: X -> Z, (M, n_features) -> (M, D). A transformer is cloned and fitted.
-        Sparse matrices and torch tensors are taken, too. None: X itself.
+        Where distances are taken: X -> Z, of shape (M, D). A transformer is cloned and fitted. Sparse matrices and
+        torch tensors are taken, too. None: X itself, if it is numbers.
     normalize : bool
         Whether embeddings are scaled to length 1.
     random_state : int, RandomState or None
@@ -224,7 +251,8 @@ class ResMemClassifier(ClassifierMixin, _ResMem):
 
         Parameters
         ----------
-        X : array-like, shape (N, n_features)
+        X : array-like, shape (N, n_features), or whatever else base and embed take
+            They get it as it is: a table, a sparse matrix, a list of texts, with missing values.
         y : array-like, shape (N,)
             Labels of any kind.
 
@@ -233,69 +261,28 @@ class ResMemClassifier(ClassifierMixin, _ResMem):
         InvalidParameterError
             If a parameter is not what the class says; the message quotes it.
         """
-        self._check_parameters()
-        X, y = validate_data(self, X, y)
+        y = self._checked(X, y)
         check_classification_targets(y)
         seed = _seed(self.random_state)
         self.classes_, self.memory_labels_ = np.unique(y, return_inverse=True)
-        self._fit_base(LogisticRegression(max_iter=1000, random_state=seed), X, y)
-        self.memory_logits_ = self._logits(X)
+        self._fit_base(X, y, seed)
+        scores = scores_of(self.base_estimator_, X, _num_samples(X), self.classes_)
+        self._probable = gives_probabilities(self.base_estimator_, scores)
+        self.memory_logits_ = self._logits(scores)
         self._memorize(X, y, seed)
         return self
 
-    def _logits(self, X: FloatArray) -> FloatArray:
-        """Return the base's logits, (M, n_features) -> (M, C)."""
-        base, known = self.base_estimator_, self._base_classes()
-        if hasattr(base, "predict_proba"):
-            p = as_dense(base.predict_proba(X))
-            p = p if np.issubdtype(p.dtype, np.floating) else p.astype(np.float64)
-            logits = np.log(np.maximum(p, np.finfo(p.dtype).tiny))
-            absent = np.log(np.finfo(p.dtype).tiny)
-        elif hasattr(base, "decision_function"):
-            logits = as_dense(base.decision_function(X))
-            if logits.ndim == 1:  # two classes: the margin of the second
-                logits = np.column_stack([np.zeros_like(logits), logits])
-            absent = None
-        else:
-            raise InvalidParameterError(
-                f"base_estimator={base!r} has neither predict_proba nor decision_function; use one that has"
-            )
-        if logits.shape != (len(X), len(known)):
-            raise InvalidParameterError(
-                f"base_estimator={base!r} gave the shape {logits.shape} for {len(X)} rows and "
-                f"{len(known)} classes; use one with a score for each class"
-            )
-        column = {label: place for place, label in enumerate(known)}
-        ordered = [column.get(label) for label in self.classes_.tolist()]
-        if absent is None and None in ordered:
-            raise InvalidParameterError(
-                f"base_estimator={base!r} has classes_={known}, and so no score for some of the classes in y, "
-                f"{self.classes_.tolist()}; use one that knows them all, or has predict_proba"
-            )
-        return np.column_stack([np.full(len(X), absent) if at is None else logits[:, at] for at in ordered])
+    def _usual(self, seed: int | None = None) -> Any:
+        return LogisticRegression(max_iter=1000, random_state=seed)
 
-    def _base_classes(self) -> list[Any]:
-        """Return the classes in the order of the base's columns: its `classes_`, or sorted where it has none."""
-        known = getattr(self.base_estimator_, "classes_", None)
-        if known is None:
-            return self.classes_.tolist()
-        known, own = np.asarray(known).tolist(), self.classes_.tolist()
-        try:
-            if len(set(known)) == len(known) and (set(own) <= set(known) or set(known) <= set(own)):
-                return known
-        except TypeError:  # not one label a class, but lists of them
-            pass
-        raise InvalidParameterError(
-            f"base_estimator={self.base_estimator_!r} has classes_={known}; expected the classes in y, {own}, each "
-            "once and in the order of its scores"
-        )
+    def _logits(self, scores: FloatArray) -> FloatArray:
+        return logarithms(scores) if self._probable else scores
 
     def _scores(self, X: Any) -> FloatArray:
-        """Return s(x), (M, n_features) -> (M, C)."""
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False)
+        """Return s(x), (M, C)."""
+        self._check_queries(X)
         return resmem_scores(
-            self._logits(X),
+            self._logits(scores_of(self.base_estimator_, X, _num_samples(X), self.classes_)),
             self.memory_logits_,
             self.memory_labels_,
             *self._neighbors(X),
@@ -304,7 +291,7 @@ class ResMemClassifier(ClassifierMixin, _ResMem):
         )
 
     def decision_function(self, X: Any) -> FloatArray:
-        """Return the scores s(x), (M, n_features) -> (M, C); with two classes s_1(x) - s_0(x), of shape (M,).
+        """Return the scores s(x), (M, C); with two classes s_1(x) - s_0(x), of shape (M,).
 
         Rows sum to 1, but entries may lie outside [0, 1]: they are no probabilities.
         """
@@ -312,11 +299,11 @@ class ResMemClassifier(ClassifierMixin, _ResMem):
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
     def predict_proba(self, X: Any) -> FloatArray:
-        """Return the scores projected onto the probability simplex, (M, n_features) -> (M, C)."""
+        """Return the scores projected onto the probability simplex, (M, C)."""
         return project_to_simplex(self._scores(X))
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the class with the largest score, (M, n_features) -> (M,)."""
+        """Return the class with the largest score, (M,)."""
         best = self._scores(X).argmax(axis=1)
         return self.classes_[best]
 
@@ -355,7 +342,7 @@ class ResMemRegressor(RegressorMixin, _ResMem):
 
         Parameters
         ----------
-        X : array-like, shape (N, n_features)
+        X : as for `ResMemClassifier`
         y : array-like, shape (N,) or (N, O)
             Targets.
 
@@ -364,29 +351,26 @@ class ResMemRegressor(RegressorMixin, _ResMem):
         InvalidParameterError
             If a parameter is not what the class says; the message quotes it.
         """
-        self._check_parameters()
-        X, y = validate_data(self, X, y, multi_output=True, y_numeric=True)
+        y = self._checked(X, y, multi_output=True, y_numeric=True)
         seed = _seed(self.random_state)
-        self._fit_base(Ridge(random_state=seed), X, y)
+        self._fit_base(X, y, seed)
         self._output_shape = y.shape[1:]
-        self.memory_residuals_ = y.reshape(len(X), -1) - self._base_values(X)
+        self.memory_residuals_ = y.reshape(len(y), -1) - self._base_values(X)
         self._memorize(X, y, seed)
         return self
 
-    def _base_values(self, X: FloatArray) -> FloatArray:
-        """Return f(x), (M, n_features) -> (M, O)."""
-        return np.asarray(self.base_estimator_.predict(X), dtype=np.float64).reshape(len(X), -1)
+    def _usual(self, seed: int | None = None) -> Any:
+        return Ridge(random_state=seed)
+
+    def _base_values(self, X: Any) -> FloatArray:
+        """Return f(x), (M, O)."""
+        return as_dense(self.base_estimator_.predict(X)).astype(np.float64).reshape(_num_samples(X), -1)
 
     def predict(self, X: Any) -> FloatArray:
-        """Return the predictions, (M, n_features) -> (M,) or (M, O), as y was."""
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False)
+        """Return the predictions, (M,) or (M, O), as y was."""
+        self._check_queries(X)
         values = resmem_values(self._base_values(X), self.memory_residuals_, *self._neighbors(X), sigma=self.sigma_)
-        return values.reshape(len(X), *self._output_shape)
-
-
-def _is_transformer(embed: Any) -> bool:
-    return hasattr(embed, "transform")
+        return values.reshape(len(values), *self._output_shape)
 
 
 def _seed(random_state: Any) -> int:

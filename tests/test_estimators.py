@@ -3,19 +3,26 @@ import warnings
 from operator import itemgetter
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from scipy.sparse import csc_array, csr_matrix
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_diabetes, load_digits, make_blobs
 from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.exceptions import NotFittedError
-from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeClassifier
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import check_dataframe_column_names_consistency, parametrize_with_checks
 
 from resmem_core.common.errors import InvalidParameterError
@@ -147,7 +154,7 @@ def test_what_base_and_embed_give_must_be_of_use(options, said):
 
 
 class Ordered(ClassifierMixin, BaseEstimator):
-    """A logistic regression whose scores stand in another order, with classes that it lacks or has in addition."""
+    """A logistic regression whose scores stand in another order."""
 
     def __init__(self, order=(), scores="predict_proba"):
         self.order, self.scores = order, scores
@@ -162,12 +169,11 @@ class Ordered(ClassifierMixin, BaseEstimator):
         found = getattr(self.model_, self.scores)(X)
         if found.ndim == 1:
             return found if self.order == self.model_.classes_.tolist() else -found
-        own = self.model_.classes_.tolist()
-        return np.column_stack([found[:, own.index(name)] if name in own else np.zeros(len(X)) for name in self.order])
+        return found[:, [self.model_.classes_.tolist().index(name) for name in self.order]]
 
 
 @pytest.mark.parametrize("scores", ["predict_proba", "decision_function"])
-@pytest.mark.parametrize("order", [["b", "a"], ["a", "b"], ["c", "a", "b"], ["c", "b", "a"], ["b", "d", "c", "a"]])
+@pytest.mark.parametrize("order", [["b", "a"], ["a", "b"], ["c", "a", "b"], ["c", "b", "a"]])
 def test_the_classes_of_the_base_say_which_score_is_which(scores, order):
     classes = 2 if "c" not in order else 3
     X, y = make_blobs(90, centers=classes, cluster_std=4.0, random_state=0)
@@ -181,16 +187,7 @@ def test_the_classes_of_the_base_say_which_score_is_which(scores, order):
     np.testing.assert_array_equal(found.predict(X), expected.predict(X))
 
 
-def test_a_class_that_the_base_lacks_has_probability_0():
-    X, y = make_blobs(90, centers=3, cluster_std=4.0, random_state=0)
-    model = ResMemClassifier(Ordered([2, 0]), n_neighbors=1).fit(X, y)
-    assert np.exp(model.memory_logits_[:, 1]).max() < 1e-300
-    assert model.score(X, y) == 1  # memory knows it
-    with pytest.raises(InvalidParameterError, match=r"classes_=\[2, 0\].*no score for some of .*\[0, 1, 2\]"):
-        ResMemClassifier(Ordered([2, 0], "decision_function")).fit(X, y)
-
-
-@pytest.mark.parametrize("classes", [["a", "b", "c"], [1, 2, 3], [0, 1, 1], [[0, 1], [0, 2]], 3])
+@pytest.mark.parametrize("classes", [["a", "b", "c"], [1, 2, 3], [0, 1, 1], [0, 2], [2, 3, 1, 0], [[0, 1], [0, 2]], 3])
 def test_other_classes_than_those_of_y_are_refused(classes):
     X, y = make_blobs(90, centers=3, random_state=0)
 
@@ -215,6 +212,43 @@ def test_a_base_without_classes_has_them_sorted(blobs):
 
     found, expected = (ResMemClassifier(base).fit(*blobs) for base in (Bare(), LogisticRegression()))
     np.testing.assert_array_equal(found.predict_proba(blobs[0]), expected.predict_proba(blobs[0]))
+
+
+class Told(ClassifierMixin, BaseEstimator):
+    """A base whose method `name` gives what `make` makes of true probabilities; `fit` returns nothing."""
+
+    def __init__(self, name, make):
+        self.name, self.make = name, make
+
+    def fit(self, X, y):
+        self.model_ = LogisticRegression().fit(X, y)
+        self.classes_ = self.model_.classes_
+        setattr(self, self.name, lambda X: self.make(self.model_.predict_proba(X)))
+
+
+@pytest.mark.parametrize("make", [lambda p: p, lambda p: p.round(3), lambda p: torch.tensor(p, dtype=torch.float16)])
+def test_a_decision_function_that_gives_probabilities_is_told_of(make, blobs):
+    X, y = blobs
+    with pytest.warns(UserWarning, match="decision_function of Told.* gives probabilities"):
+        found = ResMemClassifier(Told("decision_function", make)).fit(X, y)
+    expected = ResMemClassifier(LogisticRegression()).fit(X, y)
+    np.testing.assert_allclose(found.predict_proba(X[:1]), expected.predict_proba(X[:1]), atol=2e-3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ResMemClassifier(Told("decision_function", np.log)).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "said"),
+    [
+        ("predict_proba", np.log, r"scores from -.*; expected numbers from 0 to 1 of predict_proba"),
+        ("predict_proba", lambda p: p * np.nan, "scores from nan to nan"),
+        ("decision_function", lambda p: np.where(p > 0.5, np.nan, p), "scores from nan to nan"),
+    ],
+)
+def test_scores_that_are_of_no_use_are_refused(name, make, said, blobs):
+    with pytest.raises(InvalidParameterError, match=said):
+        ResMemClassifier(Told(name, make)).fit(*blobs)
 
 
 def test_the_base_that_was_given_is_not_fitted(blobs):
@@ -269,6 +303,106 @@ def test_embed_that_gives_a_sparse_matrix_or_a_tensor():
     ):
         found, expected = (ResMemClassifier(DummyClassifier(), embed=way).fit(X, y) for way in (embed, same))
         np.testing.assert_array_equal(found.predict_proba(X), expected.predict_proba(X))
+
+
+@pytest.mark.parametrize("offset", [1e8, -3e9])
+def test_embeddings_far_from_the_origin_keep_their_digits(offset, blobs):
+    X, y = blobs
+    far, near = (
+        ResMemClassifier(embed=embed).fit(X, y)
+        for embed in (lambda X: torch.tensor(X) + offset, lambda X: (X + offset) - offset)
+    )
+    np.testing.assert_array_equal(far.kneighbors(X)[1], near.kneighbors(X)[1])
+    np.testing.assert_allclose(far.predict_proba(X), near.predict_proba(X), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "embed",
+    [lambda X: list(torch.tensor(X)), lambda X: pd.Series(list(X)), lambda X: pd.DataFrame(X).astype("Float64")],
+)
+def test_embed_that_gives_lists_or_tables(embed, blobs):
+    found, expected = (ResMemClassifier(embed=way).fit(*blobs).predict_proba(blobs[0]) for way in (embed, None))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_embed_that_gives_other_columns_for_queries_is_refused(blobs):
+    model = ResMemClassifier(embed=lambda X: np.eye(len(X))).fit(*blobs)
+    for n in (1, 60):
+        with pytest.raises(InvalidParameterError, match=f"embed returned {n} columns, and 120 of the training points"):
+            model.predict(blobs[0][:n])
+
+
+# What X may be ---------------------------------------------------------------------------------------------
+
+WORDS = ["good film", "bad film", "great fun", "awful bore"] * 10
+
+
+@BOTH
+@pytest.mark.parametrize("made", [list, np.array, pd.Series])
+def test_texts_go_to_base_and_embed(kind, made):
+    X, y = made(WORDS), np.tile([1, 0, 1, 0], 10)
+    base = make_pipeline(TfidfVectorizer(), LogisticRegression() if kind is ResMemClassifier else Ridge())
+    model = kind(base, embed=TfidfVectorizer(), n_neighbors=3).fit(X, y)
+    assert model.score(X, y) == pytest.approx(1)
+    np.testing.assert_allclose(model.kneighbors(X[:2], 1)[0], 0, atol=1e-6)
+    assert not hasattr(model, "n_features_in_")
+    with pytest.raises(InvalidParameterError, match=r"no distances between the rows of X as they are .* or embed"):
+        kind(base).fit(X, y)
+
+
+@BOTH
+@pytest.mark.parametrize("made", [csr_matrix, csc_array, torch.tensor, lambda X: X.tolist()])
+def test_other_arrays_are_as_dense_ones(kind, made, blobs):
+    X, y = blobs[0], np.arange(120) % 3
+    found, expected = (kind(n_neighbors=5).fit(Z, y) for Z in (made(X), X))
+    np.testing.assert_allclose(found.predict(made(X[:9])), expected.predict(X[:9]), atol=1e-3)
+    np.testing.assert_array_equal(found.kneighbors(made(X[:9]))[1], expected.kneighbors(X[:9])[1])
+
+
+def test_tables_keep_their_columns_and_gaps():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"x": rng.normal(size=90), "gap": rng.normal(size=90), "kind": rng.choice(["a", "b"], 90)})
+    X.loc[::7, "gap"] = np.nan
+    y = np.where((X["kind"] == "a") ^ (X["x"] > 0), "yes", "no")
+    onehot = ColumnTransformer(
+        [("kind", OneHotEncoder(), ["kind"]), ("gap", SimpleImputer(), ["gap"])], remainder="passthrough"
+    )
+    seen = []
+    for embed in (onehot, lambda table: seen.append(table) or table[["x"]]):
+        search = GridSearchCV(
+            ResMemClassifier(make_pipeline(onehot, SHALLOW), embed=embed), {"n_neighbors": [1, 5]}, error_score="raise"
+        ).fit(X, y)
+        assert search.best_estimator_.feature_names_in_.tolist() == ["x", "gap", "kind"]
+        assert search.score(X, y) > 0.9
+        with pytest.raises(ValueError, match="feature names should match"):
+            search.predict(X[["kind", "x", "gap"]])
+    assert all(type(table) is pd.DataFrame for table in seen)
+
+
+def test_missing_values_are_for_base_and_embed_to_take(blobs):
+    X, y = blobs
+    gappy = np.where(X > 3, np.nan, X)
+    model = ResMemClassifier(HistGradientBoostingClassifier(max_iter=3), embed=SimpleImputer()).fit(gappy, y)
+    assert np.isfinite(model.predict_proba(np.where(X < 1, np.nan, X))).all()
+    with pytest.raises(InvalidParameterError, match=r"X contains NaN.*or embed"):
+        ResMemClassifier(HistGradientBoostingClassifier(max_iter=3)).fit(gappy, y)
+
+
+def test_a_second_fit_forgets_the_columns_of_the_first(blobs):
+    model = ResMemClassifier(make_pipeline(FunctionTransformer(lambda X: np.ones((len(X), 1))), DummyClassifier()))
+    model.set_params(embed=lambda X: [[len(x)] for x in X]).fit(*blobs)
+    assert model.n_features_in_ == 2
+    model.fit(WORDS, np.arange(40) % 2).predict(WORDS)
+    assert not hasattr(model, "n_features_in_")
+
+
+def test_the_base_says_what_inputs_may_be():
+    trees, svm = HistGradientBoostingClassifier(), SVC(kernel="precomputed")
+    found = [get_tags(ResMemClassifier(trees, embed=embed)).input_tags for embed in (None, SimpleImputer())]
+    assert [(tags.sparse, tags.allow_nan) for tags in found] == [(False, False), (False, True)]
+    assert get_tags(ResMemClassifier(svm)).input_tags.pairwise
+    assert get_tags(ResMemRegressor()).input_tags.sparse
+    assert get_tags(ResMemRegressor(object())).input_tags.two_d_array
 
 
 # Parameters ------------------------------------------------------------------------------------------------
