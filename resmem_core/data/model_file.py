@@ -15,7 +15,8 @@ from typing import ClassVar
 import numpy as np
 
 from resmem_core.common.errors import DatasetError, InvalidParameterError
-from resmem_core.common.mapped import converted, room, row_blocks
+from resmem_core.common.logits import are_probabilities, logarithms
+from resmem_core.common.mapped import converted, row_blocks
 from resmem_core.common.progress import Progress
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.data.base import EMBEDDINGS, PARTS, DatasetLoader, Source, file_state, user_path
@@ -37,7 +38,6 @@ LOGARITHMS = (
 )
 MAX_CLASSES = 10_000  # that labels alone may name; more is a column of something else
 MEANINGS = ("raw", "probabilities")  # what `?logits=` takes
-_SUM_ERROR = 0.02  # part of the sum, of probabilities that were rounded, to 2 decimals say
 
 
 class ModelFile(DatasetLoader):
@@ -124,24 +124,6 @@ def _with_logits(path: Path, source: Source, meaning: str | None) -> Source:
         raise wrong(path, f"the logits' part {others[0]}", found + like, expected)
     parts = {part: replace(examples, logits=logarithms(examples.logits)) for part, examples in parts.items()}
     return replace(source, **parts, notes=source.notes if meaning else (*source.notes, LOGARITHMS))
-
-
-def are_probabilities(matrix: FloatArray) -> bool:
-    """Return whether every row is 0 or more and sums to 1, or every one to 100 (per cent), but for rounding."""
-    total = 100 if len(matrix) and np.asarray(matrix[0]).sum() > 2 else 1
-    for rows in row_blocks(matrix):
-        block = np.asarray(matrix[rows], np.float64)
-        if block.min() < 0 or np.abs(block.sum(axis=1) / total - 1).max() > _SUM_ERROR:
-            return False
-    return True
-
-
-def logarithms(matrix: FloatArray) -> FloatArray:
-    """Return logarithms as float32, of 0 that of the smallest number which float32 holds in full."""
-    made = room(matrix.shape, np.float32)
-    for rows in row_blocks(matrix):
-        made[rows] = np.log(np.maximum(matrix[rows], np.finfo(np.float32).tiny))
-    return made
 
 
 def numbered_groups(given: Mapping[str, np.ndarray]) -> dict[str, IntArray]:
