@@ -29,7 +29,7 @@ _HOMES = {
     "ResMemClassifier": "estimators",
     "ResMemError": "common.errors",
     "ResMemRegressor": "estimators",
-    "embed_module": "models.embedding",
+    "embed_module": "models.module_outputs",
     "evaluate": "evaluation.evaluate",
     "launch": "cli.dashboard",
     "load_dataset": "data",

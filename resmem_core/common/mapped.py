@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from resmem_core.common.errors import StoreError
+from resmem_core.common.errors import InvalidParameterError, StoreError
 from resmem_core.common.store import default_root
 from resmem_core.common.types import IntArray
 
@@ -31,17 +35,82 @@ def room(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
         If the file cannot be written.
     """
     dtype = np.dtype(dtype)
-    if math.prod(shape) * dtype.itemsize < LARGE:
+    if (size := math.prod(shape) * dtype.itemsize) < LARGE:
         return np.empty(shape, dtype)
-    folder = default_root() / ".scratch"
+    with _writing(size), _scratch() as file:
+        return np.memmap(file, dtype, "w+", shape=shape)
+
+
+class Rows:
+    """Rows of one shape and type, written as they come, however many: a context manager.
+
+    Where they are many, they lie in a file without a name, gone when nobody holds the array.
+    """
+
+    def __init__(self) -> None:
+        self._kept: list[np.ndarray] = []
+        self._bytes = 0
+        self._n = 0
+        self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> Rows:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def append(self, rows: np.ndarray) -> None:
+        """Write some more, one at least.
+
+        Raises
+        ------
+        InvalidParameterError
+            If they are of another shape or type than those before.
+        StoreError
+            If the file cannot be written.
+        """
+        if self._kept and (rows.shape[1:], rows.dtype) != (self._kept[0].shape[1:], self._kept[0].dtype):
+            raise InvalidParameterError(
+                f"{rows.dtype} rows of shape {rows.shape[1:]} come after {self._kept[0].dtype} rows of shape "
+                f"{self._kept[0].shape[1:]}; make all of one shape and type"
+            )
+        self._kept.append(np.ascontiguousarray(rows))
+        self._bytes += rows.nbytes
+        self._n += len(rows)
+        if self._bytes < LARGE:
+            return
+        with _writing(self._bytes):
+            self._file = self._file or _scratch()
+            for part in self._kept:
+                self._file.write(part.data)
+            self._file.flush()
+        self._kept = [rows[:0]]  # knows type and shape
+
+    def array(self) -> np.ndarray:
+        """Return all of them."""
+        if self._file is None:
+            return np.concatenate(self._kept)
+        return np.memmap(self._file, self._kept[0].dtype, "r+", shape=(self._n, *self._kept[0].shape[1:]))
+
+
+def _folder() -> Path:
+    return default_root() / ".scratch"
+
+
+def _scratch() -> IO[bytes]:
+    _folder().mkdir(parents=True, exist_ok=True)
+    return tempfile.TemporaryFile(dir=_folder())
+
+
+@contextmanager
+def _writing(size: int) -> Iterator[None]:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
-            return np.memmap(file, dtype, "w+", shape=shape)
+        yield
     except OSError as error:
         raise StoreError(
-            f"could not write a file of {math.prod(shape) * dtype.itemsize:,} bytes in {folder}: "
-            f"{error.strerror or error}; free some space there, or set RESMEM_CACHE to a folder that can be written"
+            f"could not write a file of {size:,} bytes in {_folder()}: {error.strerror or error}; free some space "
+            "there, or set RESMEM_CACHE to a folder that can be written"
         ) from error
 
 

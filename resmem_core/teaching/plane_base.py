@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from resmem_core.common.forms import Form, between, one_of, setting, whole
+from resmem_core.common.logits import logarithms
 from resmem_core.common.progress import Progress, silent
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.teaching.plane import DATA, EXTENT, MOST, PlaneSample, plane_sample
@@ -146,8 +147,7 @@ class Base:
 
     def logits(self, X: FloatArray) -> FloatArray:
         """Return the logarithm of the probabilities, as `ResMemClassifier` takes it, (M, 2) -> (M, 2)."""
-        p = self.estimator.predict_proba(X)
-        return np.log(np.maximum(p, np.finfo(p.dtype).tiny))
+        return logarithms(self.estimator.predict_proba(X))
 
     def embed(self, X: FloatArray) -> FloatArray:
         """Return where distances are taken, (M, 2) -> (M, D)."""

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from resmem_core.common import mapped
-from resmem_core.common.errors import StoreError
-from resmem_core.common.mapped import converted, room, row_blocks, taken
+from resmem_core.common.errors import InvalidParameterError, StoreError
+from resmem_core.common.mapped import Rows, converted, room, row_blocks, taken
 
 
 @pytest.fixture(autouse=True)
@@ -65,3 +65,32 @@ def test_another_type_of_a_mapped_array_is_mapped(on_disk):
     assert by_rows.flags.c_contiguous
     np.testing.assert_array_equal(by_rows, on_disk.T)
     assert type(converted(np.array(on_disk), np.float32)) is np.ndarray
+
+
+@pytest.mark.parametrize("sizes", [(3,), (3, 3), (9,), (1, 30, 2), (30, 1, 1)])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_rows_are_written_as_they_come(cache, sizes, order):
+    parts = [np.random.default_rng(n).normal(size=(n, 2)).astype(np.float32, order=order) for n in sizes]
+    with Rows() as rows:
+        for part in parts:
+            rows.append(part)
+        found = rows.array()
+    np.testing.assert_array_equal(found, np.concatenate(parts))
+    assert isinstance(found, np.memmap) is (found.nbytes >= 100)
+    if os.name == "posix" and cache.exists():
+        assert list((cache / ".scratch").iterdir()) == []
+
+
+@pytest.mark.parametrize("other", [np.zeros((2, 3)), np.zeros((2, 1)), np.zeros((2, 2), np.float32)])
+def test_rows_are_of_one_shape_and_type(other):
+    for n in (2, 20):
+        with Rows() as rows:
+            rows.append(np.zeros((n, 2)))
+            with pytest.raises(InvalidParameterError, match=r"come after float64 rows of shape \(2,\)"):
+                rows.append(other)
+
+
+def test_rows_that_cannot_be_written(cache):
+    cache.write_text("a file where the folder should be")
+    with Rows() as rows, pytest.raises(StoreError, match=r"could not write a file of 480 bytes in .*set RESMEM_CACHE"):
+        rows.append(np.zeros((40, 3), np.float32))

@@ -1,0 +1,239 @@
+"""What any torch classifier gives at its layers: embeddings and logits, batch by batch, written as they come."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from contextlib import ExitStack
+from typing import Any, overload
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from torch.utils.data.sampler import RandomSampler, SubsetRandomSampler, WeightedRandomSampler
+from torch.utils.hooks import RemovableHandle
+
+from resmem_core.common.errors import DatasetError, InvalidParameterError
+from resmem_core.common.logits import are_probabilities, logarithms
+from resmem_core.common.mapped import Rows
+from resmem_core.common.progress import Progress, Step, silent
+from resmem_core.common.types import check_k
+from resmem_core.models.batch_size import affordable
+from resmem_core.models.embedding import evaluating
+from resmem_core.models.types import Embedded
+
+ENTERING = "input:"  # before a layer's name: what enters it
+MEANINGS = ("raw", "probabilities")  # what the outputs of a module may be said to be
+LOADED = 32  # examples of a torch Dataset that are collated at a time
+
+_RANDOM = (RandomSampler, SubsetRandomSampler, WeightedRandomSampler)
+
+
+@overload
+def embed_module(
+    module: nn.Module,
+    layer: str,
+    inputs: Any,
+    *,
+    batch_size: int | None = None,
+    logits: str | None = None,
+    progress: Progress = silent,
+) -> Embedded: ...
+
+
+@overload
+def embed_module(
+    module: nn.Module,
+    layer: Sequence[str],
+    inputs: Any,
+    *,
+    batch_size: int | None = None,
+    logits: str | None = None,
+    progress: Progress = silent,
+) -> dict[str, Embedded]: ...
+
+
+def embed_module(
+    module: nn.Module,
+    layer: str | Sequence[str],
+    inputs: Any,
+    *,
+    batch_size: int | None = None,
+    logits: str | None = None,
+    progress: Progress = silent,
+) -> Embedded | dict[str, Embedded]:
+    """Return embeddings and logits that any torch classifier gives, without changing it.
+
+    Parameters
+    ----------
+    module : Module
+        `module(batch)` must return logits, (B, C). It stays on its device, and keeps its mode.
+    layer : str or sequence of str
+        Dotted name, as in `module.named_modules()`, of the submodule whose output is the embedding: usually
+        the one before the last linear layer; or "input:NAME", for what enters it, the first argument. More than two
+        dimensions are flattened from the second on, not averaged; name a pooling layer where that is too long. Of a
+        layer that runs several times in one pass, the last counts.
+    inputs : ndarray or Tensor, shape (N, ...), Dataset, DataLoader or any iterable of batches
+        As the module expects them, in the right type and already scaled. A batch is an array or tensor, (B, ...), or a
+        tuple that begins with one, such as (inputs, labels).
+    batch_size : int, optional
+        Examples at a time at most; as many as memory takes well unless given.
+    logits : {"raw", "probabilities"}, optional
+        What the module returns; probabilities are brought back to logits. Unless given, that is done, with a
+        warning, where every row is 0 or more and sums to 1.
+    progress : callable
+        Told how many examples are done.
+
+    Returns
+    -------
+    Embedded, or dict of Embedded by layer where several are named
+        Large arrays are mapped from a file without a name; embeddings are float64 where the layer's are.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is no such layer, or it, or the module, gives anything but one tensor with a row per example, or the
+        inputs are no batches, or in random order.
+    DatasetError
+        If there are no examples.
+    """
+    names = [layer] if isinstance(layer, str) else list(layer)
+    if logits is not None and logits not in MEANINGS:
+        raise InvalidParameterError(f"logits={logits!r} must be None or one of: {', '.join(MEANINGS)}")
+    if not names:
+        raise InvalidParameterError("layer names no layer; give one name at least")
+    with ExitStack() as stack:
+        caught: dict[str, Any] = {}
+        for name in names:
+            stack.callback(_watch(module, name, caught).remove)
+        outputs, embeddings = stack.enter_context(Rows()), {name: stack.enter_context(Rows()) for name in names}
+        stack.enter_context(evaluating(module))
+        for x in _batches(module, inputs, batch_size, progress):
+            caught.clear()
+            outputs.append(_rows(module(x), len(x), "the module's output", exactly=2).float().numpy())
+            for name, rows in embeddings.items():
+                if name not in caught:
+                    raise InvalidParameterError(
+                        f"layer {name!r} was not reached when the module ran; name one that its forward pass uses"
+                    )
+                found = _rows(caught[name], len(x), _called(name)).flatten(1)
+                rows.append((found if found.dtype == torch.float64 else found.float()).numpy())
+        table = _as_logits(outputs.array(), logits)
+        embedded = {name: Embedded(table, rows.array()) for name, rows in embeddings.items()}
+    return embedded[layer] if isinstance(layer, str) else embedded
+
+
+def _watch(module: nn.Module, name: str, caught: dict[str, Any]) -> RemovableHandle:
+    """Have every pass leave in `caught` a copy of what leaves a layer, or enters it."""
+    layers = {path: part for path, part in module.named_modules() if path}
+    entering = name.startswith(ENTERING) and name not in layers
+    path = name.removeprefix(ENTERING) if entering else name
+    if path not in layers:
+        close = difflib.get_close_matches(path, layers, n=5, cutoff=0.3) or list(layers)[-5:]
+        raise InvalidParameterError(
+            f"there is no layer {name!r}; the likeliest of the {len(layers)} there are: {', '.join(close)}"
+        )
+
+    def keep(value: Any) -> None:
+        # A copy, as a layer that works in place, such as ReLU(inplace=True), would overwrite it.
+        caught[name] = value.detach().clone() if isinstance(value, Tensor) else value
+
+    def enters(_layer: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> None:
+        keep(next(iter((*args, *named.values())), None))
+
+    if entering:
+        return layers[path].register_forward_pre_hook(enters, with_kwargs=True)
+    return layers[path].register_forward_hook(lambda _layer, _args, out: keep(out))
+
+
+def _called(name: str) -> str:
+    return f"the {'input' if name.startswith(ENTERING) else 'output'} of layer {name.removeprefix(ENTERING)!r}"
+
+
+def _rows(value: Any, n: int, what: str, exactly: int | None = None) -> Tensor:
+    """Return `value` on the CPU if it is a tensor with `n` rows."""
+    shape = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+    wanted = "(B, C)" if exactly == 2 else "(B, ...)"
+    if not isinstance(value, Tensor) or value.ndim < 2 or value.ndim != (exactly or value.ndim) or len(value) != n:
+        raise InvalidParameterError(
+            f"{what} must be one tensor of shape {wanted} for a batch of B={n}, but is {shape}; "
+            "wrap the module in one that returns it so"
+        )
+    return value.cpu()
+
+
+def _as_logits(outputs: np.ndarray, meaning: str | None) -> np.ndarray:
+    probable = meaning != "raw" and are_probabilities(outputs)
+    if meaning == "raw" or (meaning is None and not probable):
+        return outputs
+    if not probable:
+        raise InvalidParameterError(
+            "logits='probabilities', but the module returns rows that are not 0 or more with the sum 1; leave it out"
+        )
+    if meaning is None:
+        told = "the module returns probabilities, so their logarithms are taken as the logits; logits='raw' takes them"
+        warnings.warn(f"{told} as they are", UserWarning, stacklevel=3)
+    return logarithms(outputs)
+
+
+def _batches(module: nn.Module, inputs: Any, batch_size: int | None, progress: Progress) -> Iterator[Tensor]:
+    """Yield the examples on the module's device, some at a time, reporting before the first and after each."""
+    most = 0 if batch_size is None else check_k(batch_size, name="batch_size")
+    parameter = next(iter(module.parameters()), None)
+    device = parameter.device if parameter is not None else torch.device("cpu")
+    blocks, total = _blocks(inputs)
+    progress(Step("Embedding", 0, total))
+    done, shape = 0, None
+    for block in map(_first, blocks):
+        if len(block) == 0:
+            continue
+        if batch_size is None and shape != block.shape[1:]:
+            shape = block.shape[1:]
+            most = affordable(module, _copy(block[:2], device))
+        for start in range(0, len(block), most):
+            x = _copy(block[start : start + most], device)
+            yield x
+            done += len(x)
+            progress(Step("Embedding", done, total))
+    if done == 0:
+        raise DatasetError("there are no examples to embed; give one at least")
+
+
+def _blocks(inputs: Any) -> tuple[Iterable[Any], int]:
+    """Return batches of any size, and how many examples they have in all: 0 where it is not known."""
+    if isinstance(inputs, np.ndarray | Tensor):
+        return [inputs], len(inputs)
+    if isinstance(inputs, Dataset):
+        inputs = DataLoader(inputs, batch_size=LOADED)
+    if not isinstance(inputs, DataLoader):
+        if isinstance(inputs, str) or not isinstance(inputs, Iterable):
+            raise InvalidParameterError(
+                f"inputs is a {type(inputs).__name__}; expected an array or tensor (N, ...), a Dataset or DataLoader "
+                "of torch, or an iterable of batches"
+            )
+        return inputs, 0
+    sampler = getattr(inputs.batch_sampler, "sampler", inputs.sampler)
+    if isinstance(sampler, _RANDOM):
+        raise InvalidParameterError(
+            f"inputs is a DataLoader in random order ({type(sampler).__name__}), whose rows would not be those of the "
+            "labels; make it with shuffle=False"
+        )
+    return inputs, len(sampler) if isinstance(sampler, Sized) and inputs.batch_sampler is not None else 0
+
+
+def _first(batch: Any) -> Any:
+    """Return the inputs of a batch, which stand first where there are labels too."""
+    first = batch[0] if isinstance(batch, list | tuple) and batch else batch
+    if not isinstance(first, np.ndarray | Tensor) or first.ndim == 0:
+        raise InvalidParameterError(
+            f"a batch of the inputs is, or begins with, a {type(first).__name__}; expected an array or tensor "
+            "(B, ...), alone or first in a tuple"
+        )
+    return first
+
+
+def _copy(batch: Any, device: torch.device) -> Tensor:
+    """Return a tensor that a module may change in place."""
+    return (batch.clone() if isinstance(batch, Tensor) else torch.from_numpy(np.array(batch))).to(device)
