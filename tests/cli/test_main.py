@@ -61,7 +61,7 @@ def test_tune_and_explain_agree_with_evaluate(printed):
     total = np.sum([n["contribution"] for n in explained["neighbors"]], axis=0) + explained["base"]
     np.testing.assert_allclose(total, explained["scores"], atol=1e-12)
     numbers = ("--k", "3", "--sigma", "1", "--temperature", "1")
-    assert printed("explain", *numbers, "--point", "digits 1418") == printed("explain", *numbers, "--point", "3")
+    assert printed("explain", *numbers, "--point", "digits 1160") == printed("explain", *numbers, "--point", "3")
 
 
 def test_a_table_tells_its_own_rows_names_and_other_columns(printed, tmp_path):

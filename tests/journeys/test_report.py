@@ -84,5 +84,5 @@ def test_a_figure_is_saved_as_svg_png_and_html_and_a_table_as_csv(page: Page, op
     file = saved(page, page.get_by_role("button", name="HTML", exact=True), tmp_path)
     expect(open_file(file).locator(".main-svg").first).to_be_visible()
     lines = saved(page, page.get_by_role("button", name="CSV").first, tmp_path).read_text().splitlines()
-    assert len(lines) == 383
+    assert len(lines) == 641
     assert lines[0].startswith('"row","name","label","base"')
