@@ -10,6 +10,7 @@ def test_a_long_tail_is_tried_and_reloaded(page: Page):
     expect(page.get_by_role("heading", name="Accuracy against training examples is not prepared yet")).to_be_visible()
     page.get_by_test_id("stRadio").get_by_text("Imbalance").click()
     expect(page).to_have_url(re.compile("vary=imbalance"))
+    expect(page.get_by_role("spinbutton", name="Fixed: training examples")).to_have_value("100")
     values = page.get_by_role("textbox", name="Values")
     values.fill("1,10")
     values.press("Enter")
