@@ -83,10 +83,7 @@ def sliced() -> None:
         )
     show(slice_gains(found, AXES[by]), f"gain-by-{by}", f"Gain of ResMem over base by {AXES[by]}, as bars.")
     scaled = " of length 1" if experiment.normalize else ""
-    st.caption(
-        f"{CUTS[by].format(scaled=scaled)} In brackets: test points. Whiskers: 95 % paired interval; none "
-        "where memory changed no answer."
-    )
+    st.caption(f"{CUTS[by].format(scaled=scaled)} In brackets: test points. Whiskers: 95 % paired interval.")
     with st.expander("As a table"):
         gain_table("slice", found, [{"from": s.low, "to": s.high} for s in found])
 

@@ -32,7 +32,7 @@ st.caption(
     "above it underconfident."
 )
 result = cache.evaluation(experiment.config, params)
-intervals = cache.calibration_intervals(experiment.config, params)
+intervals = result.calibration_change_ci95
 
 with st.container(horizontal=True):
     for name, (label, meaning) in MEANINGS.items():

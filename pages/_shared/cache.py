@@ -226,12 +226,6 @@ def near_duplicates(config: ExperimentConfig, params: Params, fraction: float) -
     return find_near_duplicates(memory, test, result, fraction=fraction, train=data.train, test=data.test)
 
 
-@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=BY_DATA)
-def calibration_intervals(config: ExperimentConfig, params: Params) -> dict[str, tuple[float, float]]:
-    """Return intervals of what memory changes in NLL, Brier score and ECE."""
-    return evaluation(config, params).calibration_change_ci95
-
-
 @st.cache_resource(max_entries=8, show_spinner="Judging the grid…", hash_funcs=BY_DATA)
 def grids(config: ExperimentConfig) -> Grids:
     """Return every setting of the grid on validation and test, without working long for it."""

@@ -7,6 +7,7 @@ import numpy as np
 from resmem_core.common.mapped import room, row_blocks
 from resmem_core.common.types import FloatArray
 
+MEANINGS = ("raw", "probabilities")  # what logits that are given may be said to be
 SUM_ERROR = 0.02  # part of the sum, of probabilities that were rounded, to 2 decimals say
 
 

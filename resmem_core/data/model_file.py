@@ -15,12 +15,12 @@ from typing import ClassVar
 import numpy as np
 
 from resmem_core.common.errors import DatasetError, InvalidParameterError
-from resmem_core.common.logits import are_probabilities, logarithms
+from resmem_core.common.logits import MEANINGS, are_probabilities, logarithms
 from resmem_core.common.mapped import converted, row_blocks
 from resmem_core.common.progress import Progress
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.data.base import EMBEDDINGS, PARTS, DatasetLoader, Source, file_state, user_path
-from resmem_core.data.file_kinds import other_kind
+from resmem_core.data.file_kinds import other_kind, saved_by_hugging_face
 
 NO_VALIDATION = (
     "there is no validation part, so it is cut off train: if the model was trained on all of train, it has "
@@ -37,7 +37,6 @@ LOGARITHMS = (
     "as the logits; arrays:PATH?logits=raw and table:PATH?logits=raw take them as they are"
 )
 MAX_CLASSES = 10_000  # that labels alone may name; more is a column of something else
-MEANINGS = ("raw", "probabilities")  # what `?logits=` takes
 
 
 class ModelFile(DatasetLoader):
@@ -103,7 +102,7 @@ def refuse_other_kinds(path: Path, ending: str) -> None:
 
 
 def _folder_kind(path: Path) -> str:
-    if any((path / name).is_file() for name in ("dataset_info.json", "dataset_dict.json")):
+    if saved_by_hugging_face(path) or (path / "dataset_info.json").is_file():
         return "a folder that save_to_disk of Hugging Face's datasets wrote (write each split with to_parquet)"
     return "a folder"
 

@@ -18,14 +18,13 @@ from resmem_core.common.registry import Registry
 from resmem_core.common.types import NLL_FLOOR, BoolArray, FloatArray, IntArray
 from resmem_core.evaluation import figures, metrics
 from resmem_core.evaluation.figures import LIKELIHOODS, METHODS, Band, Figures, Versus
-from resmem_core.evaluation.judging import Judged, judge, judge_base
+from resmem_core.evaluation.judging import Judged, judge, judge_rivals
 from resmem_core.evaluation.metrics import Calibration, Confidence, GroupResult, Interval
 from resmem_core.memory.grid import KNN
-from resmem_core.memory.interpolation import OfVote, Rivals, interpolate
+from resmem_core.memory.interpolation import OfVote, Rivals
 from resmem_core.memory.scoring import Base
 from resmem_core.memory.sweep import sweep
 from resmem_core.memory.types import Memory, Neighbors, Params, Queries
-from resmem_core.models.types import HeadLogits
 
 _AS_THEY_ARE = (  # of the fields and properties of an evaluation, told under their own names
     *("smoothing", "n_groups", "accuracy", "accuracy_ci95", "accuracy_top5", "accuracy_top5_ci95", "perplexity"),
@@ -337,23 +336,21 @@ def evaluate(
         )
     rivals = rivals or Rivals.untuned(params)
 
-    def of_rival(name: str) -> OfVote:
-        rival = getattr(rivals, name)
-        return queries.latest.at(
-            name,
-            (memory, queries.neighbors, rival),
-            lambda: interpolate(memory, queries, rival, progress=about(progress, "Rivals")),
-        )
-
+    judged = judge(memory, queries, params, progress=about(progress, "ResMem"))
+    others, scaled = queries.latest.at(  # rivals stay where they are while ResMem is turned
+        "rivals",
+        (memory, queries.neighbors, rivals),
+        lambda: judge_rivals(memory, queries, rivals, progress=about(progress, "Rivals")),
+    )
     near = queries.neighbors.indices[:, : params.k]
     found = memory.labels[near] == queries.labels[:, None]
     return Evaluation(
         params=params,
         smoothing=smoothing,
         rivals=rivals,
-        judged=judge(memory, queries, params, progress=about(progress, "ResMem")),
-        others={name: of_rival(name) for name in ("knn", "interpolation", "likely")},
-        scaled=queries.latest.at("scaled", rivals.temperature, lambda: judge_base(queries, rivals.temperature)),
+        judged=judged,
+        others=others,
+        scaled=scaled,
         labels=queries.labels,
         groups=queries.groups,
         class_names=class_names,
@@ -371,8 +368,7 @@ def on_memory(memory: Memory) -> dict[str, float]:
     """
     rows = np.unique(np.linspace(0, len(memory) - 1, min(len(memory), ASKED_OF_MEMORY)).astype(np.int64))
     itself = Neighbors(np.zeros((len(rows), 1), np.float32), rows[:, None])
-    logits = memory.logits.take(rows) if isinstance(memory.logits, HeadLogits) else memory.logits[rows]
-    judged = judge(memory, Queries(logits, memory.labels[rows], itself), Params(1, 1.0))
+    judged = judge(memory, Queries(memory.logits_of(rows), memory.labels[rows], itself), Params(1, 1.0))
     right = {name: float((of.predictions == memory.labels[rows]).mean()) for name, of in judged._asdict().items()}
     return {"n": len(rows), "base": right["base"], "resmem_k1": right["resmem"]}
 

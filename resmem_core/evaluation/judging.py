@@ -5,6 +5,7 @@ Shapes: M points, B of them in a block, C classes.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from resmem_core.common.progress import Progress, silent
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.evaluation.metrics import Confidence
 from resmem_core.memory.blocks import all_blocks
+from resmem_core.memory.interpolation import OfVote, Rivals, interpolate
 from resmem_core.memory.output import outputs
 from resmem_core.memory.residuals import project_to_simplex
 from resmem_core.memory.scoring import Base, from_scores, ranks_of
@@ -93,14 +95,24 @@ def smoothed_nll(own: FloatArray, log_base: FloatArray, smoothing: float) -> Flo
 
 def judge_base(queries: Queries, temperature: float) -> Base:
     """Return what base says of every point at another temperature, without its table of probabilities."""
-    logits = queries.logits / temperature
-    cooled = Queries(logits, queries.labels, queries.neighbors)
 
     def look(rows: slice) -> Base:
-        return _without_table(Base.of(cooled.take(rows)))
+        some = queries.take(rows)
+        return _without_table(Base.of(replace(some, logits=some.logits / temperature)))
 
-    parts = all_blocks(look, len(cooled), outputs(logits).rows_at_a_time, silent, "Judging base")
+    parts = all_blocks(look, len(queries), outputs(queries.logits).rows_at_a_time, silent, "Judging base")
     return Base(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def judge_rivals(
+    memory: Memory, queries: Queries, rivals: Rivals, *, progress: Progress = silent
+) -> tuple[dict[str, OfVote], Base]:
+    """Return what soft kNN and the interpolations say, by their names in `Rivals`, and base at its own temperature."""
+    voted, mixed = (interpolate(memory, queries, of, progress=progress) for of in (rivals.knn, rivals.interpolation))
+    likely = mixed
+    if rivals.likely != rivals.interpolation:
+        likely = interpolate(memory, queries, rivals.likely, progress=progress)
+    return {"knn": voted, "interpolation": mixed, "likely": likely}, judge_base(queries, rivals.temperature)
 
 
 def _without_table(base: Base) -> Base:

@@ -15,8 +15,8 @@ from resmem_core.common.progress import Progress, called, silent
 from resmem_core.evaluation import figures
 from resmem_core.evaluation.choice import OBJECTIVES, STEPS, Choice, standard_error
 from resmem_core.evaluation.figures import METHODS, Figures
-from resmem_core.evaluation.judging import Judged, judge, judge_base
-from resmem_core.memory.interpolation import Rivals, interpolate
+from resmem_core.evaluation.judging import Judged, judge, judge_rivals
+from resmem_core.memory.interpolation import Rivals
 from resmem_core.memory.sweep import engine_for
 from resmem_core.memory.types import Memory, Params, Queries
 
@@ -139,13 +139,8 @@ def tune(
     judged = judge(memory, validation, peak.params, progress=called(progress, "Judging the choice"))
     smoothing = best_smoothing(judged)
     rivals = task.of_rivals()
-    others = {
-        name: interpolate(
-            memory, validation, getattr(rivals, name), progress=called(progress, "Judging the rivals' choice")
-        )
-        for name in ("knn", "interpolation", "likely")
-    }
-    means = Figures.of(judged, others, judge_base(validation, rivals.temperature), smoothing, None).means
+    told = called(progress, "Judging the rivals' choice")
+    means = Figures.of(judged, *judge_rivals(memory, validation, rivals, progress=told), smoothing, None).means
 
     n, nll, right = len(validation), judged.nll(smoothing), int((judged.resmem.ranks == 0).sum())
     error = standard_error(right, n) if objective == "accuracy" else float(nll.std()) / math.sqrt(n)

@@ -129,6 +129,10 @@ class Labelled:
         """The logits of all points at once, (N, C)."""
         return self.logits[:]
 
+    def logits_of(self, rows: IntArray | slice) -> FloatArray | HeadLogits:
+        """Return the logits of some points; those of a head are still to be worked out."""
+        return self.logits.take(rows) if isinstance(self.logits, HeadLogits) else self.logits[rows]
+
 
 class Memory(Labelled):
     """The training points as memory holds them."""
@@ -152,9 +156,8 @@ class Queries(Labelled):
 
     def take(self, rows: IntArray | slice) -> Queries:
         """Return the queries at `rows`, in that order."""
-        logits = self.logits.take(rows) if isinstance(self.logits, HeadLogits) else self.logits[rows]
         groups = None if self.groups is None else self.groups[rows]
-        return Queries(logits, self.labels[rows], self.neighbors.take(rows), groups)
+        return Queries(self.logits_of(rows), self.labels[rows], self.neighbors.take(rows), groups)
 
     def first(self, k: int) -> Queries:
         """Return the same with the `k` nearest neighbours of each only."""

@@ -16,7 +16,7 @@ from torch.utils.data.sampler import RandomSampler, SubsetRandomSampler, Weighte
 from torch.utils.hooks import RemovableHandle
 
 from resmem_core.common.errors import DatasetError, InvalidParameterError
-from resmem_core.common.logits import are_probabilities, logarithms
+from resmem_core.common.logits import MEANINGS, are_probabilities, logarithms
 from resmem_core.common.mapped import Rows
 from resmem_core.common.progress import Progress, Step, silent
 from resmem_core.common.types import check_k
@@ -25,7 +25,6 @@ from resmem_core.models.embedding import evaluating
 from resmem_core.models.types import Embedded
 
 ENTERING = "input:"  # before a layer's name: what enters it
-MEANINGS = ("raw", "probabilities")  # what the outputs of a module may be said to be
 LOADED = 32  # examples of a torch Dataset that are collated at a time
 
 _RANDOM = (RandomSampler, SubsetRandomSampler, WeightedRandomSampler)
