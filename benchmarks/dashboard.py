@@ -101,6 +101,7 @@ def measure(address: str, query: str, rounds: int) -> dict[str, list[float]]:
         page.get_by_test_id("stMetric").first.wait_for()
         sections = page.get_by_test_id("stTopNavSection")
         links = page.get_by_test_id("stTopNavDropdownLink")
+        tops = {link.inner_text().strip().splitlines()[-1]: link for link in page.get_by_test_id("stTopNavLink").all()}
         section_of: dict[str, Any] = {}
         for section in sections.all():
             section.click()
@@ -109,8 +110,9 @@ def measure(address: str, query: str, rounds: int) -> dict[str, list[float]]:
             page.keyboard.press("Escape")
 
         def switch(name: str) -> float:
-            link = page.get_by_test_id("stTopNavLink")
-            if name in section_of:
+            if name in tops:
+                link = tops[name]
+            else:
                 section_of[name].click()
                 link = links.filter(has_text=re.compile(f"{name}$"))
                 link.wait_for()
@@ -120,7 +122,7 @@ def measure(address: str, query: str, rounds: int) -> dict[str, list[float]]:
             page.wait_for_timeout(1500)  # so that what one page still draws is not counted for the next
             return taken
 
-        names = ["Overview", *section_of]
+        names = [*tops, *section_of]
         for _ in range(2):
             for name in names:
                 switch(name)
