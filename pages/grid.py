@@ -116,7 +116,7 @@ def flatness(split: str, cell: Cell) -> None:
     st.markdown(
         f"One step of the grid away from this cell you lose at most **{100 * max(worst, 0):.2f} points** on {split}. "
         f"**{grids.near(split).mean():.0%}** of the grid is at most one standard error below the validation optimum "
-        f"({named(grid.params(*grids.best))})."
+        f"({named(grid.params(*grids.best))}). {cache.tuned(experiment.config).flattery()}."
     )
 
     def told(name: str, step: int) -> str:

@@ -45,6 +45,7 @@ class _ResMem(BaseEstimator):
         embed: Any = None,
         normalize: bool = False,
         random_state: Any = None,
+        gamma: float = 1.0,
     ) -> None:
         self.base_estimator = base_estimator
         self.n_neighbors = n_neighbors
@@ -54,6 +55,7 @@ class _ResMem(BaseEstimator):
         self.embed = embed
         self.normalize = normalize
         self.random_state = random_state
+        self.gamma = gamma
 
     def _check_parameters(self) -> None:
         check_k(self.n_neighbors, name="n_neighbors")
@@ -62,6 +64,7 @@ class _ResMem(BaseEstimator):
         if not isinstance(self.sigma, str):
             check_positive("sigma", self.sigma)
         check_positive("temperature", self.temperature)
+        check_positive("gamma", self.gamma, or_zero=True)
         if not (self.embed is None or callable(self.embed) or is_transformer(self.embed)):
             raise InvalidParameterError(f"embed={self.embed!r} must be None, a callable or a transformer")
         if self.index != AUTO:
@@ -187,7 +190,7 @@ class _ResMem(BaseEstimator):
 class ResMemClassifier(ClassifierMixin, _ResMem):
     """A classifier with explicit memory: base probabilities plus residuals of the nearest training points.
 
-    Scores are s(x) = p_T(x) + sum_i w_i(x) (e_{y_i} - p_T(x_i)) over the nearest training points, with
+    Scores are s(x) = p_T(x) + gamma sum_i w_i(x) (e_{y_i} - p_T(x_i)) over the nearest training points, with
     p_T = softmax(logits / T) and w_i proportional to exp(-distance / sigma). Predicting a training point uses
     its own residual: that is the explicit memorisation that the method is about.
 
@@ -217,6 +220,9 @@ class ResMemClassifier(ClassifierMixin, _ResMem):
     random_state : int, RandomState or None
         Seeds the index with its order of equal distances, the sample for "auto" and the default base estimator; one
         that is given keeps its own. None is 0: the same data give the same memory.
+    gamma : float
+        Correction strength, of at least 0: what memory adds is multiplied by it. 1 is the method as published; less
+        guards against harm where residuals are noise.
 
     Attributes
     ----------
@@ -288,6 +294,7 @@ class ResMemClassifier(ClassifierMixin, _ResMem):
             *self._neighbors(X),
             sigma=self.sigma_,
             temperature=self.temperature,
+            gamma=self.gamma,
         )
 
     def decision_function(self, X: Any) -> FloatArray:
@@ -311,7 +318,7 @@ class ResMemClassifier(ClassifierMixin, _ResMem):
 class ResMemRegressor(RegressorMixin, _ResMem):
     """A regressor with explicit memory: base prediction plus the residuals of the nearest training points.
 
-    Predictions are f(x) + sum_i w_i(x) (y_i - f(x_i)), with w_i proportional to exp(-distance / sigma).
+    Predictions are f(x) + gamma sum_i w_i(x) (y_i - f(x_i)), with w_i proportional to exp(-distance / sigma).
     Predicting a training point uses its own residual: that is the explicit memorisation that the method is
     about.
 
@@ -321,7 +328,7 @@ class ResMemRegressor(RegressorMixin, _ResMem):
         Cloned and fitted; `Ridge` unless given.
     temperature : float
         Checked, but without effect: there are no logits. It is here so that one grid of parameters fits both.
-    n_neighbors, sigma, index, embed, normalize, random_state
+    n_neighbors, sigma, index, embed, normalize, random_state, gamma
         As in `ResMemClassifier`.
 
     Attributes
@@ -369,7 +376,9 @@ class ResMemRegressor(RegressorMixin, _ResMem):
     def predict(self, X: Any) -> FloatArray:
         """Return the predictions, (M,) or (M, O), as y was."""
         self._check_queries(X)
-        values = resmem_values(self._base_values(X), self.memory_residuals_, *self._neighbors(X), sigma=self.sigma_)
+        values = resmem_values(
+            *(self._base_values(X), self.memory_residuals_, *self._neighbors(X)), sigma=self.sigma_, gamma=self.gamma
+        )
         return values.reshape(len(values), *self._output_shape)
 
 

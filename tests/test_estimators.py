@@ -102,6 +102,18 @@ def test_regression_adds_weighted_residuals():
     np.testing.assert_allclose(model.predict(Q), expected, atol=1e-5)
 
 
+def test_gamma_multiplies_what_memory_adds(blobs):
+    X, y = blobs[0], np.unique(blobs[1], return_inverse=True)[1]
+    for model, said in ((ResMemClassifier(), "decision_function"), (ResMemRegressor(), "predict")):
+        none, some, much = (getattr(clone(model).set_params(gamma=g).fit(X, y), said)(X) for g in (0, 0.5, 1.5))
+        np.testing.assert_allclose(much - none, 3 * (some - none), atol=1e-5)
+        assert not np.allclose(some, none)
+    unhelped = ResMemClassifier(gamma=0).fit(X, y)
+    np.testing.assert_array_equal(unhelped.predict(X), unhelped.base_estimator_.predict(X))
+    with pytest.raises(InvalidParameterError, match="gamma=-1 must be a finite number of at least 0"):
+        ResMemClassifier(gamma=-1).fit(X, y)
+
+
 def test_of_two_classes_the_margin_is_that_of_the_scores():
     X, y = make_blobs(60, centers=2, cluster_std=4.0, random_state=0)
     model = ResMemClassifier().fit(X, y)

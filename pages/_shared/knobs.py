@@ -53,7 +53,7 @@ def tuned_line(experiment: Prepared, params: Params, tuned: Tuned) -> None:
         largest = " and ".join(tuned.largest_tried(experiment.k_max, experiment.memory.n_classes))
         said = (
             f": the best of {tuned.n_settings:,} settings on validation for {tuned.objective} ({tuned.seconds:.1f} s). "
-            + tuned.flatness()
+            + f"{tuned.flatness()} {tuned.flattery()}."
             + (f" Larger {largest} than this was not tried." if largest else "")
         )
     else:

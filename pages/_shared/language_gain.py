@@ -43,6 +43,8 @@ def gain(shown: Opened) -> None:
 def overall(shown: Opened, found: Evaluation) -> None:
     """Show how good the methods are."""
     st.header("How good it is")
+    for note in found.notes:
+        st.info(sentence(note), icon=":material/info:")
     against = found.versus
     st.markdown(
         f"Of **{found.n:,}** test tokens memory fixes **{found.fixed:,}** and breaks **{found.broken:,}**. "

@@ -129,7 +129,7 @@ def influence(memory: Memory, queries: Queries, evaluation: Evaluation) -> Influ
     support, uses = np.zeros(n), np.zeros(n, np.int64)
     for rows in _blocks(np.arange(len(queries)), params.k):
         ids, weights = _near(queries, params, rows)
-        support += _by_point(ids, weights * table.at(ids, queries.labels[rows]), n)
+        support += params.gamma * _by_point(ids, weights * table.at(ids, queries.labels[rows]), n)
         uses += np.bincount(ids.ravel(), minlength=n)
     for name, total in credit.items():
         for rows in _blocks(np.flatnonzero(evaluation.outcome == name), params.k):
@@ -159,7 +159,7 @@ def touched(memory: Memory, queries: Queries, evaluation: Evaluation, point: int
     outcome = evaluation.outcome[rows]
     shares = _shares(table, ids, weights, evaluation.predictions, rows)[its]
     shares[(outcome != "fixed") & (outcome != "broken")] = 0
-    adds = weights[its] * table.at(ids, queries.labels[rows])[its]
+    adds = params.gamma * weights[its] * table.at(ids, queries.labels[rows])[its]
     found = Touched(rows, weights[its], adds, shares, outcome)
     return found._take(np.argsort(-np.abs(adds), kind="stable"))
 

@@ -19,6 +19,7 @@ from resmem_core.memory.types import Params
 
 if TYPE_CHECKING:
     from resmem_core.data.base import DatasetLoader
+    from resmem_core.evaluation.evaluate import Evaluation
     from resmem_core.experiment.experiment import Prepared
     from resmem_core.experiment.prepare import Experiment
     from resmem_core.experiment.text_prepare import LanguageExperiment
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = "examples"  # images, or embeddings
 EXPERIMENT = fields_of(IMAGE)
-NUMBERS = tuple(f.name for f in fields(Params))
+NUMBERS = tuple(f.name for f in fields(Params) if f.name != "gamma")
 
 
 class Output(NamedTuple):
@@ -190,13 +191,14 @@ def params_of(args: argparse.Namespace, experiment: Prepared, progress: Progress
 
 
 def numbers(params: Params) -> str:
-    """Return the three as text."""
-    return f"k={params.k} sigma={params.sigma:.4g} temperature={params.temperature:.4g}"
+    """Return the three as text, and the fourth where it is not 1."""
+    gamma = "" if params.gamma == 1 else f" gamma={params.gamma:.4g}"
+    return f"k={params.k} sigma={params.sigma:.4g} temperature={params.temperature:.4g}{gamma}"
 
 
-def notes_of(experiment: Prepared) -> list[str]:
-    """Return what a user should know, a line each."""
-    return [f"note: {note}" for note in experiment.notes]
+def notes_of(*of: Prepared | Evaluation) -> list[str]:
+    """Return what a user should know of an experiment, or of an evaluation, a line each."""
+    return [f"note: {note}" for noted in of for note in noted.notes]
 
 
 def listing(name: str, items: Iterable[DatasetLoader | Backbone]) -> Output:

@@ -18,8 +18,8 @@ BoolArray = NDArray[np.bool_]
 NLL_FLOOR = 1e-6  # a projected score can be exactly 0, whose logarithm says nothing about the other points
 
 
-def check_positive(name: str, value: Any) -> float:
-    """Return `value` as a float if it is a finite number above zero.
+def check_positive(name: str, value: Any, *, or_zero: bool = False) -> float:
+    """Return `value` as a float if it is a finite number above zero, or zero where that is allowed.
 
     Raises
     ------
@@ -30,8 +30,10 @@ def check_positive(name: str, value: Any) -> float:
         number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
     except OverflowError:  # a whole number beyond what a float holds
         number = math.inf
-    if not (math.isfinite(number) and number > 0):
-        raise InvalidParameterError(f"{name}={value!r} must be a finite number above 0")
+    if not (math.isfinite(number) and (number > 0 or (or_zero and number == 0))):
+        raise InvalidParameterError(
+            f"{name}={value!r} must be a finite number {'of at least' if or_zero else 'above'} 0"
+        )
     return number
 
 

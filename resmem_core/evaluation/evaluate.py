@@ -16,7 +16,7 @@ from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, about, silent
 from resmem_core.common.registry import Registry
 from resmem_core.common.types import NLL_FLOOR, BoolArray, FloatArray, IntArray
-from resmem_core.evaluation import figures, metrics
+from resmem_core.evaluation import figures, metrics, ties
 from resmem_core.evaluation.figures import LIKELIHOODS, METHODS, Band, Figures, Versus
 from resmem_core.evaluation.judging import Judged, judge, judge_rivals
 from resmem_core.evaluation.metrics import Calibration, Confidence, GroupResult, Interval
@@ -29,7 +29,7 @@ from resmem_core.memory.types import Memory, Neighbors, Params, Queries
 _AS_THEY_ARE = (  # of the fields and properties of an evaluation, told under their own names
     *("smoothing", "n_groups", "accuracy", "accuracy_ci95", "accuracy_top5", "accuracy_top5_ci95", "perplexity"),
     *("perplexity_ci95", "n_impossible", "delta", "delta_ci95", "mcnemar_p", "metrics"),
-    *("best_rival", "best_rival_perplexity"),
+    *("best_rival", "best_rival_perplexity", "tied"),
 )
 ASKED_OF_MEMORY = 2**16
 _BANDS = ("by_frequency", "by_neighbor", "by_distance")
@@ -61,6 +61,8 @@ class Evaluation:
         Rank of the first neighbour that is of the point's class, 1 for the nearest; 0 where none of the k is.
     nearest : ndarray of float32, shape (M,)
         Distance of the nearest neighbour.
+    drawn : ndarray of bool, shape (M,)
+        Whether a draw decided who the k nearest are: see `ties.drawn`.
     """
 
     params: Params
@@ -75,6 +77,7 @@ class Evaluation:
     class_counts: IntArray
     first_right: IntArray
     nearest: FloatArray
+    drawn: BoolArray
 
     @property
     def n(self) -> int:
@@ -136,6 +139,17 @@ class Evaluation:
     def mcnemar_p(self) -> float:
         """Exact p-value of fixed against broken; it takes points for independent, too small where they are not."""
         return self.versus["base"].mcnemar_p
+
+    @property
+    def tied(self) -> float:
+        """Share of ResMem's answers in which ties, of distances or of scores, had a say."""
+        return float((self.drawn | self.judged.resmem.even).mean())
+
+    @property
+    def notes(self) -> list[str]:
+        """What a user should know of these answers."""
+        told = ties.note(self.tied, self.params.k)
+        return [] if told is None else [told]
 
     @cached_property
     def per_class(self) -> list[GroupResult]:
@@ -357,6 +371,7 @@ def evaluate(
         class_counts=class_counts,
         first_right=np.where(found.any(axis=1), found.argmax(axis=1) + 1, 0),
         nearest=queries.neighbors.distances[:, 0],
+        drawn=ties.drawn(queries.neighbors, memory.labels, params.k),
     )
 
 

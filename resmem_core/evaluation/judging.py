@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from resmem_core.common.progress import Progress, silent
-from resmem_core.common.types import FloatArray, IntArray
+from resmem_core.common.types import BoolArray, FloatArray, IntArray
 from resmem_core.evaluation.metrics import Confidence
 from resmem_core.memory.blocks import all_blocks
 from resmem_core.memory.interpolation import OfVote, Rivals, interpolate
@@ -35,6 +35,8 @@ class OfMemory(NamedTuple):
         Sums of q^2 and of q p over the classes.
     base_largest : ndarray of float32, shape (M,)
         p of the class predicted.
+    even : ndarray of bool, shape (M,)
+        Whether another class scores as high as the one predicted, the first of them.
     """
 
     predictions: IntArray
@@ -44,6 +46,7 @@ class OfMemory(NamedTuple):
     squares: FloatArray
     crossed: FloatArray
     base_largest: FloatArray
+    even: BoolArray
 
     @classmethod
     def of(cls, scores: FloatArray, p: FloatArray, labels: IntArray) -> OfMemory:
@@ -58,6 +61,7 @@ class OfMemory(NamedTuple):
             np.einsum("bc,bc->b", q, q),
             np.einsum("bc,bc->b", q, p),
             p[rows, predictions],
+            np.count_nonzero(scores == scores[rows, predictions, None], axis=1) > 1,
         )
 
 

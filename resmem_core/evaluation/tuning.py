@@ -5,22 +5,24 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from resmem_core.common.errors import InvalidParameterError
-from resmem_core.common.progress import Progress, called, silent
+from resmem_core.common.progress import Progress, Step, called, silent
 from resmem_core.evaluation import figures
 from resmem_core.evaluation.choice import OBJECTIVES, STEPS, Choice, standard_error
 from resmem_core.evaluation.figures import METHODS, Figures
 from resmem_core.evaluation.judging import Judged, judge, judge_rivals
+from resmem_core.evaluation.optimism import optimism
 from resmem_core.memory.interpolation import Rivals
 from resmem_core.memory.sweep import engine_for
 from resmem_core.memory.types import Memory, Params, Queries
 
 FOR_SMOOTHING = 4096  # validation points that the smoothing constant of a setting by hand is chosen on
+GAMMAS = np.arange(0, 2.05, 0.1).round(1)
 FINE_SMOOTHINGS = np.array([0.001, 0.002, 0.005, *np.arange(0.01, 1.005, 0.01).round(2)])
 
 
@@ -43,6 +45,9 @@ class Tuned:
     standard_error : float
         Of what ResMem was chosen by, taking points for independent: of the accuracy, or of the mean negative
         log-likelihood in nats.
+    optimism : float or None
+        By how much what it was chosen by is expected to look better here than on new points like these, of the accuracy
+        or in nats: see `optimism`. None where it is not known.
     k_range, sigma_range, temperature_range : tuple of 2 numbers
         How far each can be moved, the other two left where they are, before more than one standard error is lost.
     flat : float
@@ -62,6 +67,7 @@ class Tuned:
     accuracy: dict[str, float]
     perplexity: dict[str, float]
     standard_error: float
+    optimism: float | None
     k_range: tuple[int, int]
     sigma_range: tuple[float, float]
     temperature_range: tuple[float, float]
@@ -74,12 +80,16 @@ class Tuned:
         """Say in words how sharply the setting was chosen."""
         ranges = {"k": self.k_range, "sigma": self.sigma_range, "temperature": self.temperature_range}
         near = ", ".join(f"{name} from {low:.3g} to {high:.3g}" for name, (low, high) in ranges.items())
-        error = (
-            f"{100 * self.standard_error:.1f} points"
-            if self.objective == "accuracy"
-            else f"{self.standard_error:.2g} nats"
-        )
+        error = self._told(self.standard_error)
         return f"Within one standard error ({error}) of it: {near}, each alone; {self.flat:.0%} of the grid."
+
+    def flattery(self) -> str:
+        """Say in words how optimistic its figures on validation are."""
+        size = "nobody knows by how much" if self.optimism is None else f"by about {self._told(self.optimism)}"
+        return f"Validation, where it was chosen, flatters it: {size}"
+
+    def _told(self, size: float) -> str:
+        return f"{100 * size:.1f} points" if self.objective == "accuracy" else f"{size:.2g} nats"
 
     def largest_tried(self, k_max: int, n_classes: int) -> list[str]:
         """Return which of k and temperature, as chosen, are the largest that are tried; `k_max` is that k."""
@@ -142,8 +152,7 @@ def tune(
     told = called(progress, "Judging the rivals' choice")
     means = Figures.of(judged, *judge_rivals(memory, validation, rivals, progress=told), smoothing, None).means
 
-    n, nll, right = len(validation), judged.nll(smoothing), int((judged.resmem.ranks == 0).sum())
-    error = standard_error(right, n) if objective == "accuracy" else float(nll.std()) / math.sqrt(n)
+    error = _error(judged, smoothing, objective)
     return Tuned(
         objective=objective,
         params=peak.params,
@@ -152,11 +161,46 @@ def tune(
         accuracy={method: means[f"top1 {method}"] for method in METHODS},
         perplexity={method: means[f"nll {method}"] for method in figures.LIKELIHOODS},
         standard_error=error,
+        optimism=optimism(memory, validation, sigma_scale, objective, progress),
         **peak.within(error),
         undecided=peak.undecided,
         n_settings=peak.n_settings,
         seconds=round(time.perf_counter() - began, 3),
     )
+
+
+def tune_gamma(tuned: Tuned, memory: Memory, validation: Queries, progress: Progress = silent) -> Tuned:
+    """Return a choice of `tune` with gamma, too: the best of `GAMMAS` at the k, sigma and temperature chosen.
+
+    Equals go to the gamma nearest 1, the paper's. Where residuals are noise, less than 1 guards against harm.
+    """
+    began, tried = time.perf_counter(), []
+    for i, gamma in enumerate(GAMMAS.tolist()):
+        progress(Step("Choosing gamma", i, len(GAMMAS)))
+        params = replace(tuned.params, gamma=gamma)
+        judged = judge(memory, validation, params)
+        smoothing = best_smoothing(judged)
+        right, loss = (judged.resmem.ranks == 0).mean(), judged.nll(smoothing).mean()
+        tried.append((loss if tuned.objective == "perplexity" else -right, abs(gamma - 1), params, smoothing, judged))
+    _, _, params, smoothing, judged = min(tried, key=lambda one: one[:2])
+    return replace(
+        tuned,
+        params=params,
+        smoothing=smoothing,
+        accuracy={**tuned.accuracy, "resmem": float((judged.resmem.ranks == 0).mean())},
+        perplexity={**tuned.perplexity, "resmem": figures.perplexity(judged.nll(smoothing))},
+        standard_error=_error(judged, smoothing, tuned.objective),
+        n_settings=tuned.n_settings + len(GAMMAS),
+        seconds=round(tuned.seconds + time.perf_counter() - began, 3),
+    )
+
+
+def _error(judged: Judged, smoothing: float, objective: str) -> float:
+    """Return the `standard_error` of `Tuned`."""
+    if objective == "accuracy":
+        return standard_error(int((judged.resmem.ranks == 0).sum()), len(judged.resmem.ranks))
+    nll = judged.nll(smoothing)
+    return float(nll.std()) / math.sqrt(len(nll))
 
 
 def choose_smoothing(memory: Memory, validation: Queries, params: Params, progress: Progress = silent) -> float:

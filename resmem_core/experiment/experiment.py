@@ -18,7 +18,7 @@ from resmem_core.common.store import Entry
 from resmem_core.common.types import FloatArray, IntArray, check_k
 from resmem_core.evaluation import tuning
 from resmem_core.evaluation.evaluate import Evaluation, evaluate
-from resmem_core.evaluation.tuning import Tuned, choose_smoothing, tune
+from resmem_core.evaluation.tuning import Tuned, choose_smoothing, tune, tune_gamma
 from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.memory import dense_sweep
 from resmem_core.memory.interpolation import Rivals
@@ -131,7 +131,7 @@ class Prepared(ABC):
             )
         return params
 
-    def tune(self, objective: str = "accuracy", progress: Progress | None = None) -> Tuned:
+    def tune(self, objective: str = "accuracy", progress: Progress | None = None, *, with_gamma: bool = False) -> Tuned:
         """Return the settings of ResMem and its rivals chosen on validation; computed once and kept in the store.
 
         Parameters
@@ -140,27 +140,31 @@ class Prepared(ABC):
             What they are chosen for.
         progress : callable, optional
             That of preparing unless given.
+        with_gamma : bool
+            Whether gamma is chosen, too: see `tuning.tune_gamma`; else it is 1.
 
         Raises
         ------
         NeedsPreparing
             If they are missing, take long, and the experiment was prepared not to wait.
         """
-        return Tuned.from_dict(self._runner.telling(progress).run(self._tuning(objective)).info)
+        return Tuned.from_dict(self._runner.telling(progress).run(self._tuning(objective, with_gamma)).info)
 
     def check_tuned(self) -> None:
         """Raise `NeedsPreparing`, as `tune` would, where the setting is neither chosen nor soon."""
         self._runner.check(self._tuning("accuracy"))
 
-    def _tuning(self, objective: str) -> Task:
+    def _tuning(self, objective: str, with_gamma: bool = False) -> Task:
         """Return how the setting is chosen on validation."""
 
         def build(directory: Path, progress: Progress) -> Mapping[str, Any]:
+            if with_gamma:
+                return tune_gamma(self.tune(objective, progress), self.memory, self.validation, progress).as_dict()
             return tune(self.memory, self.validation, self.sigma_scale, objective, progress).as_dict()
 
         return Task(
             "tuning",
-            {"neighbors": self._neighbors.path.name, "objective": objective},
+            {"neighbors": self._neighbors.path.name, "objective": objective} | ({"gamma": True} if with_gamma else {}),
             build,
             code=tuning.__name__,
             long=takes_long_to_sweep(len(self.validation), self.k_max, self.memory.n_classes),
@@ -169,7 +173,7 @@ class Prepared(ABC):
 
     def smoothing(self, params: Params, objective: str = "accuracy") -> float:
         """Return the smoothing constant that validation gives a setting."""
-        tuned = self.tune(objective)
+        tuned = self.tune(objective, with_gamma=params.gamma != 1)
         return tuned.smoothing if params == tuned.params else choose_smoothing(self.memory, self.validation, params)
 
     def evaluate(

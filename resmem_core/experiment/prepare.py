@@ -144,9 +144,9 @@ class Experiment(Prepared):
         task = Task(kind, {**made_from, **key}, build, code=code, long=long, missing=missing)
         return self._runner.telling(progress).run(task)
 
-    def _tuning(self, objective: str) -> Task:
+    def _tuning(self, objective: str, with_gamma: bool = False) -> Task:
         """Return how the setting is chosen with memory as it came: what edits change at it is then theirs alone."""
-        return super(Experiment, self.original)._tuning(objective)
+        return super(Experiment, self.original)._tuning(objective, with_gamma)
 
     def explain(self, point: int, params: Params) -> Explanation:
         """Take apart the prediction of one test point."""

@@ -13,7 +13,7 @@ import sqlite3
 import warnings
 from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -79,7 +79,7 @@ class Run:
         tuned: bool,
     ) -> Run:
         """Return what is to be remembered of an evaluation on the test split."""
-        setting = {**experiment.config.as_dict(), **asdict(params)}
+        setting = {**experiment.config.as_dict(), **{name: getattr(params, name) for name in _PARAMS}}
         low, high = evaluation.delta_ci95
         return cls(
             id=digest_key({k: v for k, v in setting.items() if k not in _CLEAN or v != _CLEAN[k]}),

@@ -36,7 +36,7 @@ class Explanation:
     distances, weights : ndarray, shape (K,)
         d(z, z_i) and w_i(x).
     contributions : ndarray, shape (K, C)
-        w_i(x) r_i.
+        gamma w_i(x) r_i.
     smoothing : float
         eps, the share of `base_alone` in `final`, the rest being the projected scores.
     context : ndarray of int32
@@ -142,7 +142,7 @@ def without_each(memory: Memory, queries: Queries, point: int, params: Params) -
         others = np.array([np.delete(np.arange(k), i) for i in range(params.k)])  # (k, k or k - 1)
         weights = neighbor_weights(near.distances[others], params.sigma)
         table = residuals(memory.logits[near.ids].astype(np.float64), near.labels, params.temperature)
-        scores = near.base + np.einsum("ij,ijc->ic", weights, table[others])
+        scores = near.base + params.gamma * np.einsum("ij,ijc->ic", weights, table[others])
     return scores.argmax(axis=1), scores
 
 
@@ -178,6 +178,6 @@ def explain(memory: Memory, queries: Queries, point: int, params: Params, smooth
         labels=labels,
         distances=distances,
         weights=weights,
-        contributions=weights[:, None] * table,
+        contributions=params.gamma * weights[:, None] * table,
         smoothing=smoothing,
     )

@@ -93,8 +93,9 @@ def resmem_scores(
     *,
     sigma: float,
     temperature: float,
+    gamma: float = 1.0,
 ) -> ArrayT:
-    """Return s(x) = p_T(x) + sum_i w_i(x) r_i over all K neighbours given.
+    """Return s(x) = p_T(x) + gamma sum_i w_i(x) r_i over all K neighbours given.
 
     Parameters
     ----------
@@ -112,23 +113,25 @@ def resmem_scores(
         Bandwidth, in the units of the distances.
     temperature : float
         Divides the logits of queries and memory alike.
+    gamma : float
+        Correction strength, at least 0; 1 in the paper.
 
     Returns
     -------
     array or tensor, shape (M, C)
-        Scores, of the kind and type of `query_logits`. Rows sum to 1 and entries lie in [-1, 2], but they are
-        not probabilities: see `project_to_simplex`.
+        Scores, of the kind and type of `query_logits`. Rows sum to 1 and entries lie in [-1, 2], or with another
+        gamma in [-gamma, 1 + gamma], but they are not probabilities: see `project_to_simplex`.
 
     Raises
     ------
     InvalidParameterError
-        If shapes disagree, a label or index is out of range, or sigma or temperature is not a finite number
-        above 0.
+        If shapes disagree, a label or index is out of range, sigma or temperature is not a finite number above 0, or
+        gamma not one of at least 0.
 
     Notes
     -----
-    Computed as (p_T(x) - sum_i w_i p_T(x_i)) + sum_i w_i e_{y_i}, which is the same sum in an order that
-    leaves no rounding error when the query is its own only neighbour.
+    Computed as (p_T(x) - sum_i w_i p_T(x_i)) + sum_i w_i e_{y_i}, with gamma in the weights w, which is the same sum
+    in an order that leaves no rounding error when the query is its own only neighbour.
     """
     shapes = [tuple(a.shape) for a in (query_logits, memory_logits, memory_labels, distances, indices)]
     q, m, y, d, i = shapes
@@ -138,7 +141,7 @@ def resmem_scores(
             f"(M, K) with K >= 1, but got {q}, {m}, {y}, {d}, {i}"
         )
     base = as_tensor(probabilities(query_logits, temperature))
-    weights = as_tensor(neighbor_weights(distances, sigma)).to(base.dtype)
+    weights = _strengths(distances, sigma, gamma).to(base.dtype)
     memory_base = as_tensor(probabilities(memory_logits, temperature)).to(base.dtype)
     ids = as_tensor(indices)
     vote = knn_scores(as_tensor(memory_labels), ids, weights, base.shape[1])
@@ -147,9 +150,15 @@ def resmem_scores(
 
 
 def resmem_values(
-    query_predictions: ArrayT, memory_residuals: ArrayT, distances: ArrayT, indices: ArrayT, *, sigma: float
+    query_predictions: ArrayT,
+    memory_residuals: ArrayT,
+    distances: ArrayT,
+    indices: ArrayT,
+    *,
+    sigma: float,
+    gamma: float = 1.0,
 ) -> ArrayT:
-    """Return f(x) + sum_i w_i(x) r_i with r_i = y_i - f(x_i): ResMem for regression.
+    """Return f(x) + gamma sum_i w_i(x) r_i with r_i = y_i - f(x_i): ResMem for regression.
 
     Shapes: (M, O), (N, O), (M, K), (M, K) -> (M, O), with O outputs.
     """
@@ -159,7 +168,7 @@ def resmem_values(
             "expected query_predictions (M, O), memory_residuals (N, O), distances and indices (M, K) "
             f"with K >= 1, but got {q}, {r}, {d}, {i}"
         )
-    weights = as_tensor(neighbor_weights(distances, sigma))
+    weights = _strengths(distances, sigma, gamma)
     memory = weighted_rows(as_tensor(memory_residuals), as_tensor(indices), weights)
     return _like(query_predictions, as_tensor(query_predictions) + memory)
 
@@ -177,6 +186,10 @@ def project_to_simplex(scores: ArrayT) -> ArrayT:
     ranks = ordered.new_ones(ordered.shape[-1]).cumsum(0)
     threshold = ordered.cumsum_(-1).sub_(1).div_(ranks).amax(-1, keepdim=True)
     return _like(scores, (s - threshold).clamp_(min=0))
+
+
+def _strengths(distances: Any, sigma: float, gamma: float) -> Tensor:
+    return as_tensor(neighbor_weights(distances, sigma)) * check_positive("gamma", gamma, or_zero=True)
 
 
 def _descending(x: Tensor) -> Tensor:

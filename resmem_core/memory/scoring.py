@@ -123,9 +123,9 @@ def from_scores(
 ) -> Iterator[T]:
     """Yield what `look` makes of some queries, of base on them, and of their scores, (B, C), block after block.
 
-    Scores are s(x) = p_T(x) + sum_i w_i r_i; rows sum to 1, but are no probabilities. They are worked out on all cores.
-    Where memory has a head, within `BUDGET` bytes or, where that is less, those of one query for each core; a row of
-    memory goes through the head once for all queries that share it and are worked on together.
+    Scores are s(x) = p_T(x) + gamma sum_i w_i r_i; rows sum to 1, but are no probabilities. They are worked out on all
+    cores. Where memory has a head, within `BUDGET` bytes or, where that is less, those of one query for each core; a
+    row of memory goes through the head once for all queries that share it and are worked on together.
 
     Raises
     ------
@@ -180,7 +180,7 @@ def _by_table(
 ) -> FloatArray:
     """Return the scores; probabilities are those of `table` and `own` at `rows` or, where None, of the logits."""
     indices = np.ascontiguousarray(queries.neighbors.indices)
-    weights = neighbor_weights(queries.neighbors.distances, params.sigma)
+    weights = neighbor_weights(queries.neighbors.distances, params.sigma) * params.gamma
     base = probabilities(np.asarray(queries.logits), params.temperature) if own is None else own[rows]
     if table is None:
         table = probabilities(np.asarray(memory.logits[indices.ravel()]), params.temperature)
@@ -194,7 +194,7 @@ def _by_head(memory: Memory, queries: Queries, params: Params, rows: slice) -> F
     from resmem_core.memory.sparse_kernel import add_probabilities, set_probabilities
 
     near, inverse_temperature = queries.neighbors, inverses([params.temperature])[0]
-    weights = neighbor_weights(np.asarray(near.distances, np.float32).copy(), params.sigma)
+    weights = neighbor_weights(np.asarray(near.distances, np.float32).copy(), params.sigma) * params.gamma
     scores = outputs(queries.logits).of(slice(None))
     set_probabilities(scores, inverse_temperature)
 

@@ -1,4 +1,4 @@
-"""What memory, its neighbours and the queries are, and the three numbers that steer it.
+"""What memory, its neighbours and the queries are, and the numbers that steer it.
 
 Shapes: N points in memory, M queries, K neighbours, C classes.
 """
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Params:
-    """The three numbers that steer ResMem.
+    """The numbers that steer ResMem: three, and a fourth that is 1 unless asked for.
 
     Attributes
     ----------
@@ -28,20 +28,30 @@ class Params:
         Bandwidth, in the units of the (Euclidean, not squared) embedding distance.
     temperature : float
         Divides the logits, of queries and of memory alike; never the distances.
+    gamma : float
+        Correction strength, at least 0: what memory adds to the base model's probabilities is multiplied by it. At 1
+        it is the paper's method, at 0 the base model at `temperature`.
     """
 
     k: int
     sigma: float
     temperature: float = 1.0
+    gamma: float = 1.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "k", check_k(self.k))
         object.__setattr__(self, "sigma", check_positive("sigma", self.sigma))
         object.__setattr__(self, "temperature", check_positive("temperature", self.temperature))
+        object.__setattr__(self, "gamma", check_positive("gamma", self.gamma, or_zero=True))
+
+    def __repr__(self) -> str:
+        gamma = "" if self.gamma == 1 else f", gamma={self.gamma}"
+        return f"Params(k={self.k}, sigma={self.sigma}, temperature={self.temperature}{gamma})"
 
     def options(self) -> list[str]:
-        """Return the three as options of the command line."""
-        return [f"--k={self.k}", f"--sigma={self.sigma}", f"--temperature={self.temperature}"]
+        """Return the three, and the fourth where it is not 1, as options of the command line."""
+        three = [f"--k={self.k}", f"--sigma={self.sigma}", f"--temperature={self.temperature}"]
+        return three if self.gamma == 1 else [*three, f"--gamma={self.gamma}"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -47,6 +47,16 @@ def test_the_three_numbers_can_be_given(printed):
     assert tuned["accuracy"]["resmem"] == result["accuracy"]["resmem"]
 
 
+def test_gamma_by_hand_and_tuned(printed):
+    base = printed("evaluate", "--gamma", "0")
+    assert base["gamma"] == 0
+    assert base["accuracy"]["resmem"] == base["accuracy"]["base"]
+    tuned = printed("tune", "--gamma", "tuned")
+    evaluated = printed("evaluate", "--tune", "--gamma", "tuned")
+    assert all(tuned[name] == evaluated[name] for name in ("k", "sigma", "temperature", "gamma", "smoothing"))
+    assert tuned["validation"]["accuracy"]["resmem"] >= printed("tune")["validation"]["accuracy"]["resmem"]
+
+
 def test_tune_and_explain_agree_with_evaluate(printed):
     tuned = printed("tune")
     evaluated = printed("evaluate", "--tune")
@@ -163,6 +173,10 @@ def test_wrong_usage_is_told_in_one_line(run, argv, says):
         (["evaluate", "--dataset", "arrays:/no/such.npz"], "/no/such.npz"),
         (["evaluate", "--k", "99999"], "k=99999"),
         (["evaluate", "--k", "300"], "k=300"),
+        (["evaluate", "--gamma", "much"], "--gamma='much' must be a number of at least 0, or tuned"),
+        (["evaluate", "--gamma", "-1"], "--gamma=-1.0 must be a finite number of at least 0"),
+        (["evaluate", "--gamma", "tuned"], "goes with --tune"),
+        (["evaluate", "--tune", "--gamma", "2"], "give --gamma=tuned in place of --gamma=2"),
         (["explain", "--point", "99999"], "point=99999"),
         (["explain", "--point", "nobody"], "point='nobody' must be a row"),
         (["evaluate", "--limit-train", "3"], "limit_train=3"),

@@ -57,6 +57,31 @@ def expected(memory, queries, params=PARAMS, rival=RIVAL, knn=KNN):
     }
 
 
+def test_ties_are_told(data):
+    memory, queries = tables(*data)
+    assert evaluated(memory, queries).notes == []
+    n = len(queries)
+    alike = replace(queries, neighbors=Neighbors(np.ones((n, 16), np.float32), queries.neighbors.indices))
+    found = evaluated(memory, alike, Params(3, 0.7, 1.5))
+    near = memory.labels[queries.neighbors.indices]
+    mixed = (near != near[:, 2:3]).any(axis=1)
+    np.testing.assert_array_equal(found.drawn, mixed)
+    assert found.tied == found.as_dict()["tied"] == mixed.mean()
+    assert found.notes[0].startswith(f"ties had a say in {mixed.mean():.0%} of the answers")
+    assert evaluated(memory, alike, Params(16, 0.7, 1.5)).drawn.any()  # who else is as near is not known
+
+
+def test_equal_scores_are_ties():
+    near = Neighbors(np.ones((4, 2), np.float32), np.tile([0, 1], (4, 1)))
+    memory = Memory(np.zeros((2, 2), np.float32), np.array([0, 1]))
+    queries = Queries(np.zeros((4, 2), np.float32), np.array([0, 1, 0, 1]), near)
+    names = ("a", "b")
+    found = evaluate(memory, queries, Params(2, 1.0), names)
+    assert not found.drawn.any()  # all of memory is asked
+    assert found.tied == 1
+    assert evaluate(memory, queries, Params(1, 1.0), names).drawn.all()
+
+
 @limits(max_examples=30)
 @given(
     seed=st.integers(0, 2**32),

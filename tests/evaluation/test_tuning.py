@@ -18,7 +18,7 @@ from resmem_core.common.store import Store
 from resmem_core.evaluation import choice, tuning
 from resmem_core.evaluation.choice import KS, STEPS, Choice, Steps, ks_to_try, standard_error
 from resmem_core.evaluation.judging import judge
-from resmem_core.evaluation.tuning import Tuned, choose_smoothing, tune
+from resmem_core.evaluation.tuning import GAMMAS, Tuned, choose_smoothing, tune, tune_gamma
 from resmem_core.experiment.prepare import Experiment
 from resmem_core.memory import sweep as sweeping
 from resmem_core.memory.grid import Grid, Sweep
@@ -401,6 +401,8 @@ def test_through_json_and_in_words(data, monkeypatch):
     for objective, error in (("accuracy", "points"), ("perplexity", "nats")):
         found = tune(*data, SCALE, objective)
         assert Tuned.from_dict(json.loads(json.dumps(found.as_dict(), allow_nan=False))) == found
+        assert found.optimism >= 0
+        assert found.flattery().endswith(f" {error}")
         assert f" {error}) of it: k from {found.k_range[0]} to {found.k_range[1]}, sigma from " in found.flatness()
 
 
@@ -424,8 +426,9 @@ def test_reports_every_stage_and_stops(data, monkeypatch):
         "Choosing the rivals more finely",
         "Choosing the rivals' lambda",
         "Judging the rivals' choice",
+        "Judging how optimistic the choice is",
     ]
-    assert {step.total for step in steps} == {300}
+    assert {step.total for step in steps} == {300, 6}  # points, and folds
     for stop in stages:
 
         def cancel(step, stop=stop):
@@ -434,6 +437,36 @@ def test_reports_every_stage_and_stops(data, monkeypatch):
 
         with pytest.raises(Cancelled):
             tune(*data, SCALE, progress=cancel)
+
+
+@pytest.mark.parametrize("objective", ["accuracy", "perplexity"])
+def test_gamma_is_the_best_of_those_tried(data, monkeypatch, objective):
+    small_grids(monkeypatch)
+    memory, queries = data
+    before = tune(memory, queries, SCALE, objective)
+    found, values = tune_gamma(before, memory, queries), {}
+    for gamma in GAMMAS:
+        judged = judge(memory, queries, replace(before.params, gamma=gamma))
+        right = np.mean(judged.resmem.ranks == 0)
+        loss = min(judged.nll(eps).mean() for eps in tuning.FINE_SMOOTHINGS)
+        values[gamma] = (right if objective == "accuracy" else -loss), right, math.exp(loss)
+    best = max(values, key=lambda gamma: (values[gamma][0], -abs(gamma - 1)))
+    assert found.params == replace(before.params, gamma=best)
+    assert found.accuracy == {**before.accuracy, "resmem": pytest.approx(values[best][1])}
+    assert found.perplexity == {**before.perplexity, "resmem": pytest.approx(values[best][2], rel=1e-6)}
+    assert found.n_settings == before.n_settings + len(GAMMAS)
+    assert Tuned.from_dict(json.loads(json.dumps(found.as_dict()))) == found
+
+
+def test_gamma_guards_against_memory_that_knows_nothing(data, monkeypatch):
+    small_grids(monkeypatch)
+    rng = np.random.default_rng(0)
+    memory, queries = tables(*data)
+    queries = replace(queries, labels=queries.table.argmax(axis=1))  # base is always right
+    memory = replace(memory, labels=rng.integers(0, 30, len(memory)))
+    found = tune_gamma(replace(tune(memory, queries, SCALE), params=Params(1, SCALE, 1.0)), memory, queries)
+    assert found.params.gamma < 1
+    assert found.accuracy["resmem"] == 1
 
 
 def test_of_an_unknown_objective(data):

@@ -17,10 +17,10 @@ NAMES = ("ant", "bee", "cat", "dog", "emu")
 
 
 @settings(max_examples=40)
-@given(st.integers(0, 199), st.integers(1, 40), st.floats(1e-6, 1e6), st.floats(1e-3, 1e3))
-def test_parts_add_up(experiment_arrays, point, k, sigma, temperature):
+@given(st.integers(0, 199), st.integers(1, 40), st.floats(1e-6, 1e6), st.floats(1e-3, 1e3), st.floats(0, 3))
+def test_parts_add_up(experiment_arrays, point, k, sigma, temperature, gamma):
     memory, test = experiment_arrays.memory, experiment_arrays.test
-    found = explain(memory, test, point, Params(k, sigma, temperature))
+    found = explain(memory, test, point, Params(k, sigma, temperature, gamma))
     near = test.neighbors.first(k)
     whole = resmem_scores(
         test.logits[[point]].astype(np.float64),
@@ -30,6 +30,7 @@ def test_parts_add_up(experiment_arrays, point, k, sigma, temperature):
         near.indices[[point]],
         sigma=sigma,
         temperature=temperature,
+        gamma=gamma,
     )[0]
     np.testing.assert_allclose(found.scores, whole, rtol=0, atol=1e-12)
     np.testing.assert_allclose(found.base + found.contributions.sum(axis=0), found.scores, rtol=0, atol=1e-12)

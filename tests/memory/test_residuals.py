@@ -57,8 +57,8 @@ class Case:
         floats = [a.astype(dtype) for a in (self.query_logits, self.memory_logits, self.distances)]
         return tuple(of(library, a) for a in (floats[0], floats[1], self.labels, floats[2], self.indices))
 
-    def scores(self, library="numpy", dtype="float64", *, sigma=1.0, temperature=1.0):
-        s = resmem_scores(*self.inputs(library, dtype), sigma=sigma, temperature=temperature)
+    def scores(self, library="numpy", dtype="float64", **numbers):
+        s = resmem_scores(*self.inputs(library, dtype), **{"sigma": 1.0, "temperature": 1.0, **numbers})
         assert isinstance(s, np.ndarray if library == "numpy" else torch.Tensor)
         assert str(s.dtype).removeprefix("torch.") == dtype
         return np.asarray(s, dtype=np.float64)
@@ -97,6 +97,14 @@ def reference(case, sigma, temperature):
 def in_each_kind(**drawn):
     """Let a test go through both libraries and precisions, with cases and numbers drawn by hypothesis."""
     return lambda test: each_kind(quick(given(case=cases(), **drawn)(test)))
+
+
+@in_each_kind(sigma=POSITIVE, temperature=st.floats(0.1, 10), gamma=st.floats(0, 3))
+def test_gamma_multiplies_what_memory_adds(library, dtype, case, sigma, temperature, gamma):
+    base = softmax(case.query_logits / temperature, axis=1)
+    expected = base + gamma * (case.scores(sigma=sigma, temperature=temperature) - base)
+    found = case.scores(library, dtype, sigma=sigma, temperature=temperature, gamma=gamma)
+    np.testing.assert_allclose(found, expected, atol=1e-12 if dtype == "float64" else 5e-3)
 
 
 # The invariants --------------------------------------------------------------------------------------------

@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
+from scipy.special import softmax
 
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.memory import output, scoring
 from resmem_core.memory.scoring import from_scores, ranks_of
 from resmem_core.memory.types import Memory, Params, Queries
 from resmem_core.models.types import HeadLogits, OutputLayer
-from tests.memory.dense import Dense, problem, ranks, search
+from tests.memory.dense import Dense, problem, ranks, search, tables
 
 SIGMAS = st.sampled_from([1e-30, 0.1, 1.0, 10.0, 1e30])
 TEMPERATURES = st.sampled_from([0.1, 0.5, 1.0, 4.0, 1e30, 1e300])
@@ -39,6 +40,16 @@ def test_scores_are_those_of_a_table(seed, n_classes, k, sigma, temperature, bia
     found = dense_scores(memory, queries, Params(k, sigma, temperature))
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, Dense(memory, queries).scores(k, sigma, temperature), atol=1e-5)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("gamma", [0.0, 0.4, 1.7])
+def test_gamma_multiplies_what_memory_adds(whole, gamma):
+    memory, queries = problem(np.random.default_rng(0), n_queries=9)
+    memory, queries = (memory, queries) if whole else tables(memory, queries)
+    base = softmax(queries.table / 1.5, axis=1)
+    once, found = (dense_scores(memory, queries, Params(16, 0.7, 1.5, strength)) for strength in (1.0, gamma))
+    np.testing.assert_allclose(found, base + gamma * (once - base), atol=1e-5)
 
 
 @pytest.mark.parametrize("temperature", [1e-30, 1e-3, 0.2, 1.0, 1e30])

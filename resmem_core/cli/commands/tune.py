@@ -5,21 +5,29 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from resmem_core.cli.base import EXAMPLES, EXPERIMENT, Output, command, numbers, objective_of, prepared
+from resmem_core.cli.base import EXAMPLES, EXPERIMENT, Output, Parser, command, numbers, objective_of, prepared
 from resmem_core.common.progress import Progress
 from resmem_core.data.base import TEXT
+
+
+def arguments(parser: Parser) -> None:
+    """Add whether the correction strength is chosen, too."""
+    parser.add_argument(
+        "--gamma", choices=("tuned",), help="choose the correction strength, too; unless asked for it is 1"
+    )
 
 
 @command(
     "tune",
     "Choose k, sigma and temperature on the validation split.",
     EXPERIMENT,
+    arguments=arguments,
     of=(EXAMPLES, TEXT),
     text_options=("objective",),
 )
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     experiment = prepared(args, progress)
-    tuned = experiment.tune(objective_of(args), progress=progress)
+    tuned = experiment.tune(objective_of(args), progress, with_gamma=args.gamma == "tuned")
     params, knn, mixed = tuned.params, tuned.rivals.knn, tuned.rivals.interpolation
     result = {
         **experiment.facts,
@@ -33,7 +41,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     text = (
         f"{numbers(params)} smoothing={tuned.smoothing:.3g}, the best {tuned.objective} of {tuned.n_settings:,} "
         f"settings on {len(experiment.validation):,} validation points in {tuned.seconds:.1f} s: {before} -> {after}\n"
-        "(optimistic, as it was chosen there: `evaluate --tune` judges it on test)\n"
+        f"({tuned.flattery()}: `evaluate --tune` judges it on test)\n"
         f"rivals by themselves: soft kNN k={knn.k} sigma={knn.sigma:.4g}, interpolation k={mixed.k} "
         f"sigma={mixed.sigma:.4g} lambda={mixed.weight:g}\n"
         f"{tuned.flatness()}"
