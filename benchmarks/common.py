@@ -7,8 +7,9 @@ import json
 import os
 import platform
 import statistics
+import tarfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from resmem_core.memory.types import Memory, Queries
 K_MAX = 256
 TEMPERATURES = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6)
 SIGMA_FACTORS = tuple(float(factor) for factor in np.geomspace(0.3, 12, 10).round(2))
+CIFAR = "cifar10-jpeg.tar.xz"  # `train/CLASS/0000.jpg` and so on
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -70,6 +72,15 @@ def make_points(*, large: bool, seed: int) -> Points:
     memory, memory_labels, memory_logits = draw(n_memory)
     queries, query_labels, query_logits = draw(n_queries)
     return Points(memory, queries, memory_labels, query_labels, memory_logits, query_logits)
+
+
+def some_of_cifar(archive: Path, folder: Path, images_a_class: Mapping[str, int]) -> None:
+    """Unpack the first images of each class from `CIFAR`, so many of "train" and so many of "test"."""
+    with tarfile.open(archive) as images:
+        for member in images:
+            path = Path(member.name)
+            if member.isfile() and int(path.stem) < images_a_class[path.parts[0]]:
+                images.extract(member, folder, filter="data")
 
 
 def searched(points: Points) -> tuple[Memory, Queries, float]:

@@ -12,11 +12,12 @@ import os
 import platform
 import subprocess
 import sys
-import tarfile
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+
+from benchmarks.common import some_of_cifar
 
 ROOT, KEPT = Path(__file__).parents[1], Path(__file__).parent / "golden"
 WRITE = os.environ.get("RESMEM_GOLDEN") == "write"
@@ -77,9 +78,5 @@ def test_python_docs():
 
 
 def test_some_of_cifar(cifar_archive, tmp_path):
-    with tarfile.open(cifar_archive) as archive:
-        for member in archive:
-            path = Path(member.name)
-            if member.isfile() and int(path.stem) < IMAGES_A_CLASS[path.parts[0]]:
-                archive.extract(member, tmp_path, filter="data")
+    some_of_cifar(cifar_archive, tmp_path, IMAGES_A_CLASS)
     compare("cifar", f"--dataset=folder:{tmp_path}", "--backbone=resnet8", "--epochs=2", trained=True)
