@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from resmem_core.common.errors import DatasetError, StoreError
 from resmem_core.common.names import clean_name
 from resmem_core.common.progress import Progress, Step
 from resmem_core.common.types import IntArray
-from resmem_core.data.array_files import names_in, read_array
+from resmem_core.data.array_files import names_in, npy_files, read_array
 from resmem_core.data.base import DATASETS, PARTS, Source, file_state, part_called, shown
 from resmem_core.data.keys import called, key_called, like_probabilities, like_vectors
 from resmem_core.data.model_file import (
@@ -89,7 +90,7 @@ class Arrays(ModelFile):
 def _in_folder(argument: str | None) -> list[Path]:
     """Return the arrays in a folder; none where it is another thing, or cannot be looked at."""
     try:
-        return sorted(path_and_meaning(argument)[0].glob("*.npy"))
+        return list(npy_files(path_and_meaning(argument)[0]).values())
     except (OSError, ValueError):
         return []
 
@@ -114,6 +115,9 @@ def _source(path: Path, arrays: dict[str, np.ndarray], unknown: list[str]) -> So
         notes += [ALIKE] if len(cleaned) < len(written) else []
         notes += [] if "class_names" in arrays or not has_model else [SORTED]
         names = _names_of(path, arrays, labels)
+    else:
+        names = _ids_of(path, arrays, labels)
+    if names:
         labels = {part: _numbered(path, f"{part}_labels", y, names) for part, y in labels.items()}
         arrays = {**arrays, "class_names": np.array(names)}
     n_classes, because = _n_classes(path, arrays, labels)
@@ -199,15 +203,18 @@ def _labels(path: Path, key: str, arrays: Mapping[str, np.ndarray]) -> IntArray:
     labels = arrays[key]
     if labels.dtype.kind not in "iuU" or labels.ndim != 1:
         raise wrong(path, key, _kind(labels), "whole numbers, or names, of shape (N,)")
-    return labels if labels.dtype.kind != "U" else _cleaned(labels)
+    return labels if labels.dtype.kind != "U" else _texts(path, key, arrays)
 
 
-def _texts(path: Path, key: str, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return names, or groups, as text (N,)."""
+def _texts(path: Path, key: str, arrays: Mapping[str, np.ndarray], *, may_lack: bool = False) -> np.ndarray:
+    """Return labels, names or groups as text (N,)."""
     texts = arrays[key]
     if texts.dtype.kind not in "iuU" or texts.ndim != 1:
         raise wrong(path, key, _kind(texts), "text, or whole numbers, of shape (N,)")
-    return _cleaned(texts.astype(np.str_))
+    texts = _cleaned(texts.astype(np.str_))
+    if not may_lack and (empty := np.flatnonzero(texts == "")).size:
+        raise wrong(path, key, f"an empty text in row {empty[0]}", "a text for each example")
+    return texts
 
 
 def _cleaned(texts: np.ndarray) -> np.ndarray:
@@ -225,9 +232,7 @@ def _names_of(path: Path, arrays: Mapping[str, np.ndarray], labels: Mapping[str,
         if arrays["class_names"].dtype.kind not in "Uiu" or arrays["class_names"].ndim != 1:
             raise wrong(path, "class_names", _kind(arrays["class_names"]), "text of shape (C,), as labels are names")
         return _cleaned(arrays["class_names"].astype(np.str_)).tolist()
-    names = in_class_order(np.unique(np.concatenate(list(labels.values()))).tolist())
-    if len(names) > MAX_CLASSES:
-        raise wrong(path, "the labels", f"{len(names)} different names", f"at most {MAX_CLASSES} classes")
+    names = _few(path, in_class_order(np.unique(np.concatenate(list(labels.values()))).tolist()))
     given = _given_classes(arrays)
     if given is not None and given[0] != len(names):
         n_classes, key, of_it = given
@@ -236,7 +241,29 @@ def _names_of(path: Path, arrays: Mapping[str, np.ndarray], labels: Mapping[str,
     return names
 
 
-def _numbered(path: Path, key: str, labels: np.ndarray, names: Sequence[str]) -> IntArray:
+def _ids_of(path: Path, arrays: Mapping[str, np.ndarray], labels: Mapping[str, IntArray]) -> list[Any]:
+    """Return the classes where labels are numbers that name them, such as 1, 5 and 900; none where they count them."""
+    found = np.unique(np.concatenate(list(labels.values())))
+    ids = arrays.get("class_names")
+    if ids is None:
+        return [] if _given_classes(arrays) or found.min(initial=0) < 0 else _few(path, found.tolist())
+    if ids.dtype.kind not in "iu" or not np.isin(found, ids).all() or np.array_equal(ids, np.arange(ids.size)):
+        return []
+    if found.max(initial=0) < ids.size:
+        said = (
+            f"the numbers {shown(ids.tolist())}, which may be the labels or what labels 0 to {ids.size - 1} are called"
+        )
+        raise wrong(path, "class_names", said, "names as text, or the labels in ascending order from 0")
+    return ids.tolist()
+
+
+def _few(path: Path, names: list[Any]) -> list[Any]:
+    if len(names) > MAX_CLASSES:
+        raise wrong(path, "the labels", f"{len(names)} different names", f"at most {MAX_CLASSES} classes")
+    return names
+
+
+def _numbered(path: Path, key: str, labels: np.ndarray, names: Sequence[Any]) -> IntArray:
     found, places = np.unique(labels, return_inverse=True)
     number = {name: label for label, name in enumerate(names)}
     if strange := [name for name in found.tolist() if name not in number]:
@@ -267,9 +294,7 @@ def _n_classes(path: Path, arrays: Mapping[str, np.ndarray], labels: Mapping[str
     if "class_names" in arrays:
         n_classes = arrays["class_names"].size
         return n_classes, f"class_names has {n_classes} entries"
-    part, largest = max(((part, int(y.max(initial=0))) for part, y in labels.items()), key=lambda found: found[1])
-    if largest >= MAX_CLASSES:
-        raise wrong(path, f"{part}_labels", f"the label {largest}", f"whole numbers below {MAX_CLASSES}")
+    largest = max(int(y.max(initial=0)) for y in labels.values())
     return largest + 1, f"the largest label is {largest}"
 
 
@@ -307,7 +332,7 @@ def _examples(
         found = f"labels from {labels.min()} to {labels.max()}"
         raise wrong(path, f"{part}_labels", found, f"0 to {n_classes - 1}, as {because}")
     images = _images(path, f"{part}_images", arrays)
-    names = _texts(path, f"{part}_names", arrays) if f"{part}_names" in arrays else None
+    names = _texts(path, f"{part}_names", arrays, may_lack=True) if f"{part}_names" in arrays else None
     of_all, n = ("embeddings", len(embeddings)) if logits is None else ("logits", len(logits))
     given = {"embeddings": embeddings, "labels": labels, "images": images, "names": names, "groups": groups}
     for name, array in given.items():
