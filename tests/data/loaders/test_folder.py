@@ -418,6 +418,7 @@ def test_colours_of_16_bits_are_told(root):
 @pytest.mark.parametrize(("ending", "options"), [("gif", {}), ("tif", {}), ("png", {}), ("webp", {"lossless": True})])
 def test_of_several_frames_the_first_is_read_and_it_is_told(root, ending, options):
     one, other = (Image.new("RGB", (12, 10), colour) for colour in ("red", "blue"))
+    (root / "train" / "cat" / "0.png").unlink()
     path = root / "train" / "cat" / f"0.{ending}"
     one.save(path, save_all=True, append_images=[other, one], **options)
     source = load(root)
