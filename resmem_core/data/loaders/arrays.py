@@ -200,26 +200,21 @@ def _damage_told(path: Path, key: str) -> Iterator[None]:
 
 
 def _labels(path: Path, key: str, arrays: Mapping[str, np.ndarray]) -> IntArray:
+    """Return labels as they are where they are numbers, else as text (N,)."""
     labels = arrays[key]
-    if labels.dtype.kind not in "iuU" or labels.ndim != 1:
-        raise wrong(path, key, _kind(labels), "whole numbers, or names, of shape (N,)")
-    return labels if labels.dtype.kind != "U" else _texts(path, key, arrays)
+    return labels if labels.dtype.kind in "iu" and labels.ndim == 1 else _texts(path, key, arrays)
 
 
 def _texts(path: Path, key: str, arrays: Mapping[str, np.ndarray], *, may_lack: bool = False) -> np.ndarray:
-    """Return labels, names or groups as text (N,)."""
+    """Return labels, names, groups or class names as text (N,)."""
     texts = arrays[key]
     if texts.dtype.kind not in "iuU" or texts.ndim != 1:
         raise wrong(path, key, _kind(texts), "text, or whole numbers, of shape (N,)")
-    texts = _cleaned(texts.astype(np.str_))
+    found, places = np.unique(texts.astype(np.str_), return_inverse=True)
+    texts = np.array([clean_name(text) for text in found.tolist()], np.str_)[places]
     if not may_lack and (empty := np.flatnonzero(texts == "")).size:
-        raise wrong(path, key, f"an empty text in row {empty[0]}", "a text for each example")
+        raise wrong(path, key, f"an empty text in row {empty[0]}", "text everywhere")
     return texts
-
-
-def _cleaned(texts: np.ndarray) -> np.ndarray:
-    found, places = np.unique(texts, return_inverse=True)
-    return np.array([clean_name(text) for text in found.tolist()], np.str_)[places.reshape(texts.shape)]
 
 
 def _names_of(path: Path, arrays: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray]) -> list[str]:
@@ -229,9 +224,7 @@ def _names_of(path: Path, arrays: Mapping[str, np.ndarray], labels: Mapping[str,
             named = next(part for part in labels if labels[part].dtype.kind == "U")
             raise wrong(path, f"{part}_labels", _kind(y), f"names, as {named}_labels has")
     if "class_names" in arrays:
-        if arrays["class_names"].dtype.kind not in "Uiu" or arrays["class_names"].ndim != 1:
-            raise wrong(path, "class_names", _kind(arrays["class_names"]), "text of shape (C,), as labels are names")
-        return _cleaned(arrays["class_names"].astype(np.str_)).tolist()
+        return _texts(path, "class_names", arrays).tolist()
     names = _few(path, in_class_order(np.unique(np.concatenate(list(labels.values()))).tolist()))
     given = _given_classes(arrays)
     if given is not None and given[0] != len(names):
@@ -250,9 +243,7 @@ def _ids_of(path: Path, arrays: Mapping[str, np.ndarray], labels: Mapping[str, I
     if ids.dtype.kind not in "iu" or not np.isin(found, ids).all() or np.array_equal(ids, np.arange(ids.size)):
         return []
     if found.max(initial=0) < ids.size:
-        said = (
-            f"the numbers {shown(ids.tolist())}, which may be the labels or what labels 0 to {ids.size - 1} are called"
-        )
+        said = f"the numbers {shown(ids.tolist())}, which may be labels or the names of labels 0 to {ids.size - 1}"
         raise wrong(path, "class_names", said, "names as text, or the labels in ascending order from 0")
     return ids.tolist()
 
@@ -385,12 +376,9 @@ def _images(path: Path, key: str, arrays: Mapping[str, np.ndarray]) -> np.ndarra
 
 
 def _class_names(path: Path, arrays: Mapping[str, np.ndarray], n_classes: int, because: str) -> tuple[str, ...]:
-    names = arrays.get("class_names", np.arange(n_classes))
-    if names.dtype.kind not in "Uiu" or names.shape != (n_classes,):
-        raise wrong(path, "class_names", _kind(names), f"text of shape ({n_classes},), as {because}")
-    if names.dtype.kind == "U" and not np.char.strip(names).astype(bool).all():
-        raise wrong(path, "class_names", "an empty name", "a name for each class")
-    names = _cleaned(names.astype(np.str_))
+    names = _texts(path, "class_names", {"class_names": np.arange(n_classes), **arrays})
+    if len(names) != n_classes:
+        raise wrong(path, "class_names", f"{len(names)} names", f"{n_classes}, as {because}")
     unique, counts = np.unique(names, return_counts=True)
     if len(unique) < n_classes:
         raise wrong(path, "class_names", f"{str(unique[counts > 1][0])!r} more than once", "distinct names")
