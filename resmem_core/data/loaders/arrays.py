@@ -46,7 +46,8 @@ class Arrays(ModelFile):
     Or a folder with each of them in a file of its own, `train_embeddings.npy` and so on.
 
     Labels are whole numbers from 0, or names: numbered as in `class_names` or else sorted, which is then the order of
-    the logits' columns. Optional are `validation_` alike (or `val_`, `valid_`, `dev_`), `class_names` (C,), and
+    the logits' columns. Where nothing says how many classes there are, or `class_names` has these numbers, they are
+    names, too. Optional are `validation_` alike (or `val_`, `valid_`, `dev_`), `class_names` (C,), and
     `train_images` and so on: (N, height, width), (N, height, width, 1 or 3) or (N, 1 or 3, height, width), uint8, or
     floating from 0 to 1. In place of logits there may be the layer that gives them: `weights` (C, D) and, unless it is
     0, `bias` (C,); logits are then embeddings @ weights.T + bias. Where there is neither, a logistic regression on the
@@ -236,16 +237,16 @@ def _names_of(path: Path, arrays: Mapping[str, np.ndarray], labels: Mapping[str,
 
 def _ids_of(path: Path, arrays: Mapping[str, np.ndarray], labels: Mapping[str, IntArray]) -> list[Any]:
     """Return the classes where labels are numbers that name them, such as 1, 5 and 900; none where they count them."""
-    found = np.unique(np.concatenate(list(labels.values())))
-    ids = arrays.get("class_names")
-    if ids is None:
-        return [] if _given_classes(arrays) or found.min(initial=0) < 0 else _few(path, found.tolist())
-    if ids.dtype.kind not in "iu" or not np.isin(found, ids).all() or np.array_equal(ids, np.arange(ids.size)):
+    found = sorted({label for y in labels.values() for label in np.unique(y).tolist()})
+    if "class_names" not in arrays:
+        return [] if _given_classes(arrays) or min(found, default=0) < 0 else _few(path, found)
+    ids = arrays["class_names"].ravel().tolist()
+    if not set(found) <= set(ids) or ids == list(range(len(ids))):
         return []
-    if found.max(initial=0) < ids.size:
-        said = f"the numbers {shown(ids.tolist())}, which may be labels or the names of labels 0 to {ids.size - 1}"
+    if max(found, default=0) < len(ids):
+        said = f"the numbers {shown(ids)}, which may be labels or the names of labels 0 to {len(ids) - 1}"
         raise wrong(path, "class_names", said, "names as text, or the labels in ascending order from 0")
-    return ids.tolist()
+    return ids
 
 
 def _few(path: Path, names: list[Any]) -> list[Any]:
