@@ -12,14 +12,20 @@ from sklearn.utils import Tags, check_consistent_length, check_random_state, get
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
-from resmem_core.common.dense import as_dense
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.logits import logarithms
 from resmem_core.common.types import FloatArray, IntArray, check_k, check_positive
 from resmem_core.memory.indexes import AUTO, INDEXES, Index, auto, normalized
 from resmem_core.memory.residuals import auto_sigma, project_to_simplex, resmem_scores, resmem_values
 from resmem_core.memory.rows import Points
-from resmem_core.models.estimator_outputs import embeddings_of, gives_probabilities, is_transformer, scores_of
+from resmem_core.models.estimator_outputs import (
+    classes_of,
+    embeddings_of,
+    gives_probabilities,
+    is_transformer,
+    scores_of,
+    values_of,
+)
 
 Rows = FloatArray | Points
 SAMPLE = 2000  # points that the automatic sigma looks at
@@ -199,7 +205,8 @@ class ResMemClassifier(ClassifierMixin, _ResMem):
     base_estimator : classifier, optional
         Cloned and fitted; `LogisticRegression` unless given. Its logits are the logarithm of `predict_proba`
         (probabilities of 0 raised to the smallest normal number), or its `decision_function` if it has none.
-        Its `classes_`, which must be those in y, say which column is which; without them they are sorted. Where
+        Its `classes_`, which must hold those in y, say which column is which, and a base that was fitted before
+        (`FrozenEstimator`) may know others, which are kept; without `classes_` they are sorted. Where
         `decision_function` gives probabilities, their logarithms are taken, with a warning.
     n_neighbors : int
         Training points that a prediction asks; all of them, with a warning, where there are fewer.
@@ -270,10 +277,11 @@ class ResMemClassifier(ClassifierMixin, _ResMem):
         y = self._checked(X, y)
         check_classification_targets(y)
         seed = _seed(self.random_state)
-        self.classes_, self.memory_labels_ = np.unique(y, return_inverse=True)
         self._fit_base(X, y, seed)
+        self.classes_ = classes_of(self.base_estimator_, y)
+        self.memory_labels_ = np.searchsorted(self.classes_, y)
         scores = scores_of(self.base_estimator_, X, _num_samples(X), self.classes_)
-        self._probable = gives_probabilities(self.base_estimator_, scores)
+        self._probable = gives_probabilities(self.base_estimator_, X, scores, self.classes_)
         self.memory_logits_ = self._logits(scores)
         self._memorize(X, y, seed)
         return self
@@ -362,7 +370,7 @@ class ResMemRegressor(RegressorMixin, _ResMem):
         seed = _seed(self.random_state)
         self._fit_base(X, y, seed)
         self._output_shape = y.shape[1:]
-        self.memory_residuals_ = y.reshape(len(y), -1) - self._base_values(X)
+        self.memory_residuals_ = y.astype(np.float64).reshape(len(y), -1) - self._base_values(X)
         self._memorize(X, y, seed)
         return self
 
@@ -371,7 +379,7 @@ class ResMemRegressor(RegressorMixin, _ResMem):
 
     def _base_values(self, X: Any) -> FloatArray:
         """Return f(x), (M, O)."""
-        return as_dense(self.base_estimator_.predict(X)).astype(np.float64).reshape(_num_samples(X), -1)
+        return values_of(self.base_estimator_, X, _num_samples(X))
 
     def predict(self, X: Any) -> FloatArray:
         """Return the predictions, (M,) or (M, O), as y was."""

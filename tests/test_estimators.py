@@ -15,6 +15,7 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeClassifier
 from sklearn.model_selection import GridSearchCV, train_test_split
@@ -199,7 +200,7 @@ def test_the_classes_of_the_base_say_which_score_is_which(scores, order):
     np.testing.assert_array_equal(found.predict(X), expected.predict(X))
 
 
-@pytest.mark.parametrize("classes", [["a", "b", "c"], [1, 2, 3], [0, 1, 1], [0, 2], [2, 3, 1, 0], [[0, 1], [0, 2]], 3])
+@pytest.mark.parametrize("classes", [["a", "b", "c"], [1, 2, 3], [0, 1, 1], [0, 2], [[0, 1], [0, 2]], 3])
 def test_other_classes_than_those_of_y_are_refused(classes):
     X, y = make_blobs(90, centers=3, random_state=0)
 
@@ -211,6 +212,18 @@ def test_other_classes_than_those_of_y_are_refused(classes):
 
     with pytest.raises(InvalidParameterError, match=r"has classes_=.*; expected the classes in y, \[0, 1, 2\]"):
         ResMemClassifier(Other()).fit(X, y)
+
+
+def test_a_base_that_knew_more_classes_before_keeps_them():
+    X, y = make_blobs(120, centers=[[0, 0], [0, 9], [9, 0], [9, 9]], random_state=0)
+    names = np.array(["a", "b", "c", "d"])[y]
+    base, here = LogisticRegression().fit(X, names), names != "b"
+    found = ResMemClassifier(FrozenEstimator(base), n_neighbors=3).fit(X[here], names[here])
+    assert found.classes_.tolist() == ["a", "b", "c", "d"]
+    assert found.classes_[found.memory_labels_].tolist() == names[here].tolist()
+    assert (found.predict(X[~here]) == "b").all()  # which memory cannot vote for
+    with pytest.raises(InvalidParameterError, match=r"has classes_=\['a', 'c', 'd'\]; expected the classes in y"):
+        ResMemClassifier(FrozenEstimator(LogisticRegression().fit(X[here], names[here]))).fit(X, names)
 
 
 def test_a_base_without_classes_has_them_sorted(blobs):
@@ -248,6 +261,35 @@ def test_a_decision_function_that_gives_probabilities_is_told_of(make, blobs):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ResMemClassifier(Told("decision_function", np.log)).fit(X, y)
+
+
+class OneColumn(Told):
+    """A base of two classes that decides at `middle` of one column."""
+
+    def __init__(self, make, middle):
+        super().__init__("decision_function", make)
+        self.middle = middle
+
+    def predict(self, X):
+        return self.classes_[(self.decision_function(X) > self.middle).astype(int)]
+
+
+def test_one_column_of_probabilities_is_not_taken_for_margins():
+    X, y = make_blobs(60, centers=2, random_state=0)
+    with pytest.raises(InvalidParameterError, match="gives probabilities of one class"):
+        ResMemClassifier(OneColumn(lambda p: p[:, 1], 0.5)).fit(X, y)
+    ResMemClassifier(OneColumn(lambda p: p[:, 1], 0)).fit(X, y)  # margins that happen to lie there
+    ResMemClassifier(OneColumn(lambda p: p[:, 1] - 0.5, 0)).fit(X, y)
+
+
+@pytest.mark.parametrize("make", [lambda X: X[:3, 0], lambda X: X[:, 0] * np.nan, lambda X: X[:, 0].astype(str)])
+def test_predictions_that_are_of_no_use_are_refused(make):
+    class Odd(DummyRegressor):
+        def predict(self, X):
+            return make(X)
+
+    with pytest.raises(InvalidParameterError, match=r"predicted .* for 60 rows; expected finite numbers, \(60,\)"):
+        ResMemRegressor(Odd()).fit(*make_blobs(60, random_state=0))
 
 
 @pytest.mark.parametrize(

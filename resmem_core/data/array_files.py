@@ -10,14 +10,21 @@ import numpy as np
 
 from resmem_core.common import mapped
 from resmem_core.common.errors import DatasetError
+from resmem_core.data.file_tree import ending, is_litter
 
 CHUNK = 2**20  # bytes read at a time
+
+
+def npy_files(folder: Path) -> dict[str, Path]:
+    """Return the arrays in a folder by their names."""
+    files = (file for file in sorted(folder.iterdir()) if ending(file.name) == ".npy" and not is_litter(file.name))
+    return {file.stem: file for file in files}
 
 
 def names_in(path: Path) -> list[str] | None:
     """Return the names of the arrays in an archive or a folder; None where it is neither."""
     if path.is_dir():
-        return [file.stem for file in sorted(path.glob("*.npy"))]
+        return list(npy_files(path))
     archive = np.load(path, allow_pickle=False) if zipfile.is_zipfile(path) else None
     if not isinstance(archive, np.lib.npyio.NpzFile):
         return None
@@ -33,7 +40,7 @@ def read_array(path: Path, name: str) -> np.ndarray:
     checksum.
     """
     if path.is_dir():
-        file = path / f"{name}.npy"
+        file = npy_files(path)[name]
         return np.load(file, mmap_mode="r" if file.stat().st_size >= mapped.LARGE else None, allow_pickle=False)
     with np.load(path, allow_pickle=False) as archive:
         member = archive.zip.NameToInfo.get(f"{name}.npy")

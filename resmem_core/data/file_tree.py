@@ -98,6 +98,8 @@ def _folder(root: Path) -> Tree:
                     continue
                 name = f"{within}/{entry.name}".removeprefix("/")
                 is_folder = entry.is_dir(follow_symlinks=follow)
+                if is_folder and entry.is_symlink():  # one that leads back to where it lies would never end
+                    is_folder = not (root / within).resolve().is_relative_to(os.path.realpath(entry.path))
                 kind = "folders" if is_folder else "files" if entry.is_file() else "others"
                 found[kind].append(name)
                 waiting += [name] if is_folder else []

@@ -62,6 +62,8 @@ def laid_out(root: Path, tree: Tree) -> Layout:
     """
     known = image_endings()
     images = [name for name in tree.files if ending(name) in known]
+    if not images and (arrays := [name for name in tree.files if ending(name) == ".npy"]):
+        raise DatasetError(f"{root} holds arrays, {shown(arrays)}, and no images; arrays:PATH reads embeddings")
     top = _top(tree, images)
     parts, notes = _parts(root, tree, images, top)
     layout = Layout({}, top.count("/") + bool(parts), notes)
@@ -83,6 +85,7 @@ def laid_out(root: Path, tree: Tree) -> Layout:
         classes = set(map(layout.class_of, found))
         empty += [name for name in folders if layout.class_of(name) not in classes]
         notes += _alike(layout, found)
+    notes += _deeper(root, layout)
     _check_train(root, tree, layout, empty)
     notes += noted(
         _with_content(tree, layout, empty), "class without images was", "classes without images were", "left out"
@@ -162,6 +165,19 @@ def _alike(layout: Layout, names: list[str]) -> list[str]:
     for name in names:
         folders.setdefault(layout.class_of(name), set()).add(name.split("/")[layout.depth])
     return [f"the folders {shown(sorted(same))} are one class" for same in folders.values() if len(same) > 1]
+
+
+def _deeper(root: Path, layout: Layout) -> list[str]:
+    """Return a note on images in folders of several names within those of the classes, which may be classes."""
+    deep = (name.split("/") for name in layout.names if name.count("/") > layout.depth + 1)
+    inside = {names[layout.depth + 1]: "/".join(names[layout.depth : layout.depth + 2]) for names in deep}
+    if {"train", "test"} <= set(map(part_called, inside)):
+        raise DatasetError(
+            f"folder {root} has folders of parts within those of the classes, such as {next(iter(inside.values()))}; "
+            f"images are expected {EXPECTED}"
+        )
+    told = f"images in folders within those of the classes are of the outer class: {shown(sorted(inside.values()))}"
+    return [told] if len(inside) > 1 else []
 
 
 def _check_train(root: Path, tree: Tree, layout: Layout, empty: list[str]) -> None:

@@ -7,7 +7,7 @@ import struct
 import threading
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
 from typing import IO, TYPE_CHECKING, NamedTuple
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # Formats that Pillow opens but cannot draw by itself; EPS would even run another program.
 _NOT_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
 _LIKELY = ("JPEG", "PNG")
+_WHOLE_FIRST = ("MPO", "PSD")  # whose other frames are previews, depths or layers
 _GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 _DEEP = ("I", "F")  # modes of more than 8 bits begin so
 _TOPS = (1, *(2**bits - 1 for bits in (8, 10, 12, 14, 16, 24, 32)))  # largest values that cameras and scanners give
@@ -43,6 +44,8 @@ class Look(NamedTuple):
         The least and the largest, where they are of more than 8 bits.
     shortened : bool
         Whether Pillow reads but the upper 8 of 16 bits of each channel.
+    frames : int
+        How many pictures it holds, of which the first is read; of a photograph or drawing that is the whole.
     """
 
     size: tuple[int, int]
@@ -50,6 +53,7 @@ class Look(NamedTuple):
     mode: str
     values: tuple[float, float] | None = None
     shortened: bool = False
+    frames: int = 1
 
     @property
     def too_large(self) -> bool:
@@ -132,6 +136,9 @@ def look(file: IO[bytes]) -> Look | None:
                 found = found._replace(size=(height, width))
             if mode[0] in _DEEP:
                 image.load()
+                deep = np.asarray(image)
+            with suppress(*_damage()):  # the first frame may be whole where others are not
+                found = found._replace(frames=1 if image.format in _WHOLE_FIRST else getattr(image, "n_frames", 1))
     except _damage() as error:
         _raise_if_of_the_system(error)
         return None
@@ -139,7 +146,7 @@ def look(file: IO[bytes]) -> Look | None:
         if found is not None:
             raise
         return None  # a damaged header may promise any length
-    return found._replace(values=_range(np.asarray(image))) if mode[0] in _DEEP else found
+    return found._replace(values=_range(deep)) if mode[0] in _DEEP else found
 
 
 def _range(values: np.ndarray) -> tuple[float, float]:

@@ -15,7 +15,7 @@ KEYS = {  # what each is called here, and by others; the first that there is cou
     "names": ("name", "names"),
     "groups": ("group", "groups"),
     "split": ("split",),
-    "class_names": ("class_names", "classes"),
+    "class_names": ("class_names", "classes", "label_names", "target_names"),
 }
 _KEY_OF = {name: key for key, names in KEYS.items() for name in names}
 _VECTORS = re.compile(".*(embeddings?|vectors?|logits?)")
@@ -30,7 +30,7 @@ def key_called(name: str) -> str | None:
 def called(names: Sequence[str], key: str) -> list[str]:
     """Return those names that mean `key`, the most usual first."""
     found = [name for name in names if key_called(name) == key]
-    return sorted(found, key=lambda name: KEYS[key].index(name.casefold()))
+    return sorted(found, key=lambda name: KEYS[key].index(clean_name(name).casefold()))
 
 
 def like_vectors(name: str) -> bool:

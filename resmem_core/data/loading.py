@@ -20,6 +20,7 @@ from resmem_core.data.drawing import check_seed, split_groups, split_rows
 from resmem_core.data.types import OF_EXAMPLES, Dataset, Examples
 
 MAX_VALIDATION = 5000  # cut off a train split that comes with its own test split
+_LACKING = ("nan", "none", "null", "<na>", "nat")
 STORED_VERSION = 1  # of the layout that _write_source and _read_source agree on
 
 
@@ -216,6 +217,11 @@ def _check(spec: str, source: Source, parts: Mapping[str, Examples]) -> tuple[st
         if parts["train"].logits is None and source.head is None:  # no model that knows more classes
             raise DatasetError(f"dataset {spec!r}: {found}; add some to train, or remove them from {part}")
         notes.append(f"{found}; memory cannot vote for these, only the base model can")
+    if lacking := [name for name in class_names if name.casefold() in _LACKING]:
+        notes.append(
+            f"some classes are called as labels that are missing are written: {shown(lacking)}; if they are missing, "
+            "leave these examples out"
+        )
     return (*notes, *_alike(class_names), *_shared_groups(parts))
 
 
@@ -229,8 +235,13 @@ def _alike(class_names: Sequence[str]) -> list[str]:
 
 
 def _shared_groups(parts: Mapping[str, Examples]) -> list[str]:
-    """Return a note on groups that stand in train and in another part, too."""
+    """Return a note on groups that stand in train and in another part, too, or on parts that have none."""
     in_train, notes = parts["train"].groups, []
+    without = [part for part, examples in parts.items() if examples.groups is None]
+    if 0 < len(without) < len(parts):
+        notes.append(
+            f"there are groups, but none in {' and '.join(without)}: which groups the parts share is not known"
+        )
     for part in ("validation", "test"):
         of_part = parts[part].groups
         if in_train is None or of_part is None:
@@ -245,7 +256,10 @@ def _shared_groups(parts: Mapping[str, Examples]) -> list[str]:
 
 def _fingerprint(source: Source, parts: Mapping[str, Examples]) -> str:
     content = {
-        part: digest_arrays(examples.labels, examples.images, examples.embeddings, examples.logits)
+        part: digest_arrays(
+            *(examples.labels, examples.images, examples.embeddings, examples.logits),
+            *([] if examples.groups is None else [examples.groups]),  # what has none keeps the digest that it had
+        )
         for part, examples in parts.items()
     }
     if source.head is not None:

@@ -34,8 +34,9 @@ NO_LOGITS = (
 ALIKE = "labels that look alike, but for blanks at their ends or how their accents are stored, were taken as the same"
 LOGARITHMS = (
     "every row of the logits is 0 or more and sums to 1 (or 100), as probabilities do, so their logarithms were taken "
-    "as the logits; arrays:PATH?logits=raw and table:PATH?logits=raw take them as they are"
+    "as the logits; ?logits=raw after the dataset's name takes them as they are"
 )
+ASKED = "?logits="  # before what the logits are
 MAX_CLASSES = 10_000  # that labels alone may name; more is a column of something else
 
 
@@ -90,12 +91,12 @@ class ModelFile(DatasetLoader):
 
 def path_and_meaning(argument: str | None) -> tuple[Path, str | None]:
     """Return the path, and what its logits are said to be."""
-    path, asked, meaning = (argument or "").partition("?logits=")
+    path, asked, meaning = (argument or "").partition(ASKED)
     return user_path(path), meaning if asked else None
 
 
 def refuse_other_kinds(path: Path, ending: str) -> None:
-    """Raise where a file is of a known kind other than its ending says, or should be."""
+    """Raise where a file is of a known kind other than one of that ending."""
     with path.open("rb") as stream:
         if found := other_kind(stream, ending):
             raise DatasetError(f"{path} is {found}")

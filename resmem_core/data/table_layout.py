@@ -81,6 +81,8 @@ class Layout:
         others = tuple(name for name in names if name not in used)
         for name in others:
             is_vector = like_vectors(name) and (name in lists or name in written)
+            numbered = _NUMBERED.fullmatch(name)  # "clip_embedding_0", or "Embedding_0" beside "embedding_0"
+            is_vector |= name in by_class or (numbered is not None and like_vectors(numbered[1].rstrip("_.- ")))
             if is_vector or (not logits and like_probabilities(name)):
                 strange = f"a column {name!r}, which looks like data but would not be used"
                 raise wrong(path, "the table", strange, f"{_WANTED}, and {_LOGITS_WANTED}; call it so, or leave it out")
@@ -89,8 +91,8 @@ class Layout:
 
 
 def _one(path: Path, found: Sequence[str], key: str) -> str:
-    """Return the column that is called as `key` is here, or the only one that may mean it."""
-    if len(found) > 1 and found[0].casefold() != KEYS[key][0]:
+    """Return the one column that is called as `key` is here, or the only one that may mean it."""
+    if len(found) > 1 and [name.casefold() for name in found].count(KEYS[key][0]) != 1:
         raise wrong(path, "the table", f"the columns {shown(found)}", f"one of them, called {KEYS[key][0]!r}")
     return found[0]
 

@@ -208,7 +208,7 @@ class Runs:
             for run in self._run(read, "BEGIN")
             if dataset in (None, run.dataset)
             and backbone in (None, run.backbone)
-            and (run.dataset in private or run.dataset.partition(":")[0] not in secret)
+            and (run.dataset.partition("?")[0] in private or run.dataset.partition(":")[0] not in secret)
         )
 
     def delete(self, run: str) -> None:

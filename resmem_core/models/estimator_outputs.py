@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,16 @@ from resmem_core.common.dense import as_dense
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.logits import SUM_ERROR, are_probabilities
 from resmem_core.common.types import FloatArray
+
+
+def classes_of(base: Any, y: np.ndarray) -> np.ndarray:
+    """Return the classes that a fitted base tells apart, ascending: those in y, and others if it knew more before."""
+    found = np.unique(y)
+    with suppress(TypeError, ValueError):  # not one label a class, which `scores_of` refuses
+        known = np.asarray(getattr(base, "classes_", found))
+        if known.ndim == 1 and set(found.tolist()) < set(known.tolist()):
+            return np.unique(known)
+    return found
 
 
 def scores_of(base: Any, X: Any, n: int, classes: np.ndarray) -> FloatArray:
@@ -57,10 +68,24 @@ def scores_of(base: Any, X: Any, n: int, classes: np.ndarray) -> FloatArray:
     return scores[:, columns]
 
 
-def gives_probabilities(base: Any, scores: FloatArray) -> bool:
-    """Tell whether its scores, (N, C), are probabilities; warn where `decision_function` gives them."""
+def gives_probabilities(base: Any, X: Any, scores: FloatArray, classes: np.ndarray) -> bool:
+    """Tell whether its scores of X, (N, C), are probabilities; warn where `decision_function` gives them.
+
+    Raises
+    ------
+    InvalidParameterError
+        If it gives those of one class alone, which would be taken as margins.
+    """
     if hasattr(base, "predict_proba"):
         return True
+    share = scores.sum(axis=1)  # of two classes, the margins of one are 0
+    if len(classes) == 2 and not scores.all(axis=1).any() and ((share >= 0) & (share <= 1)).all() and share.min() < 0.5:
+        likelier = classes[scores.any(axis=0).argmax()]
+        if np.array_equal(np.asarray(base.predict(X)) == likelier, share > 0.5):
+            raise InvalidParameterError(
+                f"decision_function of {base!r} gives probabilities of one class, as predict has it from 0.5 on; "
+                "expected margins, above 0 for the second class, or predict_proba with a column for each class"
+            )
     if not are_probabilities(scores):
         return False
     told = f"decision_function of {base!r} gives probabilities (rows sum to 1): their logarithms are taken as logits"
@@ -78,8 +103,25 @@ def _columns(base: Any, classes: list[Any]) -> list[int]:
         pass
     raise InvalidParameterError(
         f"base_estimator={base!r} has classes_={known}; expected the classes in y, {classes}, each once and in the "
-        "order of its scores: give examples of all classes that it knows, and of no other"
+        "order of its scores: use one that knows them all, as the same labels"
     )
+
+
+def values_of(base: Any, X: Any, n: int) -> FloatArray:
+    """Return what a fitted regressor predicts, (n, O).
+
+    Raises
+    ------
+    InvalidParameterError
+        If that is anything but finite numbers, with a row for each of n.
+    """
+    values = as_dense(base.predict(X))
+    if values.dtype.kind not in "fiub" or values.shape[:1] != (n,) or not np.isfinite(values).all():
+        given = f"{values.dtype} of shape {values.shape}"
+        raise InvalidParameterError(
+            f"base_estimator={base!r} predicted {given} for {n} rows; expected finite numbers, ({n},) or ({n}, O)"
+        )
+    return values.astype(np.float64).reshape(n, -1)
 
 
 def is_transformer(embed: Any) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
-from torch.utils.data.sampler import RandomSampler, SubsetRandomSampler, WeightedRandomSampler
+from torch.utils.data.sampler import BatchSampler, RandomSampler, SubsetRandomSampler, WeightedRandomSampler
 from torch.utils.hooks import RemovableHandle
 
 from resmem_core.common.errors import DatasetError, InvalidParameterError
@@ -73,7 +73,7 @@ def embed_module(
         Dotted name, as in `module.named_modules()`, of the submodule whose output is the embedding: usually
         the one before the last linear layer; or "input:NAME", for what enters it, the first argument. More than two
         dimensions are flattened from the second on, not averaged; name a pooling layer where that is too long. Of a
-        layer that runs several times in one pass, the last counts.
+        layer that runs several times in one pass, the last counts, with a warning.
     inputs : ndarray or Tensor, shape (N, ...), Dataset, DataLoader or any iterable of batches
         As the module expects them, in the right type and already scaled. A batch is an array or tensor, (B, ...), or a
         tuple that begins with one, such as (inputs, labels).
@@ -94,7 +94,7 @@ def embed_module(
     ------
     InvalidParameterError
         If there is no such layer, or it, or the module, gives anything but one tensor with a row per example, or the
-        inputs are no batches, or in random order.
+        inputs are no batches, in random order or not all of them.
     DatasetError
         If there are no examples.
     """
@@ -104,11 +104,12 @@ def embed_module(
     if not names:
         raise InvalidParameterError("layer names no layer; give one name at least")
     with ExitStack() as stack:
-        caught: dict[str, Any] = {}
+        caught: dict[str, list[Any]] = {}
         for name in names:
             stack.callback(_watch(module, name, caught).remove)
         outputs, embeddings = stack.enter_context(Rows()), {name: stack.enter_context(Rows()) for name in names}
         stack.enter_context(evaluating(module))
+        repeated: set[str] = set()
         for x in _batches(module, inputs, batch_size, progress):
             caught.clear()
             outputs.append(_rows(module(x), len(x), "the module's output", exactly=2).float().numpy())
@@ -117,15 +118,20 @@ def embed_module(
                     raise InvalidParameterError(
                         f"layer {name!r} was not reached when the module ran; name one that its forward pass uses"
                     )
-                found = _rows(caught[name], len(x), _called(name)).flatten(1)
+                value, times = caught[name]
+                found = _rows(value, len(x), _called(name)).flatten(1)
+                repeated |= {name} if times > 1 else set()
                 rows.append((found if found.dtype == torch.float64 else found.float()).numpy())
+        for name in sorted(repeated):
+            told = f"layer {name!r} runs several times when the module runs once: {_called(name)} is that of the last"
+            warnings.warn(told, UserWarning, stacklevel=2)
         table = _as_logits(outputs.array(), logits)
         embedded = {name: Embedded(table, rows.array()) for name, rows in embeddings.items()}
     return embedded[layer] if isinstance(layer, str) else embedded
 
 
-def _watch(module: nn.Module, name: str, caught: dict[str, Any]) -> RemovableHandle:
-    """Have every pass leave in `caught` a copy of what leaves a layer, or enters it."""
+def _watch(module: nn.Module, name: str, caught: dict[str, list[Any]]) -> RemovableHandle:
+    """Have every pass leave in `caught` a copy of what leaves a layer, or enters it, and how often it ran."""
     layers = {path: part for path, part in module.named_modules() if path}
     entering = name.startswith(ENTERING) and name not in layers
     path = name.removeprefix(ENTERING) if entering else name
@@ -137,7 +143,8 @@ def _watch(module: nn.Module, name: str, caught: dict[str, Any]) -> RemovableHan
 
     def keep(value: Any) -> None:
         # A copy, as a layer that works in place, such as ReLU(inplace=True), would overwrite it.
-        caught[name] = value.detach().clone() if isinstance(value, Tensor) else value
+        copy = value.detach().clone() if isinstance(value, Tensor) else value
+        caught[name] = [copy, caught.get(name, [None, 0])[1] + 1]
 
     def enters(_layer: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> None:
         keep(next(iter((*args, *named.values())), None))
@@ -154,13 +161,14 @@ def _called(name: str) -> str:
 def _rows(value: Any, n: int, what: str, exactly: int | None = None) -> Tensor:
     """Return `value` on the CPU if it is a tensor with `n` rows."""
     shape = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
-    wanted = "(B, C)" if exactly == 2 else "(B, ...)"
-    if not isinstance(value, Tensor) or value.ndim < 2 or value.ndim != (exactly or value.ndim) or len(value) != n:
+    wanted = "(B, C), with C of 2 or more," if exactly == 2 else "(B, ...)"
+    fits = isinstance(value, Tensor) and value.ndim >= 2 and len(value) == n
+    if not fits or (exactly and (value.ndim != exactly or value.shape[1] < 2)):
         raise InvalidParameterError(
             f"{what} must be one tensor of shape {wanted} for a batch of B={n}, but is {shape}; "
             "wrap the module in one that returns it so"
         )
-    return value.cpu()
+    return value.cpu().to_dense()
 
 
 def _as_logits(outputs: np.ndarray, meaning: str | None) -> np.ndarray:
@@ -213,13 +221,20 @@ def _blocks(inputs: Any) -> tuple[Iterable[Any], int]:
                 "of torch, or an iterable of batches"
             )
         return inputs, 0
-    sampler = getattr(inputs.batch_sampler, "sampler", inputs.sampler)
+    batches = inputs.batch_sampler
+    sampler = getattr(batches, "sampler", inputs.sampler)
     if isinstance(sampler, _RANDOM):
         raise InvalidParameterError(
             f"inputs is a DataLoader in random order ({type(sampler).__name__}), whose rows would not be those of the "
             "labels; make it with shuffle=False"
         )
-    return inputs, len(sampler) if isinstance(sampler, Sized) and inputs.batch_sampler is not None else 0
+    n_rows = len(sampler) if isinstance(sampler, Sized) and batches is not None else 0
+    if isinstance(batches, BatchSampler) and batches.drop_last and (left := n_rows % batches.batch_size):
+        raise InvalidParameterError(
+            f"inputs is a DataLoader with drop_last, which would leave out the last {left} of {n_rows} examples; make "
+            "it with drop_last=False"
+        )
+    return inputs, n_rows
 
 
 def _first(batch: Any) -> Any:

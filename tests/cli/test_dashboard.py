@@ -151,7 +151,7 @@ def test_class_names_of_other_kinds(tmp_path, names):
     [
         ({"class_names": {0: "a", 2: "b"}}, "class_names has 2 names but none for 1: .*each number from 0 to 1"),
         ({"class_names": {0: "a", 1: None}}, "class_names holds Python objects"),
-        ({"class_names": ["a", " "]}, "class_names has an empty name; expected a name for each class"),
+        ({"class_names": ["a", " "]}, "class_names has an empty text in row 1; expected text everywhere"),
         ({"train_labels": ["a", float("nan")] * 20}, "train_labels holds text and something else"),
         ({"train_embeddings": np.ma.masked_less(np.zeros((40, 3)), 1)}, "train_embeddings has masked entries"),
         ({"train_embeddings": {"a": [1.0]}}, "train_embeddings holds Python objects"),

@@ -243,6 +243,22 @@ def test_parts_that_are_cut_off_take_whole_groups(give_source):
     assert {str(load_dataset("given", seed=seed).test.names) for seed in range(3)} > {str(dataset.test.names)}
 
 
+def test_groups_belong_to_the_content(give_source):
+    labels, groups = np.tile([0, 1], 20), np.arange(40) % 8
+    parts = {"validation": numbered([0, 1], 40), "test": numbered([1, 0], 50)}
+    seen = set()
+    for of_train in (None, groups, groups[::-1]):
+        give_source(Source(("a", "b"), replace(numbered(labels), groups=of_train), **parts))
+        seen.add(load_dataset("given").fingerprint)
+    assert len(seen) == 3
+    assert "there are groups, but none in validation and test: which groups" in load_dataset("given").notes[-1]
+
+
+def test_classes_called_like_missing_labels_are_told(give_source):
+    give_source(Source(("cat", "nan"), numbered(np.tile([0, 1], 20))))
+    assert ["'nan'" in note for note in load_dataset("given").notes] == [True]
+
+
 def test_names_stay_with_their_examples(give_source):
     labels = np.tile([1, 0], 20)
     names = np.array([f"file {i}" for i in range(40)])

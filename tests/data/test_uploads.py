@@ -333,6 +333,20 @@ def test_a_damaged_description_or_file_is_not_listed_or_told(mine):
         assert mine.list() == ()
 
 
+def test_what_logits_of_an_upload_are_can_be_said(mine, store):
+    upload = mine.add("a.npz", npz(**{k: np.full_like(a, 1 / 3) if "logits" in k else a for k, a in ARRAYS.items()}))
+    told, raw = (load_dataset(f"{upload.dataset}{asked}") for asked in ("", "?logits=raw"))
+    assert any("as probabilities do" in note for note in told.notes)
+    assert raw.name == "a.npz"
+    assert np.allclose(raw.train.logits, 1 / 3)
+    assert np.allclose(told.train.logits, np.log(1 / 3))
+    with pytest.raises(InvalidParameterError, match=r"^the upload: logits='x' must be one of"):
+        load_dataset(f"{upload.dataset}?logits=x")
+    assert {dataset.fingerprint for dataset in (told, raw)} <= {file.name for file in files(store)}  # and are deleted
+    with pytest.raises(UnavailableError, match="is not there"):
+        load_dataset(f"upload:{'0' * 32}?logits=raw")
+
+
 def test_the_table_of_an_example_reads_as_a_person_writes_it():
     table = pd.read_csv(BytesIO(example_file(".csv")))
     assert list(table.columns[:4]) == ["name", "split", "label", "embedding_0"]

@@ -188,6 +188,8 @@ class TestWhatIsKept:
         assert [run.dataset for run in runs.list()] == ["digits"]
         assert {run.dataset for run in runs.list(private={mine})} == {"digits", mine}
         assert runs.list(dataset=other, private={mine}) == ()
+        runs.record(of(experiment, dataset=f"{mine}?logits=raw"), *judged, tuned=False)
+        assert (len(runs.list()), len(runs.list(private={mine}))) == (1, 3)
 
     def test_nothing_is_made_by_looking(self, tmp_path):
         runs = Runs(Store(tmp_path / "nowhere"))

@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -123,6 +125,7 @@ AS_IT_IS = nn.Identity()
         ("linear", lambda x: {"logits": x}, "but is dict"),
         ("linear", lambda x: x[:, :, None], r"shape \(B, C\).*\(5, 3, 1\)"),
         ("linear", lambda x: x.sum(1), r"but is a tensor of shape \(5,\)"),
+        ("linear", lambda x: x[:, :1], r"with C of 2 or more.* but is a tensor of shape \(5, 1\)"),
     ],
 )
 def test_what_gives_no_embedding_or_no_logits_is_refused(layer, output, message):
@@ -267,6 +270,32 @@ def test_batches_come_from_anything(mlp, kind, size):
 def test_batches_in_random_order_are_refused(mlp, loader):
     with pytest.raises(InvalidParameterError, match=r"in random order \(.*RandomSampler\).*shuffle=False"):
         embed_module(mlp, "0", loader)
+
+
+def test_a_loader_that_leaves_examples_out_is_refused(mlp):
+    with pytest.raises(InvalidParameterError, match=r"leave out the last 6 of 70 examples.*drop_last=False"):
+        embed_module(mlp, "0", DataLoader(TensorDataset(X), batch_size=8, drop_last=True))
+    assert len(embed_module(mlp, "0", DataLoader(TensorDataset(X), batch_size=7, drop_last=True)).logits) == 70
+
+
+def test_of_a_layer_that_runs_twice_the_last_counts_and_it_is_told(mlp):
+    relu = nn.ReLU()
+    twice = nn.Sequential(mlp[0], relu, mlp[2], relu, mlp[4])
+    with pytest.warns(UserWarning, match=r"layer '1' runs several times .*: the output .* is that of the last"):
+        found = embed_module(twice, ["1", "4"], X)
+    np.testing.assert_array_equal(found["1"].embeddings, embed_module(mlp, "3", X).embeddings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        embed_module(twice, "4", X)
+
+
+def test_sparse_results_are_made_dense(mlp):
+    class Sparse(nn.Module):
+        def forward(self, x):
+            return x.to_sparse()
+
+    found = embed_module(nn.Sequential(mlp[0], Sparse(), mlp[2]), "1", X)
+    np.testing.assert_array_equal(found.embeddings, embed_module(mlp, "0", X).embeddings)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from resmem_core.common.errors import DatasetError, StoreError
 from resmem_core.common.names import clean_name
 from resmem_core.common.progress import Progress, Step
 from resmem_core.common.types import IntArray
-from resmem_core.data.array_files import names_in, read_array
+from resmem_core.data.array_files import names_in, npy_files, read_array
 from resmem_core.data.base import DATASETS, PARTS, Source, file_state, part_called, shown
 from resmem_core.data.keys import called, key_called, like_probabilities, like_vectors
 from resmem_core.data.model_file import (
@@ -45,7 +46,8 @@ class Arrays(ModelFile):
     Or a folder with each of them in a file of its own, `train_embeddings.npy` and so on.
 
     Labels are whole numbers from 0, or names: numbered as in `class_names` or else sorted, which is then the order of
-    the logits' columns. Optional are `validation_` alike (or `val_`, `valid_`, `dev_`), `class_names` (C,), and
+    the logits' columns. Where nothing says how many classes there are, or `class_names` has these numbers, they are
+    names, too. Optional are `validation_` alike (or `val_`, `valid_`, `dev_`), `class_names` (C,), and
     `train_images` and so on: (N, height, width), (N, height, width, 1 or 3) or (N, 1 or 3, height, width), uint8, or
     floating from 0 to 1. In place of logits there may be the layer that gives them: `weights` (C, D) and, unless it is
     0, `bias` (C,); logits are then embeddings @ weights.T + bias. Where there is neither, a logistic regression on the
@@ -89,7 +91,7 @@ class Arrays(ModelFile):
 def _in_folder(argument: str | None) -> list[Path]:
     """Return the arrays in a folder; none where it is another thing, or cannot be looked at."""
     try:
-        return sorted(path_and_meaning(argument)[0].glob("*.npy"))
+        return list(npy_files(path_and_meaning(argument)[0]).values())
     except (OSError, ValueError):
         return []
 
@@ -114,6 +116,9 @@ def _source(path: Path, arrays: dict[str, np.ndarray], unknown: list[str]) -> So
         notes += [ALIKE] if len(cleaned) < len(written) else []
         notes += [] if "class_names" in arrays or not has_model else [SORTED]
         names = _names_of(path, arrays, labels)
+    else:
+        names = _ids_of(path, arrays, labels)
+    if names:
         labels = {part: _numbered(path, f"{part}_labels", y, names) for part, y in labels.items()}
         arrays = {**arrays, "class_names": np.array(names)}
     n_classes, because = _n_classes(path, arrays, labels)
@@ -196,23 +201,21 @@ def _damage_told(path: Path, key: str) -> Iterator[None]:
 
 
 def _labels(path: Path, key: str, arrays: Mapping[str, np.ndarray]) -> IntArray:
+    """Return labels as they are where they are numbers, else as text (N,)."""
     labels = arrays[key]
-    if labels.dtype.kind not in "iuU" or labels.ndim != 1:
-        raise wrong(path, key, _kind(labels), "whole numbers, or names, of shape (N,)")
-    return labels if labels.dtype.kind != "U" else _cleaned(labels)
+    return labels if labels.dtype.kind in "iu" and labels.ndim == 1 else _texts(path, key, arrays)
 
 
-def _texts(path: Path, key: str, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return names, or groups, as text (N,)."""
+def _texts(path: Path, key: str, arrays: Mapping[str, np.ndarray], *, may_lack: bool = False) -> np.ndarray:
+    """Return labels, names, groups or class names as text (N,)."""
     texts = arrays[key]
     if texts.dtype.kind not in "iuU" or texts.ndim != 1:
         raise wrong(path, key, _kind(texts), "text, or whole numbers, of shape (N,)")
-    return _cleaned(texts.astype(np.str_))
-
-
-def _cleaned(texts: np.ndarray) -> np.ndarray:
-    found, places = np.unique(texts, return_inverse=True)
-    return np.array([clean_name(text) for text in found.tolist()], np.str_)[places.reshape(texts.shape)]
+    found, places = np.unique(texts.astype(np.str_), return_inverse=True)
+    texts = np.array([clean_name(text) for text in found.tolist()], np.str_)[places]
+    if not may_lack and (empty := np.flatnonzero(texts == "")).size:
+        raise wrong(path, key, f"an empty text in row {empty[0]}", "text everywhere")
+    return texts
 
 
 def _names_of(path: Path, arrays: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray]) -> list[str]:
@@ -222,12 +225,8 @@ def _names_of(path: Path, arrays: Mapping[str, np.ndarray], labels: Mapping[str,
             named = next(part for part in labels if labels[part].dtype.kind == "U")
             raise wrong(path, f"{part}_labels", _kind(y), f"names, as {named}_labels has")
     if "class_names" in arrays:
-        if arrays["class_names"].dtype.kind not in "Uiu" or arrays["class_names"].ndim != 1:
-            raise wrong(path, "class_names", _kind(arrays["class_names"]), "text of shape (C,), as labels are names")
-        return _cleaned(arrays["class_names"].astype(np.str_)).tolist()
-    names = in_class_order(np.unique(np.concatenate(list(labels.values()))).tolist())
-    if len(names) > MAX_CLASSES:
-        raise wrong(path, "the labels", f"{len(names)} different names", f"at most {MAX_CLASSES} classes")
+        return _texts(path, "class_names", arrays).tolist()
+    names = _few(path, in_class_order(np.unique(np.concatenate(list(labels.values()))).tolist()))
     given = _given_classes(arrays)
     if given is not None and given[0] != len(names):
         n_classes, key, of_it = given
@@ -236,7 +235,27 @@ def _names_of(path: Path, arrays: Mapping[str, np.ndarray], labels: Mapping[str,
     return names
 
 
-def _numbered(path: Path, key: str, labels: np.ndarray, names: Sequence[str]) -> IntArray:
+def _ids_of(path: Path, arrays: Mapping[str, np.ndarray], labels: Mapping[str, IntArray]) -> list[Any]:
+    """Return the classes where labels are numbers that name them, such as 1, 5 and 900; none where they count them."""
+    found = sorted({label for y in labels.values() for label in np.unique(y).tolist()})
+    if "class_names" not in arrays:
+        return [] if _given_classes(arrays) or min(found, default=0) < 0 else _few(path, found)
+    ids = arrays["class_names"].ravel().tolist()
+    if not set(found) <= set(ids) or ids == list(range(len(ids))):
+        return []
+    if max(found, default=0) < len(ids):
+        said = f"the numbers {shown(ids)}, which may be labels or the names of labels 0 to {len(ids) - 1}"
+        raise wrong(path, "class_names", said, "names as text, or the labels in ascending order from 0")
+    return ids
+
+
+def _few(path: Path, names: list[Any]) -> list[Any]:
+    if len(names) > MAX_CLASSES:
+        raise wrong(path, "the labels", f"{len(names)} different names", f"at most {MAX_CLASSES} classes")
+    return names
+
+
+def _numbered(path: Path, key: str, labels: np.ndarray, names: Sequence[Any]) -> IntArray:
     found, places = np.unique(labels, return_inverse=True)
     number = {name: label for label, name in enumerate(names)}
     if strange := [name for name in found.tolist() if name not in number]:
@@ -267,9 +286,7 @@ def _n_classes(path: Path, arrays: Mapping[str, np.ndarray], labels: Mapping[str
     if "class_names" in arrays:
         n_classes = arrays["class_names"].size
         return n_classes, f"class_names has {n_classes} entries"
-    part, largest = max(((part, int(y.max(initial=0))) for part, y in labels.items()), key=lambda found: found[1])
-    if largest >= MAX_CLASSES:
-        raise wrong(path, f"{part}_labels", f"the label {largest}", f"whole numbers below {MAX_CLASSES}")
+    largest = max(int(y.max(initial=0)) for y in labels.values())
     return largest + 1, f"the largest label is {largest}"
 
 
@@ -307,7 +324,7 @@ def _examples(
         found = f"labels from {labels.min()} to {labels.max()}"
         raise wrong(path, f"{part}_labels", found, f"0 to {n_classes - 1}, as {because}")
     images = _images(path, f"{part}_images", arrays)
-    names = _texts(path, f"{part}_names", arrays) if f"{part}_names" in arrays else None
+    names = _texts(path, f"{part}_names", arrays, may_lack=True) if f"{part}_names" in arrays else None
     of_all, n = ("embeddings", len(embeddings)) if logits is None else ("logits", len(logits))
     given = {"embeddings": embeddings, "labels": labels, "images": images, "names": names, "groups": groups}
     for name, array in given.items():
@@ -360,12 +377,9 @@ def _images(path: Path, key: str, arrays: Mapping[str, np.ndarray]) -> np.ndarra
 
 
 def _class_names(path: Path, arrays: Mapping[str, np.ndarray], n_classes: int, because: str) -> tuple[str, ...]:
-    names = arrays.get("class_names", np.arange(n_classes))
-    if names.dtype.kind not in "Uiu" or names.shape != (n_classes,):
-        raise wrong(path, "class_names", _kind(names), f"text of shape ({n_classes},), as {because}")
-    if names.dtype.kind == "U" and not np.char.strip(names).astype(bool).all():
-        raise wrong(path, "class_names", "an empty name", "a name for each class")
-    names = _cleaned(names.astype(np.str_))
+    names = _texts(path, "class_names", {"class_names": np.arange(n_classes), **arrays})
+    if len(names) != n_classes:
+        raise wrong(path, "class_names", f"{len(names)} names", f"{n_classes}, as {because}")
     unique, counts = np.unique(names, return_counts=True)
     if len(unique) < n_classes:
         raise wrong(path, "class_names", f"{str(unique[counts > 1][0])!r} more than once", "distinct names")

@@ -23,7 +23,7 @@ from resmem_core.data.folder_layout import Layout, laid_out, noted
 from resmem_core.data.image_files import MOST_PIXELS, Look, decode, look, span
 from resmem_core.data.types import Examples
 
-VERSION = 3  # of the decoding, for cache keys
+VERSION = 4  # of the decoding, for cache keys
 DEFAULT_SIDE = 64  # pixels, where the images differ in size
 LARGEST_SIDE = 256  # pixels, up to which a size that all images share is kept
 SIDES = range(4, 1025)  # what `?size=` takes
@@ -148,7 +148,7 @@ def _other_kind(tree: Tree, name: str) -> str | None:
 
 
 def _spans(looks: list[Look]) -> tuple[dict[str, tuple[float, float]], list[str]]:
-    """Return the span of the values of more than 8 bits, by the kind of number, and notes on it."""
+    """Return the span of the values of more than 8 bits, by the kind of number, and notes on what is not read whole."""
     spans, notes = {}, []
     for kind, what in (("I", "whole numbers of 16 or 32 bits"), ("F", "decimal numbers")):
         if values := [found.values for found in looks if found.values is not None and found.mode[0] == kind]:
@@ -161,6 +161,11 @@ def _spans(looks: list[Look]) -> tuple[dict[str, tuple[float, float]], list[str]
         notes.append(
             f"{n} {'images have' if n > 1 else 'image has'} colours of 16 bits, of which the upper 8 were read: if the "
             "images are dark, scale them to all 16 bits, or to 8"
+        )
+    if several := [found.frames for found in looks if found.frames > 1]:
+        notes.append(
+            f"{len(several)} {'images hold' if len(several) > 1 else 'image holds'} several frames or pages, up to "
+            f"{max(several)}, of which the first was read: save others as images of their own"
         )
     return spans, notes
 

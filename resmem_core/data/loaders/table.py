@@ -70,9 +70,9 @@ class Table(ModelFile):
         """Read and check every column; messages name column and row."""
         progress(Step("Reading the table", 0, 0))
         kind = path.suffix.lower()
+        refuse_other_kinds(path, kind if kind == ".parquet" else ".csv")
         if kind not in (".csv", ".parquet"):
             raise wrong(path, "the file's name", f"the ending {path.suffix!r}", ".csv or .parquet")
-        refuse_other_kinds(path, kind)
         layout, table = read_csv(path) if kind == ".csv" else read_parquet(path)
         if not table.num_rows:
             raise wrong(path, "the table", "no rows", "one row for each example")
@@ -82,6 +82,8 @@ class Table(ModelFile):
         groups = _texts(path, table, layout.texts["groups"])[1] if "groups" in layout.texts else None
         names, metadata = _names(path, table, layout), metadata_of(table, layout.others)
         examples = Examples(labels, None, embeddings, logits, names, groups, metadata)
+        if "split" not in layout.texts and metadata is not None:
+            _refuse_parts_in(path, metadata)
         parts = _parts(path, table, layout.texts.get("split"))
         notes += [NO_LOGITS] if logits is None else []
         if logits is not None and "validation" not in parts:
@@ -243,6 +245,16 @@ def _parts(path: Path, table: pa.Table, column: str | None) -> dict[str, IntArra
         expected = "train and test there, or no such column, so that the parts are cut off by the seed"
         raise wrong(path, f"column {column!r}", f"no {missing[0]}", expected)
     return {part: np.flatnonzero(places == texts.index(spelt[0])) for part, spelt in found.items() if spelt}
+
+
+def _refuse_parts_in(path: Path, metadata: pa.Table) -> None:
+    """Raise where a column of metadata says of every row which part it is in ("train" in a column "set")."""
+    for name in metadata.column_names:
+        values = metadata[name].unique()
+        called = {part_called(value or "") for value in values.to_pylist()} if len(values) <= len(PART_OF) else set()
+        if {"train", "test"} <= called <= set(PARTS):
+            expected = "them in a column 'split'; call it so, or leave it out"
+            raise wrong(path, "the table", f"the names of parts in a column {name!r}", expected)
 
 
 def _names(path: Path, table: pa.Table, layout: Layout) -> np.ndarray:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from resmem_core.common.errors import DatasetError, UnavailableError
+from resmem_core.common.errors import DatasetError, InvalidParameterError, UnavailableError
 from resmem_core.common.progress import Progress
 from resmem_core.data.base import DATASETS, EMBEDDINGS, DatasetLoader, Source, TextSource, file_state
+from resmem_core.data.model_file import ASKED
 from resmem_core.data.uploads import KINDS, describe, find, note_made
 
 
 class UploadedFile(DatasetLoader):
-    """A file of the kinds that `arrays:` and `table:` read, kept under an unguessable name."""
+    """A file of the kinds that `arrays:` and `table:` read, kept under an unguessable name.
+
+    As there, `ID?logits=raw` and `ID?logits=probabilities` say what its logits are.
+    """
 
     name = "upload"
     summary = "a file uploaded on the page Your data"
@@ -19,12 +23,12 @@ class UploadedFile(DatasetLoader):
 
     def title(self, argument: str | None) -> str:
         """Return the file's name, as its owner has it; how it is written where it is not there any more."""
-        upload = describe(argument or "")
+        upload = describe(_number(argument))
         return upload.name if upload is not None else super().title(argument)
 
     def unavailable(self, argument: str | None) -> str | None:
         """Return that there is no such upload, if so."""
-        if find(argument or "") is None:
+        if find(_number(argument)) is None:
             return (
                 f"upload {argument!r} is not there, or was deleted by its owner; upload the file on the page Your data"
             )
@@ -32,7 +36,7 @@ class UploadedFile(DatasetLoader):
 
     def stamp(self, argument: str | None) -> str:
         """Return the file's size and time."""
-        path = find(argument or "")
+        path = find(_number(argument))
         return "" if path is None else str(file_state(path))
 
     def load(self, argument: str | None, progress: Progress) -> Source | TextSource:
@@ -44,18 +48,25 @@ class UploadedFile(DatasetLoader):
             If there is none.
         DatasetError
             If it was damaged since.
+        InvalidParameterError
+            If what stands after `?logits=` is nothing that it takes.
         """
-        path = find(argument or "")
+        path = find(_number(argument))
         if path is None:
             raise UnavailableError(str(self.unavailable(argument)))
+        asked = (argument or "").removeprefix(_number(argument))
         try:
-            return DATASETS.get(KINDS[path.suffix]).load(str(path), progress)
-        except DatasetError as error:
-            raise DatasetError(str(error).replace(str(path), "the upload")) from error
+            return DATASETS.get(KINDS[path.suffix]).load(str(path) + asked, progress)
+        except (DatasetError, InvalidParameterError) as error:
+            raise type(error)(str(error).replace(str(path), "the upload")) from error
 
     def made(self, argument: str | None, fingerprint: str) -> None:
         """Note it, so that deleting the upload removes what was made from it."""
-        note_made(argument or "", fingerprint)
+        note_made(_number(argument), fingerprint)
+
+
+def _number(argument: str | None) -> str:
+    return (argument or "").partition(ASKED)[0]
 
 
 DATASETS.register(UploadedFile.name, UploadedFile())

@@ -154,6 +154,17 @@ def test_probabilities_in_another_array_are_not_left_out(path, good):
     assert load(path, {**good, "train_pred_probs": np.zeros((30, 3))}).notes[-1].endswith("ignored: train_pred_probs")
 
 
+def test_labels_that_are_numbers_of_something_are_the_classes(path, good):
+    ids = np.array([900, 1, 5])  # in the order of the columns
+    given = {key: ids[array] if key.endswith("labels") else array for key, array in good.items()}
+    source = load(path, {**given, "target_names": ids})
+    assert source.class_names == ("900", "1", "5")
+    assert np.array_equal(source.train.labels, good["train_labels"])
+    source = load(path, without_logits({**given, "train_labels": given["train_labels"].astype(np.uint64)}))
+    assert source.class_names == ("1", "5", "900")
+    assert np.array_equal(np.sort(ids)[source.test.labels], given["test_labels"])
+
+
 def probabilities_of(arrays, decimals=9):
     """Return arrays with the softmax of their logits in place of these, the last class as likely as 0."""
     made = dict(arrays)
@@ -276,7 +287,9 @@ def test_names_that_are_no_classes(path, good):
         load(path, {**named, "class_names": ["b", "c", "d"]})
     with pytest.raises(DatasetError, match=r"train_labels has int64 of shape .*; expected names, as test_labels has"):
         load(path, {**named, "train_labels": good["train_labels"]})
-    with pytest.raises(DatasetError, match=r"class_names has \|V4 of shape \(3,\); expected text of shape"):
+    with pytest.raises(
+        DatasetError, match=r"class_names has \|V4 of shape \(3,\); expected text, or whole numbers, of shape"
+    ):
         load(path, {**named, "class_names": np.zeros(3, "V4")})
     with pytest.raises(DatasetError, match=r"2 different names, 'a', 'b'; expected 3, as train_logits has columns"):
         load(
@@ -340,7 +353,7 @@ WRONG = {
     "label negative": (with_value("test_labels", 0, -1), ["test_labels", "from -1"]),
     "other D": (with_array("test_embeddings", np.zeros((9, 5))), ["test_embeddings", "(9, 5)", "(30, 4)"]),
     "other C": (with_array("test_logits", np.zeros((9, 4))), ["test_logits", "(9, 4)", "(30, 3)"]),
-    "few names": (with_array("class_names", ["a", "b"]), ["class_names", "(2,)", "(3,)"]),
+    "few names": (with_array("class_names", ["a", "b"]), ["class_names", "2 names; expected 3"]),
     "same names": (with_array("class_names", ["a", "b", "b"]), ["class_names", "'b'", "distinct"]),
     "odd names": (with_array("class_names", [0.5, 1.5, 2.5]), ["class_names", "float64"]),
     "object names": (with_array("class_names", np.array(["a", "b", 1], object)), ["class_names", "text"]),
@@ -363,10 +376,13 @@ WRONG = {
     ),
     "names fewer than labels": (by_labels(class_names=["a", "b"]), ["labels from 0 to 2", "class_names has 2"]),
     "a part without embeddings": (by_labels(validation_labels=[0, 0]), ["lacks validation_embeddings; "]),
-    "label that is no class": (
-        by_labels(validation_labels=[10**9], validation_embeddings=np.zeros((1, 4))),
-        ["validation_labels has the label 1000000000; expected whole numbers below 10000"],
+    "numbers that are no classes": (
+        by_labels(train_labels=np.arange(10_001), train_embeddings=np.zeros((10_001, 4))),
+        ["the labels has 10001 different names; expected at most 10000"],
     ),
+    "names that may be labels": (with_array("class_names", [2, 0, 1]), ["class_names has the numbers 2, 0, 1,"]),
+    "empty label": (with_array("train_labels", ["a", "b", ""] * 10), ["train_labels has an empty text in row 2"]),
+    "empty group": (with_array("train_groups", [" "] * 30), ["train_groups has an empty text in row 0"]),
     "label below 0": (
         by_labels(validation_labels=[-1], validation_embeddings=np.zeros((1, 4))),
         ["validation_labels has labels from -1 to -1; expected 0 to 2, as the largest label is 2"],
@@ -450,6 +466,7 @@ def saved(path, kind, arrays):
     if kind in ("folder", "by columns"):
         path.mkdir()
         for key, array in arrays.items():
+            (path / f"._{key}.npy").write_bytes(b"left there by a system")
             np.save(path / f"{key}.npy", np.asfortranarray(array) if kind == "by columns" else array)
     elif kind == "compressed":
         np.savez_compressed(path, **arrays)

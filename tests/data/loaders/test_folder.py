@@ -104,6 +104,18 @@ LITTER = (
 )
 
 
+def test_folders_of_several_names_within_those_of_classes_are_told(root):
+    for name in ("cat/siam", "cat/manx", "dog/pug"):
+        save(root / "train" / name / "0.png")
+    told = "images in folders within those of the classes are of the outer class: 'cat/manx', 'cat/siam', 'dog/pug'"
+    assert load(root).notes == (told,)
+    for part in ("train", "test"):
+        save(root / "other" / "cat" / part / "0.png")
+        save(root / "other" / "dog" / part / "0.png")
+    with pytest.raises(DatasetError, match=r"folders of parts within those of the classes, such as .*/t.*; images are"):
+        load(root / "other")
+
+
 def put(root, *paths):
     for path in paths:
         (root / path).parent.mkdir(exist_ok=True)
@@ -403,6 +415,29 @@ def test_colours_of_16_bits_are_told(root):
 
 
 @pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("ending", "options"), [("gif", {}), ("tif", {}), ("png", {}), ("webp", {"lossless": True})])
+def test_of_several_frames_the_first_is_read_and_it_is_told(root, ending, options):
+    one, other = (Image.new("RGB", (12, 10), colour) for colour in ("red", "blue"))
+    (root / "train" / "cat" / "0.png").unlink()
+    path = root / "train" / "cat" / f"0.{ending}"
+    one.save(path, save_all=True, append_images=[other, one], **options)
+    source = load(root)
+    assert source.train.names[0] == f"train/cat/0.{ending}"
+    assert source.train.images[0].mean(axis=(1, 2)).round().tolist() == pytest.approx([255, 0, 0], abs=2)
+    assert source.notes == (
+        "1 image holds several frames or pages, up to 3, of which the first was read: save others as images of their "
+        "own",
+    )
+
+
+def test_an_image_whose_other_frames_are_damaged_is_read(root):
+    path = root / "train" / "cat" / "z.tif"
+    Image.new("L", (12, 10)).save(path, save_all=True, append_images=[Image.new("L", (12, 10))])
+    content = path.read_bytes()
+    path.write_bytes(content[: content.rindex(struct.pack("<HHL", 0x0100, 4, 1)[:4])])
+    assert "train/cat/z.tif" in load(root).train.names
+
+
 def test_a_large_image_is_scaled_and_one_that_is_too_large_is_called_so(root, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # as Pillow takes for an attack
     monkeypatch.setattr(image_files, "LARGE_PIXELS", 1000)
@@ -428,6 +463,12 @@ def test_damaged_images_are_skipped_and_named(root):
     assert "train/cat/1.png" not in source.train.names
     assert source.train.labels.tolist() == [0] * 4 + [1] * 5
     assert_pixels(source, root)
+
+
+def test_a_folder_of_arrays_is_named_so(tmp_path):
+    np.save(tmp_path / "train_labels.npy", [1])
+    with pytest.raises(DatasetError, match=r"holds arrays, 'train_labels\.npy', and no images; arrays:PATH"):
+        load(tmp_path)
 
 
 def test_a_file_of_another_kind_that_is_called_an_image_is_named_with_its_kind(root):
@@ -591,6 +632,15 @@ def test_links_to_images_count_and_links_to_folders_do_not(root, tmp_path):
     assert source.train.names.tolist()[:3] == ["train/cat/0.png", "train/cat/00.png", "train/cat/1.png"]
     assert len(source.train) == 11
     assert np.array_equal(source.train.images[1], pixels.transpose(2, 0, 1))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_links_that_lead_back_are_passed_over(root):
+    (root / "train" / "loop").symlink_to(root)
+    (root / "test" / "again").symlink_to(root / "test")
+    source = load(root)
+    assert source.notes == ("2 pipes, sockets, devices or links were passed over: test/again, train/loop",)
+    assert len(source.train) == 10
 
 
 # --- too little

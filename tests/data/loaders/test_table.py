@@ -309,6 +309,16 @@ WRONG = {
     "infinity": ("label,e0,e1\na,1,-inf\nb,1,2\n", ["column 'e1'", "infinity", "row 0"]),
     "too large": ("label,e0\na,1\nb,1e300\n", ["column 'e0'", "float32 cannot hold", "row 1"]),
     "empty label": ("label,e0\na,1\n ,1\n", ["column 'label'", "empty cell in row 1"]),
+    "parts called otherwise": (
+        "label,e0,set\na,1,Train\nb,2,test\n",
+        ["the names of parts in a column 'set'; expected them in a column 'split'"],
+    ),
+    "two columns of one name": (
+        "label,Label,e0\na,a,1\nb,b,2\n",
+        ["the columns 'label', 'Label'; expected one of them"],
+    ),
+    "embeddings of two models": ("label,e0,clip_embedding_0\na,1,1\nb,2,2\n", ["'clip_embedding_0', which looks like"]),
+    "embeddings twice": ("label,embedding_0,Embedding_0\na,1,1\nb,2,2\n", ["'Embedding_0', which looks like data"]),
     "floating label": ("label,e0\n1.0,1\n2,1\n", ["column 'label'", "'1.0' in row 0", "whole number"]),
     "many labels": ("label,e0\n" + "".join(f"{n},1\n" for n in range(10_001)), ["'label' has 10001 different values"]),
     "long label": ("label,e0\n" + "x" * 300 + ",1\n", ["300 characters", "row 0"]),
@@ -372,6 +382,10 @@ WRONG_PARQUET = {
     "lists of lists": (lists(embedding=[[[1.0]], [[2.0]]]), ["column 'embedding'", "list<", "numbers"]),
     "text for lists": (lists(embedding=["[1]", "x"]), ["column 'embedding'", "'x' in row 1"]),
     "a row number": (lists(__index_level_0__=[1, 2]), ["no embeddings", "'__index_level_0__'"]),
+    "logits twice": (
+        pa.table({"label": ["a", "b"], "e0": [1, 2], "logits": [[1.0, 2.0]] * 2, "logit_a": [1, 2]}),
+        ["a column 'logit_a', which looks like data"],
+    ),
     "null label": (pa.table({"label": ["a", None], "e0": [1, 2]}), ["column 'label'", "row 1"]),
     "nothing": (b"", ["mine.parquet cannot be read"]),
     "its beginning": (b"PAR1", ["mine.parquet cannot be read"]),
@@ -412,6 +426,9 @@ def test_other_endings_are_refused(tmp_path):
         (tmp_path / name).write_bytes(b"label,e0\na,1\n")
         with pytest.raises(DatasetError, match=r"expected \.csv or \.parquet"):
             TABLE.load(str(tmp_path / name), silent)
+    (tmp_path / "mine.csv.gz").write_bytes(gzip.compress(b"label,e0"))
+    with pytest.raises(DatasetError, match="but packed with gzip; unpack it first"):
+        TABLE.load(str(tmp_path / "mine.csv.gz"), silent)
 
 
 @given(data=st.data())
