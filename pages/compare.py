@@ -43,7 +43,7 @@ def other_settings() -> Settings:
     shown = settings()
     if shown.other is None:
         return replace(shown, other=None)
-    other, notes = Settings.from_query(dict(parse_qsl(shown.other)))
+    other, notes = Settings.from_query(dict(parse_qsl(shown.other, keep_blank_values=True)))
     for note in notes:
         st.warning(f"B: {plain(note)}", icon=":material/warning:")
     return other

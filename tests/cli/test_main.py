@@ -274,6 +274,23 @@ def test_exported_weights_come_with_a_manifest(run, tmp_path):
     assert set(manifest["base_accuracy"]) == {"validation", "test"}
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--export={folder}/file/out"], "cannot be made a folder (Not a directory); name another place"),
+        (["--export={folder}/out", "--dataset=table:{folder}/a.csv"], "brings its own model: there are no weights"),
+        (["--export={folder}/out", "--dataset=python-docs"], "--export writes the weights of image models only"),
+    ],
+)
+def test_what_cannot_be_exported_is_told_before_any_work(run, monkeypatch, tmp_path, options, says):
+    (tmp_path / "file").touch()
+    (tmp_path / "a.csv").write_bytes(example_file(".csv"))
+    monkeypatch.setattr("resmem_core.cli.commands.train.prepared", None)
+    status, _, err = run("train", *(option.format(folder=tmp_path) for option in options))
+    assert status == 1
+    assert says in err
+
+
 @pytest.mark.parametrize("command", COMMANDS.names())
 def test_help_is_there_for_every_command(told, command):
     assert "--json" in told(command, "--help")
