@@ -15,7 +15,7 @@ from pages._shared.links import to_test_point
 from pages._shared.opening import opened, opened_as
 from pages._shared.share import share
 from pages._shared.state import bound, change, hold, settings
-from pages._shared.summary import columns
+from pages._shared.summary import columns, of_intervals
 from pages._shared.text import plain
 from resmem_core.analysis.seeds import over_seeds, spread
 from resmem_core.cli.base import EXPERIMENT, NUMBERS
@@ -43,7 +43,7 @@ def other_settings() -> Settings:
     shown = settings()
     if shown.other is None:
         return replace(shown, other=None)
-    other, notes = Settings.from_query(dict(parse_qsl(shown.other)))
+    other, notes = Settings.from_query(dict(parse_qsl(shown.other, keep_blank_values=True)))
     for note in notes:
         st.warning(f"B: {plain(note)}", icon=":material/warning:")
     return other
@@ -166,9 +166,10 @@ def pair() -> None:
         return
     low, high = (100 * value for value in comparison.delta_ci95)
     st.markdown(
-        f"**B - A: {100 * comparison.delta:+.2f} points** ({low:+.2f} to {high:+.2f}, 95 % paired interval "
-        f"over {len(comparison.labels):,} test points; McNemar's exact p = {comparison.mcnemar_p:.2g})."
+        f"**B - A: {100 * comparison.delta:+.2f} points** ({low:+.2f} to {high:+.2f}) over "
+        f"{len(comparison.labels):,} test points; McNemar's exact p = {comparison.mcnemar_p:.2g}."
     )
+    st.caption(of_intervals(comparison))
     if not len(comparison.only_a) and not len(comparison.only_b):
         st.info("A and B are right on the same test points. Change B above, or A on the other pages.")
         return

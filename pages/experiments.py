@@ -15,6 +15,7 @@ from resmem_core.data import dataset_title, parse_spec
 from resmem_core.data.uploads import Uploads
 from resmem_core.evaluation.evaluate import METRICS
 from resmem_core.experiment.runs import Run, Runs
+from resmem_core.plots.common import NAMES
 
 PAGE = {"title": "Experiments", "icon": ":material/history:", "section": "Workspace", "place": 1}
 ALL = "all"
@@ -58,6 +59,8 @@ def table(runs: list[Run], names: dict[str, str]) -> Run | None:
             "to": 100 * run.results["delta_high"],
             "fixed": run.results["fixed"],
             "broken": run.results["broken"],
+            "best rival": NAMES.get(run.results.get("best_rival", "")),
+            "gain over it": 100 * over["gain"] if (over := run.results.get("against_rival")) else None,
             "tokens": f"{run.setting['tokenizer']}, {run.setting['vocabulary']:,}" if run.is_text else None,
             **{name: run.setting[name] for name in ("k", "sigma", "temperature")},
             "chosen on": "validation" if run.tuned else "by hand",
@@ -81,7 +84,7 @@ def table(runs: list[Run], names: dict[str, str]) -> Run | None:
         column_config={
             "recorded (UTC)": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
             **columns("percent", "base", "ResMem"),
-            **columns("%+.2f", "gain, points", "from", "to"),
+            **columns("%+.2f", "gain, points", "from", "to", "gain over it"),
             **columns("%.4g", "sigma", "temperature", *labels.values()),
         },
     )
@@ -147,8 +150,9 @@ try:
         )
     if listed:
         st.caption(
-            "Gain: accuracy of ResMem less that of base, with its 95 % interval. NLL (nats), Brier and ECE are "
-            "ResMem's. Numbers set by hand while looking at test are optimistic."
+            "Gain: accuracy of ResMem less that of base, with its 95 % interval for this trained model; beside it "
+            "that over the best rival from the same neighbours. NLL (nats), Brier and ECE are ResMem's. Numbers set by "
+            "hand while looking at test are optimistic."
         )
         titles = {run.dataset: dataset_title(run.dataset) for run in listed}
         run = table(filtered(listed, titles), titles)

@@ -13,7 +13,7 @@ from pages._shared.state import bound, settings
 from resmem_core.common.runner import NeedsPreparing
 from resmem_core.plots.report import file_stem, report_html
 from resmem_core.plots.standalone import figure_html
-from resmem_core.plots.tables import class_table, example_table, table_bytes
+from resmem_core.plots.tables import class_table, example_table, method_table, table_bytes
 
 PAGE = {"title": "Export", "icon": ":material/download:", "section": "Workspace", "place": 3}
 FORMAT_NAMES = {".csv": "CSV", ".parquet": "Parquet"}
@@ -92,8 +92,13 @@ def tables() -> None:
         ),
         "classes": (
             f"**Classes**: {len(result.per_class):,} rows with accuracy before and after, the gain with its interval, "
-            "fixed and broken.",
+            "fixed and broken, and the rivals' accuracies.",
             lambda: class_table(result),
+        ),
+        "methods": (
+            "**Methods**: base, soft kNN, interpolation and ResMem, each with its setting and accuracy, and what "
+            "ResMem gains over it, with interval and p.",
+            lambda: method_table(result),
         ),
     }
     if grid is not None:

@@ -197,6 +197,9 @@ def inspected(point: int) -> None:
             f"Base says **{called[base]}**  \nResMem says **{called[final]}**  \n"
             f"Outcome: **{LABELS[str(result.outcome[point])]}**"
         )
+        for column, value in data.test.about(point).items():
+            if value is not None:
+                st.caption(f"{plain(column)}: {plain(value)}")
     with right:
         show(
             explanation_bars(explanation, names),

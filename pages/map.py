@@ -131,7 +131,8 @@ def _accuracy(rows: IntArray) -> None:
         f"{group.fixed} fixed, {group.broken} broken."
     )
     st.caption(
-        "In brackets: 95 % intervals. They hold for an area chosen before looking at its outcomes; one picked because "
+        f"In brackets: 95 % intervals, {result.scope}. They hold for an area chosen before looking at its outcomes; "
+        "one picked because "
         "it looks good, or bad, is no fair sample."
     )
 

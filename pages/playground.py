@@ -211,7 +211,8 @@ def verdict(view: View) -> None:
     low, high = (100 * end for end in test.delta_ci95)
     said = [
         f"Of {test.n:,} test points base gets **{test.accuracy['base']:.1%}** right, ResMem "
-        f"**{test.accuracy['resmem']:.1%}**: {100 * test.delta:+.1f} points (95 % interval {low:+.1f} to {high:+.1f}), "
+        f"**{test.accuracy['resmem']:.1%}**: {100 * test.delta:+.1f} points (95 % interval {low:+.1f} to {high:+.1f}, "
+        f"{test.scope}), "
         f"{test.fixed} fixed, {test.broken} broken."
     ]
     if view.rare is not None:

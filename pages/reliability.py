@@ -49,7 +49,7 @@ with st.container(horizontal=True):
         )
 st.caption(
     f"Base, at temperature 1, → ResMem on {result.n:,} test points. In brackets: 95 % paired interval of the "
-    "change. Chance gaps in the bins add to every ECE, most where calibration is good "
+    f"change, {result.scope}. Chance gaps in the bins add to every ECE, most where calibration is good "
     f"and points are few, so a change between good and bad calibration is understated. {base_scaled(result)}"
 )
 

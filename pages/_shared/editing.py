@@ -11,7 +11,7 @@ from pages._shared import cache
 from pages._shared.cards import cards
 from pages._shared.links import to_test_point
 from pages._shared.state import change
-from pages._shared.summary import points, setting_in_words
+from pages._shared.summary import of_intervals, points, setting_in_words
 from pages._shared.text import plain
 from resmem_core.common.errors import ResMemError
 from resmem_core.common.store import Store
@@ -65,7 +65,7 @@ def shown_effect(experiment: Experiment, params: Params) -> None:
             points(done.delta, done.delta_ci95, digits=2),
             delta_color="normal" if done.delta else "off",
             delta_arrow="auto" if done.delta else "off",
-            help="In brackets: the 95 % interval of the change, paired, over the test points.",
+            help=of_intervals(done),
             border=True,
             width=270,
             height="stretch",
@@ -100,8 +100,8 @@ def effect_line(experiment: Experiment, params: Params) -> None:
         st.markdown(
             f"**Memory is edited** ({len(experiment.edits):,} training points). At {setting_in_words(params)} that "
             "changes ResMem's test accuracy by "
-            f"**{100 * done.delta:+.2f} points** ({100 * low:+.2f} to {100 * high:+.2f}): {len(done.only_b)} newly "
-            f"right, {len(done.only_a)} newly wrong."
+            f"**{100 * done.delta:+.2f} points** ({100 * low:+.2f} to {100 * high:+.2f}, {done.scope}): "
+            f"{len(done.only_b)} newly right, {len(done.only_a)} newly wrong."
         )
         if st.button("See the edits", icon=":material/edit_note:", help="Open Memory, where each can be undone."):
             st.switch_page("pages/memory.py")

@@ -88,7 +88,7 @@ def overall(shown: Opened, found: Evaluation) -> None:
         f"{'' if shown.is_tuned else ', but for what you set by hand'}, and are judged here on test, "
         f"text of {found.n_groups:,} documents that is neither trained on nor in memory. kNN-LM mixes 1 - lambda of "
         "the base's probabilities with lambda of the vote, in which a neighbour at distance d weighs exp(-d / sigma). "
-        "Intervals and brackets: 95 %, of whole documents, as the tokens of a text are not "
+        f"Intervals and brackets: 95 %, of whole documents, {found.scope}, as the tokens of a text are not "
         "independent; those of differences are paired. Soft kNN alone has no perplexity: what no neighbour holds gets "
         "probability 0."
     )

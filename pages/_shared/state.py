@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from pages._shared.text import plain
 from resmem_core.cli.settings import ExperimentForm, Language, Settings
@@ -125,13 +126,22 @@ def hold(key: str, value: Any) -> None:
     """Have the widget with this key show a value.
 
     Streamlit sends the browser what is assigned, over whatever was pressed there meanwhile. So it is assigned only
-    where the widget last told another: at first, where its change was refused, and where something else made one.
+    until the browser tells of the widget, as a run that draws it can be cut off before it is sent, and where it tells
+    another value: where its change was refused, and where something else made one.
 
     A widget whose bounds, or whose texts of the options, may change needs another key then: Streamlit forgets the value
     with the bounds, and the browser knows an option by its text.
     """
-    if key not in st.session_state or not _same(st.session_state[key], value):
+    if not (_told(key) and _same(st.session_state[key], value)):
         st.session_state[key] = value
+
+
+def _told(key: str) -> bool:
+    """Return whether the browser, which names all its widgets whenever it asks for a run, has one with this key."""
+    run = get_script_run_ctx()
+    # Of the parts of an id, "$$ID-digest-key", only the last may have a hyphen.
+    told = (state.id.split("-", 2)[-1] for state in run.session_state.get_widget_states()) if run else ()
+    return key in told and key in st.session_state
 
 
 def _same(told: Any, value: Any) -> bool:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from pages._shared.text import plain
 from resmem_core.data.base import TEXT
+from resmem_core.evaluation.comparison import Comparison
 from resmem_core.evaluation.evaluate import Evaluation
 from resmem_core.evaluation.metrics import GroupResult
 from resmem_core.experiment.experiment import Prepared
@@ -98,7 +99,7 @@ def experiment_line(experiment: Prepared) -> None:
 
 
 def against_rival(evaluation: Evaluation) -> str:
-    """Say how ResMem does beside the rival that does best, and what the intervals are of."""
+    """Say how ResMem does beside the rival that does best, and over base were points independent."""
     of, (low, high) = evaluation.against_rival, (100 * end for end in evaluation.against_rival.gain_ci95)
     told = (
         f"Against its best rival from the same neighbours, **{NAMES[evaluation.best_rival]}** with a setting of its "
@@ -108,10 +109,18 @@ def against_rival(evaluation: Evaluation) -> str:
     if evaluation.groups is not None:
         first, last = (100 * end for end in evaluation.versus["base"].gain_ci95_points)
         told += (
-            f" Intervals are of new groups like the {evaluation.n_groups:,} of test, which tell little where they are "
-            f"few: were its points independent, the gain over base would lie between {first:+.1f} and {last:+.1f}."
+            " Few groups tell little: were the points of test independent, the gain over base would lie between "
+            f"{first:+.1f} and {last:+.1f}."
         )
     return told
+
+
+def of_intervals(of: Evaluation | Comparison) -> str:
+    """Say what the intervals beside gains are of."""
+    told = f"In brackets: 95 % intervals, paired, over the test points, {of.scope}"
+    if of.groups is not None:
+        told += "; p takes points for independent, and is too small where those of a group are alike"
+    return f"{told}. Over trainings anew they are wider: Compare shows several seeds."
 
 
 def base_scaled(evaluation: Evaluation) -> str:
@@ -131,8 +140,7 @@ def headline(experiment: Experiment, evaluation: Evaluation) -> None:
             "ResMem accuracy",
             f"{evaluation.accuracy['resmem']:.1%}",
             points(evaluation.delta, evaluation.delta_ci95),
-            help="In brackets: the 95 % interval of the gain, paired, over the test points, for this trained model; "
-            "over trainings anew it is wider: Compare shows several seeds.",
+            help=of_intervals(evaluation),
             border=True,
             width=250,
             height="stretch",
@@ -145,7 +153,7 @@ def headline(experiment: Experiment, evaluation: Evaluation) -> None:
     st.markdown(against_rival(evaluation))
     k = evaluation.params.k
     st.caption(
-        f"{evaluation.n:,} test points, {setting_in_words(evaluation.params)}; "
+        f"{of_intervals(evaluation)} {evaluation.n:,} test points, {setting_in_words(evaluation.params)}; "
         f"recall@{k} of the {experiment.index} index: {experiment.recall(k):.1%}."
         + (f" Chosen by measurement, {experiment.index_reason}." if experiment.index_reason else "")
         + "".join(f" {sentence(note)}" for note in evaluation.notes)

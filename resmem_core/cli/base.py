@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import Field, dataclass, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from resmem_core.common.errors import InvalidParameterError
@@ -71,6 +73,29 @@ def add_option(parser: Parser, field: Field[Any], of: str = "") -> None:
     else:
         name = field.name.split("_")[-1].upper()
         parser.add_argument(option, type=_reader(read), default=argparse.SUPPRESS, help=text, metavar=name)
+
+
+def add_output(parser: Parser, text: str, *, option: str = "--output", is_table: bool = True, **more: Any) -> None:
+    """Add where a file is written; what cannot be written there is told before the work, not after it.
+
+    `is_table`: its extension must be that of a table; `more` goes to `add_argument`.
+    """
+
+    def writable(name: str) -> str:
+        path = Path(name)
+        if is_table:
+            from resmem_core.plots.tables import extension_of
+
+            extension_of(path)
+        if path.is_dir():
+            raise InvalidParameterError(f"{name!r} is a folder; name a file in it")
+        if not path.absolute().parent.is_dir():
+            raise InvalidParameterError(f"{name!r} lies in no folder that is there; make it first, or name another")
+        if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+            raise InvalidParameterError(f"{name!r} cannot be written: no permission; name another place")
+        return name
+
+    parser.add_argument(option, type=_reader(writable), metavar="FILE", help=text, **more)
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,11 @@ class Comparison:
         """Paired interval of `delta`."""
         return metrics.gain_interval(self.a_right, self.b_right, self.groups)
 
+    @property
+    def scope(self) -> str:
+        """What the interval speaks of, in words."""
+        return metrics.scope(self.groups)
+
     @cached_property
     def mcnemar_p(self) -> float:
         """Exact p-value that A and B are right where the other is wrong equally often."""

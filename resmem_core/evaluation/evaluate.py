@@ -136,6 +136,11 @@ class Evaluation:
         return self.versus["base"].gain_ci95
 
     @property
+    def scope(self) -> str:
+        """What the intervals speak of, in words."""
+        return metrics.scope(self.groups)
+
+    @property
     def mcnemar_p(self) -> float:
         """Exact p-value of fixed against broken; it takes points for independent, too small where they are not."""
         return self.versus["base"].mcnemar_p
@@ -258,20 +263,9 @@ class Evaluation:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers as plain values, for JSON; what is no finite number is None."""
-        rivals = self.rivals
-        mixed = rivals.interpolation
         values = {
             **asdict(self.params),
-            "rivals": {
-                "base": {"temperature": rivals.temperature},
-                "knn": {"k": rivals.knn.k, "sigma": rivals.knn.sigma},
-                "interpolation": {
-                    "k": mixed.k,
-                    "sigma": mixed.sigma,
-                    "lambda": mixed.weight,
-                    "lambda_perplexity": rivals.likely.weight,
-                },
-            },
+            "rivals": self.rivals.by_method(),
             **{name: getattr(self, name) for name in _AS_THEY_ARE},
             "versus": {method: asdict(versus) for method, versus in self.versus.items()},
             "against_rival": asdict(self.against_rival),

@@ -56,6 +56,12 @@ def gain_interval(before: BoolArray, after: BoolArray, groups: IntArray | None =
     return _widened(of_points, after.astype(float) - before, groups, -1)
 
 
+def scope(groups: IntArray | None) -> str:
+    """Say in words what an interval over test points speaks of; `groups`, (M,), are as in `gain_interval`."""
+    told = "for this trained model"
+    return told if groups is None else f"{told} and new groups like the {len(np.unique(groups)):,} of test"
+
+
 def share_interval(right: BoolArray, groups: IntArray | None = None) -> Interval:
     """Return the 95 % interval of a share, (M,): Wilson's, or that of whole groups as in `gain_interval`."""
     return _widened(wilson_interval(int(right.sum()), len(right)), right.astype(float), groups, 0)

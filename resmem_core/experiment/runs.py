@@ -60,7 +60,9 @@ class Run:
     results : mapping
         `weights` (where the base model came from), `n_memory` and `n_test` (points, or tokens), the accuracies `base`
         and `resmem` (0 to 1), the gain `delta` from `delta_low` to `delta_high` (95 % interval), the counts `fixed` and
-        `broken`, and `METRIC_METHOD` ("nll_resmem") of every metric that was registered and each method it knows.
+        `broken`, `METRIC_METHOD` ("nll_resmem") of every metric that was registered and each method it knows, and, as
+        `evaluate --json` has them, `rivals` (their settings), `best_rival` and `against_rival`; earlier versions kept
+        none of these three.
     """
 
     id: str
@@ -102,6 +104,9 @@ class Run:
                     for metric, values in evaluation.metrics.items()
                     for method, value in values.items()
                 },
+                "rivals": evaluation.rivals.by_method(),
+                "best_rival": evaluation.best_rival,
+                "against_rival": for_json(asdict(evaluation.against_rival)),
             },
         )
 

@@ -84,6 +84,20 @@ class Rivals:
         knn, interpolation, likely = (Rival(**values[name]) for name in ("knn", "interpolation", "likely"))
         return cls(knn, interpolation, likely, values["temperature"])
 
+    def by_method(self) -> dict[str, dict[str, Any]]:
+        """Return the numbers of each rival's setting by its method, as people call them."""
+        mixed = self.interpolation
+        return {
+            "base": {"temperature": self.temperature},
+            "knn": {"k": self.knn.k, "sigma": self.knn.sigma},
+            "interpolation": {
+                "k": mixed.k,
+                "sigma": mixed.sigma,
+                "lambda": mixed.weight,
+                "lambda_perplexity": self.likely.weight,
+            },
+        }
+
 
 class OfVote(NamedTuple):
     """What a rival says of M queries.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,9 +65,40 @@ def example_table(experiment: Experiment, evaluation: Evaluation) -> pd.DataFram
     )
 
 
+def method_table(evaluation: Evaluation) -> pd.DataFrame:
+    """Return how good each of the four methods is, at which setting, and what ResMem gains over it.
+
+    Returns
+    -------
+    DataFrame with a row a method
+        `method`; its setting, `k`, `sigma`, `temperature` and `lambda`, of which it has some; `accuracy` from
+        `accuracy_low` to `accuracy_high`; whether it is the `best_rival`; then, of ResMem less this method, `gain` from
+        `gain_low` to `gain_high` (95 % paired interval), how many points are `fixed` and `broken`, and `mcnemar_p`.
+    """
+    settings = {**evaluation.rivals.by_method(), "resmem": asdict(evaluation.params)}
+    rows = []
+    for method, accuracy in evaluation.accuracy.items():
+        low, high = evaluation.accuracy_ci95[method]
+        setting = {name: settings[method].get(name) for name in ("k", "sigma", "temperature", "lambda")}
+        row = {"method": method, **setting, "accuracy": accuracy, "accuracy_low": low, "accuracy_high": high}
+        row["best_rival"] = method == evaluation.best_rival
+        if method in evaluation.versus:
+            of = evaluation.versus[method]
+            row |= {"gain": of.gain, "gain_low": of.gain_ci95[0], "gain_high": of.gain_ci95[1]}
+            row |= {"fixed": of.fixed, "broken": of.broken, "mcnemar_p": of.mcnemar_p}
+        rows.append(row)
+    return pd.DataFrame(rows).astype(dict.fromkeys(("k", "fixed", "broken"), "Int64"))  # some methods have none
+
+
 def class_table(evaluation: Evaluation) -> pd.DataFrame:
-    """Return what memory does to each class that occurs: a `group_table` whose groups are called `class`."""
-    return group_table("class", evaluation.per_class)
+    """Return what memory does to each class that occurs: a `group_table` whose groups are called `class`.
+
+    Besides, the accuracies of the rivals in it, `knn` and `interpolation`.
+    """
+    of_rivals = {method: evaluation.right(method) for method in ("knn", "interpolation")}
+    rows = [evaluation.labels == label for label in np.unique(evaluation.labels)]
+    rivals = [{method: float(right[members].mean()) for method, right in of_rivals.items()} for members in rows]
+    return group_table("class", evaluation.per_class, rivals)
 
 
 def group_table(kind: str, groups: Sequence[GroupResult], more: Sequence[Mapping[str, Any]] = ()) -> pd.DataFrame:

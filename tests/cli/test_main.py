@@ -74,7 +74,7 @@ def test_tune_and_explain_agree_with_evaluate(printed):
     assert printed("explain", *numbers, "--point", "digits 1160") == printed("explain", *numbers, "--point", "3")
 
 
-def test_a_table_tells_its_own_rows_names_and_other_columns(printed, tmp_path):
+def test_a_table_tells_its_own_rows_names_and_other_columns(printed, run, tmp_path):
     data = pd.read_csv(io.BytesIO(example_file(".csv"))).assign(page=[f"p. {row}" for row in range(90)])
     data.to_csv(tmp_path / "a.csv", index=False)
     test, train = (data[data["split"] == part].reset_index() for part in ("test", "train"))
@@ -86,6 +86,7 @@ def test_a_table_tells_its_own_rows_names_and_other_columns(printed, tmp_path):
         row = train.loc[neighbor["id"]]
         found = (neighbor["name"], neighbor["metadata"]["page"], neighbor["label"])
         assert found == (row["name"], row["page"], row["label"])
+    assert f"page: {test['page'][7]}" in run("explain", *options, "--point=test-7.jpg")[1]
     printed("export", *options, f"--output={tmp_path / 'out.csv'}")
     assert pd.read_csv(tmp_path / "out.csv")["metadata_page"].tolist() == test["page"].tolist()
 
@@ -181,8 +182,6 @@ def test_wrong_usage_is_told_in_one_line(run, argv, says):
         (["explain", "--point", "nobody"], "point='nobody' must be a row"),
         (["evaluate", "--limit-train", "3"], "limit_train=3"),
         (["evaluate", "--device", "toaster", "--seed", "9"], "toaster"),
-        (["export", "--output=/no/such/folder/a.csv"], "/no/such/folder/a.csv"),
-        (["map", "--output=map.txt"], ".csv, .parquet"),
         (["memory", "--top=0"], "top=0"),
     ],
 )
@@ -199,17 +198,31 @@ def test_a_foreseeable_failure_is_told_in_one_line(run, argv, says):
     [
         (["longtail", "--values=5000"], "take 10 (one of each class) to 897"),
         (["longtail", "--vary=noise", "--values=0.99"], "between 0 and 0.95"),
-        (["grid", "--output=a.xls"], "a.xls' is not"),
-        (
-            ["export", "--output=a.xlsx"],
-            "a.xlsx' is not the name of a table's file; end it with one of: .csv, .parquet",
-        ),
     ],
 )
 def test_what_cannot_be_done_is_told_before_any_work(run, monkeypatch, argv, says):
     monkeypatch.setattr(f"resmem_core.cli.commands.{argv[0]}.examples", None)
     status, _, err = run(*argv)
     assert status == 1
+    assert says in err
+
+
+@pytest.mark.parametrize("command", ["export", "grid", "map", "report"])
+@pytest.mark.parametrize(
+    ("output", "says"),
+    [
+        ("/no/such/folder/a.csv", "'/no/such/folder/a.csv' lies in no folder that is there"),
+        ("{folder}.csv", "is a folder; name a file in it"),
+        ("a.xls", "a.xls' is not the name of a table's file; end it with one of: .csv, .parquet"),
+    ],
+)
+def test_where_nothing_can_be_written_is_told_before_any_work(run, monkeypatch, tmp_path, command, output, says):
+    if command == "report" and output == "a.xls":
+        return  # it is no table
+    (tmp_path / "b.csv").mkdir()
+    monkeypatch.setattr(f"resmem_core.cli.commands.{command}.examples", None)
+    status, out, err = run(command, f"--output={output.format(folder=tmp_path / 'b')}")
+    assert (status, out, err.count("\n")) == (2, "", 1)
     assert says in err
 
 
@@ -273,6 +286,23 @@ def test_exported_weights_come_with_a_manifest(run, tmp_path):
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["recipe"]["epochs"] == 2
     assert set(manifest["base_accuracy"]) == {"validation", "test"}
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--export={folder}/file/out"], "cannot be made a folder (Not a directory); name another place"),
+        (["--export={folder}/out", "--dataset=table:{folder}/a.csv"], "brings its own model: there are no weights"),
+        (["--export={folder}/out", "--dataset=python-docs"], "--export writes the weights of image models only"),
+    ],
+)
+def test_what_cannot_be_exported_is_told_before_any_work(run, monkeypatch, tmp_path, options, says):
+    (tmp_path / "file").touch()
+    (tmp_path / "a.csv").write_bytes(example_file(".csv"))
+    monkeypatch.setattr("resmem_core.cli.commands.train.prepared", None)
+    status, _, err = run("train", *(option.format(folder=tmp_path) for option in options))
+    assert status == 1
+    assert says in err
 
 
 @pytest.mark.parametrize("command", COMMANDS.names())

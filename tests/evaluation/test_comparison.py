@@ -1,5 +1,7 @@
 """Two evaluations on the same points."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from resmem_core.common.errors import InvalidParameterError
 from resmem_core.data.types import Examples
 from resmem_core.evaluation.comparison import Comparison, same_points
 from resmem_core.evaluation.evaluate import evaluate
-from resmem_core.evaluation.metrics import delta_interval
+from resmem_core.evaluation.metrics import delta_interval, gain_interval
 from resmem_core.memory.types import Params
 
 NAMES = tuple("abcde")
@@ -43,6 +45,16 @@ def test_the_other_way_round(pair):
     assert one.delta == -other.delta
     assert one.mcnemar_p == other.mcnemar_p
     assert one.only_a.tolist() == other.only_b.tolist()
+
+
+def test_the_interval_is_of_whole_groups_where_there_are_any(pair):
+    groups = np.arange(pair[0].n) // 30
+    alone, grouped = Comparison.of(*pair), Comparison.of(*(replace(result, groups=groups) for result in pair))
+    assert grouped.delta_ci95 == gain_interval(*(result.right("resmem") for result in pair), groups) != alone.delta_ci95
+    assert (alone.scope, grouped.scope) == (
+        "for this trained model",
+        f"for this trained model and new groups like the {len(np.unique(groups))} of test",
+    )
 
 
 def test_a_setting_is_no_better_than_itself(pair):

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from pages._shared import stamps
+from resmem_core.experiment.config import LanguageConfig
+from tests.pages.tales import prepared, write_tales
 
 PAGES = sorted(map(str, (Path(__file__).parents[2] / "pages").glob("[a-z]*.py")))
 ROUTER = """
@@ -116,3 +119,21 @@ def arrays(tmp_path):
         return f"arrays:{tmp_path / 'mine.npz'}"
 
     return write
+
+
+@pytest.fixture(scope="module")
+def tales(tmp_path_factory):
+    """Return an experiment that is prepared, its folder, and its settings as an address."""
+    folder, root = (tmp_path_factory.mktemp(name) for name in ("tales", "store"))
+    write_tales(folder)
+    config = LanguageConfig(f"text:{folder}", tokenizer="words", vocabulary=512, epochs=3)
+    experiment = prepared(config, root)
+    query = {"dataset": config.dataset, "tokenizer": "words", "vocabulary": "512", "epochs": "3"}
+    return SimpleNamespace(experiment=experiment, root=root, query=query, params=experiment.tune().params)
+
+
+@pytest.fixture
+def ready(tales, opened, monkeypatch):
+    """Return a function that opens the page on that experiment."""
+    monkeypatch.setenv("RESMEM_CACHE", str(tales.root))
+    return lambda **query: opened("language", **tales.query, **query)

@@ -33,9 +33,10 @@ def test_swapping(opened):
 
 
 def test_a_damaged_other_is_told(opened):
-    at = opened("compare", other="k=-1&colour=red")
+    at = opened("compare", other="k=-1&colour=red&banana")
     assert "B: k: '-1'" in at.text
     assert "B: colour" in at.text
+    assert "B: banana" in at.text
 
 
 @pytest.mark.parametrize("query", [{"other": "backbone=small-cnn&seed=9"}, {"compare": "seeds"}])

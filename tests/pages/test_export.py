@@ -11,7 +11,7 @@ def test_report_tables_and_figure_are_offered_and_nothing_is_made_until_it_is_as
     monkeypatch.setattr(report, "report_html", None)
     monkeypatch.setattr(tables, "table_bytes", None)
     at = opened("export")
-    assert labels(at) == ["Report (HTML)", *["CSV", "Parquet"] * 3, "HTML"]
+    assert labels(at) == ["Report (HTML)", *["CSV", "Parquet"] * 4, "HTML"]
     assert "640 rows" in at.text
     assert "3,927 rows" in at.text
     assert "--tune" in at.code[1].value

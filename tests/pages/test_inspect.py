@@ -1,11 +1,14 @@
 """Inspect: stepping, searching, forgetting; and the command that every page names."""
 
+import io
 import json
 import shlex
 
+import pandas as pd
 import pytest
 
 from resmem_core.cli.main import main
+from resmem_core.data.example_files import example_file
 
 
 def test_next_and_previous_go_through_the_list(opened):
@@ -24,6 +27,15 @@ def test_a_point_is_found_by_number(opened, typed, says):
     at = opened("inspect", k="5")
     at.text_input(key="find-point").set_value(typed).run()
     assert says in at.text
+
+
+def test_what_else_its_owner_says_of_a_point_is_told_as_text(opened, tmp_path):
+    data = pd.read_csv(io.BytesIO(example_file(".csv")))
+    data.assign(**{"*site*": "[ward](http://x.y)", "empty": None}).to_csv(tmp_path / "a.csv", index=False)
+    at = opened("inspect", dataset=f"table:{tmp_path / 'a.csv'}", point="3")
+    assert "*site*: [ward](http://x.y)" in at.text
+    assert not any("[ward](http" in str(block.value) for block in at.caption)  # escaped
+    assert "empty:" not in at.text
 
 
 def test_a_neighbour_is_forgotten_and_the_change_is_told(opened):

@@ -1,66 +1,20 @@
 """The page "Language": its address, what is inside a prediction, a walk, texts gone on with, and where memory helps."""
 
 import re
-from html import unescape
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pages._shared.language_contexts import ANY
 from pages._shared.language_test import next_of
-from pages._shared.language_text import Passage, code, running, short, visible
+from pages._shared.language_text import code
 from pages._shared.opening import Opened
 from pages._shared.summary import sentence
-from resmem_core.cli.settings import OBJECTIVES, Language
-from resmem_core.common.progress import silent
-from resmem_core.common.store import Store
+from resmem_core.cli.settings import Language
 from resmem_core.experiment.config import LanguageConfig
-from resmem_core.experiment.jobs import Job
-from resmem_core.experiment.text_prepare import prepare_language
 from resmem_core.memory.types import Params
-
-SUBJECTS = ("the red fox", "a small boat", "the `old` clock", "my <b>neighbour</b>", "the night train", "a $grey$ hen")
-VERBS = ("follows", "carries", "waits for", "forgets", "returns to", "looks at")
-ENDINGS = ("the harbour.", "a *paper* lantern.", "the last_letter_.", "[the](bridge).")
-
-
-def write_tales(folder):
-    """Write 24 short texts about six subjects that have habits of their own, with all that pages must escape."""
-    for number in range(24):
-        rng, subject = np.random.default_rng([7, number]), number % 6
-        lines = [f"{SUBJECTS[subject]} {VERBS[subject]} {ENDINGS[rng.integers(4)]}" for _ in range(8)]
-        (folder / f"tale <{number}>.txt").write_text("\n".join([f"Tale {number}", "", *lines, ""]))
-
-
-def prepared(config, root):
-    """Prepare an experiment as the job would."""
-    store = Store(root)
-    with Job(config, store=store).reporting(silent):
-        experiment = prepare_language(config, store=store)
-        for objective in OBJECTIVES:
-            experiment.tune(objective)
-    return experiment
-
-
-@pytest.fixture(scope="module")
-def tales(tmp_path_factory):
-    """Return an experiment that is prepared, its folder, and its settings as an address."""
-    folder, root = (tmp_path_factory.mktemp(name) for name in ("tales", "store"))
-    write_tales(folder)
-    config = LanguageConfig(f"text:{folder}", tokenizer="words", vocabulary=512, epochs=3)
-    experiment = prepared(config, root)
-    query = {"dataset": config.dataset, "tokenizer": "words", "vocabulary": "512", "epochs": "3"}
-    return SimpleNamespace(experiment=experiment, root=root, query=query, params=experiment.tune().params)
-
-
-@pytest.fixture
-def ready(tales, opened, monkeypatch):
-    """Return a function that opens the page on that experiment."""
-    monkeypatch.setenv("RESMEM_CACHE", str(tales.root))
-    return lambda **query: opened("language", **tales.query, **query)
+from tests.pages.tales import prepared, write_tales
 
 
 def html(at):
@@ -392,48 +346,6 @@ def test_a_model_of_hugging_face_is_offered_to_be_fetched_and_brings_its_own_tok
         assert widget.disabled
     at.labelled("selectbox", "Backbone").set_value("gru-small").run()
     assert (at.labelled("selectbox", "Tokens").value, at.labelled("selectbox", "Tokens").disabled) == ("bpe", False)
-
-
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
-
-
-def unmarked(html):
-    return unescape(re.sub("<[^>]*>", "", html))
-
-
-@given(TEXTS)
-def test_running_text_keeps_every_character_and_holds_no_markup(text):
-    shown = running(text)
-    assert re.sub('<span class="sign">|</span>', "", shown).count("<") == 0
-    kept = "".join(c for c in text if c.isprintable() or c in "\t\n")
-    seen = "".join(c for c in unmarked(re.sub(r'<span class="sign">[^<]*</span>', "", shown)))
-    assert seen == kept
-
-
-@given(TEXTS)
-def test_every_character_of_a_token_is_seen(text):
-    seen = visible(text)
-    assert seen.isprintable()
-    assert " " not in seen
-    assert len(seen) >= max(1, len(text))
-    assert len(short(text)) <= 24
-
-
-@given(TEXTS)
-def test_a_token_is_code_whatever_it_holds(text):
-    fence = re.match("`+", code(text)).group()
-    inside = code(text)[len(fence) : -len(fence)]
-    assert code(text).endswith(fence)
-    assert fence not in re.findall("`+", inside)
-    assert inside.strip(" ") == visible(text)
-
-
-def test_signs():
-    assert visible(" the\n") == "·the↵"
-    assert visible("") == "∅"
-    assert visible("\u202e\x07\t") == "\\u202e\\x07⇥"
-    passage = Passage("a <", "b", "\n", "& c").html()
-    assert passage == ('a &lt;<mark class="matched">b</mark><strong class="next">↵</strong>\n&amp; c')
 
 
 def test_page_and_package_say_the_same_of_a_long_text(ready, tales):

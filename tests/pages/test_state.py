@@ -26,6 +26,20 @@ def test_a_press_is_not_overwritten(opened, page):
     assert not any(box.proto.set_value for box in at.selectbox)
 
 
+def test_a_field_that_was_not_sent_is_told_again(opened):
+    """A run that a press cuts off draws for nobody: a browser that knew no value would tell the least."""
+    at = opened("classes", limit_train="150")
+    for sent in (False, True):
+        field = at.labelled("number_input", "Training examples")
+        assert (field.value, field.proto.value, field.proto.set_value) == (150, 150, True)
+        if not sent:
+            drawn = at.labelled("expander", "More").children
+            del drawn[next(place for place, element in drawn.items() if element is field)]
+        at.run()
+    assert not at.labelled("number_input", "Training examples").proto.set_value
+    assert not at.labelled("number_input", "Seed").proto.set_value
+
+
 def test_what_is_changed_elsewhere_is_shown(opened):
     at = opened("tune", k="7")
     before = at.numbers

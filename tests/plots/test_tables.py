@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.evaluation.metrics import GroupResult
 from resmem_core.memory.types import Params
-from resmem_core.plots.tables import FORMATS, class_table, example_table, group_table, table_bytes, write_table
+from resmem_core.plots.tables import (
+    FORMATS,
+    class_table,
+    example_table,
+    group_table,
+    method_table,
+    table_bytes,
+    write_table,
+)
 
 
 @pytest.fixture(scope="module")
@@ -64,11 +72,29 @@ def test_classes_have_the_numbers_of_the_evaluation_and_groups_columns_of_their_
     np.testing.assert_allclose(table["gain"], table["resmem"] - table["base"])
     assert (table["gain_low"] <= table["gain_high"]).all()
     assert list(table["class"]) == list(evaluation.class_names)
+    for method in ("knn", "interpolation"):
+        assert (table["n"] * table[method]).sum() == pytest.approx(evaluation.right(method).sum())
     right = np.array([True, False])
     groups = [GroupResult.of(name, right, right) for name in "ab"]
     table = group_table("slice", groups, [{"from": 0.0}, {"from": 1.0}])
     assert list(table)[:3] == ["slice", "from", "n"]
     assert list(table["from"]) == [0.0, 1.0]
+
+
+def test_methods_have_their_settings_and_what_resmem_gains_over_them(evaluation):
+    table = method_table(evaluation).set_index("method")
+    assert table["accuracy"].to_dict() == evaluation.accuracy
+    np.testing.assert_allclose(table["gain"][:-1], (table["accuracy"]["resmem"] - table["accuracy"])[:-1], atol=1e-12)
+    told, rival = evaluation.as_dict(), table.loc[evaluation.best_rival]
+    assert table.index[table["best_rival"]].tolist() == [told["best_rival"]]
+    assert [rival["gain_low"], rival["gain_high"]] == told["against_rival"]["gain_ci95"]
+    assert (rival["fixed"], rival["mcnemar_p"]) == (told["against_rival"]["fixed"], told["against_rival"]["mcnemar_p"])
+    for method, setting in told["rivals"].items():
+        assert {name: table.loc[method, name] for name in setting if name != "lambda_perplexity"} == {
+            name: value for name, value in setting.items() if name != "lambda_perplexity"
+        }
+    assert (table.loc["resmem", "k"], table.loc["resmem", "temperature"]) == (5, 2.0)
+    assert table.loc["resmem", ["gain", "fixed", "mcnemar_p"]].isna().all()
 
 
 class TestFiles:

@@ -42,7 +42,8 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     low, high = comparison.delta_ci95
     text = (
         f"A {results['a'].accuracy['resmem']:.2%}, B {results['b'].accuracy['resmem']:.2%}; B - A: "
-        f"{comparison.delta:+.2%}, 95 % interval {low:+.2%} to {high:+.2%}, McNemar p = {comparison.mcnemar_p:.2g}; "
+        f"{comparison.delta:+.2%}, 95 % interval {low:+.2%} to {high:+.2%} {comparison.scope}, "
+        f"McNemar p = {comparison.mcnemar_p:.2g}; "
         f"only A right: {len(comparison.only_a)}, only B right: {len(comparison.only_b)}"
     )
     data = {name: result.as_dict() for name, result in results.items()}

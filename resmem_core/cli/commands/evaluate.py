@@ -154,12 +154,8 @@ def beside(called: str, found: Evaluation, of: Versus) -> str:
     def told(interval: Interval) -> str:
         return f"{interval[0]:+.2%} to {interval[1]:+.2%}"
 
-    grouped = ""
-    if found.groups is not None:
-        grouped = (
-            f" and new ones like these {found.n_groups:,} groups ({told(of.gain_ci95_points)} were points independent)"
-        )
+    grouped = "" if found.groups is None else f" ({told(of.gain_ci95_points)} were points independent)"
     return (
-        f"ResMem - {called}: {of.gain:+.2%}, 95 % interval {told(of.gain_ci95)} for this trained model{grouped}; "
+        f"ResMem - {called}: {of.gain:+.2%}, 95 % interval {told(of.gain_ci95)} {found.scope}{grouped}; "
         f"{of.fixed:,} fixed, {of.broken:,} broken, McNemar p = {of.mcnemar_p:.2g}"
     )

@@ -55,6 +55,7 @@ def _example(experiment: Experiment, point: int, params: Params) -> tuple[dict[s
     lines = [
         f"test point {point} ({told['name']}): is {told['label']}, base says {told['base_prediction']}, "
         f"ResMem says {told['prediction']}",
+        *(f"  {column}: {' '.join(value.split())}" for column, value in told["metadata"].items() if value is not None),
         "",
         f"  {'class':16}{'base':>9}{'memory':>9}{'score':>9}",
         *(

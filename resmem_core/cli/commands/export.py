@@ -1,4 +1,4 @@
-"""`export`: what is known of every test point, or of every class, as a table in a file."""
+"""`export`: what is known of every test point, of every class or of every method, as a table in a file."""
 
 from __future__ import annotations
 
@@ -6,34 +6,37 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from resmem_core.cli.base import EXPERIMENT, NUMBERS, Output, Parser, command, examples, params_of
+from resmem_core.cli.base import EXPERIMENT, NUMBERS, Output, Parser, add_output, command, examples, params_of
 from resmem_core.common.progress import Progress
 
-TABLES = ("examples", "classes")
+TABLES = ("examples", "classes", "methods")
 
 
 def arguments(parser: Parser) -> None:
     """Add `--table` and `--output`."""
-    parser.add_argument("--table", choices=TABLES, default="examples", help="a row is a test example, or a class")
-    parser.add_argument("--output", required=True, metavar="FILE", help="where to; its extension is .csv or .parquet")
+    parser.add_argument(
+        "--table", choices=TABLES, default="examples", help="a row is a test example (default), a class, or a method"
+    )
+    add_output(parser, "where to; its extension is .csv or .parquet", required=True)
 
 
 @command(
     "export",
-    "Write predictions, outcomes and nearest memories by test example, or results by class, as a table.",
+    "Write predictions, outcomes and nearest memories by test example, or results by class or method, as a table.",
     (*EXPERIMENT, *NUMBERS),
     arguments,
 )
 def run(args: argparse.Namespace, progress: Progress) -> Output:
-    from resmem_core.plots.tables import class_table, example_table, extension_of, write_table
+    from resmem_core.plots.tables import class_table, example_table, method_table, write_table
 
-    path = Path(args.output)
-    extension_of(path)  # before the work, not after it
     experiment = examples(args, progress)
     params, tuned_on = params_of(args, experiment, progress)
     evaluation = experiment.evaluate(params)
-    table = example_table(experiment, evaluation) if args.table == "examples" else class_table(evaluation)
-    write_table(table, path)
+    if args.table == "examples":
+        table = example_table(experiment, evaluation)
+    else:
+        table = {"classes": class_table, "methods": method_table}[args.table](evaluation)
+    write_table(table, Path(args.output))
     result = {
         **experiment.facts,
         **asdict(params),

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from resmem_core.cli.base import EXPERIMENT, Output, Parser, command, examples, numbers, reporting
+from resmem_core.cli.base import EXPERIMENT, Output, Parser, add_output, command, examples, numbers, reporting
 from resmem_core.common.progress import Progress
 
 
@@ -15,16 +15,14 @@ def arguments(parser: Parser) -> None:
     from resmem_core.analysis.grid import SPLITS
 
     parser.add_argument("--split", choices=SPLITS, default=SPLITS[0], help="what is shown (default: validation)")
-    parser.add_argument("--output", metavar="FILE", help="also write every setting to this .csv or .parquet file")
+    add_output(parser, "also write every setting to this .csv or .parquet file")
 
 
 @command("grid", "Judge a whole grid of k, sigma and temperature on validation and test.", EXPERIMENT, arguments)
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.analysis.grid import grid_of, one_step_away
-    from resmem_core.plots.tables import extension_of, write_table
+    from resmem_core.plots.tables import write_table
 
-    if args.output:
-        extension_of(Path(args.output))  # before the work, not after it
     experiment = examples(args, progress)
     with reporting(args, progress) as told:
         grids = grid_of(experiment, progress=told)

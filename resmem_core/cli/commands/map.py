@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from resmem_core.analysis.projection import METHODS
-from resmem_core.cli.base import EXPERIMENT, Output, Parser, command, examples, reporting
+from resmem_core.cli.base import EXPERIMENT, Output, Parser, add_output, command, examples, reporting
 from resmem_core.common.progress import Progress
 
 
@@ -15,18 +15,14 @@ def arguments(parser: Parser) -> None:
     parser.add_argument(
         "--method", choices=METHODS, default="pca", help="pca at once, or tsne, which takes minutes (default: pca)"
     )
-    parser.add_argument(
-        "--output", metavar="FILE", help="write split, row, label, name and coordinates there (.csv or .parquet)"
-    )
+    add_output(parser, "write split, row, label, name and coordinates there (.csv or .parquet)")
 
 
 @command("map", "Place training, validation and test points in two dimensions.", EXPERIMENT, arguments)
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.analysis.projection import project
-    from resmem_core.plots.tables import extension_of, write_table
+    from resmem_core.plots.tables import write_table
 
-    if args.output:
-        extension_of(Path(args.output))  # before the work, not after it
     experiment = examples(args, progress)
     with reporting(args, progress, [f"--method={args.method}"]) as told:
         projection = project(experiment, args.method, progress=told)

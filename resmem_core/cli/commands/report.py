@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from resmem_core.cli.base import EXPERIMENT, NUMBERS, Output, Parser, command, examples, params_of
+from resmem_core.cli.base import EXPERIMENT, NUMBERS, Output, Parser, add_output, command, examples, params_of
 from resmem_core.common.progress import Progress
 
 
 def arguments(parser: Parser) -> None:
     """Add `--output`."""
-    parser.add_argument("--output", required=True, metavar="FILE", help="where to; an .html file")
+    add_output(parser, "where to; an .html file", is_table=False, required=True)
 
 
 @command(

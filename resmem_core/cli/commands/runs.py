@@ -25,7 +25,8 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     found = runs.list(dataset=args.dataset_name, backbone=args.backbone_name)
     header = (
         f"{'recorded (UTC)':16}  {'dataset':20}  {'backbone':12}  {'seed':>4}  {'k':>4} {'sigma':>9} {'T':>6}  "
-        f"{'chosen on':10}  {'base':>7} {'ResMem':>7}  {'gain, 95 % interval':28}  {'fixed':>5} {'broken':>6}"
+        f"{'chosen on':10}  {'base':>7} {'ResMem':>7}  {'gain (95 %, that trained model)':31}  {'fixed':>5} "
+        f"{'broken':>6}  {'over best rival':22}"
     )
     text = "\n".join([header, *map(_line, found)]) if found else "nothing yet: `evaluate --tune` adds an experiment"
     notes = [f"note: {path} was found damaged, or something else's, and set aside" for path in runs.set_aside()]
@@ -35,9 +36,11 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
 def _line(run: Run) -> str:
     setting, got = run.setting, run.results
     interval = f"{got['delta']:+.2%} ({got['delta_low']:+.2%} to {got['delta_high']:+.2%})"
+    over = got.get("against_rival")  # earlier versions kept none
+    rival = f"{over['gain']:+.2%} ({got['best_rival']})" if over else ""
     return (
         f"{run.recorded[:16].replace('T', ' ')}  {run.dataset:20}  {run.backbone:12}  {setting['seed']:4}  "
         f"{setting['k']:4} {setting['sigma']:9.4g} {setting['temperature']:6.3g}  "
         f"{'validation' if run.tuned else '(by hand)':10}  "
-        f"{got['base']:7.2%} {got['resmem']:7.2%}  {interval:28}  {got['fixed']:5} {got['broken']:6}"
+        f"{got['base']:7.2%} {got['resmem']:7.2%}  {interval:31}  {got['fixed']:5} {got['broken']:6}  {rival:22}"
     )

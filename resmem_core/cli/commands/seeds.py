@@ -38,6 +38,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
         lines.append(
             f"{result.seed:6}{result.base:9.2%}{result.resmem:9.2%}{result.delta:+9.2%}   {low:+.2%} to {high:+.2%}"
         )
+    lines.append("(each interval is for the model trained under that seed)")
     for name, values in spread(results).items():
         sd = f", sd {values['sd']:.2%}" if values["sd"] is not None else ""
         lines.append(f"{name}: mean {values['mean']:.2%}{sd}, {values['min']:.2%} to {values['max']:.2%}")

@@ -52,5 +52,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
         f"{len(near)} near-duplicates, within {near.threshold:.4g} ({args.near:g} times the median distance "
         f"to the nearest); of them {int(near.exact.sum())} exact copies, {int(near.same_label.sum())} of one class",
         *map(line, groups),
+        "",
+        f"Intervals are paired, {evaluation.scope}.",
     ]
     return Output(result, "\n".join(lines))

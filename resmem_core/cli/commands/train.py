@@ -10,6 +10,7 @@ from resmem_core.cli.base import EXAMPLES, EXPERIMENT, Output, Parser, command, 
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress
 from resmem_core.data.base import TEXT
+from resmem_core.experiment.config import PRECOMPUTED
 
 if TYPE_CHECKING:
     from resmem_core.experiment.prepare import Experiment
@@ -29,8 +30,8 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.experiment.prepare import Experiment
     from resmem_core.experiment.runs import Runs
 
-    if args.export and args.config.kind == TEXT:
-        raise InvalidParameterError("--export writes the weights of image models only; leave it out for text")
+    if args.export:
+        _check_export(args)  # before the work, not after it
     experiment = prepared(args, progress, tuned=True)  # so that the dashboard opens it at once
     tuned = experiment.tune(progress=progress)
     found = experiment.evaluate(tuned.params, progress=progress)
@@ -54,13 +55,27 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     return Output(result, "\n".join([text, *notes_of(experiment)]))
 
 
+def _check_export(args: argparse.Namespace) -> None:
+    """Do nothing where there will be weights, and a folder for them."""
+    if args.config.kind == TEXT:
+        raise InvalidParameterError("--export writes the weights of image models only; leave it out for text")
+    if args.config.backbone == PRECOMPUTED:
+        raise InvalidParameterError(f"{args.dataset!r} brings its own model: there are no weights to export")
+    try:
+        Path(args.export).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidParameterError(
+            f"--export={args.export!r} cannot be made a folder ({error.strerror}); name another place"
+        ) from error
+
+
 def _export(args: argparse.Namespace, experiment: Experiment, known: dict[str, Any]) -> None:
     """Write the weights and their manifest."""
     from resmem_core.models import shipped
 
     base = experiment.base
-    if base.weights is None or base.recipe is None:
-        raise InvalidParameterError(f"{args.dataset!r} brings its own model: there are no weights to export")
+    assert base.weights is not None
+    assert base.recipe is not None
     known = {"trained_on": args.dataset.split(":")[0], **known}
     name = experiment.config.backbone
     shipped.export(Path(args.export), base.weights, experiment.dataset, name, base.recipe, args.seed, known)

@@ -2,7 +2,9 @@ import pandas as pd
 import pytest
 
 
-@pytest.mark.parametrize(("table", "file", "rows"), [("examples", "a.csv", 640), ("classes", "a.parquet", 10)])
+@pytest.mark.parametrize(
+    ("table", "file", "rows"), [("examples", "a.csv", 640), ("classes", "a.parquet", 10), ("methods", "a.csv", 4)]
+)
 def test_a_table_is_written_as_its_name_says(tmp_path, printed, table, file, rows):
     output = tmp_path / file
     result = printed("export", "--k=3", "--table", table, "--output", str(output))

@@ -17,10 +17,14 @@ def test_what_was_judged_is_listed(told, printed):
     assert (by_hand["k"], by_hand["sigma"]) == (5, evaluated["sigma"])
     assert by_hand["resmem"] == evaluated["accuracy"]["resmem"]
     assert [by_hand["delta_low"], by_hand["delta_high"]] == evaluated["delta_ci95"]
+    assert by_hand["rivals"] == evaluated["rivals"]
+    assert by_hand["best_rival"] == evaluated["best_rival"]
+    assert by_hand["against_rival"] == evaluated["against_rival"]
     lines = told("runs").splitlines()
     assert len(lines) == 3
     assert len(set(map(len, lines))) == 1
     assert [("validation" in line, "by hand" in line) for line in lines[1:]] == [(True, False), (False, True)]
+    assert f"{by_hand['against_rival']['gain']:+.2%} ({by_hand['best_rival']})" in lines[2]
     assert "nothing yet" in told("runs", "--dataset", "mnist")
     assert "nothing yet" in told("runs", "--backbone", "resnet8")
     assert "linear" in told("runs", "--dataset", "digits", "--backbone", "linear")
