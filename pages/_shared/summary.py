@@ -148,4 +148,5 @@ def headline(experiment: Experiment, evaluation: Evaluation) -> None:
         f"{evaluation.n:,} test points, {setting_in_words(evaluation.params)}; "
         f"recall@{k} of the {experiment.index} index: {experiment.recall(k):.1%}."
         + (f" Chosen by measurement, {experiment.index_reason}." if experiment.index_reason else "")
+        + f" Embeddings {experiment.scaling}."
     )

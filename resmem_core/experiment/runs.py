@@ -37,6 +37,7 @@ APPLICATION = 0x5265734D  # "ResM": marks the file as ours
 SCHEMA = 4  # of the table; a file with a later one is left alone
 WAIT = 10.0  # seconds for other processes' transactions
 _CLEAN = {"imbalance": 1.0, "label_noise": 0.0}  # told in a run's id only where they differ
+_USUAL_TEXT = {"normalize": None}  # likewise, of text
 _CREATE = """CREATE TABLE runs (
     id TEXT NOT NULL PRIMARY KEY, recorded TEXT NOT NULL, dataset TEXT NOT NULL, backbone TEXT NOT NULL,
     tuned INTEGER NOT NULL, setting TEXT NOT NULL, results TEXT NOT NULL)"""
@@ -80,9 +81,10 @@ class Run:
     ) -> Run:
         """Return what is to be remembered of an evaluation on the test split."""
         setting = {**experiment.config.as_dict(), **asdict(params)}
+        untold = _USUAL_TEXT if "tokenizer" in setting else _CLEAN
         low, high = evaluation.delta_ci95
         return cls(
-            id=digest_key({k: v for k, v in setting.items() if k not in _CLEAN or v != _CLEAN[k]}),
+            id=digest_key({k: v for k, v in setting.items() if k not in untold or v != untold[k]}),
             recorded=datetime.now(UTC).isoformat(timespec="seconds"),
             tuned=tuned,
             setting=setting,
@@ -312,8 +314,8 @@ def _write(connection: sqlite3.Connection, row: tuple[Any, ...]) -> None:
 
 
 # Schemas 1 to 3 had a column for each field. Those of the setting; 2 brought _CLEAN, 3 what text has.
-_OF_ALL = ("dataset", "backbone", "seed", "index", "epochs", "limit_train")
-_OF_IMAGES, _OF_TEXT = ("imbalance", "label_noise", "normalize", "edits"), ("tokenizer", "vocabulary")
+_OF_ALL = ("dataset", "backbone", "seed", "index", "epochs", "limit_train", "normalize")
+_OF_IMAGES, _OF_TEXT = ("imbalance", "label_noise", "edits"), ("tokenizer", "vocabulary")
 _PARAMS = ("k", "sigma", "temperature")
 
 
