@@ -81,10 +81,9 @@ class Run:
     ) -> Run:
         """Return what is to be remembered of an evaluation on the test split."""
         setting = {**experiment.config.as_dict(), **asdict(params)}
-        untold = _USUAL_TEXT if "tokenizer" in setting else _CLEAN
         low, high = evaluation.delta_ci95
         return cls(
-            id=digest_key({k: v for k, v in setting.items() if k not in untold or v != untold[k]}),
+            id=id_of(setting),
             recorded=datetime.now(UTC).isoformat(timespec="seconds"),
             tuned=tuned,
             setting=setting,
@@ -134,6 +133,12 @@ class Run:
     def _of_row(cls, row: tuple[Any, ...]) -> Run:
         run, recorded, _, _, tuned, setting, results = row
         return cls(run, recorded, bool(tuned), json.loads(setting), json.loads(results))
+
+
+def id_of(setting: Mapping[str, Any]) -> str:
+    """Return the digest that a setting goes by."""
+    untold = _USUAL_TEXT if "tokenizer" in setting else _CLEAN
+    return digest_key({name: value for name, value in setting.items() if name not in untold or value != untold[name]})
 
 
 class _Unusable(Exception):

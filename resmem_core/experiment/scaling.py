@@ -19,7 +19,7 @@ from resmem_core.common.runner import Task
 from resmem_core.common.types import BoolArray, FloatArray, IntArray
 from resmem_core.evaluation.choice import Choice
 from resmem_core.evaluation.judging import judge
-from resmem_core.evaluation.metrics import gain_interval
+from resmem_core.evaluation.metrics import gain_error
 from resmem_core.experiment.experiment import Part, takes_long_to_sweep
 from resmem_core.memory.blocks import blocks
 from resmem_core.memory.residuals import auto_sigma
@@ -73,10 +73,8 @@ def scaling(asked: bool | None, usual: bool, searching: Callable[[bool], Search]
             for normalize, words in IN_WORDS.items()
         }
         groups = None if validation.groups is None else validation.groups[rows]
-        low, high = gain_interval(right[usual], right[not usual], groups)
-        return _chosen(
-            usual, {of: float(is_right.mean()) for of, is_right in right.items()}, (high - low) / 4
-        )._asdict()
+        accuracy = {normalize: float(of.mean()) for normalize, of in right.items()}
+        return _chosen(usual, accuracy, gain_error(right[False], right[True], groups))._asdict()
 
     task = Task(
         "scaling",
