@@ -209,7 +209,10 @@ def material(shown: Opened, found: Evaluation) -> None:
         f"{'passages' if within else 'documents'}"
         for part in PARTS
     )
-    st.caption(f"{sentence(streams)} Parts are cut between {'passages' if within else 'documents'}, never within one.")
+    st.caption(
+        f"{sentence(streams)} Parts are cut between {'passages' if within else 'documents'}, never within one. "
+        f"Embeddings {experiment.scaling}."
+    )
     for note in experiment.notes:
         st.markdown(f"- {plain(sentence(note))}")
     leakage = experiment.corpus.leakage.parts["test"]

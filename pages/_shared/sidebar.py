@@ -20,7 +20,7 @@ from resmem_core.experiment.config import OWN, fields_of
 from resmem_core.memory.indexes import AUTO, INDEXES
 from resmem_core.models import BACKBONES
 
-NORMALIZE = {"as the backbone says": None, "yes": True, "no": False}
+NORMALIZE = {"chosen on validation": None, "yes": True, "no": False}
 
 
 def sidebar(kind: type[ExperimentForm]) -> None:
@@ -85,14 +85,13 @@ def sidebar(kind: type[ExperimentForm]) -> None:
                 "Epochs", min_value=1, step=1, placeholder="as the recipe says", help=help_of["epochs"],
                 disabled=loader.has_model, **bound("epochs", config.epochs),
             )  # fmt: skip
-            if "normalize" in applies:
-                named = {value: name for name, value in NORMALIZE.items()}
-                st.selectbox(
-                    "Scale embeddings to length 1",
-                    list(NORMALIZE),
-                    help=help_of["normalize"],
-                    **bound("normalize", named[config.normalize], NORMALIZE.__getitem__),
-                )
+            named = {value: name for name, value in NORMALIZE.items()}
+            st.selectbox(
+                "Scale embeddings to length 1",
+                list(NORMALIZE),
+                help=help_of["normalize"],
+                **bound("normalize", named[config.normalize], NORMALIZE.__getitem__),
+            )
 
 
 def _dataset(form: ExperimentForm, loader: DatasetLoader, argument: str | None) -> None:

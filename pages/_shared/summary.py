@@ -157,4 +157,5 @@ def headline(experiment: Experiment, evaluation: Evaluation) -> None:
         f"recall@{k} of the {experiment.index} index: {experiment.recall(k):.1%}."
         + (f" Chosen by measurement, {experiment.index_reason}." if experiment.index_reason else "")
         + "".join(f" {sentence(note)}" for note in evaluation.notes)
+        + f" Embeddings {experiment.scaling}."
     )

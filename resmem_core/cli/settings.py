@@ -68,6 +68,7 @@ class ExperimentForm(Form):
     index: str = setting("exact", str, "nearest-neighbour index: exact, annoy, or auto, whichever is sooner done")
     epochs: int | None = setting(None, whole(1), "passes over the training split; default: the backbone's recipe")
     limit_train: int | None = setting(None, whole(1), "train on, and remember, only so many examples (of text: tokens)")
+    normalize: bool | None = setting(None, flag, "scale embeddings to length 1; default: chosen on validation")
     k: int | None = setting(None, whole(1), "number of neighbours")
     sigma: float | None = setting(None, positive, "bandwidth, in units of the embedding distance")
     temperature: float | None = setting(None, positive, "divides the base model's logits")
@@ -109,7 +110,6 @@ class Settings(ExperimentForm):
     label_noise: float = setting(
         0.0, between(0, MAX_NOISE), f"share of the training labels that are replaced at random, 0 to {MAX_NOISE}"
     )
-    normalize: bool | None = setting(None, flag, "scale embeddings to length 1; default: as the backbone says")
     edits: str = setting("", check_reference, "reference of the edits made to memory; default: as it came")
     outcome: str = setting("fixed", one_of(OUTCOMES), "which test points are listed")
     of_class: str | None = setting(None, str, "list only points of this class")

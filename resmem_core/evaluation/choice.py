@@ -124,23 +124,26 @@ class Choice:
     def _steps(self) -> Steps:
         return STEPS[engine_for(self.memory.n_classes)]
 
+    def _swept(self, grid: Grid, stage: str) -> Sweep:
+        smoothings = SMOOTHINGS if self.objective == "perplexity" else ()
+        told = called(self.progress, stage)
+        return sweep(self.memory, self.validation, **vars(grid), smoothings=smoothings, progress=told)
+
+    def coarse(self) -> tuple[Sweep, Cell]:
+        """Return ResMem on the coarse grid, and the best cell."""
+        swept = self._swept(coarse_grid(self.memory, self.validation, self.sigma_scale), "Choosing on validation")
+        return swept, best_cell(swept, self.sigma_scale, self.objective)
+
     def of_resmem(self) -> Peak:
         """Return the best setting of ResMem."""
-        smoothings = SMOOTHINGS if self.objective == "perplexity" else ()
-
-        def swept(grid: Grid, stage: str) -> Sweep:
-            told = called(self.progress, stage)
-            return sweep(self.memory, self.validation, **vars(grid), smoothings=smoothings, progress=told)
-
-        coarse = swept(coarse_grid(self.memory, self.validation, self.sigma_scale), "Choosing on validation")
-        cell = best_cell(coarse, self.sigma_scale, self.objective)
+        coarse, cell = self.coarse()
         winner, steps = coarse.grid.params(*cell), self._steps
         finer = Grid.of(
             _between(coarse.grid.ks.tolist(), cell[2], steps.ks),
             winner.sigma * steps.fine_sigmas,
             winner.temperature * steps.fine_temperatures,
         )
-        fine = swept(finer, "Choosing more finely")
+        fine = self._swept(finer, "Choosing more finely")
         return Peak(coarse, fine, cell, best_cell(fine, self.sigma_scale, self.objective), self.objective)
 
     def of_rivals(self) -> Rivals:

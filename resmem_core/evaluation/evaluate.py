@@ -22,6 +22,7 @@ from resmem_core.evaluation.judging import Judged, judge, judge_rivals
 from resmem_core.evaluation.metrics import Calibration, Confidence, GroupResult, Interval
 from resmem_core.memory.grid import KNN
 from resmem_core.memory.interpolation import OfVote, Rivals
+from resmem_core.memory.rows import evenly
 from resmem_core.memory.scoring import Base
 from resmem_core.memory.sweep import sweep
 from resmem_core.memory.types import Memory, Neighbors, Params, Queries
@@ -375,7 +376,7 @@ def on_memory(memory: Memory) -> dict[str, float]:
     The latter is 1 by construction, whatever base says: what is asserted here is computed. `n` points, which lie evenly
     in memory, are asked.
     """
-    rows = np.unique(np.linspace(0, len(memory) - 1, min(len(memory), ASKED_OF_MEMORY)).astype(np.int64))
+    rows = evenly(len(memory), ASKED_OF_MEMORY)
     itself = Neighbors(np.zeros((len(rows), 1), np.float32), rows[:, None])
     judged = judge(memory, Queries(memory.logits_of(rows), memory.labels[rows], itself), Params(1, 1.0))
     right = {name: float((of.predictions == memory.labels[rows]).mean()) for name, of in judged._asdict().items()}

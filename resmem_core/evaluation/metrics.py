@@ -41,10 +41,16 @@ def delta_interval(fixed: int, broken: int, n: int) -> Interval:
 
     if n == 0:
         return (-1.0, 1.0)
+    middle, error = _likely_delta(fixed, broken, n)
+    half = float(t.ppf(0.975, max(n - 1, 1))) * error
+    return max(middle - half, -1.0), min(middle + half, 1.0)
+
+
+def _likely_delta(fixed: int, broken: int, n: int) -> tuple[float, float]:
+    """Return (fixed - broken) / n and its standard error, with `PSEUDO` points more of both."""
     of = n + 2 * PSEUDO
     gained, lost = (fixed + PSEUDO) / of, (broken + PSEUDO) / of
-    half = float(t.ppf(0.975, max(n - 1, 1))) * math.sqrt((gained + lost - (gained - lost) ** 2) / of)
-    return max(gained - lost - half, -1.0), min(gained - lost + half, 1.0)
+    return gained - lost, math.sqrt((gained + lost - (gained - lost) ** 2) / of)
 
 
 def gain_interval(before: BoolArray, after: BoolArray, groups: IntArray | None = None) -> Interval:
@@ -60,6 +66,19 @@ def scope(groups: IntArray | None) -> str:
     """Say in words what an interval over test points speaks of; `groups`, (M,), are as in `gain_interval`."""
     told = "for this trained model"
     return told if groups is None else f"{told} and new groups like the {len(np.unique(groups)):,} of test"
+
+
+def gain_error(before: BoolArray, after: BoolArray, groups: IntArray | None = None) -> float:
+    """Return the standard error of the difference that `gain_interval` is about, (M,), (M,); of one group it is 1."""
+    _, error = _likely_delta(int((after & ~before).sum()), int((before & ~after).sum()), len(before))
+    if groups is None:
+        return error
+    gains = after.astype(float) - before
+    names, place = np.unique(groups, return_inverse=True)
+    if len(names) == 1:
+        return 1.0
+    sums = np.bincount(place, gains - gains.mean())
+    return max(error, math.sqrt((sums**2).sum() * len(names) / (len(names) - 1)) / len(gains))
 
 
 def share_interval(right: BoolArray, groups: IntArray | None = None) -> Interval:

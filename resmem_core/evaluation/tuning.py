@@ -18,6 +18,7 @@ from resmem_core.evaluation.figures import METHODS, Figures
 from resmem_core.evaluation.judging import Judged, judge, judge_rivals
 from resmem_core.evaluation.optimism import optimism
 from resmem_core.memory.interpolation import Rivals
+from resmem_core.memory.rows import evenly
 from resmem_core.memory.sweep import engine_for
 from resmem_core.memory.types import Memory, Params, Queries
 
@@ -209,7 +210,7 @@ def choose_smoothing(memory: Memory, validation: Queries, params: Params, progre
     Of more than 4,096 points, so many are asked that lie evenly among them, so that a slider need not wait for all.
     """
     if len(validation) > FOR_SMOOTHING:
-        rows = np.linspace(0, len(validation) - 1, FOR_SMOOTHING).astype(np.int64)
+        rows = evenly(len(validation), FOR_SMOOTHING)
         validation = validation.latest.at("some", None, lambda: validation.take(rows))
     return best_smoothing(judge(memory, validation, params, progress=progress))
 

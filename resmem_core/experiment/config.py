@@ -53,7 +53,7 @@ class ExperimentConfig:
     label_noise : float
         Share of the training labels that are replaced at random, 0 to 0.95.
     normalize : bool or None
-        Scale embeddings to length 1. None: as the backbone says.
+        Scale embeddings to length 1. None: chosen on validation.
     edits : str
         Reference of the edits made to memory (`Edits.save`). Empty: memory as it came.
     tokenizer : str
@@ -75,7 +75,7 @@ class ExperimentConfig:
     limit_train: int | None = None
     imbalance: float = _only(1.0, IMAGE, EMBEDDINGS)
     label_noise: float = _only(0.0, IMAGE, EMBEDDINGS)
-    normalize: bool | None = _only(None, IMAGE, EMBEDDINGS)
+    normalize: bool | None = None
     edits: str = _only("", IMAGE, EMBEDDINGS)
     tokenizer: str = _only("bpe", TEXT)
     vocabulary: int = _only(2048, TEXT)
@@ -200,6 +200,7 @@ def LanguageConfig(  # noqa: N802 - a public name, under which configurations of
     limit_train: int | None = None,
     tokenizer: str = ExperimentConfig.tokenizer,
     vocabulary: int = ExperimentConfig.vocabulary,
+    normalize: bool | None = None,
 ) -> ExperimentConfig:
     """Return the configuration of an experiment on text: see `ExperimentConfig`.
 
@@ -210,5 +211,8 @@ def LanguageConfig(  # noqa: N802 - a public name, under which configurations of
     """
     parse_spec(dataset, text=True)
     return ExperimentConfig(
-        dataset, backbone, seed, index, epochs, limit_train, tokenizer=tokenizer, vocabulary=vocabulary
+        *(dataset, backbone, seed, index, epochs, limit_train),
+        normalize=normalize,
+        tokenizer=tokenizer,
+        vocabulary=vocabulary,
     )

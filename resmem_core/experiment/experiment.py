@@ -48,6 +48,10 @@ class Prepared(ABC):
         Why it was chosen, where that was left to measurement.
     index_facts : mapping
         How it is set: see `Index.facts`.
+    normalize : bool
+        Whether distances are between embeddings of length 1.
+    normalize_reason : str or None
+        Why, where that was left to validation.
     origin : str
         Where the base model came from: "trained here", "shipped" or "given".
     training : mapping
@@ -64,6 +68,8 @@ class Prepared(ABC):
     index: str
     index_reason: str | None
     index_facts: Mapping[str, Any]
+    normalize: bool
+    normalize_reason: str | None
     origin: str
     training: Mapping[str, Any]
     notes: tuple[str, ...]
@@ -87,12 +93,20 @@ class Prepared(ABC):
             "index": self.index,
             "index_reason": self.index_reason,
             "index_facts": dict(self.index_facts),
+            "normalize": self.normalize,
+            "normalize_reason": self.normalize_reason,
             "weights": self.origin,
             "n_memory": self.n_memory,
             "n_validation": len(self.validation),
             "n_test": len(self.test),
             "notes": list(self.notes),
         }
+
+    @property
+    def scaling(self) -> str:
+        """How embeddings are scaled, and why where that was left to validation, in words."""
+        scaled = "scaled to length 1" if self.normalize else "as they are"
+        return scaled + (f" ({self.normalize_reason})" if self.normalize_reason else "")
 
     @property
     def k_max(self) -> int:
@@ -197,8 +211,9 @@ class Prepared(ABC):
 
 
 class Part(NamedTuple):
-    """What is known of a part before it is searched: base's logits, labels, and groups, as in `Queries`."""
+    """What is known of a part before it is searched: embeddings, base's logits, labels, and groups as in `Queries`."""
 
+    embeddings: FloatArray
     logits: FloatArray | HeadLogits
     labels: IntArray
     groups: IntArray | None = None

@@ -19,6 +19,7 @@ from resmem_core.data.base import TEXT
 from resmem_core.data.types import Dataset
 from resmem_core.experiment.config import PRECOMPUTED, ExperimentConfig
 from resmem_core.experiment.experiment import Part, Prepared, remembered
+from resmem_core.experiment.scaling import scaling
 from resmem_core.experiment.text_prepare import LanguageExperiment, prepare_language
 from resmem_core.memory.edits import Edits, edited_memory, edited_queries
 from resmem_core.memory.explain import Explanation, explain
@@ -38,8 +39,6 @@ class Experiment(Prepared):
 
     Attributes
     ----------
-    normalize : bool
-        Whether distances are between embeddings of length 1.
     edits : Edits
         What was changed in memory by hand.
     original : Experiment
@@ -48,7 +47,6 @@ class Experiment(Prepared):
 
     dataset: Dataset
     base: BaseModel
-    normalize: bool
     edits: Edits = field(default_factory=Edits)
     _original: Experiment | None = None
 
@@ -65,7 +63,7 @@ class Experiment(Prepared):
     @property
     def facts(self) -> dict[str, Any]:
         """What every result is told with, as plain values."""
-        return {**super().facts, "normalize": self.normalize, "edits": self.edits.as_dict()}
+        return {**super().facts, "edits": self.edits.as_dict()}
 
     @cached_property
     def class_counts(self) -> IntArray:
@@ -213,7 +211,7 @@ def _as_it_came(config: ExperimentConfig, device: str, runner: Runner) -> Experi
         store=runner.store,
     )
     if config.backbone == PRECOMPUTED:
-        base, normalize = given(dataset, runner), False
+        base, usual = given(dataset, runner), False
     else:
         fitting = ImageFitting(
             dataset=dataset,
@@ -223,28 +221,33 @@ def _as_it_came(config: ExperimentConfig, device: str, runner: Runner) -> Experi
             device=device,
             runner=runner,
         )
-        base, normalize = fitting.base_model(), fitting.backbone.normalize
-    if config.normalize is not None:
-        normalize = config.normalize
-    search = Search(
-        vectors=lambda part: _points(base, part, normalize),
-        sizes={part: len(embedded) for part, embedded in base.parts.items()},
-        key={"embeddings": base.identity, "normalize": normalize, "version": VERSION},
-        index_name=config.index,
-        seed=config.seed,
-        k_max=min(K_MAX, len(base.parts["train"])),
-        runner=runner,
-    )
+        base, usual = fitting.base_model(), fitting.backbone.normalize
+
+    def searching(normalize: bool) -> Search:
+        return Search(
+            vectors=lambda part: _points(base, part, normalize),
+            sizes={part: len(embedded) for part, embedded in base.parts.items()},
+            key={"embeddings": base.identity, "normalize": normalize, "version": VERSION},
+            index_name=config.index,
+            seed=config.seed,
+            k_max=min(K_MAX, len(base.parts["train"])),
+            runner=runner,
+        )
+
     examples = {part: getattr(dataset, part) for part in base.parts}
-    parts = {part: Part(base.parts[part].logits, of.labels, of.groups) for part, of in examples.items()}
+    parts = {
+        part: Part(embedded.embeddings, embedded.logits, examples[part].labels, examples[part].groups)
+        for part, embedded in base.parts.items()
+    }
+    chosen = scaling(config.normalize, usual, searching, parts)
     found = Experiment(
-        **remembered(config, search, parts),
+        **remembered(config, searching(chosen.normalize), parts),
+        **chosen._asdict(),
         origin=base.origin,
         training={name: base.facts[name] for name in ("losses", "seconds") if name in base.facts},
         notes=dataset.notes,
         dataset=dataset,
         base=base,
-        normalize=normalize,
     )
     found.check_tuned()  # every page asks for the setting chosen on validation
     return found

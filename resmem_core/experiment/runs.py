@@ -13,7 +13,7 @@ import sqlite3
 import warnings
 from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -37,6 +37,7 @@ APPLICATION = 0x5265734D  # "ResM": marks the file as ours
 SCHEMA = 4  # of the table; a file with a later one is left alone
 WAIT = 10.0  # seconds for other processes' transactions
 _CLEAN = {"imbalance": 1.0, "label_noise": 0.0}  # told in a run's id only where they differ
+_USUAL_TEXT = {"normalize": None}  # likewise, of text
 _CREATE = """CREATE TABLE runs (
     id TEXT NOT NULL PRIMARY KEY, recorded TEXT NOT NULL, dataset TEXT NOT NULL, backbone TEXT NOT NULL,
     tuned INTEGER NOT NULL, setting TEXT NOT NULL, results TEXT NOT NULL)"""
@@ -84,7 +85,7 @@ class Run:
         setting = {**experiment.config.as_dict(), **{name: getattr(params, name) for name in _PARAMS}}
         low, high = evaluation.delta_ci95
         return cls(
-            id=digest_key({k: v for k, v in setting.items() if k not in _CLEAN or v != _CLEAN[k]}),
+            id=id_of(setting),
             recorded=datetime.now(UTC).isoformat(timespec="seconds"),
             tuned=tuned,
             setting=setting,
@@ -137,6 +138,12 @@ class Run:
     def _of_row(cls, row: tuple[Any, ...]) -> Run:
         run, recorded, _, _, tuned, setting, results = row
         return cls(run, recorded, bool(tuned), json.loads(setting), json.loads(results))
+
+
+def id_of(setting: Mapping[str, Any]) -> str:
+    """Return the digest that a setting goes by."""
+    untold = _USUAL_TEXT if "tokenizer" in setting else _CLEAN
+    return digest_key({name: value for name, value in setting.items() if name not in untold or value != untold[name]})
 
 
 class _Unusable(Exception):
@@ -317,8 +324,8 @@ def _write(connection: sqlite3.Connection, row: tuple[Any, ...]) -> None:
 
 
 # Schemas 1 to 3 had a column for each field. Those of the setting; 2 brought _CLEAN, 3 what text has.
-_OF_ALL = ("dataset", "backbone", "seed", "index", "epochs", "limit_train")
-_OF_IMAGES, _OF_TEXT = ("imbalance", "label_noise", "normalize", "edits"), ("tokenizer", "vocabulary")
+_OF_ALL = ("dataset", "backbone", "seed", "index", "epochs", "limit_train", "normalize")
+_OF_IMAGES, _OF_TEXT = ("imbalance", "label_noise", "edits"), ("tokenizer", "vocabulary")
 _PARAMS = ("k", "sigma", "temperature")
 
 

@@ -19,6 +19,7 @@ from resmem_core.data.text_loading import Corpus, load_corpus
 from resmem_core.data.tokenizers import Tokenizer
 from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.experiment import Part, Prepared, remembered
+from resmem_core.experiment.scaling import scaling
 from resmem_core.memory.explain import Explanation, explain
 from resmem_core.memory.generation import Generated, generate
 from resmem_core.memory.rows import Points
@@ -89,7 +90,7 @@ class LanguageExperiment(Prepared):
             `smoothing(params)` unless given.
         """
         embedding = self._model.embed(context)[None]
-        found = self._opened_index.search(embedding.astype(np.float32), self.check(params).k)
+        found = self._opened_index.search(Points(embedding, normalize=self.normalize), self.check(params).k)
         assert isinstance(self.memory.logits, HeadLogits)
         asked = Queries(HeadLogits(embedding, self.memory.logits.layer), np.array([-1]), found)
         eps = self.smoothing(params) if smoothing is None else smoothing
@@ -153,21 +154,28 @@ def prepare_language(
         runner=runner,
     )
     embeddings = {part: model.embeddings(part) for part in PARTS}
-    search = Search(
-        vectors=lambda part: Points(embeddings[part]),
-        sizes={part: len(vectors) for part, vectors in embeddings.items()},
-        key={"embeddings": model.identity, "normalize": False, "version": VERSION},
-        index_name=config.index,
-        seed=config.seed,
-        k_max=min(K_MAX, len(embeddings["train"])),
-        runner=runner,
-    )
+
+    def searching(normalize: bool) -> Search:
+        return Search(
+            vectors=lambda part: Points(embeddings[part], normalize=normalize),
+            sizes={part: len(vectors) for part, vectors in embeddings.items()},
+            key={"embeddings": model.identity, "normalize": normalize, "version": VERSION},
+            index_name=config.index,
+            seed=config.seed,
+            k_max=min(K_MAX, len(embeddings["train"])),
+            runner=runner,
+        )
+
     layer, streams = output_layer(model.network), model.streams
     parts = {
-        part: Part(HeadLogits(embeddings[part], layer), stream.ids, stream.blocks) for part, stream in streams.items()
+        part: Part(embeddings[part], HeadLogits(embeddings[part], layer), stream.ids, stream.blocks)
+        for part, stream in streams.items()
     }
+    chosen = scaling(config.normalize, model.backbone.normalize, searching, parts)
+    search = searching(chosen.normalize)
     return LanguageExperiment(
         **remembered(config, search, parts),
+        **chosen._asdict(),
         origin="given" if model.weights is None else "trained here",
         training={} if model.weights is None else model.weights.info,
         notes=tuple(model.notes),

@@ -30,6 +30,11 @@ def mean_of(blocks: Iterable[FloatArray]) -> FloatArray:
     return total / n
 
 
+def evenly(n: int, most: int) -> IntArray:
+    """Return the rows of `n`, or of more than `most` so many that lie evenly among them, ascending."""
+    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.int64))
+
+
 class Points:
     """N points between which distances are measured, as float32 whatever they are kept as.
 

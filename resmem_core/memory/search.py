@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from resmem_core.common.progress import Progress, Step, about
+from resmem_core.common.progress import Progress, Step, about, silent
 from resmem_core.common.runner import Runner, Task
 from resmem_core.common.store import Entry, save_array
+from resmem_core.common.types import IntArray
 from resmem_core.memory.indexes import AUTO, INDEXES, Index, auto, exact
 from resmem_core.memory.rows import Points
 from resmem_core.memory.types import Neighbors, recall_at_k
@@ -50,12 +51,12 @@ class Search:
     runner: Runner
 
     @property
-    def _key(self) -> dict[str, Any]:
+    def made_from(self) -> dict[str, Any]:
         """What the neighbours depend on, whichever index finds them."""
         return {**self.key, "k_max": self.k_max, "seed": self.seed}
 
     def _key_with(self, index: str) -> dict[str, Any]:
-        return {**self._key, "index": index, "index_version": INDEXES.get(index).version}
+        return {**self.made_from, "index": index, "index_version": INDEXES.get(index).version}
 
     @property
     def n_queries(self) -> int:
@@ -76,7 +77,7 @@ class Search:
             train, some = self.vectors("train"), self.vectors("validation")
             return asdict(auto.choose(train, some, self.n_queries, self.k_max, seed=self.seed, progress=progress))
 
-        info = self.runner.run(Task("choice", self._key, build, long=self.is_large, missing=MISSING)).info
+        info = self.runner.run(Task("choice", self.made_from, build, long=self.is_large, missing=MISSING)).info
         return info["name"], info["reason"]
 
     def opened(self, name: str) -> Index:
@@ -93,6 +94,11 @@ class Search:
         entry = self.runner.run(Task("index", self._key_with(name), build))
         return kind.load(entry.path, self.vectors("train"))
 
+    def exactly(self, part: str, rows: IntArray, progress: Progress = silent) -> Neighbors:
+        """Return the true neighbours of some points of a part."""
+        index = exact.ExactIndex(self.vectors("train"), seed=self.seed)
+        return index.search(self.vectors(part).take(rows), self.k_max, progress=progress)
+
     def neighbors(self, name: str) -> Entry:
         """Return the neighbours of validation and test points that the index finds, and those of a sample."""
         kind = INDEXES.get(name)
@@ -103,11 +109,9 @@ class Search:
                 found = index.search(self.vectors(part), self.k_max, progress=about(progress, part))
                 _save(directory, part, found)
             if not kind.exact:
-                queries = self.vectors("test")
-                size = min(RECALL_SAMPLE, len(queries))
-                rows = np.sort(np.random.default_rng(0).choice(len(queries), size, replace=False))
-                truth = exact.ExactIndex(self.vectors("train"), seed=self.seed).search(queries.take(rows), self.k_max)
-                _save(directory, "sample", truth)
+                n = self.sizes["test"]
+                rows = np.sort(np.random.default_rng(0).choice(n, min(RECALL_SAMPLE, n), replace=False))
+                _save(directory, "sample", self.exactly("test", rows))
                 save_array(directory, "sample_rows", rows)
             return index.facts
 

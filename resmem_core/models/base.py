@@ -29,7 +29,8 @@ class Backbone(ABC):
     kind : str
         What it looks at: images, or text.
     normalize : bool
-        Whether its embeddings are scaled to length 1 before distances are taken, unless the user says otherwise.
+        Whether its embeddings are usually scaled to length 1 before distances are taken: so they are where neither the
+        user nor validation says otherwise.
     frozen : bool
         Whether its trunk stays as it is: a head is trained on features that the trunk gives once, or nothing at all.
     """

@@ -181,8 +181,7 @@ def _settings(experiment: Experiment, params: Params) -> dict[str, dict[str, Any
         "Backbone": config.backbone,
         "Weights": base.origin,
         "Seed": config.seed,
-        "Embedding": f"{base.parts['test'].embeddings.shape[1]:,} numbers"
-        + (", scaled to length 1" if experiment.normalize else ""),
+        "Embedding": f"{base.parts['test'].embeddings.shape[1]:,} numbers, {experiment.scaling}",
         "Index": experiment.index + (f" ({experiment.index_reason})" if experiment.index_reason else ""),
         f"Recall@{params.k} of the index": f"{experiment.recall(params.k):.1%}",
         "Neighbours kept per point": experiment.k_max,

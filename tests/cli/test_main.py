@@ -132,7 +132,6 @@ def test_backbones_of_every_kind_are_listed(printed):
         (["explain"], "--point is needed"),
         (["cache", "burn"], "clear"),
         (["evaluate", "--dataset", "python-docs", "--imbalance", "5"], "--imbalance does not go with the text dataset"),
-        (["evaluate", "--dataset", "python-docs", "--no-normalize"], "--normalize does not go with the text dataset"),
         (["evaluate", "--vocabulary", "600"], "--vocabulary goes with a text dataset (such as python-docs), not with"),
         (["evaluate", "--vocabulary", "2048"], "--vocabulary goes with a text dataset"),  # its default, but given
         (["explain", "--point", "0", "--context", "the"], "--context goes with a text dataset"),

@@ -21,6 +21,7 @@ from resmem_core.evaluation.metrics import (
     calibration_change_intervals,
     confusion,
     delta_interval,
+    gain_error,
     gain_interval,
     mcnemar_p,
     mean_intervals,
@@ -91,6 +92,23 @@ class TestDeltaInterval:
             low, high = np.percentile(again[:, 0] - again[:, 1], [2.5, 97.5]) / n
             held["bootstrap"] += low <= gained - lost <= high
         assert held["own"] > 930 > held["bootstrap"]
+
+
+class TestGainError:
+    def test_by_hand_and_of_groups_where_these_differ(self, rng):
+        before, after = np.zeros(40, bool), np.arange(40) < 4
+        gained, lost, n = (4 + PSEUDO) / (40 + 2 * PSEUDO), PSEUDO / (40 + 2 * PSEUDO), 40 + 2 * PSEUDO
+        of_points = math.sqrt((gained + lost - (gained - lost) ** 2) / n)
+        assert gain_error(before, after) == gain_error(after, before) == pytest.approx(of_points)
+        mean_of_ten = np.std([0.4, 0, 0, 0], ddof=1) / 2  # four groups of as many points
+        assert gain_error(before, after, np.arange(40) // 10) == pytest.approx(mean_of_ten)
+        assert mean_of_ten > of_points
+        assert gain_error(before, after, np.arange(40)) == pytest.approx(of_points, rel=0.1)
+
+    def test_one_group_tells_nothing_and_one_point_decides_nothing(self):
+        before, after = np.zeros(30, bool), np.arange(30) < 1
+        assert gain_error(before, after, np.zeros(30, int)) == 1
+        assert gain_error(before, after) > (after.mean() - before.mean())
 
 
 class TestGroups:

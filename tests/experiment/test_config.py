@@ -4,10 +4,11 @@ import pytest
 
 from resmem_core import ExperimentConfig, LanguageConfig, Params, prepare, prepare_language
 from resmem_core.common.errors import InvalidParameterError
-from resmem_core.common.store import Store, digest_key
+from resmem_core.common.store import Store
 from resmem_core.data.base import EMBEDDINGS, IMAGE
 from resmem_core.data.base import TEXT as OF_TEXT
 from resmem_core.experiment.config import fields_of
+from resmem_core.experiment.runs import id_of
 
 IMAGES = ExperimentConfig(
     "folder:my pictures", "small-cnn", 3, "annoy", 2, 60, imbalance=5, label_noise=0.1, normalize=False, edits="0" * 24
@@ -74,7 +75,7 @@ def test_the_command_line_quotes_what_a_shell_would_split():
             TEXT,
             {
                 "dataset": "text:my notes", "backbone": "gru-small", "seed": 2, "index": "auto", "epochs": 1,
-                "limit_train": 500, "tokenizer": "words", "vocabulary": 700,
+                "limit_train": 500, "normalize": None, "tokenizer": "words", "vocabulary": 700,
             },
             "48d8180313414124426d2d85",
         ),
@@ -82,7 +83,7 @@ def test_the_command_line_quotes_what_a_shell_would_split():
 )  # fmt: skip
 def test_the_fields_that_ids_of_runs_are_made_of(config, fields, digest):
     assert list(config.as_dict().items()) == list(fields.items())
-    assert digest_key({**config.as_dict(), "k": 7, "sigma": 0.5, "temperature": 2.0}) == digest
+    assert id_of({**config.as_dict(), "k": 7, "sigma": 0.5, "temperature": 2.0}) == digest
 
 
 def test_the_code_of_images():
@@ -148,15 +149,15 @@ def test_the_store_knows_text_again(tmp_path, tiny_folder):
 def test_the_kind_of_the_dataset_tells_which_fields_apply():
     shared = ("dataset", "backbone", "seed", "index", "epochs", "limit_train")
     assert fields_of(IMAGE) == fields_of(EMBEDDINGS) == (*shared, "imbalance", "label_noise", "normalize", "edits")
-    assert fields_of(OF_TEXT) == (*shared, "tokenizer", "vocabulary")
+    assert fields_of(OF_TEXT) == (*shared, "normalize", "tokenizer", "vocabulary")
     for config in (IMAGES, TEXT, ExperimentConfig("arrays:x.npz")):
         assert tuple(config.as_dict()) == fields_of(config.kind)
 
 
 def test_text_needs_no_configuration_of_its_own():
     assert ExperimentConfig("python-docs") == LanguageConfig()
-    assert LanguageConfig("text:a", "gru-small", 1, "annoy", 2, 3, "words", 600) == ExperimentConfig(
-        "text:a", "gru-small", 1, "annoy", 2, 3, tokenizer="words", vocabulary=600
+    assert LanguageConfig("text:a", "gru-small", 1, "annoy", 2, 3, "words", 600, True) == ExperimentConfig(
+        "text:a", "gru-small", 1, "annoy", 2, 3, normalize=True, tokenizer="words", vocabulary=600
     )
 
 
@@ -197,9 +198,7 @@ def test_impossible_experiments_on_text_are_refused(name, value, message):
         LanguageConfig(**{name: value})
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("imbalance", 5), ("label_noise", 0.1), ("normalize", False), ("edits", "0")]
-)
+@pytest.mark.parametrize(("name", "value"), [("imbalance", 5), ("label_noise", 0.1), ("edits", "0")])
 def test_what_does_not_apply_to_text_is_refused(name, value):
     said = f"{name}={value!r} does not go with 'python-docs', which is of kind text; leave it out, or choose a dataset"
     with pytest.raises(InvalidParameterError, match=f"{said} of kind image or embeddings"):

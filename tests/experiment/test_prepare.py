@@ -68,7 +68,7 @@ def test_tasks_say_whether_they_divide_into_blocks(found, store, monkeypatch):
 
     monkeypatch.setattr(Runner, "run", noted)
     prepare(SMALL, store=store)
-    assert divided == {"weights": False, "embeddings": True, "neighbors": True}
+    assert divided == {"weights": False, "embeddings": True, "scaling": False, "neighbors": True}
 
 
 def test_the_same_seed_gives_the_same_numbers_from_scratch(found, tmp_path):

@@ -109,6 +109,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
         f"{numbers(params)} smoothing={found.smoothing:.3g}"
         + (f" (chosen on validation for {objective_of(args)})" if tuned_on else " (not tuned: --tune chooses them)")
         + ("; rivals at the same k and sigma" if same else "; each rival at a setting of its own"),
+        f"embeddings {experiment.scaling}",
         "",
         f"  {'':14}{'top-1':>9}{'top-5' if with_top5 else '':>9}{'perplexity':>12}   95 % interval",
     ]

@@ -27,6 +27,7 @@ class HuggingFace(Backbone):
     summary = "a causal language model of Hugging Face, by name or folder, frozen"
     argument: ClassVar[str | None] = "NAME_OR_PATH"
     kind: ClassVar[str] = TEXT
+    normalize: ClassVar[bool] = False
     frozen: ClassVar[bool] = True
 
     def unavailable(self, argument: str | None = None) -> str | None:

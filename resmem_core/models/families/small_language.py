@@ -18,6 +18,7 @@ class SmallLanguageModel(Backbone):
     """Embeds in 128 dimensions, reads 128 tokens, and has its head tied to the token embedding."""
 
     kind: ClassVar[str] = TEXT
+    normalize: ClassVar[bool] = False
 
     def __init__(self, name: str, what: str, learning_rate: float, dropout: float) -> None:
         self.name = name
