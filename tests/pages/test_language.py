@@ -330,6 +330,7 @@ def test_the_sidebar_has_the_fields_of_text(ready, tales):
         "Index": "exact",
         "Training tokens": None,
         "Epochs": 3,
+        "Scale embeddings to length 1": "chosen on validation",
     }
     assert at.labelled("text_input", "Path on this machine").value == tales.experiment.config.dataset[len("text:") :]
     assert "epochs 3, tokenizer words, vocabulary 512: " in at.text
