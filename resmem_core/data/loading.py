@@ -256,10 +256,7 @@ def _shared_groups(parts: Mapping[str, Examples]) -> list[str]:
 
 def _fingerprint(source: Source, parts: Mapping[str, Examples]) -> str:
     content = {
-        part: digest_arrays(
-            *(examples.labels, examples.images, examples.embeddings, examples.logits),
-            *([] if examples.groups is None else [examples.groups]),  # what has none keeps the digest that it had
-        )
+        part: digest_arrays(examples.labels, examples.images, examples.embeddings, examples.logits)
         for part, examples in parts.items()
     }
     if source.head is not None:

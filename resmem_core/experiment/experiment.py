@@ -14,7 +14,7 @@ import numpy as np
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, silent
 from resmem_core.common.runner import Runner, Task
-from resmem_core.common.store import Entry
+from resmem_core.common.store import Entry, digest_arrays
 from resmem_core.common.types import FloatArray, IntArray, check_k
 from resmem_core.evaluation import tuning
 from resmem_core.evaluation.evaluate import Evaluation, evaluate
@@ -178,7 +178,12 @@ class Prepared(ABC):
 
         return Task(
             "tuning",
-            {"neighbors": self._neighbors.path.name, "objective": objective} | ({"gamma": True} if with_gamma else {}),
+            {
+                "neighbors": self._neighbors.path.name,
+                "objective": objective,
+                **of_groups(self.validation.groups),
+                **({"gamma": True} if with_gamma else {}),
+            },
             build,
             code=tuning.__name__,
             long=takes_long_to_sweep(len(self.validation), self.k_max, self.memory.n_classes),
@@ -238,6 +243,11 @@ def remembered(config: ExperimentConfig, search: Search, parts: Mapping[str, Par
         "_runner": search.runner,
         "_neighbors": neighbors,
     }
+
+
+def of_groups(groups: IntArray | None) -> dict[str, str]:
+    """Return what a choice on validation depends on, where its points come in groups, as part of a key."""
+    return {} if groups is None else {"groups": digest_arrays(groups)}
 
 
 def takes_long_to_sweep(n_queries: int, k_max: int, n_classes: int) -> bool:

@@ -20,7 +20,7 @@ from resmem_core.common.types import BoolArray, FloatArray, IntArray
 from resmem_core.evaluation.choice import Choice
 from resmem_core.evaluation.judging import judge
 from resmem_core.evaluation.metrics import gain_error
-from resmem_core.experiment.experiment import Part, takes_long_to_sweep
+from resmem_core.experiment.experiment import Part, of_groups, takes_long_to_sweep
 from resmem_core.memory.blocks import blocks
 from resmem_core.memory.residuals import auto_sigma
 from resmem_core.memory.rows import BLOCK, evenly
@@ -78,7 +78,7 @@ def scaling(asked: bool | None, usual: bool, searching: Callable[[bool], Search]
 
     task = Task(
         "scaling",
-        search.made_from,
+        {**search.made_from, **of_groups(validation.groups)},
         build,
         code=__name__,
         long=search.is_large or takes_long_to_sweep(len(rows), search.k_max, int(train.logits.shape[1])),

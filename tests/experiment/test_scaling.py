@@ -37,14 +37,14 @@ def equal(rng, labels):
     return 3 * normalized(np.eye(4)[labels] + rng.normal(0, 0.2, (N, 4)))
 
 
-def brought(folder, made=lengths_are_noise, seed=0, dtype=np.float32):
+def brought(folder, made=lengths_are_noise, seed=0, dtype=np.float32, **more):
     """Return a dataset with these embeddings and a base that knows nothing."""
     rng, labels, arrays = np.random.default_rng(seed), np.arange(N) % 3, {}
     for part in ("train", "validation", "test"):
         arrays[f"{part}_embeddings"] = made(rng, labels).astype(dtype)
         arrays[f"{part}_logits"], arrays[f"{part}_labels"] = np.zeros((N, 3), np.float32), labels
     folder.mkdir(exist_ok=True)
-    np.savez(folder / "mine.npz", **arrays)
+    np.savez(folder / "mine.npz", **arrays, **more)
     return f"arrays:{folder / 'mine.npz'}"
 
 
@@ -154,6 +154,18 @@ def test_of_many_points_some_that_lie_evenly_are_asked(tmp_path, store, monkeypa
     monkeypatch.setattr(ExactIndex, "search", noted)
     prepare(ExperimentConfig(brought(tmp_path)), store=store)
     assert asked == [100, 100, N, N]
+
+
+def test_groups_alone_make_another_choice(tmp_path, store):
+    """They move neither embeddings nor neighbours, but how sure validation is."""
+    found = {}
+    for name, groups in (("none", None), ("many", np.arange(N) // 3), ("few", np.arange(N) // 100)):
+        more = {} if groups is None else {f"{part}_groups": groups for part in ("train", "validation", "test")}
+        experiment = prepare(ExperimentConfig(brought(tmp_path / name, told_alike, **more)), store=store)
+        found[name] = experiment.tune().optimism
+    assert len(set(found.values())) == 3
+    kinds = [entry.kind for entry in store.entries()]
+    assert [kinds.count(kind) for kind in ("neighbors", "scaling", "tuning")] == [1, 3, 3]
 
 
 def test_edits_keep_the_choice(tmp_path, store):
