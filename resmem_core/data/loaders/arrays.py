@@ -31,6 +31,7 @@ from resmem_core.data.model_file import (
     refuse_other_kinds,
     wrong,
 )
+from resmem_core.data.plain_labels import plain_labels
 from resmem_core.data.types import Examples, Head
 
 SORTED = "labels are names and there are no class_names, so the logits' columns were taken as those of the sorted names"
@@ -47,12 +48,13 @@ class Arrays(ModelFile):
 
     Labels are whole numbers from 0, or names: numbered as in `class_names` or else sorted, which is then the order of
     the logits' columns. Where nothing says how many classes there are, or `class_names` has these numbers, they are
-    names, too. Optional are `validation_` alike (or `val_`, `valid_`, `dev_`), `class_names` (C,), and
-    `train_images` and so on: (N, height, width), (N, height, width, 1 or 3) or (N, 1 or 3, height, width), uint8, or
-    floating from 0 to 1. In place of logits there may be the layer that gives them: `weights` (C, D) and, unless it is
-    0, `bias` (C,); logits are then embeddings @ weights.T + bias. Where there is neither, a logistic regression on the
-    embeddings is the base model. Where the rows of all logits are probabilities, their logarithms are taken;
-    `PATH?logits=raw` takes them as they are.
+    names, too. Whole floating numbers, (N, 1), False and True, and one-hot rows are read as labels. Optional are
+    `validation_` alike (or `val_`, `valid_`, `dev_`), `class_names` (C,), and `train_images` and so on:
+    (N, height, width), (N, height, width, 1 or 3) or (N, 1 or 3, height, width), uint8, or floating from 0 to 1. In
+    place of logits there may be the layer that gives them: `weights` (C, D) and, unless it is 0, `bias` (C,); logits
+    are then embeddings @ weights.T + bias. Where there is neither, a logistic regression on the embeddings is the base
+    model. Where the rows of all logits are probabilities, their logarithms are taken; `PATH?logits=raw` takes them as
+    they are.
 
     `train_names` and so on (N,) are what to call the examples, in place of their rows. `train_groups` (N,), whole
     numbers or text, are what they come with, such as a patient: parts that are cut off take whole groups. Keys may
@@ -105,9 +107,11 @@ def _source(path: Path, arrays: dict[str, np.ndarray], unknown: list[str]) -> So
         found = ", ".join([*arrays, *unknown]) or "no arrays"
         raise DatasetError(f"{path} lacks {', '.join(missing)}; it has {found}")
     _check_unknown(path, unknown, parts, has_model=has_logits or has_head)
+    plain = {key: plain_labels(arrays[key]) for key in (f"{part}_labels" for part in parts)}
+    arrays = {**arrays, **{key: array for key, (array, _) in plain.items()}}
     labels = {part: _labels(path, f"{part}_labels", arrays) for part in parts}
     has_model = has_logits or has_head
-    notes = [] if has_model else [NO_LOGITS]
+    notes = ([] if has_model else [NO_LOGITS]) + list(dict.fromkeys(told for _, told in plain.values() if told))
     if any(y.dtype.kind == "U" for y in labels.values()):
         written, cleaned = (
             np.unique(np.concatenate(texts))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import chain
@@ -28,6 +27,7 @@ from resmem_core.data.model_file import (
     refuse_other_kinds,
     wrong,
 )
+from resmem_core.data.plain_labels import distinct, whole
 from resmem_core.data.table_files import is_number, is_text, metadata_of, read_csv, read_parquet, wrong_cell
 from resmem_core.data.table_layout import Layout
 from resmem_core.data.types import Examples
@@ -46,7 +46,8 @@ MAX_NAMES = 2**30  # bytes that the names of all rows may take in memory
 class Table(ModelFile):
     """One row an example, in a `.csv` (UTF-8, commas, a header) or a `.parquet` file, with these columns.
 
-    - `label` (or `target`, `class`, `y`): text or whole numbers. Classes are sorted, as numbers where all are.
+    - `label` (or `target`, `class`, `y`): text, whole numbers (3.0 is 3), or true and false. Classes are sorted, as
+      numbers where all are.
     - `split`: train, validation (or valid, val, dev) or test; train and test are needed. Without the column, validation
       and test are cut off at random, by the seed, with equal shares of every class.
     - Embeddings: `embedding_0`, `embedding_1`, ...; or `e0`, `e1`, ...; or any one prefix with numbers, two at least,
@@ -161,14 +162,17 @@ def _numbers(path: Path, name: str, row: int, text: str) -> np.ndarray:
     raise wrong_cell(path, name, row, told, "a list of finite numbers, such as '[0.1, 0.2]'")
 
 
-def _texts(path: Path, table: pa.Table, name: str, *, may_lack: bool = False) -> tuple[list[str], IntArray]:
+def _texts(
+    path: Path, table: pa.Table, name: str, *, may_lack: bool = False, labels: bool = False
+) -> tuple[list[str], IntArray]:
     """Return the different texts of a column, cleaned, and the place among them of what each row has, (N,)."""
     import pyarrow as pa
 
     column = table[name]
     is_encoded = pa.types.is_dictionary(column.type)
     kind = column.type.value_type if is_encoded else column.type
-    if not (is_text(kind) or pa.types.is_integer(kind)):
+    as_label = labels and (pa.types.is_floating(kind) or pa.types.is_boolean(kind))
+    if not (is_text(kind) or pa.types.is_integer(kind) or as_label):
         raise wrong(path, f"column {name!r}", f"the type {kind}", "text or whole numbers")
     if not is_encoded:
         column = column.dictionary_encode()
@@ -179,9 +183,7 @@ def _texts(path: Path, table: pa.Table, name: str, *, may_lack: bool = False) ->
     values = ["" if value is None else clean_name(str(value)) for value in encoded.dictionary.to_pylist()]
     used, places = np.unique(places, return_inverse=True)
     written = ["" if place < 0 else values[place] for place in used.tolist()]
-    texts = list(dict.fromkeys(written))  # some may be the same once they are clean
-    number = {text: place for place, text in enumerate(texts)}
-    places = np.array([number[text] for text in written], np.int64)[places]
+    texts, places = distinct(written, places)  # some may be the same once they are clean
     for text in texts:
         if len(text) > MAX_TEXT:
             found = f"a text of {len(text)} characters"
@@ -199,10 +201,12 @@ def _classes(
     import pyarrow.compute as pc
 
     column = layout.texts["labels"]
-    texts, places = _texts(path, table, column)
-    if all(map(is_number, texts)) and (broken := [text for text in texts if not re.fullmatch("-?[0-9]+", text)]):
-        text = broken[0]
-        raise wrong_cell(path, column, _row_of(texts, places, text), repr(text), "a whole number, or a name")
+    texts, places = _texts(path, table, column, labels=True)
+    if all(map(is_number, texts)):
+        if broken := [text for text in texts if whole(text) is None]:
+            row = _row_of(texts, places, broken[0])
+            raise wrong_cell(path, column, row, repr(broken[0]), "a whole number, or a name")
+        texts, places = distinct([whole(text) or "" for text in texts], places)
     classes = in_class_order(texts)
     notes = [ALIKE] if len(texts) < pc.count_distinct(table[column].cast(pa.string()), mode="all").as_py() else []
     if n_logits is not None:

@@ -12,6 +12,7 @@ from resmem_core.common.errors import DatasetError, InvalidParameterError
 from resmem_core.common.progress import silent
 from resmem_core.common.store import Store
 from resmem_core.data import DATASETS, load_dataset
+from resmem_core.data.plain_labels import ONE_HOT, TRUTHS
 from tests.data.made import arrays_of, without_logits
 
 ARRAYS = DATASETS.get("arrays")
@@ -44,6 +45,31 @@ def test_reads_what_was_saved(path, good):
         assert np.array_equal(examples.embeddings, good[f"{name}_embeddings"])
         assert np.array_equal(examples.logits, good[f"{name}_logits"])
         assert examples.images is None
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        (lambda labels: labels.astype(np.float32), None),
+        (lambda labels: labels[:, None], None),
+        (lambda labels: np.array(["ant", "bee", "cat"])[labels][:, None], None),
+        (lambda labels: np.eye(3)[labels], ONE_HOT),
+        (lambda labels: np.eye(3, dtype=bool)[labels], ONE_HOT),
+    ],
+)
+def test_labels_as_other_tools_write_them(path, good, written, told):
+    source = load(path, {**good, **{key: written(good[key]) for key in ("train_labels", "test_labels")}})
+    for part in ("train", "test"):
+        np.testing.assert_array_equal(getattr(source, part).labels, good[f"{part}_labels"])
+    assert source.notes.count(ONE_HOT) == (told == ONE_HOT)
+
+
+def test_truths_are_two_classes(path, good):
+    truths = {key: good[key] > 0 for key in ("train_labels", "test_labels")}
+    logits = {key: good[key][:, :2] for key in ("train_logits", "test_logits")}
+    source = load(path, {**good, **logits, **truths})
+    assert (source.class_names, TRUTHS in source.notes) == (("0", "1"), True)
+    np.testing.assert_array_equal(source.test.labels, truths["test_labels"])
 
 
 def test_validation_is_cut_off_train_or_taken_as_given(path, good):
@@ -347,7 +373,9 @@ WRONG = {
     "inf": (with_value("test_logits", 2, np.inf), ["test_logits", "infinity", "row 2"]),
     "too large": (with_array("test_logits", np.full((9, 3), 1e300)), ["test_logits", "float32"]),
     "object": (with_array("train_labels", np.array([0, None] * 15, object)), ["train_labels", "cannot be read"]),
-    "float labels": (with_array("train_labels", np.zeros(30)), ["train_labels", "float64", "whole numbers"]),
+    "float labels": (with_array("train_labels", np.full(30, 0.5)), ["train_labels", "float64", "whole numbers"]),
+    "no label": (with_array("train_labels", np.full(30, np.nan)), ["train_labels", "float64", "whole numbers"]),
+    "two labels": (with_array("train_labels", np.ones((30, 3))), ["train_labels", "(30, 3)", "whole numbers"]),
     "labels ndim": (with_array("train_labels", np.zeros((30, 3), int)), ["train_labels", "(30, 3)", "(N,)"]),
     "label too large": (with_value("test_labels", 0, 3), ["test_labels", "to 3", "0 to 2", "3 columns"]),
     "label negative": (with_value("test_labels", 0, -1), ["test_labels", "from -1"]),

@@ -51,6 +51,24 @@ def rows_of(examples):
     return np.array([int(name.removeprefix("row ")) for name in examples.names])
 
 
+@pytest.mark.parametrize(
+    ("written", "classes"),
+    [([2.0, 1.0, 10.0], ("1", "2", "10")), ([True, False, True], ("False", "True")), ([3, 1, 2], ("1", "2", "3"))],
+)
+def test_labels_as_other_tools_write_them(tmp_path, kind, written, classes):
+    data = frame(logits=False)
+    data["label"] = np.array(written)[np.arange(12) % 3]
+    source = load(tmp_path, data, kind)
+    assert source.class_names == classes
+    found = [source.class_names[label] for label in source.train.labels]
+    assert found == [str(written[row % 3]).removesuffix(".0") for row in rows_of(source.train)]
+
+
+def test_a_whole_number_is_one_class_however_it_is_written(tmp_path):
+    source = load(tmp_path, "label,e0\n" + "1,1\n1.0,2\n2.,1\n" * 5)
+    assert source.class_names == ("1", "2")
+
+
 def test_reads_what_was_written(tmp_path, kind):
     data = frame(18)
     source = load(tmp_path, data, kind)
@@ -319,7 +337,7 @@ WRONG = {
     ),
     "embeddings of two models": ("label,e0,clip_embedding_0\na,1,1\nb,2,2\n", ["'clip_embedding_0', which looks like"]),
     "embeddings twice": ("label,embedding_0,Embedding_0\na,1,1\nb,2,2\n", ["'Embedding_0', which looks like data"]),
-    "floating label": ("label,e0\n1.0,1\n2,1\n", ["column 'label'", "'1.0' in row 0", "whole number"]),
+    "floating label": ("label,e0\n1.5,1\n2,1\n", ["column 'label'", "'1.5' in row 0", "whole number"]),
     "many labels": ("label,e0\n" + "".join(f"{n},1\n" for n in range(10_001)), ["'label' has 10001 different values"]),
     "long label": ("label,e0\n" + "x" * 300 + ",1\n", ["300 characters", "row 0"]),
     "label without logits": ("label,e0,logit_a,logit_b\na,1,2,3\nc,1,2,3\n", ["'c' in row 1", "'a', 'b'"]),
@@ -370,7 +388,8 @@ WRONG_PARQUET = {
     "text": (lists(e0=["1", "2"]), ["column 'e0'", "string", "numbers"]),
     "null": (lists(e0=pa.array([1, None], pa.int64())), ["column 'e0'", "empty cell or NaN in row 1"]),
     "booleans": (lists(e0=[True, False]), ["column 'e0'", "bool"]),
-    "floating labels": (pa.table({"label": [0.0, 1.0], "e0": [1, 2]}), ["column 'label'", "double"]),
+    "floating labels": (pa.table({"label": [0.0, 1.5], "e0": [1, 2]}), ["column 'label'", "'1.5' in row 1"]),
+    "NaN as a label": (pa.table({"label": [0.0, np.nan], "e0": [1, 2]}), ["column 'label'", "'nan' in row 1"]),
     "lists of labels": (
         pa.table({"label": [["a"], ["b"]], "e0": [1, 2]}),
         ["column 'label'", "list<", "text or whole"],
