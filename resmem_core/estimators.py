@@ -205,8 +205,8 @@ class ResMemClassifier(ClassifierMixin, _ResMem):
     base_estimator : classifier, optional
         Cloned and fitted; `LogisticRegression` unless given. Its logits are the logarithm of `predict_proba`
         (probabilities of 0 raised to the smallest normal number), or its `decision_function` if it has none.
-        Its `classes_`, which must hold those in y, say which column is which, and a base that was fitted before
-        (`FrozenEstimator`) may know others, which are kept; without `classes_` they are sorted. Where
+        Its `classes_`, which must be those in y, say which column is which (a `FrozenEstimator` may have learnt others
+        before, which are kept); without `classes_` they are sorted. Where
         `decision_function` gives probabilities, their logarithms are taken, with a warning.
     n_neighbors : int
         Training points that a prediction asks; all of them, with a warning, where there are fewer.

@@ -200,7 +200,7 @@ def test_the_classes_of_the_base_say_which_score_is_which(scores, order):
     np.testing.assert_array_equal(found.predict(X), expected.predict(X))
 
 
-@pytest.mark.parametrize("classes", [["a", "b", "c"], [1, 2, 3], [0, 1, 1], [0, 2], [[0, 1], [0, 2]], 3])
+@pytest.mark.parametrize("classes", [["a", "b", "c"], [1, 2, 3], [0, 1, 1], [0, 2], [2, 3, 1, 0], [[0, 1], [0, 2]], 3])
 def test_other_classes_than_those_of_y_are_refused(classes):
     X, y = make_blobs(90, centers=3, random_state=0)
 

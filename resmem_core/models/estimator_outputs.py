@@ -16,8 +16,12 @@ from resmem_core.common.types import FloatArray
 
 
 def classes_of(base: Any, y: np.ndarray) -> np.ndarray:
-    """Return the classes that a fitted base tells apart, ascending: those in y, and others if it knew more before."""
+    """Return the classes that a base tells apart, ascending: those in y, and others that it knew when it was frozen."""
+    from sklearn.frozen import FrozenEstimator
+
     found = np.unique(y)
+    if not isinstance(base, FrozenEstimator):
+        return found
     with suppress(TypeError, ValueError):  # not one label a class, which `scores_of` refuses
         known = np.asarray(getattr(base, "classes_", found))
         if known.ndim == 1 and set(found.tolist()) < set(known.tolist()):
