@@ -1,4 +1,4 @@
-"""Arrays by name, from an .npz file or a folder of .npy files: read if they are small, mapped if they are large."""
+"""Arrays by name, from an .npz file or a folder of .npy files, mapped where they are large, or from .safetensors."""
 
 from __future__ import annotations
 
@@ -25,11 +25,21 @@ def names_in(path: Path) -> list[str] | None:
     """Return the names of the arrays in an archive or a folder; None where it is neither."""
     if path.is_dir():
         return list(npy_files(path))
+    if ending(path.name) == ".safetensors":
+        with _tensors(path) as file:
+            return list(file.keys())
     archive = np.load(path, allow_pickle=False) if zipfile.is_zipfile(path) else None
     if not isinstance(archive, np.lib.npyio.NpzFile):
         return None
     with archive:
         return list(archive.files)
+
+
+def _tensors(path: Path) -> Any:
+    """Open a .safetensors file; torch knows types that NumPy lacks, such as bfloat16."""
+    from safetensors import safe_open
+
+    return safe_open(path, framework="pt")
 
 
 def read_array(path: Path, name: str) -> np.ndarray:
@@ -42,6 +52,10 @@ def read_array(path: Path, name: str) -> np.ndarray:
     if path.is_dir():
         file = npy_files(path)[name]
         return np.load(file, mmap_mode="r" if file.stat().st_size >= mapped.LARGE else None, allow_pickle=False)
+    if ending(path.name) == ".safetensors":
+        with _tensors(path) as file:
+            tensor = file.get_tensor(name)
+        return (tensor.float() if tensor.dtype.is_floating_point and tensor.element_size() < 4 else tensor).numpy()
     with np.load(path, allow_pickle=False) as archive:
         member = archive.zip.NameToInfo.get(f"{name}.npy")
         if member is None or member.file_size < mapped.LARGE:

@@ -23,7 +23,8 @@ _UTF8, _UNPACK, _OTHER = "save it as UTF-8", "unpack it first", "give a file of 
 UTF_16 = Kind("text in UTF-16", _UTF8)
 NPZ = Kind("an .npz file", "it should be called .npz, and is read by arrays:PATH")
 PARQUET = Kind("a Parquet file", "it should be called .parquet, and is read by table:PATH")
-OWN_KIND = {".npz": NPZ, ".parquet": PARQUET}  # by ending
+SAFETENSORS = Kind("a safetensors file", "it should be called .safetensors, and is read by arrays:PATH")
+OWN_KIND = {".npz": NPZ, ".parquet": PARQUET, ".safetensors": SAFETENSORS}  # by ending
 OFFICE = Kind("a document of Microsoft Office, such as an Excel workbook", _FRAME)
 IMAGES = tuple(
     Kind(name, "give a folder of images as folder:PATH") for name in ("a PNG image", "a JPEG image", "a GIF")
@@ -83,7 +84,7 @@ def kind_of(stream: IO[bytes]) -> Kind | None:
         if begins.startswith(beginning):
             return Kind(*kind)
     if begins[8:9] == b"{" and begins[5:8] == bytes(3):  # the length of what follows, then JSON
-        return Kind("a safetensors file", _TENSORS)
+        return SAFETENSORS
     if begins[4:8] == b"ftyp":
         return Kind(next((name for mark, name in _FILMS if begins[8:11] == mark), "a film (MP4)"), _OTHER)
     if begins[257:262] == b"ustar":

@@ -39,7 +39,7 @@ FILES = {
     "torch": (written(torch.save, {"a": torch.zeros(2)}), "a torch file (torch.save); write its tensors with numpy"),
     "old torch": (written(torch.save, {"a": 1}, _use_new_zipfile_serialization=False), "a pickle"),
     "pickle": (pickle.dumps(ARRAYS), "a pickle, as older torch files are, too, and is not opened"),
-    "safetensors": (save(ARRAYS), "a safetensors file; write its tensors"),
+    "safetensors": (save(ARRAYS), "a safetensors file; it should be called .safetensors"),
     "npy": (written(lambda stream: np.save(stream, ARRAYS["train_embeddings"])), "a single array in an .npy file"),
     "HDF5": (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
     "feather": (written(feather.write_feather, pa.table({"a": [1]})), "an Arrow (Feather) file"),

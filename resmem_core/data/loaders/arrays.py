@@ -16,6 +16,7 @@ from resmem_core.common.progress import Progress, Step
 from resmem_core.common.types import IntArray
 from resmem_core.data.array_files import names_in, npy_files, read_array
 from resmem_core.data.base import DATASETS, PARTS, Source, file_state, part_called, shown
+from resmem_core.data.file_tree import ending
 from resmem_core.data.keys import called, key_called, like_probabilities, like_vectors
 from resmem_core.data.model_file import (
     ALIKE,
@@ -44,7 +45,7 @@ _Convert = Callable[[np.ndarray], tuple[np.ndarray, int | None]]
 class Arrays(ModelFile):
     """An .npz file with `train_embeddings` (N, D), `train_logits` (N, C), `train_labels` (N,); `test_` alike.
 
-    Or a folder with each of them in a file of its own, `train_embeddings.npy` and so on.
+    Or a `.safetensors` file, or a folder with each of them in a file of its own, `train_embeddings.npy` and so on.
 
     Labels are whole numbers from 0, or names: numbered as in `class_names` or else sorted, which is then the order of
     the logits' columns. Where nothing says how many classes there are, or `class_names` has these numbers, they are
@@ -64,8 +65,8 @@ class Arrays(ModelFile):
     """
 
     name = "arrays"
-    summary = "embeddings and logits of your own model, from an .npz file or a folder of .npy files"
-    expected = "an .npz file written by numpy.savez, or a folder with such arrays as .npy files"
+    summary = "embeddings and logits of your own model, from an .npz or .safetensors file or a folder of .npy files"
+    expected = "an .npz file written by numpy.savez, a .safetensors file, or a folder with such arrays as .npy files"
 
     def unavailable(self, argument: str | None) -> str | None:
         """Return that there is neither such a file nor a folder with arrays, if so."""
@@ -155,7 +156,7 @@ def _check_unknown(path: Path, unknown: Sequence[str], parts: Sequence[str], *, 
 def _read(path: Path, progress: Progress) -> tuple[dict[str, np.ndarray], list[str], dict[str, str]]:
     """Return the arrays by key, the keys that mean nothing here, and how the file calls each part."""
     if path.is_file():
-        refuse_other_kinds(path, ".npz")
+        refuse_other_kinds(path, ".safetensors" if ending(path.name) == ".safetensors" else ".npz")
     with _damage_told(path, "the archive"):
         keys = names_in(path)
     if keys is None:

@@ -3,8 +3,10 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 
 from resmem_core import ExperimentConfig, prepare
 from resmem_core.common import mapped
@@ -62,6 +64,23 @@ def test_labels_as_other_tools_write_them(path, good, written, told):
     for part in ("train", "test"):
         np.testing.assert_array_equal(getattr(source, part).labels, good[f"{part}_labels"])
     assert source.notes.count(ONE_HOT) == (told == ONE_HOT)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
+def test_tensors_in_safetensors(tmp_path, good, dtype):
+    path = tmp_path / "mine.safetensors"
+    tensors = {key: torch.from_numpy(array) for key, array in good.items()}
+    tensors = {key: tensor.to(dtype) if tensor.is_floating_point() else tensor for key, tensor in tensors.items()}
+    save_file(tensors, path)
+    source = ARRAYS.load(str(path), silent)
+    for part in ("train", "test"):
+        examples = getattr(source, part)
+        np.testing.assert_array_equal(examples.labels, good[f"{part}_labels"])
+        for name in ("embeddings", "logits"):
+            np.testing.assert_array_equal(getattr(examples, name), tensors[f"{part}_{name}"].double().numpy())
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(DatasetError, match="the archive cannot be read"):
+        ARRAYS.load(str(path), silent)
 
 
 def test_truths_are_two_classes(path, good):
