@@ -86,8 +86,8 @@ class Tuned:
 
     def flattery(self) -> str:
         """Say in words how optimistic its figures on validation are."""
-        size = "nobody knows by how much" if self.optimism is None else f"by about {self._told(self.optimism)}"
-        return f"Validation, where it was chosen, flatters it: {size}"
+        size = ", nobody knows by how much" if self.optimism is None else f" by about {self._told(self.optimism)}"
+        return f"Its figures on validation, where it was chosen, are optimistic{size}"
 
     def _told(self, size: float) -> str:
         return f"{100 * size:.1f} points" if self.objective == "accuracy" else f"{size:.2g} nats"

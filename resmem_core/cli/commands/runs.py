@@ -28,7 +28,12 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
         f"{'chosen on':10}  {'base':>7} {'ResMem':>7}  {'gain (95 %, that trained model)':31}  {'fixed':>5} "
         f"{'broken':>6}  {'over best rival':22}"
     )
-    text = "\n".join([header, *map(_line, found)]) if found else "nothing yet: `evaluate --tune` adds an experiment"
+    if found:
+        text = "\n".join([header, *map(_line, found)])
+    elif asked := [name for name in (args.dataset_name, args.backbone_name) if name is not None]:
+        text = f"nothing with {' and '.join(map(repr, asked))}: names are as `runs` alone lists them"
+    else:
+        text = "nothing yet: `evaluate --tune` adds an experiment"
     notes = [f"note: {path} was found damaged, or something else's, and set aside" for path in runs.set_aside()]
     return Output({"file": str(runs.path), "runs": [run.as_dict() for run in found]}, "\n".join([text, *notes]))
 

@@ -41,7 +41,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     text = (
         f"{numbers(params)} smoothing={tuned.smoothing:.3g}, the best {tuned.objective} of {tuned.n_settings:,} "
         f"settings on {len(experiment.validation):,} validation points in {tuned.seconds:.1f} s: {before} -> {after}\n"
-        f"({tuned.flattery()}: `evaluate --tune` judges it on test)\n"
+        f"({tuned.flattery()}; `evaluate --tune` judges it on test)\n"
         f"rivals by themselves: soft kNN k={knn.k} sigma={knn.sigma:.4g}, interpolation k={mixed.k} "
         f"sigma={mixed.sigma:.4g} lambda={mixed.weight:g}\n"
         f"{tuned.flatness()}"

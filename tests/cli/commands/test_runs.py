@@ -25,8 +25,8 @@ def test_what_was_judged_is_listed(told, printed):
     assert len(set(map(len, lines))) == 1
     assert [("validation" in line, "by hand" in line) for line in lines[1:]] == [(True, False), (False, True)]
     assert f"{by_hand['against_rival']['gain']:+.2%} ({by_hand['best_rival']})" in lines[2]
-    assert "nothing yet" in told("runs", "--dataset", "mnist")
-    assert "nothing yet" in told("runs", "--backbone", "resnet8")
+    assert told("runs", "--dataset", "mnist").startswith("nothing with 'mnist': ")
+    assert told("runs", "--dataset", "digits", "--backbone", "resnet8").startswith("nothing with 'digits' and 'res")
     assert "linear" in told("runs", "--dataset", "digits", "--backbone", "linear")
 
 
