@@ -16,6 +16,7 @@ from resmem_core.common.progress import Progress, Step, silent
 from resmem_core.common.types import IntArray
 from resmem_core.evaluation.choice import SMOOTHINGS, best_cell, coarse_grid, values_of
 from resmem_core.memory.grid import Sweep
+from resmem_core.memory.rows import evenly
 from resmem_core.memory.sweep import sweep
 from resmem_core.memory.types import Memory, Queries
 
@@ -44,8 +45,7 @@ def optimism(
     """
     n = len(validation)
     if n > SAMPLE:
-        rows = np.linspace(0, n - 1, SAMPLE).astype(np.int64)
-        validation = validation.take(rows)
+        validation = validation.take(evenly(n, SAMPLE))
     folds = folds_of(validation.groups, len(validation))
     if not folds:
         return None

@@ -175,25 +175,26 @@ def tune_gamma(tuned: Tuned, memory: Memory, validation: Queries, progress: Prog
 
     Equals go to the gamma nearest 1, the paper's. Where residuals are noise, less than 1 guards against harm.
     """
-    began, tried = time.perf_counter(), []
+    began, best, chosen = time.perf_counter(), (math.inf, math.inf), tuned
     for i, gamma in enumerate(GAMMAS.tolist()):
         progress(Step("Choosing gamma", i, len(GAMMAS)))
         params = replace(tuned.params, gamma=gamma)
         judged = judge(memory, validation, params)
         smoothing = best_smoothing(judged)
-        right, loss = (judged.resmem.ranks == 0).mean(), judged.nll(smoothing).mean()
-        tried.append((loss if tuned.objective == "perplexity" else -right, abs(gamma - 1), params, smoothing, judged))
-    _, _, params, smoothing, judged = min(tried, key=lambda one: one[:2])
-    return replace(
-        tuned,
-        params=params,
-        smoothing=smoothing,
-        accuracy={**tuned.accuracy, "resmem": float((judged.resmem.ranks == 0).mean())},
-        perplexity={**tuned.perplexity, "resmem": figures.perplexity(judged.nll(smoothing))},
-        standard_error=_error(judged, smoothing, tuned.objective),
-        n_settings=tuned.n_settings + len(GAMMAS),
-        seconds=round(tuned.seconds + time.perf_counter() - began, 3),
-    )
+        right, nll = float((judged.resmem.ranks == 0).mean()), judged.nll(smoothing)
+        found = (float(nll.mean()) if tuned.objective == "perplexity" else -right, abs(gamma - 1))
+        if found < best:
+            best = found
+            chosen = replace(
+                tuned,
+                params=params,
+                smoothing=smoothing,
+                accuracy={**tuned.accuracy, "resmem": right},
+                perplexity={**tuned.perplexity, "resmem": figures.perplexity(nll)},
+                standard_error=_error(judged, smoothing, tuned.objective),
+            )
+    seconds = tuned.seconds + time.perf_counter() - began
+    return replace(chosen, n_settings=tuned.n_settings + len(GAMMAS), seconds=round(seconds, 3))
 
 
 def _error(judged: Judged, smoothing: float, objective: str) -> float:

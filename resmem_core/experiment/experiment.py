@@ -192,7 +192,9 @@ class Prepared(ABC):
 
     def smoothing(self, params: Params, objective: str = "accuracy") -> float:
         """Return the smoothing constant that validation gives a setting."""
-        tuned = self.tune(objective, with_gamma=params.gamma != 1)
+        tuned = self.tune(objective)
+        if params.gamma != 1 and replace(params, gamma=1.0) == tuned.params:  # perhaps gamma was chosen on top of it
+            tuned = self.tune(objective, with_gamma=True)
         return tuned.smoothing if params == tuned.params else choose_smoothing(self.memory, self.validation, params)
 
     def evaluate(
