@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.common import Row, arguments, report, side_by_side
-from resmem_core.models import BACKBONES
+from resmem_core.data.base import IMAGE
+from resmem_core.models import network_of
 from resmem_core.models.blocks import Network, Standardize
 from resmem_core.models.embedding import embed
 from resmem_core.models.example_batches import ExampleBatches
@@ -26,7 +27,7 @@ BATCH, EPOCHS = 128, 2
 
 def fresh(seed: int) -> Network:
     """Return an untrained ResNet-8."""
-    return new_network(BACKBONES.get("resnet8"), (3, 32, 32), N_CLASSES, seed)
+    return new_network(network_of("resnet8", IMAGE)[0], (3, 32, 32), N_CLASSES, seed)
 
 
 def plain_network(seed: int) -> Network:

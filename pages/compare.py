@@ -21,7 +21,6 @@ from resmem_core.analysis.seeds import over_seeds, spread
 from resmem_core.cli.base import EXPERIMENT, NUMBERS
 from resmem_core.cli.settings import Settings
 from resmem_core.data import dataset_title
-from resmem_core.data.base import IMAGE
 from resmem_core.evaluation.comparison import Comparison
 from resmem_core.evaluation.evaluate import Evaluation
 from resmem_core.experiment.config import PRECOMPUTED
@@ -72,8 +71,8 @@ def choose_other(b: Settings) -> None:
         )
         with st.container(horizontal=True):
             if config.backbone != PRECOMPUTED:
-                images = [item.name for item in BACKBONES if item.kind == IMAGE]
-                st.selectbox("Backbone of B", images, width=170, help="The base model of B.",
+                models = [item.name for item in BACKBONES if config.kind in item.kinds and not item.argument]
+                st.selectbox("Backbone of B", models, width=170, help="The base model of B.",
                              **knob(b, "backbone", config.backbone))  # fmt: skip
             st.number_input("Seed of B", min_value=0, step=1, width=130, help="Of B's split and training.",
                             **knob(b, "seed", b.seed))  # fmt: skip

@@ -23,7 +23,7 @@ from resmem_core.experiment.prepare import Experiment
 from resmem_core.experiment.text_prepare import LanguageExperiment
 from resmem_core.memory.explain import Explanation
 from resmem_core.memory.types import Params
-from resmem_core.models import Backbone, backbone_of
+from resmem_core.models import Family, backbone_of
 
 PREPARING = (
     "Preparing loads the data (and fetches what is not on this machine), trains the base model unless its weights are "
@@ -142,7 +142,7 @@ def _at_hand(config: ExperimentConfig, job: Job) -> ExperimentConfig:
         If the data or the model are a user's own, and not there.
     """
     loader, argument = parse_spec(config.dataset)
-    used: list[tuple[DatasetLoader | Backbone, str | None]] = [(loader, argument)]
+    used: list[tuple[DatasetLoader | Family, str | None]] = [(loader, argument)]
     quick = loader.embedded or loader.has_model
     if config.backbone != PRECOMPUTED:
         backbone, of_backbone = backbone_of(config.backbone, config.kind)

@@ -21,14 +21,13 @@ from resmem_core.common.runner import Runner, Task
 from resmem_core.common.store import Store
 from resmem_core.common.types import IntArray
 from resmem_core.data import load_dataset
-from resmem_core.data.base import IMAGE
 from resmem_core.data.corruption import tail_sizes
 from resmem_core.data.types import Dataset
 from resmem_core.experiment import prepare as experiment
 from resmem_core.experiment.config import PRECOMPUTED, ExperimentConfig
 from resmem_core.experiment.prepare import Experiment
 from resmem_core.memory.indexes import AUTO, INDEXES
-from resmem_core.models import backbone_of
+from resmem_core.models import Backbone, backbone_of
 from resmem_core.models import fitted as base_model
 
 KIND = "judged"
@@ -328,8 +327,8 @@ def judge_all(
 
 def _task(config: ExperimentConfig, data: CleanData, opened: Callable[..., Experiment], store: Store) -> Task:
     """Return what judges a point; what its weights depend on is told by the recipe on clean data."""
-    given = config.backbone == PRECOMPUTED
-    recipe = None if given else backbone_of(config.backbone, IMAGE)[0].recipe(sum(data.counts))
+    backbone = None if config.backbone == PRECOMPUTED else backbone_of(config.backbone, config.kind)[0]
+    recipe = backbone.recipe(sum(data.counts)) if isinstance(backbone, Backbone) else None
     key = {
         "dataset": data.fingerprint,
         "experiment": {k: v for k, v in config.as_dict().items() if k not in ("dataset", "edits")},

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from resmem_core.experiment.experiment import Prepared
     from resmem_core.experiment.prepare import Experiment
     from resmem_core.experiment.text_prepare import LanguageExperiment
-    from resmem_core.models.base import Backbone
+    from resmem_core.models.base import Family
 
 EXAMPLES = "examples"  # images, or embeddings
 EXPERIMENT = fields_of(IMAGE)
@@ -226,12 +226,12 @@ def notes_of(*of: Prepared | Evaluation) -> list[str]:
     return [f"note: {note}" for noted in of for note in noted.notes]
 
 
-def listing(name: str, items: Iterable[DatasetLoader | Backbone]) -> Output:
+def listing(name: str, items: Iterable[DatasetLoader | Family]) -> Output:
     """Return what is registered, as `name`: names, kinds, summaries, and what is missing."""
     rows: list[dict[str, Any]] = [
         {
             "name": item.name + (f":{item.argument}" if item.argument else ""),
-            "kind": item.kind,
+            "kind": ", ".join(item.kinds),
             "summary": item.summary,
             "unavailable": None if item.argument else item.unavailable(None),
         }

@@ -16,7 +16,7 @@ from resmem_core.common.registry import Registry
 from resmem_core.data.text import Document
 from resmem_core.data.types import Examples, Head
 
-IMAGE, EMBEDDINGS, TEXT = "image", "embeddings", "text"  # kinds of data
+IMAGE, EMBEDDINGS, FEATURES, TEXT = "image", "embeddings", "features", "text"  # kinds of data
 PARTS = ("train", "validation", "test")
 PART_NAMES = {  # what they are called elsewhere
     "train": ("train", "training"),
@@ -64,7 +64,7 @@ class Source:
     Attributes
     ----------
     class_names : tuple of str, length C
-        Names of the classes, in the order of the labels.
+        Names of the classes, in the order of the labels; none where labels are values.
     train : Examples
         Everything, or all that is not in the other parts.
     test : Examples or None
@@ -123,7 +123,7 @@ class DatasetLoader(ABC):
     argument : str or None
         What stands after the colon, as listings call it ("PATH"); None where nothing does.
     kind : str
-        What the data are: images, embeddings of a model, or text.
+        What the data are: images, embeddings of a model, a table of features, or text.
     embedded : bool
         Whether it is there without a download and small enough to be prepared while a user waits.
     private : bool
@@ -136,6 +136,11 @@ class DatasetLoader(ABC):
     kind: ClassVar[str] = IMAGE
     embedded: ClassVar[bool] = False
     private: ClassVar[bool] = False
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kind alone, as base models tell theirs."""
+        return (self.kind,)
 
     @property
     def has_model(self) -> bool:

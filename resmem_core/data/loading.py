@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,11 +13,14 @@ from resmem_core.common.progress import Progress, silent
 from resmem_core.common.registry import parse
 from resmem_core.common.runner import Runner, Task
 from resmem_core.common.store import Entry, Store, digest_arrays, digest_key, save_array
-from resmem_core.common.types import is_whole
+from resmem_core.common.types import IntArray, is_whole
 from resmem_core.data.base import DATASETS, PARTS, TEXT, DatasetLoader, Source, shown
 from resmem_core.data.corruption import check_imbalance, check_label_noise, long_tailed, noisy
 from resmem_core.data.drawing import check_seed, split_groups, split_rows
-from resmem_core.data.types import OF_EXAMPLES, Dataset, Examples
+from resmem_core.data.types import OF_EXAMPLES, VALUES, Dataset, Examples, task_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MAX_VALIDATION = 5000  # cut off a train split that comes with its own test split
 _LACKING = ("nan", "none", "null", "<na>", "nat")
@@ -149,20 +152,33 @@ def limited(train: Examples, n: int | None, seed: int) -> Examples:
     """
     if n is None:
         return train
-    n_classes = len(np.unique(train.labels))
+    strata = _strata(train)
+    n_classes = len(np.unique(strata))
     if not is_whole(n, n_classes, len(train)):
         raise InvalidParameterError(
             f"limit_train={n!r} must be a whole number from {n_classes} (one example of each class) "
             f"to {len(train)} (all of train)"
         )
-    kept, _ = split_rows(train.labels, len(train) - int(n), (seed, 2))
+    kept, _ = split_rows(strata, len(train) - int(n), (seed, 2))
     return train.take(kept)
+
+
+def _strata(train: Examples) -> IntArray:
+    """Return what cuts are stratified by, (N,): the classes; values are not, as chance spreads many evenly."""
+    return train.labels if task_of(train.labels) != VALUES else np.zeros(len(train), np.int64)
 
 
 def _corrupted(
     source: Source, train: Examples, limit_train: int | None, imbalance: float, label_noise: float, seed: int
 ) -> tuple[Examples, list[str]]:
     """Return train long-tailed, limited and with noise, and a note on what was done on purpose."""
+    if task_of(train.labels) == VALUES:
+        if imbalance > 1 or label_noise:
+            raise InvalidParameterError(
+                f"imbalance={imbalance:g} and label_noise={label_noise:g} are of classes, and the data has values to "
+                "predict; leave both out"
+            )
+        return limited(train, limit_train, seed), []
     kept = limited(long_tailed(train, imbalance, seed), limit_train, seed)
     corrupted = noisy(kept, label_noise, seed, source.class_names)
     notes = []
@@ -188,8 +204,9 @@ def _cut_off(part: str, train: Examples, n: int, seed: int) -> tuple[Examples, E
         kept, cut_off = split_groups(train.groups, n, drawn_by)
         why = "which are all of one group"
     else:
-        kept, cut_off = split_rows(train.labels, n, drawn_by)
-        why = f"in {len(np.unique(train.labels))} classes, as each class keeps at least one"
+        strata = _strata(train)
+        kept, cut_off = split_rows(strata, n, drawn_by)
+        why = f"in {len(np.unique(strata))} classes, as each class keeps at least one"
     if not len(cut_off):
         raise DatasetError(
             f"the data has no {part} part, and none can be cut off its {len(train)} training examples {why}; add "
@@ -201,6 +218,8 @@ def _cut_off(part: str, train: Examples, n: int, seed: int) -> tuple[Examples, E
 def _check(spec: str, source: Source, parts: Mapping[str, Examples]) -> tuple[str, ...]:
     """Raise what makes the parts unusable; return what is only worth a note."""
     class_names = source.class_names
+    if task_of(source.train.labels) == VALUES:
+        return _check_values(spec, parts)
     if len(class_names) < 2:
         raise DatasetError(
             f"dataset {spec!r} has {len(class_names)} class ({', '.join(class_names)}); at least 2 are needed"
@@ -223,6 +242,20 @@ def _check(spec: str, source: Source, parts: Mapping[str, Examples]) -> tuple[st
             "leave these examples out"
         )
     return (*notes, *_alike(class_names), *_shared_groups(parts))
+
+
+def _check_values(spec: str, parts: Mapping[str, Examples]) -> tuple[str, ...]:
+    """Do as `_check` where values are predicted."""
+    for part, examples in parts.items():
+        if len(examples) < 2:
+            raise DatasetError(f"dataset {spec!r} has {len(examples)} examples in {part}; at least 2 are needed")
+        if task_of(examples.labels) != VALUES:
+            raise DatasetError(f"dataset {spec!r} has classes in {part} and values in train; expected values in both")
+    if np.ptp(parts["train"].labels) == 0:
+        raise DatasetError(
+            f"dataset {spec!r} has the value {parts['train'].labels[0]:g} in all of train; there is nothing to predict"
+        )
+    return tuple(_shared_groups(parts))
 
 
 def _alike(class_names: Sequence[str]) -> list[str]:
@@ -259,9 +292,21 @@ def _fingerprint(source: Source, parts: Mapping[str, Examples]) -> str:
         part: digest_arrays(examples.labels, examples.images, examples.embeddings, examples.logits)
         for part, examples in parts.items()
     }
+    for part, examples in parts.items():
+        if examples.features is not None:
+            content[f"{part} features"] = _digest_of(examples.features)
     if source.head is not None:
         content["head"] = digest_arrays(source.head.weights, source.head.bias)
     return digest_key({"class_names": list(source.class_names), **content})
+
+
+def _digest_of(table: pa.Table) -> str:
+    import pyarrow as pa
+
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table.combine_chunks())
+    return digest_arrays(np.frombuffer(sink.getvalue(), np.uint8))
 
 
 def _load_source(loader: DatasetLoader, argument: str | None, progress: Progress, store: Store | None) -> Source:

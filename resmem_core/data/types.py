@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 OF_EXAMPLES = ("labels", "images", "embeddings", "logits", "names", "groups")
+TABLES = ("features", "metadata")
+CLASSES, VALUES = "classes", "values"  # tasks: what labels are
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,8 +26,8 @@ class Examples:
 
     Attributes
     ----------
-    labels : ndarray of int64, shape (N,)
-        Class of each example, 0 to C - 1.
+    labels : ndarray of int64 or float64, shape (N,)
+        Class of each example, 0 to C - 1; or, of float64, its value, where that is to be predicted.
     images : ndarray of uint8, shape (N, channels, height, width), or None
         Pixels, 0 to 255, with 1 or 3 channels. None where there is nothing to look at.
     embeddings : ndarray of float32 or float64, shape (N, D), or None
@@ -38,18 +40,21 @@ class Examples:
         What it comes with, such as the person who wrote it: parts that are cut off take whole groups.
     metadata : pyarrow.Table of N rows, or None
         What else its owner's file says of it, as text.
+    features : pyarrow.Table of N rows, or None
+        What it is described by: columns of numbers (float64), categories (text) and times; any cell may be missing.
     """
 
-    labels: IntArray
+    labels: NDArray[Any]
     images: NDArray[np.uint8] | None = None
     embeddings: FloatArray | None = None
     logits: FloatArray | None = None
     names: NDArray[np.str_] | None = None
     groups: IntArray | None = None
     metadata: pa.Table | None = None
+    features: pa.Table | None = None
 
     def __post_init__(self) -> None:
-        for name in OF_EXAMPLES[1:]:
+        for name in (*OF_EXAMPLES[1:], *TABLES):
             value = getattr(self, name)
             if value is not None and len(value) != len(self.labels):
                 raise DatasetError(f"{len(value)} {name} do not match {len(self.labels)} labels")
@@ -60,9 +65,9 @@ class Examples:
     def take(self, rows: IntArray) -> Examples:
         """Return the examples at `rows`, in that order."""
         given = {name: getattr(self, name) for name in OF_EXAMPLES}
-        metadata = None if self.metadata is None else self.metadata.take(rows)
+        tables = {name: table.take(rows) for name in TABLES if (table := getattr(self, name)) is not None}
         cut = {name: taken(value, rows) for name, value in given.items() if value is not None}
-        return Examples(**cut, metadata=metadata)
+        return Examples(**cut, **tables)
 
     def about(self, row: int) -> dict[str, str | None]:
         """Return the metadata of the example in a row, by column."""
@@ -92,7 +97,7 @@ class Dataset:
     name : str
         What it is called: as the user wrote it ("digits", "folder:PATH"), or an uploaded file's name.
     class_names : tuple of str, length C
-        Names of the classes, in the order of the labels.
+        Names of the classes, in the order of the labels; none where labels are values.
     train, validation, test : Examples
         `train` is trained on and is the memory; `validation` chooses k, sigma and temperature and is neither
         trained on nor in memory; `test` is looked at with the values chosen.
@@ -117,3 +122,13 @@ class Dataset:
     def n_classes(self) -> int:
         """Number of classes, C."""
         return len(self.class_names)
+
+    @property
+    def task(self) -> str:
+        """What is predicted: `CLASSES` or `VALUES`."""
+        return task_of(self.train.labels)
+
+
+def task_of(labels: NDArray[Any]) -> str:
+    """Return what labels are, (N,): `VALUES` where they are floating, else `CLASSES`."""
+    return VALUES if labels.dtype.kind == "f" else CLASSES

@@ -8,18 +8,23 @@ from typing import Any
 
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.data import dataset_title, parse_spec
-from resmem_core.data.base import EMBEDDINGS, IMAGE, TEXT
+from resmem_core.data.base import EMBEDDINGS, FEATURES, IMAGE, TEXT
 from resmem_core.data.corruption import check_imbalance, check_label_noise
 from resmem_core.data.tokenizers import TOKENIZERS, check_vocabulary
 from resmem_core.experiment.code import experiment_code
 from resmem_core.memory.edits import check_reference
 from resmem_core.memory.indexes import AUTO, INDEXES
 from resmem_core.memory.types import Params
-from resmem_core.models import backbone_of
+from resmem_core.models import backbone_of, network_of
 
 PRECOMPUTED = "precomputed"  # backbone of a dataset that brings its own embeddings and logits
 OWN = "own"  # tokenizer of a base model that brings one
-BACKBONE = {IMAGE: "linear", EMBEDDINGS: PRECOMPUTED, TEXT: "transformer-small"}  # unless another is chosen
+BACKBONE = {  # unless another is chosen
+    IMAGE: "linear",
+    EMBEDDINGS: PRECOMPUTED,
+    FEATURES: "linear",
+    TEXT: "transformer-small",
+}
 TEXT_DATASET = "python-docs"  # likewise
 # Values that follow from other fields and need not be told; linear is told, as it always was: ids depend on it.
 _IMPLIED = {"backbone": (BACKBONE[EMBEDDINGS], BACKBONE[TEXT]), "tokenizer": (OWN,)}
@@ -73,10 +78,10 @@ class ExperimentConfig:
     index: str = "exact"
     epochs: int | None = None
     limit_train: int | None = None
-    imbalance: float = _only(1.0, IMAGE, EMBEDDINGS)
-    label_noise: float = _only(0.0, IMAGE, EMBEDDINGS)
+    imbalance: float = _only(1.0, IMAGE, EMBEDDINGS, FEATURES)
+    label_noise: float = _only(0.0, IMAGE, EMBEDDINGS, FEATURES)
     normalize: bool | None = None
-    edits: str = _only("", IMAGE, EMBEDDINGS)
+    edits: str = _only("", IMAGE, EMBEDDINGS, FEATURES)
     tokenizer: str = _only("bpe", TEXT)
     vocabulary: int = _only(2048, TEXT)
 
@@ -108,16 +113,13 @@ class ExperimentConfig:
         object.__setattr__(self, name, value)
 
     def _check_examples(self, kind: str) -> None:
-        if (kind == EMBEDDINGS) != (self.backbone == PRECOMPUTED):
+        if kind != EMBEDDINGS and self.backbone == PRECOMPUTED:
             raise InvalidParameterError(
-                f"backbone={self.backbone!r} does not go with {self.dataset!r}, which brings its own embeddings and "
-                "logits; leave the backbone out"
-                if kind == EMBEDDINGS
-                else f"backbone={PRECOMPUTED!r} needs a dataset with embeddings and logits (arrays:PATH), not "
+                f"backbone={PRECOMPUTED!r} needs a dataset with embeddings and logits (arrays:PATH), not "
                 f"{self.dataset!r}"
             )
         if self.backbone != PRECOMPUTED:
-            backbone_of(self.backbone, IMAGE)
+            backbone_of(self.backbone, kind)
         check_imbalance(self.imbalance)
         check_label_noise(self.label_noise)
         self._set("imbalance", float(self.imbalance))  # 10 and 10.0 are one experiment
@@ -125,7 +127,7 @@ class ExperimentConfig:
         check_reference(self.edits)
 
     def _check_text(self) -> None:
-        backbone, _ = backbone_of(self.backbone, TEXT)
+        backbone, _ = network_of(self.backbone, TEXT)
         if backbone.frozen:
             self._set("tokenizer", OWN)
             self._set("vocabulary", ExperimentConfig.vocabulary)

@@ -27,7 +27,9 @@ from resmem_core.memory.indexes import exact
 from resmem_core.memory.rows import Points
 from resmem_core.memory.search import Search
 from resmem_core.memory.types import Neighbors, Params, Queries
+from resmem_core.models import Estimator, backbone_of
 from resmem_core.models.fitted import BaseModel, ImageFitting, given
+from resmem_core.models.fitted_estimator import fitted_estimator
 
 K_MAX = 256
 VERSION = 2  # of the steps below; raise it when one of them would give other numbers
@@ -212,6 +214,8 @@ def _as_it_came(config: ExperimentConfig, device: str, runner: Runner) -> Experi
     )
     if config.backbone == PRECOMPUTED:
         base, usual = given(dataset, runner), False
+    elif isinstance(backbone_of(config.backbone, config.kind)[0], Estimator):
+        base, usual = fitted_estimator(dataset, config.backbone, config.kind, config.seed, runner), False
     else:
         fitting = ImageFitting(
             dataset=dataset,

@@ -1,5 +1,5 @@
 """Backbones by name: one family a file, found and registered on first use."""
 
-from resmem_core.models.base import BACKBONES, Backbone, backbone_of
+from resmem_core.models.base import BACKBONES, Backbone, Estimator, Family, backbone_of, network_of
 
-__all__ = ["BACKBONES", "Backbone", "backbone_of"]
+__all__ = ["BACKBONES", "Backbone", "Estimator", "Family", "backbone_of", "network_of"]

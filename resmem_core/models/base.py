@@ -1,9 +1,9 @@
-"""What a backbone is: a network in two parts, and the recipe that trains it."""
+"""What a base model is that users pick by name: a network and its recipe, or an estimator of scikit-learn's kind."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.registry import Registry, parse
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from resmem_core.models.blocks import Network
 
 
-class Backbone(ABC):
-    """A base model that users pick by name, or one kind that takes an argument (`hf:NAME_OR_PATH`).
+class Family(ABC):
+    """What users pick by name, or one kind that takes an argument (`hf:NAME_OR_PATH`).
 
     Attributes
     ----------
@@ -26,25 +26,38 @@ class Backbone(ABC):
         One line for listings.
     argument : str or None
         What stands after the colon, as listings call it ("PATH"); None where nothing does.
-    kind : str
-        What it looks at: images, or text.
+    kinds : tuple of str
+        What it looks at: images, text, a table of features.
     normalize : bool
         Whether its embeddings are usually scaled to length 1 before distances are taken: so they are where neither the
         user nor validation says otherwise.
-    frozen : bool
-        Whether its trunk stays as it is: a head is trained on features that the trunk gives once, or nothing at all.
     """
 
     name: str
     summary: str
     argument: ClassVar[str | None] = None
-    kind: ClassVar[str] = IMAGE
+    kinds: ClassVar[tuple[str, ...]] = (IMAGE,)
     normalize: ClassVar[bool] = True
-    frozen: ClassVar[bool] = False
+
+    def of(self, kind: str) -> Family:
+        """Return what it is for data of this kind, one of `kinds`: by default itself."""
+        return self
 
     def unavailable(self, argument: str | None = None) -> str | None:
         """Return why it cannot be used now, or None. Quick: it looks, and loads nothing."""
         return None
+
+
+class Backbone(Family):
+    """A network in two parts, and how it is trained.
+
+    Attributes
+    ----------
+    frozen : bool
+        Whether its trunk stays as it is: a head is trained on features that the trunk gives once, or nothing at all.
+    """
+
+    frozen: ClassVar[bool] = False
 
     def tokenizer(self, argument: str | None) -> Tokenizer | None:
         """Return the tokenizer that it was trained with; None if one is to be trained on the text.
@@ -75,11 +88,35 @@ class Backbone(ABC):
         """Return how it is trained on `n_train` images or tokens, unless the user says otherwise; None: not at all."""
 
 
-BACKBONES: Registry[Backbone] = Registry("backbone", "resmem_core.models.families")
+class Estimator(Family):
+    """An estimator in scikit-learn's grammar: what it is given is its embedding, so distances are between inputs."""
+
+    normalize: ClassVar[bool] = False
+
+    @abstractmethod
+    def estimator(self, task: str, argument: str | None, seed: int) -> Any:
+        """Return it, not yet fitted.
+
+        Parameters
+        ----------
+        task : str
+            Whether it tells classes, or values: `CLASSES` or `VALUES` of `data.types`.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is no such estimator, or it does not take the parameters that `argument` gives, or is for the other
+            task.
+        UnavailableError
+            If a package is missing.
+        """
 
 
-def backbone_of(spec: str, kind: str) -> tuple[Backbone, str | None]:
-    """Return the backbone that `spec`, "NAME" or "NAME:ARGUMENT", names, and what stands after its colon.
+BACKBONES: Registry[Family] = Registry("backbone", "resmem_core.models.families")
+
+
+def backbone_of(spec: str, kind: str) -> tuple[Family, str | None]:
+    """Return the base model that `spec`, "NAME" or "NAME:ARGUMENT", names, and what stands after its colon.
 
     Raises
     ------
@@ -87,10 +124,24 @@ def backbone_of(spec: str, kind: str) -> tuple[Backbone, str | None]:
         If the name is unknown, an argument is missing or not taken, or it is for data of another kind.
     """
     backbone, argument = parse(BACKBONES, spec)
-    if backbone.kind != kind:
-        able = ", ".join(sorted(item.name for item in BACKBONES if item.kind == kind))
+    if kind not in backbone.kinds:
+        able = ", ".join(sorted(item.name for item in BACKBONES if kind in item.kinds))
         raise InvalidParameterError(
-            f"backbone {spec!r} goes with data of kind {backbone.kind}, but the dataset is of kind {kind}; choose "
-            f"another dataset, or one of: {able}"
+            f"backbone {spec!r} goes with data of kind {' or '.join(backbone.kinds)}, but the dataset is of kind "
+            f"{kind}; choose another dataset, or one of: {able}"
         )
+    return backbone.of(kind), argument
+
+
+def network_of(spec: str, kind: str) -> tuple[Backbone, str | None]:
+    """Return the same where it must be a network.
+
+    Raises
+    ------
+    InvalidParameterError
+        As `backbone_of`, or if it is an estimator.
+    """
+    backbone, argument = backbone_of(spec, kind)
+    if not isinstance(backbone, Backbone):
+        raise InvalidParameterError(f"backbone {spec!r} is no network; choose another")
     return backbone, argument

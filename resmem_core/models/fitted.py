@@ -17,7 +17,8 @@ from resmem_core.common.store import Entry, digest_file, save_array
 from resmem_core.common.types import FloatArray
 from resmem_core.data.base import IMAGE, PARTS
 from resmem_core.data.types import Dataset
-from resmem_core.models import backbone_of, shipped
+from resmem_core.models import shipped
+from resmem_core.models.base import network_of
 from resmem_core.models.linear_probe import LARGE, LinearProbe
 from resmem_core.models.types import Embedded, HeadLogits, OutputLayer, Recipe, Shape
 
@@ -124,7 +125,7 @@ class Fitting:
     kind: ClassVar[str]
 
     def __post_init__(self) -> None:
-        self.backbone, self.argument = backbone_of(self.spec, self.kind)
+        self.backbone, self.argument = network_of(self.spec, self.kind)
 
     @cached_property
     def on(self) -> torch.device:

@@ -15,7 +15,7 @@ from resmem_core.common.types import FloatArray
 from resmem_core.data.base import IMAGE
 from resmem_core.memory.indexes import normalized
 from resmem_core.memory.residuals import probabilities
-from resmem_core.models import backbone_of
+from resmem_core.models import network_of
 from resmem_core.models.embedding import embed, features
 from resmem_core.models.example_batches import ExampleBatches
 from resmem_core.models.training import new_network, train
@@ -69,7 +69,7 @@ class PictureClassifier(ClassifierMixin, BaseEstimator):
         InvalidParameterError
             If there is no such backbone.
         """
-        backbone, argument = backbone_of(self.backbone, IMAGE)
+        backbone, argument = network_of(self.backbone, IMAGE)
         self.classes_, labels = np.unique(y, return_inverse=True)
         self.network_ = new_network(backbone, (1, SIDE, SIDE), len(self.classes_), self.seed, argument)
         recipe = backbone.recipe(len(labels))
@@ -91,4 +91,4 @@ class PictureClassifier(ClassifierMixin, BaseEstimator):
     def embed(self, X: Any) -> FloatArray:
         """Return the network's embeddings, scaled as the backbone says, (M, 2) -> (M, D)."""
         z = features(self.network_, dot_pictures(X), device=CPU)
-        return normalized(z) if backbone_of(self.backbone, IMAGE)[0].normalize else z
+        return normalized(z) if network_of(self.backbone, IMAGE)[0].normalize else z

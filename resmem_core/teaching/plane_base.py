@@ -27,9 +27,10 @@ COARSE = 60  # where a place costs more: seen by a network of pictures, or searc
 def picture_backbones() -> list[str]:
     """Return the names of the project's own backbones that can be had here and now, as `base` names them."""
     from resmem_core.data.base import IMAGE
-    from resmem_core.models import BACKBONES
+    from resmem_core.models import BACKBONES, Backbone
 
-    return [f"{PICTURE}{item.name}" for item in BACKBONES if item.kind == IMAGE and not item.frozen]
+    networks = (item for item in BACKBONES if isinstance(item, Backbone) and IMAGE in item.kinds)
+    return [f"{PICTURE}{item.name}" for item in networks if not item.frozen]
 
 
 def base_name(text: str) -> str:

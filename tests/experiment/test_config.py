@@ -173,7 +173,7 @@ def test_text_needs_no_configuration_of_its_own():
         ({"epochs": 0}, "epochs=0"),
         ({"limit_train": 0}, "limit_train=0"),
         ({"backbone": "precomputed"}, "arrays:PATH"),
-        ({"dataset": "arrays:x.npz", "backbone": "linear"}, "leave the backbone out"),
+        ({"dataset": "arrays:x.npz", "backbone": "linear"}, "'linear' goes with data of kind image or features"),
         ({"tokenizer": "words"}, "tokenizer='words' does not go with 'digits', which is of kind image.* kind text"),
         ({"vocabulary": 600}, "vocabulary=600 does not go with 'digits'"),
     ],

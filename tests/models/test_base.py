@@ -3,8 +3,8 @@
 import pytest
 
 from resmem_core.common.errors import InvalidParameterError
-from resmem_core.data.base import IMAGE, TEXT
-from resmem_core.models import BACKBONES, backbone_of
+from resmem_core.data.base import FEATURES, IMAGE, TEXT
+from resmem_core.models import BACKBONES, Backbone, Estimator, backbone_of, network_of
 
 
 @pytest.mark.parametrize(
@@ -23,27 +23,34 @@ def test_a_spec_names_a_backbone_and_its_argument(spec, kind, expected):
 @pytest.mark.parametrize(
     ("spec", "kind", "message"),
     [
-        ("gru", TEXT, r"unknown backbone 'gru'; choose one of: gru-small, hf, linear, .*"),
+        ("gru", TEXT, r"unknown backbone 'gru'; choose one of: .*gru-small, hf, linear, .*"),
         ("gru-small:2", TEXT, "backbone 'gru-small:2': gru-small takes nothing after a colon; write 'gru-small'"),
         ("hf", TEXT, "backbone 'hf': hf needs NAME_OR_PATH; write 'hf:NAME_OR_PATH'"),
         ("hf:", TEXT, "backbone 'hf:': hf needs NAME_OR_PATH; write 'hf:NAME_OR_PATH'"),
         (
             "linear",
             TEXT,
-            "backbone 'linear' goes with data of kind image, but the dataset is of kind text; choose another dataset, "
-            "or one of: gru-small, hf, transformer-small",
+            "backbone 'linear' goes with data of kind image or features, but the dataset is of kind text; choose another "
+            "dataset, or one of: gru-small, hf, transformer-small",
         ),
         (
             "hf:tiny",
             IMAGE,
             "backbone 'hf:tiny' goes with data of kind text, but the dataset is of kind image; choose another dataset, "
-            "or one of: linear, .*small-cnn",
+            "or one of: estimator, linear, .*small-cnn",
         ),
     ],
 )
 def test_a_wrong_spec_is_refused(spec, kind, message):
     with pytest.raises(InvalidParameterError, match=f"^{message}$"):
         backbone_of(spec, kind)
+
+
+def test_a_name_may_stand_for_another_model_where_the_data_are_of_another_kind():
+    assert isinstance(backbone_of("linear", IMAGE)[0], Backbone)
+    assert isinstance(backbone_of("linear", FEATURES)[0], Estimator)
+    with pytest.raises(InvalidParameterError, match="'linear' is no network"):
+        network_of("linear", FEATURES)
 
 
 def test_a_name_is_taken_once_whatever_the_kind():

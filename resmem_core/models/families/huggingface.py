@@ -26,7 +26,7 @@ class HuggingFace(Backbone):
     name = "hf"
     summary = "a causal language model of Hugging Face, by name or folder, frozen"
     argument: ClassVar[str | None] = "NAME_OR_PATH"
-    kind: ClassVar[str] = TEXT
+    kinds: ClassVar[tuple[str, ...]] = (TEXT,)
     normalize: ClassVar[bool] = False
     frozen: ClassVar[bool] = True
 

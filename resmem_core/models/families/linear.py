@@ -1,11 +1,13 @@
-"""Softmax regression on raw pixels: a base model that underfits, with the image itself as its embedding."""
+"""A linear model on what is given, pixels or features: a base model that underfits, its input as its embedding."""
 
 from __future__ import annotations
 
 from math import prod, sqrt
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from resmem_core.models.base import BACKBONES, Backbone
+from resmem_core.data.base import FEATURES, IMAGE
+from resmem_core.data.types import CLASSES
+from resmem_core.models.base import BACKBONES, Backbone, Estimator, Family
 from resmem_core.models.types import Recipe, Shape
 
 if TYPE_CHECKING:
@@ -20,8 +22,13 @@ class Linear(Backbone):
     """
 
     name = "linear"
-    summary = "softmax regression on pixels"
+    summary = "softmax regression on pixels; on features logistic regression, or ridge regression of values"
+    kinds: ClassVar[tuple[str, ...]] = (IMAGE, FEATURES)
     normalize: ClassVar[bool] = False
+
+    def of(self, kind: str) -> Family:
+        """Return the estimator where there are features."""
+        return LinearOnFeatures() if kind == FEATURES else self
 
     def network(self, shape: Shape, n_classes: int, argument: str | None = None) -> Network:
         """Return a flattening trunk and a linear head that starts at 0."""
@@ -45,6 +52,20 @@ class Linear(Backbone):
         epochs = min(max(10, round(600 * batch_size / n_train)), 100)
         rate = min(0.5, n_train / 20)
         return Recipe(epochs, batch_size, learning_rate=rate, weight_decay=10 / n_train, schedule="cosine")
+
+
+class LinearOnFeatures(Estimator):
+    """scikit-learn's `LogisticRegression` or `Ridge`, with their own penalties."""
+
+    name = Linear.name
+    summary = Linear.summary
+    kinds: ClassVar[tuple[str, ...]] = Linear.kinds
+
+    def estimator(self, task: str, argument: str | None, seed: int) -> Any:
+        """Return it."""
+        from sklearn.linear_model import LogisticRegression, Ridge
+
+        return LogisticRegression(max_iter=1000) if task == CLASSES else Ridge()
 
 
 BACKBONES.register("linear", Linear())

@@ -1,0 +1,251 @@
+"""Raw tables, from files of many kinds, as columns of numbers, categories and times.
+
+What a column holds is said by the file where its kind says it (Parquet), and else read off its cells: it holds numbers
+where all cells that are not empty are, and times where all are dates that cannot be mistaken.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+import numpy as np
+
+from resmem_core.common.errors import DatasetError, UnavailableError
+from resmem_core.common.names import clean_name
+from resmem_core.data.base import shown
+from resmem_core.data.file_kinds import OWN_KIND, kind_of
+from resmem_core.data.model_file import wrong
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>", "nat", "?"})  # as missing numbers are written
+DELIMITERS = ",;\t|"
+SNIFFED = 2**16  # characters by which the delimiter is chosen
+_TIMES = (  # what cannot be read as another day
+    (re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?)?(Z|[+-]\d{2}:?\d{2})?"), "ISO8601"),
+    (re.compile(r"\d{4}/\d{2}/\d{2}"), "%Y/%m/%d"),
+    (re.compile(r"\d{2}\.\d{2}\.\d{4}"), "%d.%m.%Y"),
+)
+_CODE = re.compile(r"[+-]?0\d+")  # a postal code, a telephone number: digits that are no number
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+(\.\d{3})*,\d+([eE][+-]?\d+)?")
+
+
+def read_frame(path: Path) -> tuple[pa.Table, list[str]]:
+    """Return the columns of a table, by their clean names, and notes on how it was read.
+
+    Columns are of float64 (numbers, and 0 and 1 for false and true), of text or of timestamps; what is empty is null.
+
+    Raises
+    ------
+    DatasetError
+        If it is of no kind that is read, is damaged, or has no rows or two columns of one name.
+    UnavailableError
+        If its kind needs a package that is not installed.
+    """
+    kind = _ending(path)
+    if kind not in READERS:
+        raise wrong(path, "the file's name", f"the ending {path.suffix!r}", f"one of {', '.join(READERS)}")
+    with path.open("rb") as stream:
+        found = kind_of(stream)
+    packed = path.name.lower().endswith(".gz") and found is not None and "gzip" in found.name
+    if found is not None and not packed and kind in (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json"):
+        raise DatasetError(f"{path} is no {kind} file, but {found.name}; {found.advice}")
+    if found is None and kind in OWN_KIND:
+        raise DatasetError(f"{path} is no {kind} file; write it again")
+    try:
+        frame, notes = READERS[kind](path)
+        return as_columns(path, frame), notes
+    except DatasetError:
+        raise
+    except ImportError as error:
+        package = error.name or "openpyxl"
+        raise UnavailableError(f"{path} needs the package {package}; run: pip install {package}") from error
+    except Exception as error:  # damaged bytes make pandas, Arrow and their readers raise almost anything
+        reason = " ".join(str(error).split())[:300]
+        raise DatasetError(f"{path} cannot be read as {kind}: {reason}; write it again") from error
+
+
+def _ending(path: Path) -> str:
+    name = path.name.lower().removesuffix(".gz")
+    return name[name.rfind(".") :] if "." in name else ""
+
+
+def _open(path: Path) -> BinaryIO:
+    raw = path.open("rb")
+    return cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if path.name.lower().endswith(".gz") else raw
+
+
+def _read_text(path: Path) -> tuple[pd.DataFrame, list[str]]:
+    import pandas as pd
+
+    with _open(path) as stream:
+        content = stream.read()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise wrong(path, f"byte {error.start}", "no UTF-8", "text in UTF-8; save it so") from error
+    if not text.strip():
+        raise wrong(path, "the file", "nothing", "the names of the columns, and a row for each example")
+    mark = delimiter_of(text)
+    frame = pd.read_csv(
+        io.StringIO(text), sep=mark, dtype=str, keep_default_na=False, skipinitialspace=True, index_col=False
+    )
+    notes = [] if mark == "," else [f"the columns are separated by {mark!r}"]
+    if mark != "," and (turned := [name for name in frame if _has_decimal_commas(frame[name])]):
+        notes.append(f"decimal commas were read in the columns {shown(list(map(str, turned)))}")
+        for name in turned:
+            frame[name] = frame[name].str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
+    return frame, notes
+
+
+def delimiter_of(text: str) -> str:
+    """Return what separates columns: of `DELIMITERS` the one that parts the first lines most, into equally many."""
+    lines = text[:SNIFFED].splitlines()[:50]
+    lines = lines[:-1] if len(text) > SNIFFED and len(lines) > 1 else lines
+
+    def parts(mark: str) -> tuple[bool, int]:
+        sizes = [len(row) for row in csv.reader(lines, delimiter=mark) if row]
+        return len(set(sizes)) == 1, sizes[0] if sizes else 0
+
+    return max(DELIMITERS, key=lambda mark: (parts(mark)[1] > 1, *parts(mark)))
+
+
+def _has_decimal_commas(cells: pd.Series) -> bool:
+    used = [text for text in cells.unique() if text.strip().casefold() not in MISSING]
+    return any("," in text for text in used) and all(
+        _DECIMAL_COMMA.fullmatch(text.strip()) or re.fullmatch(r"[+-]?\d+(\.\d{3})*", text.strip()) for text in used
+    )
+
+
+def _read_lines(path: Path) -> tuple[pd.DataFrame, list[str]]:
+    from pyarrow import json
+
+    with _open(path) as stream:
+        return json.read_json(stream).to_pandas(), []
+
+
+def _read_parquet(path: Path) -> tuple[pd.DataFrame, list[str]]:
+    from pyarrow import parquet
+
+    return parquet.read_table(path).to_pandas(), []
+
+
+def _read_feather(path: Path) -> tuple[pd.DataFrame, list[str]]:
+    from pyarrow import feather
+
+    return feather.read_table(path).to_pandas(), []
+
+
+def _read_excel(path: Path) -> tuple[pd.DataFrame, list[str]]:
+    import pandas as pd
+
+    with pd.ExcelFile(path) as book:
+        sheets = list(map(str, book.sheet_names))
+        notes = [f"of the sheets {shown(sheets)} the first was read"] if len(sheets) > 1 else []
+        return book.parse(sheets[0], dtype=object), notes
+
+
+Reader = Callable[[Path], "tuple[pd.DataFrame, list[str]]"]
+READERS: dict[str, Reader] = {
+    ".csv": _read_text,
+    ".tsv": _read_text,
+    ".txt": _read_text,
+    ".parquet": _read_parquet,
+    ".feather": _read_feather,
+    ".arrow": _read_feather,
+    ".jsonl": _read_lines,
+    ".ndjson": _read_lines,
+    ".json": _read_lines,
+    ".xlsx": _read_excel,
+}
+
+
+def as_columns(path: Path, frame: pd.DataFrame) -> pa.Table:
+    """Return a frame as columns of numbers, text and times: see `read_frame`."""
+    import pandas as pd
+    import pyarrow as pa
+
+    if not isinstance(frame.index, pd.RangeIndex) and frame.index.name is not None:
+        frame = frame.reset_index()
+    names = [clean_name(str(name)) for name in frame.columns]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise wrong(path, "the table", f"more than one column {repeated[0]!r}", "a name of its own for each")
+    if not len(frame):
+        raise wrong(path, "the table", "no rows", "one row for each example")
+    columns = {name: _column(frame.iloc[:, at]) for at, name in enumerate(names)}
+    return pa.table({name: column for name, column in columns.items() if column is not None})
+
+
+def _column(cells: pd.Series) -> pa.Array | None:
+    """Return cells as numbers, text or times; None where they are lists or other things."""
+    import pandas as pd
+    import pyarrow as pa
+
+    if isinstance(cells.dtype, pd.CategoricalDtype):
+        cells = cells.astype(object)
+        return _texts(cells)
+    if pd.api.types.is_bool_dtype(cells.dtype) or pd.api.types.is_numeric_dtype(cells.dtype):
+        if pd.api.types.is_complex_dtype(cells.dtype):
+            return None
+        return pa.array(cells.to_numpy(np.float64, na_value=np.nan), from_pandas=True)
+    if pd.api.types.is_datetime64_any_dtype(cells.dtype):
+        return pa.Array.from_pandas(_plain_times(cells))
+    if cells.map(lambda value: isinstance(value, list | dict | set | tuple | np.ndarray | bytes)).any():
+        return None
+    return _read_off(cells)
+
+
+def _plain_times(cells: pd.Series) -> pd.Series:
+    zoned = getattr(cells.dt, "tz", None) is not None
+    return (cells.dt.tz_convert("UTC").dt.tz_localize(None) if zoned else cells).astype("datetime64[us]")
+
+
+def _texts(cells: pd.Series) -> pa.Array:
+    import pandas as pd
+    import pyarrow as pa
+
+    empty = pd.isna(cells)
+    texts = [None if lacks else clean_name(str(value)) for value, lacks in zip(cells, empty, strict=True)]
+    return pa.array([text or None for text in texts], pa.string())
+
+
+def _read_off(cells: pd.Series) -> pa.Array:
+    """Return what texts say: numbers where all that are not missing are, or times, or themselves."""
+    import pandas as pd
+    import pyarrow as pa
+
+    texts = _texts(cells)
+    of = texts.to_pylist()
+    used = {text for text in of if text is not None and text.casefold() not in MISSING}
+    if used and not any(map(_CODE.fullmatch, used)):
+        numbers = {text: number for text in used if (number := _number(text)) is not None}
+        if len(numbers) == len(used):
+            return pa.array([None if text is None else numbers.get(text) for text in of], pa.float64())
+    for form, written in _TIMES:
+        if used and all(map(form.fullmatch, used)):
+            given = [text if text in used else None for text in of]
+            times = pd.to_datetime(pd.Series(given), format=written, errors="coerce", utc=True)
+            if times.isna().sum() == given.count(None):
+                return pa.Array.from_pandas(_plain_times(times))
+    return texts
+
+
+def _number(text: str) -> float | None:
+    try:
+        return None if "_" in text else float(text)
+    except ValueError:
+        return {"true": 1.0, "false": 0.0}.get(text.casefold())
+
+
+def column_values(table: pa.Table, name: str) -> Sequence[Any]:
+    """Return the cells of a column as Python values, None where they are missing."""
+    values: list[Any] = table[name].to_pylist()
+    return values
