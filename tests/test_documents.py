@@ -106,7 +106,7 @@ def test_the_tree_names_every_package_and_what_is_found_in_folders():
 
 def test_there_is_an_example_of_each():
     assert set(EXAMPLES) == {
-        "resmem_core/data/loaders/wine.py",
+        "resmem_core/data/loaders/iris.py",
         "resmem_core/data/loaders/numpy_docs.py",
         "resmem_core/models/families/perceptron.py",
         "resmem_core/memory/indexes/kd_tree.py",
@@ -119,9 +119,9 @@ def test_there_is_an_example_of_each():
 
 
 def test_a_dataset_is_one_file(add, printed):
-    add("resmem_core/data/loaders/wine.py")
-    assert "wine" in [row["name"] for row in printed("datasets")["datasets"]]
-    assert printed("evaluate", "--dataset", "wine")["dataset"] == "wine"
+    add("resmem_core/data/loaders/iris.py")
+    assert "iris" in [row["name"] for row in printed("datasets")["datasets"]]
+    assert printed("evaluate", "--dataset", "iris")["dataset"] == "iris"
 
 
 def test_a_text_dataset_is_one_file(add):

@@ -89,7 +89,7 @@ def slices(evaluation: Evaluation, by: str) -> list[Slice]:
     for i in np.unique(of_slice).tolist():
         rows = of_slice == i
         low, high = values[rows].min(), values[rows].max()
-        name = names[i] if names else _range(low, high)
+        name = names[i] if names else range_name(low, high)
         found.append(Slice.of(name, base_right, resmem_right, groups, rows, low=float(low), high=float(high)))
     return found
 
@@ -104,7 +104,7 @@ def strongest(found: Sequence[Slice]) -> Slice | None:
     return max(sure, key=lambda s: s.gain, default=None)
 
 
-def _range(low: Any, high: Any) -> str:
+def range_name(low: Any, high: Any) -> str:
     """Write a range with three digits, or with as many as tell its ends, two numbers of NumPy's, apart."""
     if low == high:
         return str(low)

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, silent
 from resmem_core.common.runner import Runner, Task
 from resmem_core.common.store import Entry, digest_arrays
 from resmem_core.common.types import FloatArray, IntArray, check_k
+from resmem_core.data.types import VALUES, task_of
 from resmem_core.evaluation import tuning
 from resmem_core.evaluation.evaluate import Evaluation, evaluate
 from resmem_core.evaluation.tuning import Tuned, choose_smoothing, tune, tune_gamma
@@ -24,22 +26,19 @@ from resmem_core.memory import dense_sweep
 from resmem_core.memory.interpolation import Rivals
 from resmem_core.memory.residuals import auto_sigma
 from resmem_core.memory.search import ASKED, Search, neighbors_of, recall
-from resmem_core.memory.types import Memory, Params, Queries
+from resmem_core.memory.types import Labelled, Memory, Params, Queries
+from resmem_core.memory.values import ValueMemory, ValueQueries, Values
 from resmem_core.models.types import HeadLogits
 
-P = TypeVar("P", bound="Prepared")
+P = TypeVar("P", bound="Searched")
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared(ABC):
-    """Data, a base model, memory and its neighbours, prepared once.
+class Searched(ABC):
+    """Data, a base model, memory and its neighbours, prepared once, whatever is predicted.
 
     Attributes
     ----------
-    memory : Memory
-        The training split.
-    validation, test : Queries
-        With their `k_max` nearest memory points.
     sigma_scale : float
         `auto_sigma` of the distances from validation points to memory.
     index : str
@@ -61,9 +60,6 @@ class Prepared(ABC):
     """
 
     config: ExperimentConfig
-    memory: Memory
-    validation: Queries
-    test: Queries
     sigma_scale: float
     index: str
     index_reason: str | None
@@ -80,8 +76,18 @@ class Prepared(ABC):
 
     @property
     @abstractmethod
-    def class_names(self) -> tuple[str, ...]:
-        """What each class there is is called, C of them."""
+    def n_memory(self) -> int:
+        """How many points memory holds."""
+
+    @property
+    @abstractmethod
+    def asked(self) -> dict[str, Labelled | Values]:
+        """Validation and test, as memory is asked for them."""
+
+    @property
+    @abstractmethod
+    def k_max(self) -> int:
+        """The largest k there are neighbours for."""
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -97,8 +103,7 @@ class Prepared(ABC):
             "normalize_reason": self.normalize_reason,
             "weights": self.origin,
             "n_memory": self.n_memory,
-            "n_validation": len(self.validation),
-            "n_test": len(self.test),
+            **{f"n_{part}": len(queries) for part, queries in self.asked.items()},
             "notes": list(self.notes),
         }
 
@@ -107,21 +112,6 @@ class Prepared(ABC):
         """How embeddings are scaled, and why where that was left to validation, in words."""
         scaled = "scaled to length 1" if self.normalize else "as they are"
         return scaled + (f" ({self.normalize_reason})" if self.normalize_reason else "")
-
-    @property
-    def k_max(self) -> int:
-        """The largest k there are neighbours for."""
-        return self.validation.neighbors.k
-
-    @property
-    def n_memory(self) -> int:
-        """How many points memory holds."""
-        return int(self.class_counts.sum())
-
-    @cached_property
-    def class_counts(self) -> IntArray:
-        """How often each class occurs in memory, (C,)."""
-        return np.bincount(self.memory.labels, minlength=self.memory.n_classes)
 
     def without_waiting(self: P) -> P:
         """Return the same experiment, of which only what is there or soon done can be asked."""
@@ -144,6 +134,52 @@ class Prepared(ABC):
                 f"k={params.k} must lie between 1 and {self.k_max}, the neighbours kept per point"
             )
         return params
+
+    def recall(self, k: int) -> float:
+        """Return the index's recall@k, against exact search on a sample of test points."""
+        return recall(self.index, self._neighbors, k)
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared(Searched):
+    """What is prepared where classes are told apart, those of examples or the next tokens of a text.
+
+    Attributes
+    ----------
+    memory : Memory
+        The training split.
+    validation, test : Queries
+        With their `k_max` nearest memory points.
+    """
+
+    memory: Memory
+    validation: Queries
+    test: Queries
+
+    @property
+    @abstractmethod
+    def class_names(self) -> tuple[str, ...]:
+        """What each class there is is called, C of them."""
+
+    @property
+    def asked(self) -> dict[str, Labelled | Values]:
+        """Validation and test."""
+        return {"validation": self.validation, "test": self.test}
+
+    @property
+    def k_max(self) -> int:
+        """The largest k there are neighbours for."""
+        return self.validation.neighbors.k
+
+    @property
+    def n_memory(self) -> int:
+        """How many points memory holds."""
+        return int(self.class_counts.sum())
+
+    @cached_property
+    def class_counts(self) -> IntArray:
+        """How often each class occurs in memory, (C,)."""
+        return np.bincount(self.memory.labels, minlength=self.memory.n_classes)
 
     def tune(self, objective: str = "accuracy", progress: Progress | None = None, *, with_gamma: bool = False) -> Tuned:
         """Return the settings of ResMem and its rivals chosen on validation; computed once and kept in the store.
@@ -212,31 +248,36 @@ class Prepared(ABC):
             progress=progress,
         )
 
-    def recall(self, k: int) -> float:
-        """Return the index's recall@k, against exact search on a sample of test points."""
-        return recall(self.index, self._neighbors, k)
-
 
 class Part(NamedTuple):
-    """What is known of a part before it is searched: embeddings, base's logits, labels, and groups as in `Queries`."""
+    """What is known of a part before it is searched: embeddings, base's logits, labels, and groups as in `Queries`.
+
+    Where values are predicted, labels are values and logits the values that base predicts, (N, 1).
+    """
 
     embeddings: FloatArray
     logits: FloatArray | HeadLogits
-    labels: IntArray
+    labels: NDArray[Any]
     groups: IntArray | None = None
 
 
 def remembered(config: ExperimentConfig, search: Search, parts: Mapping[str, Part]) -> dict[str, Any]:
-    """Return the fields of `Prepared`: train as memory, the other parts with their neighbours in it."""
+    """Return the fields of `Prepared`: train as memory, the other parts with their neighbours in it.
+
+    Where labels are values, those of `ValueExperiment`.
+    """
     index, reason = search.index()
     neighbors = search.neighbors(index)
-    queries = {
-        part: Queries(parts[part].logits, parts[part].labels, neighbors_of(neighbors, part), parts[part].groups)
-        for part in ASKED
-    }
+    queries: dict[str, Any] = {}
+    of_values = task_of(parts["train"].labels) == VALUES
+    for part in ASKED:
+        found, groups = neighbors_of(neighbors, part), parts[part].groups
+        known = _values_of(parts[part]) if of_values else (parts[part].logits, parts[part].labels)
+        queries[part] = ValueQueries(*known, found, groups) if of_values else Queries(*known, found, groups)
+    train = parts["train"]
     return {
         "config": config,
-        "memory": Memory(parts["train"].logits, parts["train"].labels),
+        "memory": ValueMemory(*_values_of(train)) if of_values else Memory(train.logits, train.labels),
         **queries,
         "sigma_scale": auto_sigma(queries["validation"].neighbors.distances[:, 0]),
         "index": index,
@@ -245,6 +286,11 @@ def remembered(config: ExperimentConfig, search: Search, parts: Mapping[str, Par
         "_runner": search.runner,
         "_neighbors": neighbors,
     }
+
+
+def _values_of(part: Part) -> tuple[FloatArray, FloatArray]:
+    """Return what base predicts and what is true, (N,), (N,)."""
+    return np.asarray(part.logits[:], np.float64)[:, 0], part.labels.astype(np.float64)
 
 
 def of_groups(groups: IntArray | None) -> dict[str, str]:

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, silent
 from resmem_core.common.runner import Runner, Task
-from resmem_core.common.store import Entry, Store
-from resmem_core.common.types import FloatArray, IntArray
+from resmem_core.common.store import Store
+from resmem_core.common.types import IntArray
 from resmem_core.data import load_dataset
 from resmem_core.data.base import TEXT
-from resmem_core.data.types import Dataset
+from resmem_core.data.types import CLASSES
 from resmem_core.experiment.config import PRECOMPUTED, ExperimentConfig
 from resmem_core.experiment.experiment import Part, Prepared, remembered
-from resmem_core.experiment.scaling import scaling
+from resmem_core.experiment.on_examples import OnExamples, points
+from resmem_core.experiment.scaling import Scaling, scaling
 from resmem_core.experiment.text_prepare import LanguageExperiment, prepare_language
-from resmem_core.memory.edits import Edits, edited_memory, edited_queries
+from resmem_core.experiment.values import ValueExperiment
+from resmem_core.memory.edits import Edits, edited_memory
 from resmem_core.memory.explain import Explanation, explain
-from resmem_core.memory.indexes import exact
-from resmem_core.memory.rows import Points
 from resmem_core.memory.search import Search
-from resmem_core.memory.types import Neighbors, Params, Queries
+from resmem_core.memory.types import Memory, Params
 from resmem_core.models import Estimator, backbone_of
-from resmem_core.models.fitted import BaseModel, ImageFitting, given
+from resmem_core.models.fitted import ImageFitting, given
 from resmem_core.models.fitted_estimator import fitted_estimator
 
 K_MAX = 256
@@ -36,36 +34,13 @@ VERSION = 2  # of the steps below; raise it when one of them would give other nu
 
 
 @dataclass(frozen=True, eq=False)
-class Experiment(Prepared):
-    """An experiment on images, or on embeddings that came with the data.
-
-    Attributes
-    ----------
-    edits : Edits
-        What was changed in memory by hand.
-    original : Experiment
-        The experiment with memory as it came; itself, where nothing was changed.
-    """
-
-    dataset: Dataset
-    base: BaseModel
-    edits: Edits = field(default_factory=Edits)
-    _original: Experiment | None = None
-
-    @property
-    def original(self) -> Experiment:
-        """The experiment with memory as it came."""
-        return self._original or self
+class Experiment(OnExamples, Prepared):
+    """An experiment on examples whose classes are told apart."""
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """What each class is called, C of them."""
         return self.dataset.class_names
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What every result is told with, as plain values."""
-        return {**super().facts, "edits": self.edits.as_dict()}
 
     @cached_property
     def class_counts(self) -> IntArray:
@@ -73,76 +48,8 @@ class Experiment(Prepared):
         kept = np.delete(self.memory.labels, list(self.edits.forgotten))
         return np.bincount(kept, minlength=self.memory.n_classes)
 
-    def embeddings(self, part: str) -> FloatArray:
-        """Return the embeddings of a part between which distances are measured, (N, D)."""
-        return np.asarray(_points(self.base, part, self.normalize))
-
-    def edited(self, edits: Edits) -> Experiment:
-        """Return the experiment with these edits, in place of any it has; nothing is trained or chosen anew.
-
-        Points that lose a neighbour are searched anew, exactly; row numbers stay those of the training split.
-
-        Raises
-        ------
-        InvalidParameterError
-            If a row or class does not exist, or nothing would be left in memory.
-        """
-        original = self.original
-        edits.check(self.dataset)
-        if not len(edits):
-            return original
-
-        def queries(part: str) -> Queries:
-            def search(rows: IntArray, remaining: IntArray, k: int) -> Neighbors:
-                memory, asked = (_points(original.base, of, original.normalize) for of in ("train", part))
-                index = exact.ExactIndex(memory.at(remaining), seed=original.config.seed, rows=remaining)
-                return index.search(asked.at(rows), k)
-
-            return edited_queries(getattr(original, part), edits, len(original.memory), search)
-
-        return replace(
-            original,
-            config=replace(original.config, edits=edits.reference(self.dataset)),
-            memory=edited_memory(original.memory, edits),
-            validation=queries("validation"),
-            test=queries("test"),
-            edits=edits,
-            _original=original,
-        )
-
-    def keep(
-        self,
-        kind: str,
-        key: Mapping[str, Any],
-        build: Callable[[Path, Progress], Mapping[str, Any] | None],
-        *,
-        code: str,
-        long: bool,
-        embeddings_only: bool = False,
-        progress: Progress | None = None,
-    ) -> Entry:
-        """Return what was made of this experiment from the store, making it first where it is missing.
-
-        Parameters
-        ----------
-        kind, key, build, code, long
-            As in `Task`; what it depends on of the experiment is added to the key.
-        embeddings_only : bool
-            Whether it depends on the embeddings alone, and neither on neighbours nor on memory edits.
-        progress : callable, optional
-            That of preparing unless given.
-
-        Raises
-        ------
-        NeedsPreparing
-            If it is missing, takes long, and the experiment was prepared not to wait.
-        """
-        made_from: dict[str, Any] = {"neighbors": self._neighbors.path.name, "edits": self.config.edits}
-        if embeddings_only:
-            made_from = {"embeddings": self.base.identity, "normalize": self.normalize}
-        missing = f"the {kind} of {self.config.dataset!r} is not there yet"
-        task = Task(kind, {**made_from, **key}, build, code=code, long=long, missing=missing)
-        return self._runner.telling(progress).run(task)
+    def _edited_memory(self, edits: Edits) -> Memory:
+        return edited_memory(self.memory, edits)
 
     def _tuning(self, objective: str, with_gamma: bool = False) -> Task:
         """Return how the setting is chosen with memory as it came: what edits change at it is then theirs alone."""
@@ -160,13 +67,14 @@ def prepare(
     device: str = "auto",
     may_wait: bool = True,
     progress: Progress = silent,
-) -> Experiment | LanguageExperiment:
+) -> Experiment | ValueExperiment | LanguageExperiment:
     """Load, train, embed, index and search, taking from the store whatever is there already.
 
     Parameters
     ----------
     config : ExperimentConfig
-        Its dataset's kind decides: of text, what comes back is that of `prepare_language`, else of `prepare_examples`.
+        Its dataset's kind decides: of text, what comes back is that of `prepare_language`. Of examples it is an
+        `Experiment`, or, where values are predicted, a `ValueExperiment`.
     store : Store, optional
         This machine's unless given.
     device : str
@@ -183,8 +91,9 @@ def prepare(
     ResMemError
         If data or weights cannot be had.
     """
-    prepare_kind = prepare_language if config.kind == TEXT else prepare_examples
-    return prepare_kind(config, store=store, device=device, may_wait=may_wait, progress=progress)
+    if config.kind == TEXT:
+        return prepare_language(config, store=store, device=device, may_wait=may_wait, progress=progress)
+    return _on_examples(config, Runner(store if store is not None else Store(), may_wait, progress), device)
 
 
 def prepare_examples(
@@ -195,13 +104,25 @@ def prepare_examples(
     may_wait: bool = True,
     progress: Progress = silent,
 ) -> Experiment:
-    """Prepare an experiment on examples, of images or embeddings: see `prepare`."""
-    runner = Runner(store if store is not None else Store(), may_wait, progress)
+    """Prepare an experiment on examples whose classes are told apart: see `prepare`.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the dataset has values to predict.
+    """
+    found = _on_examples(config, Runner(store if store is not None else Store(), may_wait, progress), device)
+    if not isinstance(found, Experiment):
+        raise InvalidParameterError(f"{config.dataset!r} has values to predict, and classes are needed here")
+    return found
+
+
+def _on_examples(config: ExperimentConfig, runner: Runner, device: str) -> Experiment | ValueExperiment:
     came = _as_it_came(replace(config, edits=""), device, runner)
     return came.edited(Edits.load(runner.store, config.edits, came.dataset)) if config.edits else came
 
 
-def _as_it_came(config: ExperimentConfig, device: str, runner: Runner) -> Experiment:
+def _as_it_came(config: ExperimentConfig, device: str, runner: Runner) -> Experiment | ValueExperiment:
     """Prepare an experiment without memory edits."""
     dataset = load_dataset(
         config.dataset,
@@ -229,7 +150,7 @@ def _as_it_came(config: ExperimentConfig, device: str, runner: Runner) -> Experi
 
     def searching(normalize: bool) -> Search:
         return Search(
-            vectors=lambda part: _points(base, part, normalize),
+            vectors=lambda part: points(base, part, normalize),
             sizes={part: len(embedded) for part, embedded in base.parts.items()},
             key={"embeddings": base.identity, "normalize": normalize, "version": VERSION},
             index_name=config.index,
@@ -243,8 +164,12 @@ def _as_it_came(config: ExperimentConfig, device: str, runner: Runner) -> Experi
         part: Part(embedded.embeddings, embedded.logits, examples[part].labels, examples[part].groups)
         for part, embedded in base.parts.items()
     }
-    chosen = scaling(config.normalize, usual, searching, parts)
-    found = Experiment(
+    if dataset.task == CLASSES:
+        chosen = scaling(config.normalize, usual, searching, parts)
+    else:
+        chosen = Scaling(usual if config.normalize is None else config.normalize, None)
+    made = Experiment if dataset.task == CLASSES else ValueExperiment
+    found = made(
         **remembered(config, searching(chosen.normalize), parts),
         **chosen._asdict(),
         origin=base.origin,
@@ -255,13 +180,3 @@ def _as_it_came(config: ExperimentConfig, device: str, runner: Runner) -> Experi
     )
     found.check_tuned()  # every page asks for the setting chosen on validation
     return found
-
-
-def _points(base: BaseModel, part: str, normalize: bool) -> Points:
-    """Return the points of a part between which distances are measured.
-
-    Where embeddings are more precise than float32, train's mean is taken off them first, which changes no distance.
-    """
-    precise = np.result_type(*(embedded.embeddings for embedded in base.parts.values())) == np.float64
-    center = Points(base.parts["train"].embeddings, normalize=normalize).center() if precise else None
-    return Points(base.parts[part].embeddings, normalize=normalize, center=center)

@@ -30,8 +30,8 @@ def test_a_spec_names_a_backbone_and_its_argument(spec, kind, expected):
         (
             "linear",
             TEXT,
-            "backbone 'linear' goes with data of kind image or features, but the dataset is of kind text; choose another "
-            "dataset, or one of: gru-small, hf, transformer-small",
+            "backbone 'linear' goes with data of kind image or features, but the dataset is of kind text; choose "
+            "another dataset, or one of: gru-small, hf, transformer-small",
         ),
         (
             "hf:tiny",
