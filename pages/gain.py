@@ -58,7 +58,7 @@ def pair_card(near: NearDuplicates, pair: int) -> None:
 
 def sliced() -> None:
     """Show the gain within slices, and say which one stands out."""
-    by = settings().by
+    by = settings().by if settings().by in AXES else next(iter(AXES))
     st.segmented_control(
         "Slice by",
         list(AXES),

@@ -18,13 +18,13 @@ from resmem_core.common.progress import Progress, Step, silent
 from resmem_core.common.store import save_array
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.data.base import PARTS
-from resmem_core.data.types import Dataset
+from resmem_core.data.types import CLASSES, Dataset
 from resmem_core.memory.indexes.exact import ExactIndex
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from resmem_core.experiment.prepare import Experiment
+    from resmem_core.experiment.on_examples import OnExamples
 
 METHODS = {"pca": "PCA", "tsne": "t-SNE"}
 COLORINGS = {"class": "Class", "outcome": "Outcome", "residual": "Residual size"}  # what points are coloured by
@@ -68,7 +68,7 @@ class Projection:
         Returns
         -------
         DataFrame with a row for every point placed
-            `split`, `row` in it, `label` (by name), `name`, and the coordinates `x` and `y`.
+            `split`, `row` in it, `label` (a class by its name, or the value), `name`, and the coordinates `x` and `y`.
         """
         import pandas as pd
 
@@ -77,12 +77,15 @@ class Projection:
             rows = np.flatnonzero(~np.isnan(points[:, 0]))
             examples = getattr(dataset, part)
             names = rows if examples.names is None else examples.names[rows]
+            labels = examples.labels
+            if dataset.task == CLASSES:
+                labels = np.array(dataset.class_names, dtype=object)[labels]
             frames.append(
                 pd.DataFrame(
                     {
                         "split": part,
                         "row": rows,
-                        "label": np.array(dataset.class_names, dtype=object)[examples.labels[rows]],
+                        "label": labels[rows],
                         "name": names.astype(str).astype(object),
                         "x": points[rows, 0],
                         "y": points[rows, 1],
@@ -92,7 +95,7 @@ class Projection:
         return pd.concat(frames, ignore_index=True)
 
 
-def project(experiment: Experiment, method: str, progress: Progress | None = None) -> Projection:
+def project(experiment: OnExamples, method: str, progress: Progress | None = None) -> Projection:
     """Return the map of an experiment, from the store or made now.
 
     It shows the embeddings as distances are measured, so it is the same for every k, sigma and temperature, every index

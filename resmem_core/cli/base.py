@@ -22,13 +22,15 @@ from resmem_core.memory.types import Params
 if TYPE_CHECKING:
     from resmem_core.data.base import DatasetLoader
     from resmem_core.evaluation.evaluate import Evaluation
-    from resmem_core.experiment.experiment import Prepared
+    from resmem_core.experiment.experiment import Prepared, Searched
     from resmem_core.experiment.prepare import Experiment
     from resmem_core.experiment.text_prepare import LanguageExperiment
+    from resmem_core.experiment.values import ValueExperiment
     from resmem_core.models.base import Family
 
 EXAMPLES = "examples"  # images, or embeddings
 EXPERIMENT = fields_of(IMAGE)
+OF_VALUES = ("train", "tune", "evaluate", "explain", "slices", "memory", "map", "compare", "export")
 NUMBERS = tuple(f.name for f in fields(Params) if f.name != "gamma")
 
 
@@ -168,7 +170,7 @@ def reporting(
 
 def prepared(
     args: argparse.Namespace, progress: Progress, *, config: ExperimentConfig | None = None, tuned: bool = False
-) -> Experiment | LanguageExperiment:
+) -> Experiment | ValueExperiment | LanguageExperiment:
     """Return an experiment (that of the arguments), doing first what is missing; pages see it as its job.
 
     `tuned`: choose the setting for every objective that pages show.
@@ -176,6 +178,7 @@ def prepared(
     config = args.config if config is None else config
     from resmem_core.experiment.jobs import Job
     from resmem_core.experiment.prepare import prepare
+    from resmem_core.experiment.values import ValueExperiment as OfValues
 
     if args.device != "auto":
         from resmem_core.models.training import choose_device
@@ -183,18 +186,31 @@ def prepared(
         choose_device(args.device)  # a mistake is told even where nothing is left to compute
     with Job(config).reporting(progress) as told:
         experiment = prepare(config, device=args.device, progress=told)
-        if tuned:
+        if isinstance(experiment, OfValues):
+            if tuned:
+                experiment.tune(told)
+        elif tuned:
             for objective in OBJECTIVES if config.kind == TEXT else OBJECTIVES[:1]:
                 experiment.tune(objective, progress=told)
         return experiment
 
 
 def examples(args: argparse.Namespace, progress: Progress, *, config: ExperimentConfig | None = None) -> Experiment:
-    """Return the same for a command that does not take text."""
+    """Return the same for a command that takes neither text nor values.
+
+    Raises
+    ------
+    InvalidParameterError
+        If values are predicted.
+    """
     from resmem_core.experiment.prepare import Experiment
 
     experiment = prepared(args, progress, config=config)
-    assert isinstance(experiment, Experiment)  # the command line has seen to it
+    if not isinstance(experiment, Experiment):
+        raise InvalidParameterError(
+            f"{args.command} is about classes, and {experiment.config.dataset!r} has values to predict; those do: "
+            f"{', '.join(OF_VALUES)}"
+        )
     return experiment
 
 
@@ -221,7 +237,7 @@ def numbers(params: Params) -> str:
     return f"k={params.k} sigma={params.sigma:.4g} temperature={params.temperature:.4g}{gamma}"
 
 
-def notes_of(*of: Prepared | Evaluation) -> list[str]:
+def notes_of(*of: Searched | Evaluation) -> list[str]:
     """Return what a user should know of an experiment, or of an evaluation, a line each."""
     return [f"note: {note}" for noted in of for note in noted.notes]
 

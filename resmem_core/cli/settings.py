@@ -31,6 +31,7 @@ from resmem_core.data.corruption import MAX_NOISE
 from resmem_core.evaluation.choice import OBJECTIVES
 from resmem_core.evaluation.metrics import OUTCOMES
 from resmem_core.evaluation.slices import AXES
+from resmem_core.evaluation.values import AXES as VALUE_AXES
 from resmem_core.experiment.config import BACKBONE, TEXT_DATASET, ExperimentConfig, fields_of
 from resmem_core.memory.edits import check_reference
 from resmem_core.memory.types import Params
@@ -119,7 +120,11 @@ class Settings(ExperimentForm):
     shown: int = setting(8, whole(1), "neighbours shown")
     compare: str = setting("pair", one_of(("pair", "seeds")), "compare two settings, or several seeds")
     other: str | None = setting(None, str, "what is compared with: the query of its address")
-    by: str = setting("distance", one_of(tuple(AXES)), "what the gain is sliced by: distance, confidence or class-size")
+    by: str = setting(
+        "distance",
+        one_of((*AXES, *(axis for axis in VALUE_AXES if axis not in AXES))),
+        "what the gain is sliced by: distance, and of classes confidence or class-size, of values prediction or error",
+    )
     near: float = setting(
         FRACTION, between(0, 1), "near-duplicates: how near, as a fraction of the median distance to the nearest memory"
     )

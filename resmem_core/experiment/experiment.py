@@ -26,7 +26,7 @@ from resmem_core.memory import dense_sweep
 from resmem_core.memory.interpolation import Rivals
 from resmem_core.memory.residuals import auto_sigma
 from resmem_core.memory.search import ASKED, Search, neighbors_of, recall
-from resmem_core.memory.types import Labelled, Memory, Params, Queries
+from resmem_core.memory.types import Labelled, Memory, Neighbors, Params, Queries
 from resmem_core.memory.values import ValueMemory, ValueQueries, Values
 from resmem_core.models.types import HeadLogits
 
@@ -268,13 +268,9 @@ def remembered(config: ExperimentConfig, search: Search, parts: Mapping[str, Par
     """
     index, reason = search.index()
     neighbors = search.neighbors(index)
-    queries: dict[str, Any] = {}
-    of_values = task_of(parts["train"].labels) == VALUES
-    for part in ASKED:
-        found, groups = neighbors_of(neighbors, part), parts[part].groups
-        known = _values_of(parts[part]) if of_values else (parts[part].logits, parts[part].labels)
-        queries[part] = ValueQueries(*known, found, groups) if of_values else Queries(*known, found, groups)
+    queries = {part: _asked(parts[part], neighbors_of(neighbors, part)) for part in ASKED}
     train = parts["train"]
+    of_values = task_of(train.labels) == VALUES
     return {
         "config": config,
         "memory": ValueMemory(*_values_of(train)) if of_values else Memory(train.logits, train.labels),
@@ -286,6 +282,12 @@ def remembered(config: ExperimentConfig, search: Search, parts: Mapping[str, Par
         "_runner": search.runner,
         "_neighbors": neighbors,
     }
+
+
+def _asked(part: Part, found: Neighbors) -> Queries | ValueQueries:
+    if task_of(part.labels) == VALUES:
+        return ValueQueries(*_values_of(part), found, part.groups)
+    return Queries(part.logits, part.labels, found, part.groups)
 
 
 def _values_of(part: Part) -> tuple[FloatArray, FloatArray]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from urllib.parse import parse_qsl
 
-from resmem_core.cli.base import EXPERIMENT, NUMBERS, Output, Parser, command, examples, params_of
+from resmem_core.cli.base import EXPERIMENT, NUMBERS, Output, Parser, command, params_of, prepared
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress
 
@@ -24,14 +24,23 @@ def arguments(parser: Parser) -> None:
 
 @command("compare", "Compare two settings or experiments on test.", (*EXPERIMENT, *NUMBERS), arguments)
 def run(args: argparse.Namespace, progress: Progress) -> Output:
+    from resmem_core.cli import values
     from resmem_core.cli.settings import Settings
     from resmem_core.evaluation.comparison import Comparison, same_points
+    from resmem_core.experiment.prepare import Experiment
+    from resmem_core.experiment.values import ValueExperiment
 
     other, notes = Settings.from_query(dict(parse_qsl(args.other, keep_blank_values=True)))
     if notes:
         raise InvalidParameterError(f"--with={args.other!r}: {'; '.join(notes)}")
-    a = examples(args, progress)
-    b = examples(args, progress, config=other.experiment())
+    a, b = prepared(args, progress), prepared(args, progress, config=other.experiment())
+    if isinstance(a, ValueExperiment) and isinstance(b, ValueExperiment):
+        chosen = other.params(b.tune(progress).params)
+        return values.compare(a, b, values.params_of(args, a, progress)[0], b.check(chosen))
+    if not (isinstance(a, Experiment) and isinstance(b, Experiment)):
+        raise InvalidParameterError(
+            f"{a.config.dataset!r} and {b.config.dataset!r} do not both have classes, or both values, to predict"
+        )
     if not same_points(a.dataset.test, b.dataset.test):
         raise InvalidParameterError(
             f"{a.dataset.name!r} and {b.dataset.name!r} have other test points, so they cannot be compared one by one"

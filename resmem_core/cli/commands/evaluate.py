@@ -78,12 +78,16 @@ def strength_of(args: argparse.Namespace) -> float | None:
     text_options=("objective",),
 )
 def run(args: argparse.Namespace, progress: Progress) -> Output:
+    from resmem_core.cli import values
     from resmem_core.evaluation.evaluate import METRICS, on_memory
     from resmem_core.experiment.runs import Runs
+    from resmem_core.experiment.values import ValueExperiment
     from resmem_core.memory.interpolation import Rivals
 
     gamma = strength_of(args)
     experiment = prepared(args, progress)
+    if isinstance(experiment, ValueExperiment):
+        return values.evaluate(experiment, args, progress)
     params, tuned_on = params_of(args, experiment, progress)
     if gamma is None:
         params = experiment.tune(objective_of(args), progress, with_gamma=True).params

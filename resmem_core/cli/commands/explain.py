@@ -27,13 +27,17 @@ if TYPE_CHECKING:
     text_options=("objective", "context"),
 )
 def run(args: argparse.Namespace, progress: Progress) -> Output:
+    from resmem_core.cli import values
     from resmem_core.experiment.prepare import Experiment
+    from resmem_core.experiment.values import ValueExperiment
 
     if args.config.kind == TEXT and (args.context is None) == (args.point is None):
         raise InvalidParameterError("give either --context, a text to go on from, or --point, the row of a test token")
     if args.config.kind == TEXT and isinstance(args.point, str):
         raise InvalidParameterError(f"point={args.point!r} must be a whole number: the row of a test token")
     experiment = prepared(args, progress)
+    if isinstance(experiment, ValueExperiment):
+        return values.explain(experiment, args, progress)
     params, tuned_on = params_of(args, experiment, progress)
     if isinstance(experiment, Experiment):
         told, lines = _example(experiment, row_of(experiment.dataset.test, args.point), params)

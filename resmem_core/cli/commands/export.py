@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from resmem_core.cli.base import EXPERIMENT, NUMBERS, Output, Parser, add_output, command, examples, params_of
+from resmem_core.cli.base import EXPERIMENT, NUMBERS, Output, Parser, add_output, command, params_of, prepared
 from resmem_core.common.progress import Progress
 
 TABLES = ("examples", "classes", "methods")
@@ -27,9 +27,15 @@ def arguments(parser: Parser) -> None:
     arguments,
 )
 def run(args: argparse.Namespace, progress: Progress) -> Output:
+    from resmem_core.cli import values
+    from resmem_core.experiment.prepare import Experiment
+    from resmem_core.experiment.values import ValueExperiment
     from resmem_core.plots.tables import class_table, example_table, method_table, write_table
 
-    experiment = examples(args, progress)
+    experiment = prepared(args, progress)
+    if isinstance(experiment, ValueExperiment):
+        return values.export(experiment, args, progress)
+    assert isinstance(experiment, Experiment)  # the command line has seen to it
     params, tuned_on = params_of(args, experiment, progress)
     evaluation = experiment.evaluate(params)
     if args.table == "examples":

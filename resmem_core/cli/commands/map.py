@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from resmem_core.analysis.projection import METHODS
-from resmem_core.cli.base import EXPERIMENT, Output, Parser, add_output, command, examples, reporting
+from resmem_core.cli.base import EXPERIMENT, Output, Parser, add_output, command, prepared, reporting
 from resmem_core.common.progress import Progress
 
 
@@ -21,9 +21,11 @@ def arguments(parser: Parser) -> None:
 @command("map", "Place training, validation and test points in two dimensions.", EXPERIMENT, arguments)
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.analysis.projection import project
+    from resmem_core.experiment.on_examples import OnExamples
     from resmem_core.plots.tables import write_table
 
-    experiment = examples(args, progress)
+    experiment = prepared(args, progress)
+    assert isinstance(experiment, OnExamples)  # the command line has seen to it
     with reporting(args, progress, [f"--method={args.method}"]) as told:
         projection = project(experiment, args.method, progress=told)
     about = projection.facts

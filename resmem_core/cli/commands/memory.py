@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from resmem_core.cli.base import EXPERIMENT, NUMBERS, Output, Parser, command, examples, numbers, params_of, reporting
+from resmem_core.cli.base import EXPERIMENT, NUMBERS, Output, Parser, command, numbers, params_of, prepared, reporting
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress
 
@@ -31,10 +31,16 @@ def arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.analysis.influence import influence, memory_table
     from resmem_core.analysis.shapley import shapley_of
+    from resmem_core.cli import values as of_values
+    from resmem_core.experiment.prepare import Experiment
+    from resmem_core.experiment.values import ValueExperiment
 
     if args.top < 1:
         raise InvalidParameterError(f"--top={args.top} must be at least 1, the number of points listed")
-    experiment = examples(args, progress)
+    experiment = prepared(args, progress)
+    if isinstance(experiment, ValueExperiment):
+        return of_values.memory(experiment, args, progress)
+    assert isinstance(experiment, Experiment)  # the command line has seen to it
     params, tuned_on = params_of(args, experiment, progress)
     values = None
     if args.shapley:

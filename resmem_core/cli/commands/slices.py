@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from resmem_core.cli.base import EXPERIMENT, NUMBERS, Output, command, examples, params_of
+from resmem_core.cli.base import EXPERIMENT, NUMBERS, Output, command, params_of, prepared
 from resmem_core.common.progress import Progress
 from resmem_core.evaluation.metrics import GroupResult
 
@@ -17,9 +17,15 @@ from resmem_core.evaluation.metrics import GroupResult
 )
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.analysis.near_duplicates import near_duplicates
+    from resmem_core.cli import values
     from resmem_core.evaluation.slices import AXES, slices
+    from resmem_core.experiment.prepare import Experiment
+    from resmem_core.experiment.values import ValueExperiment
 
-    experiment = examples(args, progress)
+    experiment = prepared(args, progress)
+    if isinstance(experiment, ValueExperiment):
+        return values.slices(experiment, args, progress)
+    assert isinstance(experiment, Experiment)  # the command line has seen to it
     params, tuned_on = params_of(args, experiment, progress)
     evaluation = experiment.evaluate(params)
     memory, test, data = experiment.memory, experiment.test, experiment.dataset

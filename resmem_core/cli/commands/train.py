@@ -11,6 +11,7 @@ from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress
 from resmem_core.data.base import TEXT
 from resmem_core.experiment.config import PRECOMPUTED
+from resmem_core.models import Backbone, backbone_of
 
 if TYPE_CHECKING:
     from resmem_core.experiment.prepare import Experiment
@@ -27,12 +28,16 @@ def arguments(parser: Parser) -> None:
     "train", "Train, embed, search and tune: all that the dashboard needs.", EXPERIMENT, arguments, of=(EXAMPLES, TEXT)
 )
 def run(args: argparse.Namespace, progress: Progress) -> Output:
+    from resmem_core.cli import values
     from resmem_core.experiment.prepare import Experiment
     from resmem_core.experiment.runs import Runs
+    from resmem_core.experiment.values import ValueExperiment
 
     if args.export:
         _check_export(args)  # before the work, not after it
     experiment = prepared(args, progress, tuned=True)  # so that the dashboard opens it at once
+    if isinstance(experiment, ValueExperiment):
+        return values.tune(experiment, args, progress)
     tuned = experiment.tune(progress=progress)
     found = experiment.evaluate(tuned.params, progress=progress)
     Runs().record(experiment, tuned.params, found, tuned=True)
@@ -61,6 +66,8 @@ def _check_export(args: argparse.Namespace) -> None:
         raise InvalidParameterError("--export writes the weights of image models only; leave it out for text")
     if args.config.backbone == PRECOMPUTED:
         raise InvalidParameterError(f"{args.dataset!r} brings its own model: there are no weights to export")
+    if not isinstance(backbone_of(args.config.backbone, args.config.kind)[0], Backbone):
+        raise InvalidParameterError(f"{args.config.backbone} is an estimator of which no weights are kept to export")
     try:
         Path(args.export).mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -26,7 +26,12 @@ def arguments(parser: Parser) -> None:
     text_options=("objective",),
 )
 def run(args: argparse.Namespace, progress: Progress) -> Output:
+    from resmem_core.cli import values
+    from resmem_core.experiment.values import ValueExperiment
+
     experiment = prepared(args, progress)
+    if isinstance(experiment, ValueExperiment):
+        return values.tune(experiment, args, progress)
     tuned = experiment.tune(objective_of(args), progress, with_gamma=args.gamma == "tuned")
     params, knn, mixed = tuned.params, tuned.rivals.knn, tuned.rivals.interpolation
     result = {

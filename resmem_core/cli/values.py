@@ -1,0 +1,213 @@
+"""What commands print of an experiment whose values are predicted."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from resmem_core.cli.base import Output, given_numbers, notes_of, numbers
+from resmem_core.common.errors import InvalidParameterError
+from resmem_core.common.progress import Progress
+from resmem_core.data.lookup import row_of
+from resmem_core.data.pictures import title
+from resmem_core.evaluation.values import AXES, METHODS, ValueEvaluation, ValueGain, value_influence
+from resmem_core.memory.types import Params
+
+if TYPE_CHECKING:
+    from resmem_core.experiment.values import ValueExperiment
+
+NAMES = {"base": "base", "knn": "kNN", "resmem": "ResMem"}
+
+
+def params_of(args: argparse.Namespace, experiment: ValueExperiment, progress: Progress) -> tuple[Params, str | None]:
+    """Return the setting asked for, and the split it was tuned on.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a temperature is given, which values have none of, or k exceeds the neighbours kept.
+    """
+    given = given_numbers(args)
+    if "temperature" in given:
+        raise InvalidParameterError(
+            f"--temperature={given['temperature']:g} divides logits, and values have none: leave it out"
+        )
+    if args.tune:
+        return experiment.tune(progress).params, "validation"
+    gamma = getattr(args, "gamma", "1")
+    if gamma not in ("1", None):
+        given["gamma"] = float(gamma)
+    return experiment.check(replace(experiment.default_params(), **given)), None
+
+
+def _told(experiment: ValueExperiment, params: Params, tuned_on: str | None) -> dict[str, Any]:
+    return {**experiment.facts, "task": "values", **asdict(params), "tuned_on": tuned_on}
+
+
+def evaluate(experiment: ValueExperiment, args: argparse.Namespace, progress: Progress) -> Output:
+    """Judge the methods on test."""
+    params, tuned_on = params_of(args, experiment, progress)
+    found = experiment.evaluate(params)
+    lines = [
+        f"{experiment.config.title}, seed {args.seed}, {experiment.index} index: {experiment.n_memory:,} in memory, "
+        f"{found.n:,} test points",
+        _setting(params, tuned_on) + f"; kNN at k={found.knn.k} sigma={found.knn.sigma:.4g}, its own choice",
+        "",
+        f"  {'':14}{'RMSE':>12}{'MAE':>12}{'R2':>9}   95 % interval of RMSE",
+    ]
+    for method in METHODS:
+        rmse, mae, r2 = (found.measures[measure][method] for measure in ("rmse", "mae", "r2"))
+        low, high = found.measures_ci95["rmse"][method]
+        lines.append(f"  {NAMES[method]:14}{rmse:12.4g}{mae:12.4g}{r2:9.3f}   {low:.4g} to {high:.4g}")
+    lines += ["", *(beside(NAMES[method], found, found.against(method)) for method in METHODS[:-1])]
+    result = {**_told(experiment, params, tuned_on), **found.as_dict(), "recall_at_k": experiment.recall(params.k)}
+    return Output(result, "\n".join([*lines, *(f"note: {note}" for note in found.notes), *notes_of(experiment)]))
+
+
+def _setting(params: Params, tuned_on: str | None) -> str:
+    chosen = " (chosen on validation, gamma too)" if tuned_on else " (not tuned: --tune chooses them)"
+    return f"k={params.k} sigma={params.sigma:.4g} gamma={params.gamma:g}{chosen}"
+
+
+def beside(called: str, found: ValueEvaluation, of: ValueGain) -> str:
+    """Return a line on ResMem beside another method."""
+    low, high = of.rmse_ci95
+    return (
+        f"RMSE of {called} less ResMem's: {of.rmse:+.4g}, 95 % interval {low:+.4g} to {high:+.4g} {found.scope}; "
+        f"R2 {of.r2:+.3f}; ResMem is closer on {of.closer:,} points, farther on {of.farther:,}"
+    )
+
+
+def tune(experiment: ValueExperiment, args: argparse.Namespace, progress: Progress) -> Output:
+    """Tell the setting chosen on validation."""
+    tuned = experiment.tune(progress)
+    text = (
+        f"{_setting(tuned.params, 'validation')}, the least RMSE of {tuned.n_settings:,} settings on "
+        f"{len(experiment.validation):,} validation points in {tuned.seconds:.1f} s: {tuned.rmse['base']:.4g} -> "
+        f"{tuned.rmse['resmem']:.4g}\n(it flatters, being the best of many; `evaluate --tune` judges it on test)\n"
+        f"soft kNN by itself: k={tuned.knn.k} sigma={tuned.knn.sigma:.4g}, {tuned.rmse['knn']:.4g}"
+    )
+    return Output({**_told(experiment, tuned.params, "validation"), **tuned.as_dict()}, text)
+
+
+def explain(experiment: ValueExperiment, args: argparse.Namespace, progress: Progress) -> Output:
+    """Take the prediction of a test point apart."""
+    params, tuned_on = params_of(args, experiment, progress)
+    data = experiment.dataset
+    point = row_of(data.test, args.point)
+    found = experiment.explain(point, params)
+    told = {**found.as_dict(), "name": title(data.test, point), "metadata": data.test.about(point)}
+    for neighbor in told["neighbors"]:
+        neighbor["name"] = title(data.train, neighbor["id"])
+        neighbor["metadata"] = data.train.about(neighbor["id"])
+    lines = [
+        f"test point {point} ({told['name']}): is {found.target:.5g}, base says {found.base:.5g}, memory adds "
+        f"{found.memory:+.4g}, ResMem says {found.prediction:.5g}",
+        *(f"  {column}: {' '.join(str(value).split())}" for column, value in told["metadata"].items() if value),
+        "",
+        f"  {'neighbour':>10}{'is':>12}{'base says':>12}{'distance':>10}{'weight':>9}{'adds':>11}  name",
+        *(
+            f"  {n['id']:>10}{n['target']:12.5g}{n['base_prediction']:12.5g}{n['distance']:10.3f}{n['weight']:9.3f}"
+            f"{n['contribution']:+11.4g}  {n['name']}"
+            for n in told["neighbors"][:10]
+        ),
+    ]
+    return Output({**_told(experiment, params, tuned_on), **told}, "\n".join(lines))
+
+
+def slices(experiment: ValueExperiment, args: argparse.Namespace, progress: Progress) -> Output:
+    """Tell where the gain comes from."""
+    params, tuned_on = params_of(args, experiment, progress)
+    evaluation = experiment.evaluate(params)
+    found = evaluation.slices(args.by)
+    width = max(len(part.name) for part in found) + 2
+    lines = [
+        f"by {AXES[args.by]}:",
+        f"{'':{width}}{'points':>7}{'base':>11}{'ResMem':>11}{'gain':>11}   95 % interval of the gain in RMSE",
+        *(
+            f"{part.name:{width}}{part.n:7}{part.base:11.4g}{part.resmem:11.4g}{part.gain:+11.4g}   "
+            f"{part.gain_ci95[0]:+.4g} to {part.gain_ci95[1]:+.4g}"
+            for part in found
+        ),
+        "",
+        f"Intervals are paired, {evaluation.scope}.",
+    ]
+    told = {"by": args.by, "slices": [asdict(part) for part in found]}
+    return Output({**_told(experiment, params, tuned_on), **told}, "\n".join(lines))
+
+
+def memory(experiment: ValueExperiment, args: argparse.Namespace, progress: Progress) -> Output:
+    """List the training points that help most and those that harm."""
+    params, tuned_on = params_of(args, experiment, progress)
+    found = value_influence(experiment.memory, experiment.test, params)
+    data = experiment.dataset
+
+    def row(point: int) -> dict[str, Any]:
+        held = experiment.memory
+        return {
+            "row": point,
+            "name": title(data.train, point),
+            "target": float(held.targets[point]),
+            "base": float(held.predictions[point]),
+            "residual": float(held.residuals[point]),
+            "net": float(found.net[point]),
+            "uses": int(found.uses[point]),
+        }
+
+    listed = {"helpful": found.helpful(args.top), "harmful": found.harmful(args.top)}
+    rows = {name: [row(int(point)) for point in points] for name, points in listed.items()}
+    lines = [
+        f"{experiment.config.title}: {experiment.n_memory:,} in memory, {int((found.uses > 0).sum()):,} of them are a "
+        f"neighbour, {int((found.net > 0).sum()):,} help and {int((found.net < 0).sum()):,} harm, at {numbers(params)}",
+        "net: by how much the summed squared error on test would grow without the point",
+    ]
+    for name, of in rows.items():
+        lines += ["", f"most {name}", f"  {'row':>7}{'is':>12}{'base says':>12}{'residual':>11}{'net':>13}{'uses':>6}"]
+        lines += [
+            f"  {r['row']:>7}{r['target']:12.5g}{r['base']:12.5g}{r['residual']:+11.4g}{r['net']:+13.4g}{r['uses']:6}"
+            for r in of
+        ]
+    return Output({**_told(experiment, params, tuned_on), **rows}, "\n".join(lines))
+
+
+def export(experiment: ValueExperiment, args: argparse.Namespace, progress: Progress) -> Output:
+    """Write what is known of every test point."""
+    from resmem_core.plots.tables import write_table
+    from resmem_core.plots.values import example_table, method_table
+
+    params, tuned_on = params_of(args, experiment, progress)
+    evaluation = experiment.evaluate(params)
+    tables: Mapping[str, Any] = {
+        "examples": lambda: example_table(experiment, evaluation),
+        "methods": lambda: method_table(evaluation),
+    }
+    if args.table not in tables:
+        raise InvalidParameterError(f"--table={args.table} needs classes; with values choose {' or '.join(tables)}")
+    table = tables[args.table]()
+    write_table(table, Path(args.output))
+    told = {"table": args.table, "rows": len(table), "columns": list(table), "output": args.output}
+    text = f"{len(table):,} {args.table}, {len(table.columns)} columns: {args.output}"
+    return Output({**_told(experiment, params, tuned_on), **told}, text)
+
+
+def compare(a: ValueExperiment, b: ValueExperiment, of_a: Params, of_b: Params) -> Output:
+    """Compare two settings or experiments, point by point."""
+    if not np.array_equal(a.test.targets, b.test.targets):
+        raise InvalidParameterError(
+            f"{a.dataset.name!r} and {b.dataset.name!r} have other test points, so they cannot be compared one by one"
+        )
+    first, second = a.evaluate(of_a), b.evaluate(of_b)
+    beside_b = replace(second, predictions={**second.predictions, "base": first.predictions["resmem"]})
+    gain = beside_b.against("base")
+    low, high = gain.rmse_ci95
+    text = (
+        f"RMSE of A {first.measures['rmse']['resmem']:.4g}, of B {second.measures['rmse']['resmem']:.4g}; A - B: "
+        f"{gain.rmse:+.4g}, 95 % interval {low:+.4g} to {high:+.4g} {first.scope}; B is closer on {gain.closer:,} "
+        f"points, farther on {gain.farther:,}"
+    )
+    return Output({"a": first.as_dict(), "b": second.as_dict(), "rmse_gain": gain.rmse, **asdict(gain)}, text)
