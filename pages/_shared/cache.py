@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -33,11 +33,12 @@ from resmem_core.evaluation.judging import judge as judge_points
 from resmem_core.evaluation.metrics import outcomes
 from resmem_core.evaluation.slices import Slice
 from resmem_core.evaluation.slices import slices as slices_of
-from resmem_core.evaluation.tuning import Tuned
 from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.on_examples import OnExamples
 from resmem_core.experiment.prepare import Experiment, prepare, prepare_examples
 from resmem_core.experiment.runs import Runs
 from resmem_core.experiment.text_prepare import LanguageExperiment
+from resmem_core.experiment.values import ValueExperiment
 from resmem_core.memory.edits import Edits
 from resmem_core.memory.explain import Explanation
 from resmem_core.memory.types import Params
@@ -75,12 +76,20 @@ def bar() -> Iterator[Progress]:
 
 
 @st.cache_resource(max_entries=6, show_spinner="Opening the experiment…", hash_funcs=BY_DATA)
-def experiment(config: ExperimentConfig) -> Experiment | LanguageExperiment:
+def prepared(config: ExperimentConfig) -> Experiment | ValueExperiment | LanguageExperiment:
     """Return the experiment without training anything; memory edits are made on the one that is open already."""
     if not config.edits:
         return prepare(config, may_wait=False)
-    original = of_examples(replace(config, edits=""))
+    original = prepared(replace(config, edits=""))
+    assert isinstance(original, OnExamples)
     return original.edited(Edits.load(Store(), config.edits, original.dataset))
+
+
+def experiment(config: ExperimentConfig) -> Experiment | LanguageExperiment:
+    """Return an experiment that tells classes apart."""
+    opened = prepared(config)
+    assert not isinstance(opened, ValueExperiment)
+    return opened
 
 
 def of_examples(config: ExperimentConfig) -> Experiment:
@@ -98,9 +107,10 @@ def of_text(config: ExperimentConfig) -> LanguageExperiment:
 
 
 @st.cache_data(max_entries=64, show_spinner="Choosing k, sigma and temperature on validation…", hash_funcs=BY_DATA)
-def tuned(config: ExperimentConfig, objective: str = "accuracy") -> Tuned:
-    """Return the setting chosen on validation, without working long for it."""
-    return experiment(config).tune(objective)
+def tuned(config: ExperimentConfig, objective: str = "accuracy") -> Any:
+    """Return the setting chosen on validation, `Tuned` or `ValueTuned`, without working long for it."""
+    opened = prepared(config)
+    return opened.tune() if isinstance(opened, ValueExperiment) else opened.tune(objective)
 
 
 @st.cache_data(max_entries=256, show_spinner="Choosing the smoothing constant on validation…", hash_funcs=BY_DATA)
@@ -188,7 +198,9 @@ def thumbnails(config: ExperimentConfig, part: str, rows: tuple[int, ...]) -> li
 @st.cache_resource(max_entries=4, show_spinner="Projecting…", hash_funcs=BY_DATA)
 def projection(config: ExperimentConfig, method: str) -> Projection:
     """Return the map of the experiment, without working long for it."""
-    return project(of_examples(config), method)
+    opened = prepared(config)
+    assert isinstance(opened, OnExamples)
+    return project(opened, method)
 
 
 @st.cache_data(max_entries=32, show_spinner="Comparing…", hash_funcs=BY_DATA)

@@ -75,6 +75,7 @@ FORMS: dict[str, type[Form]] = {
 def run(page: StreamlitPage, name: str) -> None:
     """Run a page; `name` is that of its file, or "" for the page that the app opens on."""
     form = FORMS.get(name, Settings)
+    st.session_state.page_name = name or "overview"
     load(form)
     if issubclass(form, ExperimentForm):
         sidebar(form)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import streamlit as st
 
-from pages._shared import cache
+from pages._shared import cache, values
 from pages._shared.background import prepared
 from pages._shared.editing import effect_line
 from pages._shared.stamps import look
-from pages._shared.state import settings
+from pages._shared.state import page_name, settings
 from pages._shared.text import plain
 from resmem_core.cli.settings import ExperimentForm, Language, Settings
 from resmem_core.common.errors import InvalidParameterError, UnavailableError
@@ -21,6 +22,7 @@ from resmem_core.experiment.config import PRECOMPUTED, ExperimentConfig
 from resmem_core.experiment.jobs import Job
 from resmem_core.experiment.prepare import Experiment
 from resmem_core.experiment.text_prepare import LanguageExperiment
+from resmem_core.experiment.values import ValueExperiment
 from resmem_core.memory.explain import Explanation
 from resmem_core.memory.types import Params
 from resmem_core.models import Family, backbone_of
@@ -94,7 +96,12 @@ def opened() -> tuple[Experiment, Params]:
 
     Where it is not ready, stop with what to do.
     """
-    experiment, params = opened_as(settings())
+    config, tuned, params = _opened(settings(), PREPARING)
+    of_values = cache.prepared(config)
+    if isinstance(of_values, ValueExperiment):
+        values.show_page(page_name(), of_values, replace(params, temperature=1.0, gamma=tuned.params.gamma))
+        st.stop()
+    experiment = cache.of_examples(config)
     effect_line(experiment, params)
     return experiment, params
 
@@ -111,21 +118,19 @@ def opened_text(form: Language) -> Opened:
     return Opened(form, cache.of_text(config), tuned, params)
 
 
-def _opened(
-    form: ExperimentForm, preparing: str, objective: str = "accuracy"
-) -> tuple[ExperimentConfig, Tuned, Params]:
+def _opened(form: ExperimentForm, preparing: str, objective: str = "accuracy") -> tuple[ExperimentConfig, Any, Params]:
     """Open the experiment of a form, and return which it is, what validation chooses, and the setting shown."""
     asked = form.experiment()
     job = Job(replace(asked, edits=""))
 
-    def work() -> tuple[ExperimentConfig, Tuned]:
+    def work() -> tuple[ExperimentConfig, Any]:
         found = _at_hand(asked, job)
         return found, cache.tuned(found, objective)
 
     config, tuned = prepared(work, job, plain(asked.title), preparing, "Train and prepare")
     chosen, params = tuned.params, form.params(tuned.params)
     try:
-        return config, tuned, cache.experiment(config).check(params)
+        return config, tuned, cache.prepared(config).check(params)
     except InvalidParameterError as error:
         st.warning(f"{plain(error)}; showing k={chosen.k}, the choice on validation.", icon=":material/warning:")
         return config, tuned, Params(chosen.k, params.sigma, params.temperature)
@@ -169,9 +174,9 @@ def _at_hand(config: ExperimentConfig, job: Job) -> ExperimentConfig:
 def _with_edits(config: ExperimentConfig) -> ExperimentConfig:
     """Open the experiment; where its memory edits cannot be had, tell so and show memory as it came."""
     as_it_came = replace(config, edits="")
-    cache.experiment(as_it_came)
+    cache.prepared(as_it_came)
     try:
-        cache.experiment(config)
+        cache.prepared(config)
         return config
     except InvalidParameterError as error:
         st.warning(f"{plain(error)}.", icon=":material/edit_off:")

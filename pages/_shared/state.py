@@ -43,6 +43,11 @@ def show_notes() -> None:
         st.warning(plain(note), icon=":material/warning:")
 
 
+def page_name() -> str:
+    """Return the name of the page that is run, that of its file."""
+    return str(st.session_state.get("page_name", "overview"))
+
+
 def shown(form: type[F]) -> F:
     """Return what this session shows of a form."""
     if "forms" not in st.session_state:

@@ -12,7 +12,7 @@ from resmem_core.data.base import TEXT
 from resmem_core.evaluation.comparison import Comparison
 from resmem_core.evaluation.evaluate import Evaluation
 from resmem_core.evaluation.metrics import GroupResult
-from resmem_core.experiment.experiment import Prepared
+from resmem_core.experiment.experiment import Searched
 from resmem_core.experiment.prepare import Experiment
 from resmem_core.memory.types import Params
 from resmem_core.plots.common import NAMES
@@ -87,14 +87,15 @@ def gain_table(kind: str, groups: Sequence[GroupResult], more: Sequence[Mapping[
     )
 
 
-def experiment_line(experiment: Prepared) -> None:
+def experiment_line(experiment: Searched) -> None:
     """Say which experiment it is, and how much it has of what."""
     config = experiment.config
     others = (f", {name.replace('_', ' ')} {value}" for name, value in config.told().items() if name not in NAMED)
     st.markdown(
         f"**{plain(config.title)}** ({ORIGINS[experiment.origin]}), seed {config.seed}{plain(''.join(others))}: "
         f"{experiment.n_memory:,} training {'tokens' if config.kind == TEXT else 'points'} in memory, "
-        f"{len(experiment.validation):,} for choosing k, sigma and temperature, {len(experiment.test):,} for testing."
+        f"{len(experiment.asked['validation']):,} for choosing the setting, {len(experiment.asked['test']):,} for "
+        "testing."
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
@@ -78,26 +78,21 @@ def tune_values(
     Equals go to the smaller gamma, then the smaller k, then the sigma nearest `sigma_scale`: to the weaker claim.
     """
     began = time.perf_counter()
-    judged = {
-        "resmem": (validation.predictions, memory.residuals, GAMMAS),
-        "knn": (np.zeros(len(validation)), memory.targets, np.ones(1)),
-    }
     chosen, least, n_settings = {}, {}, 0
-    for method, (predictions, residuals, gammas) in judged.items():
+    for method in ("knn", "resmem"):
+        gammas = GAMMAS if method == "resmem" else np.ones(1)
 
-        def swept(ks: Any, sigmas: Any, stage: str, of: Any = (predictions, residuals, gammas)) -> ValueSweep:
-            return sweep_values(
-                *(of[0][:, None], validation.targets[:, None], of[1][:, None], validation.neighbors),
-                **{"ks": ks, "sigmas": sigmas, "gammas": of[2]},
-                progress=called(progress, stage),
-            )
+        def swept(
+            ks: Iterable[int], sigmas: FloatArray, stage: str, of: str = method, gammas: Any = gammas
+        ) -> ValueSweep:
+            return sweep_method(of, memory, validation, ks, sigmas, gammas, called(progress, f"{stage} ({of})"))
 
         ks = ks_to_try(validation.neighbors.k)
-        coarse = swept(ks, sigma_scale * STEPS["dense"].sigmas, f"Choosing on validation ({method})")
+        coarse = swept(ks, sigma_scale * STEPS["dense"].sigmas, "Choosing on validation")
         first = best_of(coarse, sigma_scale)
         at = ks.index(first.k)
         between = range(ks[max(0, at - 1)], ks[min(at + 1, len(ks) - 1)] + 1)
-        fine = swept(between, first.sigma * EIGHTHS, f"Choosing more finely ({method})")
+        fine = swept(between, first.sigma * EIGHTHS, "Choosing more finely")
         chosen[method] = best_of(fine, sigma_scale)
         least[method] = math.sqrt(fine.mean_squared_error.min())
         if method == "resmem":
@@ -109,6 +104,29 @@ def tune_values(
         {"base": base, **{method: least[method] for method in ("knn", "resmem")}},
         n_settings,
         round(time.perf_counter() - began, 3),
+    )
+
+
+def sweep_method(
+    method: str,
+    memory: ValueMemory,
+    queries: ValueQueries,
+    ks: Iterable[int],
+    sigmas: Iterable[float],
+    gammas: Iterable[float],
+    progress: Progress = silent,
+) -> ValueSweep:
+    """Return the errors of "resmem", or of "knn", which is ResMem on a base model that predicts 0, at every setting."""
+    alone = method == "knn"
+    return sweep_values(
+        (np.zeros(len(queries)) if alone else queries.predictions)[:, None],
+        queries.targets[:, None],
+        (memory.targets if alone else memory.residuals)[:, None],
+        queries.neighbors,
+        ks=ks,
+        sigmas=sigmas,
+        gammas=gammas,
+        progress=progress,
     )
 
 
@@ -234,12 +252,9 @@ class ValueEvaluation:
         """Return ResMem beside "base" or "knn"."""
         gains = {measure: self._told(measure, method, gain=True) for measure in MEASURES}
         other, own = abs(self.error(method)), abs(self.error("resmem"))
-        return ValueGain(
-            **{measure: value for measure, (value, _) in gains.items()},
-            **{f"{measure}_ci95": interval for measure, (_, interval) in gains.items()},
-            closer=int((own < other).sum()),
-            farther=int((own > other).sum()),
-        )
+        intervals: dict[str, Any] = {f"{measure}_ci95": interval for measure, (_, interval) in gains.items()}
+        values: dict[str, Any] = {measure: value for measure, (value, _) in gains.items()}
+        return ValueGain(**values, **intervals, closer=int((own < other).sum()), farther=int((own > other).sum()))
 
     def slices(self, by: str) -> list[ValueSlice]:
         """Return the gain within slices of the points judged, by rising value on an axis of `AXES`.
@@ -319,17 +334,8 @@ def evaluate_values(memory: ValueMemory, queries: ValueQueries, params: Params, 
 def rmse_by_k(memory: ValueMemory, queries: ValueQueries, params: Params) -> tuple[list[int], dict[str, list[float]]]:
     """Return values of k, and the RMSE of base, of soft kNN and of ResMem at each, at the sigma and gamma given."""
     ks = sorted({*(k for k in KS if k <= queries.neighbors.k), queries.neighbors.k})
-    of = (queries.targets[:, None], queries.neighbors)
-    found = {
-        "resmem": sweep_values(
-            *(queries.predictions[:, None], of[0], memory.residuals[:, None], of[1]),
-            **{"ks": ks, "sigmas": [params.sigma], "gammas": [params.gamma]},
-        ),
-        "knn": sweep_values(
-            *(np.zeros((len(queries), 1)), of[0], memory.targets[:, None], of[1]),
-            **{"ks": ks, "sigmas": [params.sigma], "gammas": [1.0]},
-        ),
-    }
+    strengths = {"knn": 1.0, "resmem": params.gamma}
+    found = {of: sweep_method(of, memory, queries, ks, [params.sigma], [gamma]) for of, gamma in strengths.items()}
     base = math.sqrt(float((queries.residuals**2).mean()))
     errors = {method: np.sqrt(swept.mean_squared_error[0, :, 0]).tolist() for method, swept in found.items()}
     return ks, {"base": [base] * len(ks), **errors}
@@ -369,4 +375,4 @@ def value_influence(memory: ValueMemory, queries: ValueQueries, params: Params) 
     without = (without_each_value(memory, queries, params) - queries.targets[:, None]) ** 2
     grown = (without - error[:, None]).ravel()
     n = len(memory)
-    return ValueInfluence(np.bincount(ids.ravel(), grown, n), np.bincount(ids.ravel(), minlength=n))
+    return ValueInfluence(np.bincount(ids.ravel(), grown, n).astype(np.float64), np.bincount(ids.ravel(), minlength=n))

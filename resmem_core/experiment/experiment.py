@@ -26,8 +26,8 @@ from resmem_core.memory import dense_sweep
 from resmem_core.memory.interpolation import Rivals
 from resmem_core.memory.residuals import auto_sigma
 from resmem_core.memory.search import ASKED, Search, neighbors_of, recall
-from resmem_core.memory.types import Labelled, Memory, Neighbors, Params, Queries
-from resmem_core.memory.values import ValueMemory, ValueQueries, Values
+from resmem_core.memory.types import Memory, Neighbors, Params, Queries
+from resmem_core.memory.values import ValueMemory, ValueQueries
 from resmem_core.models.types import HeadLogits
 
 P = TypeVar("P", bound="Searched")
@@ -81,7 +81,7 @@ class Searched(ABC):
 
     @property
     @abstractmethod
-    def asked(self) -> dict[str, Labelled | Values]:
+    def asked(self) -> Mapping[str, Queries | ValueQueries]:
         """Validation and test, as memory is asked for them."""
 
     @property
@@ -162,7 +162,7 @@ class Prepared(Searched):
         """What each class there is is called, C of them."""
 
     @property
-    def asked(self) -> dict[str, Labelled | Values]:
+    def asked(self) -> Mapping[str, Queries]:
         """Validation and test."""
         return {"validation": self.validation, "test": self.test}
 

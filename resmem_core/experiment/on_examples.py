@@ -74,19 +74,20 @@ class OnExamples(Searched):
             return original
         n_train = len(self.dataset.train)
 
-        def queries(part: str) -> Any:
+        def without(part: str) -> Any:
             def search(rows: IntArray, remaining: IntArray, k: int) -> Neighbors:
                 memory, asked = (points(original.base, of, original.normalize) for of in ("train", part))
                 index = exact.ExactIndex(memory.at(remaining), seed=original.config.seed, rows=remaining)
                 return index.search(asked.at(rows), k)
 
-            return edited_queries(original.asked[part], edits, n_train, search)
+            queries: Any = original.asked[part]
+            return edited_queries(queries, edits, n_train, search)
 
         changed = {
             "config": replace(original.config, edits=edits.reference(self.dataset)),
             "memory": original._edited_memory(edits),
-            "validation": queries("validation"),
-            "test": queries("test"),
+            "validation": without("validation"),
+            "test": without("test"),
             "edits": edits,
             "_original": original,
         }

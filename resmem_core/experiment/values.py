@@ -35,7 +35,7 @@ class ValueExperiment(OnExamples):
     test: ValueQueries
 
     @property
-    def asked(self) -> dict[str, Any]:
+    def asked(self) -> Mapping[str, ValueQueries]:
         """Validation and test."""
         return {"validation": self.validation, "test": self.test}
 

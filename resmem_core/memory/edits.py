@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from resmem_core.common.store import Store, digest_key
 from resmem_core.common.types import IntArray
 from resmem_core.data.types import Dataset
 from resmem_core.memory.types import Memory, Neighbors, Queries
+from resmem_core.memory.values import ValueQueries
 
 REFERENCE = re.compile("[0-9a-f]{24}")
 
@@ -139,17 +140,20 @@ def edited_memory(memory: Memory, edits: Edits) -> Memory:
     return Memory(memory.logits, labels)
 
 
+Q = TypeVar("Q", Queries, ValueQueries)
+
+
 def edited_queries(
-    queries: Queries,
+    queries: Q,
     edits: Edits,
     n_memory: int,
     search: Callable[[IntArray, IntArray, int], Neighbors],
-) -> Queries:
+) -> Q:
     """Return queries that do not find what was forgotten.
 
     Parameters
     ----------
-    queries : Queries
+    queries : Queries or ValueQueries
         With their neighbours in the memory as it came.
     n_memory : int
         Points in the memory as it came, N.

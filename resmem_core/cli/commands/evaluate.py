@@ -78,7 +78,7 @@ def strength_of(args: argparse.Namespace) -> float | None:
     text_options=("objective",),
 )
 def run(args: argparse.Namespace, progress: Progress) -> Output:
-    from resmem_core.cli import values
+    from resmem_core.cli import values as of_values
     from resmem_core.evaluation.evaluate import METRICS, on_memory
     from resmem_core.experiment.runs import Runs
     from resmem_core.experiment.values import ValueExperiment
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     gamma = strength_of(args)
     experiment = prepared(args, progress)
     if isinstance(experiment, ValueExperiment):
-        return values.evaluate(experiment, args, progress)
+        return of_values.evaluate(experiment, args, progress)
     params, tuned_on = params_of(args, experiment, progress)
     if gamma is None:
         params = experiment.tune(objective_of(args), progress, with_gamma=True).params

@@ -1,0 +1,287 @@
+"""What the pages show of an experiment whose values are predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from pages._shared import cache
+from pages._shared.figures import show
+from pages._shared.knobs import UNTUNED, compact, log_scale
+from pages._shared.share import share
+from pages._shared.state import bound, change, settings
+from pages._shared.summary import experiment_line, paged, sentence
+from pages._shared.text import plain
+from resmem_core.data.pictures import title
+from resmem_core.evaluation.choice import ks_to_try
+from resmem_core.evaluation.values import AXES, ValueEvaluation, rmse_by_k, sweep_method, value_influence
+from resmem_core.experiment.values import ValueExperiment
+from resmem_core.memory.types import Params
+from resmem_core.plots import values as plots
+from resmem_core.plots.tables import table_bytes
+
+PER_PAGE = 20
+COLORINGS = {
+    "true value": lambda experiment, result: experiment.test.targets,
+    "error of base": lambda experiment, result: abs(result.error("base")),
+    "error that memory takes away": lambda experiment, result: abs(result.error("base")) - abs(result.error("resmem")),
+}
+
+
+def show_page(name: str, experiment: ValueExperiment, params: Params) -> None:
+    """Show what the page of this name, that of its file, shows where values are predicted."""
+    view = VIEWS.get(name)
+    if view is None:
+        able = ", ".join(f"**{page.replace('_', ' ').capitalize()}**" for page in VIEWS)
+        st.info(
+            f"This page is about classes, and {plain(experiment.config.dataset)} has values to predict. These show "
+            f"them: {able}.",
+            icon=":material/info:",
+        )
+        return
+    view(experiment, params, experiment.evaluate(params))
+
+
+def headline(experiment: ValueExperiment, result: ValueEvaluation) -> None:
+    """Show base against ResMem, the interval, and at which setting."""
+    gain = result.against("base")
+    with st.container(horizontal=True):
+        st.metric("Base RMSE", f"{result.measures['rmse']['base']:.4g}", border=True, width=150, height="stretch")
+        low, high = gain.rmse_ci95
+        st.metric(
+            "ResMem RMSE",
+            f"{result.measures['rmse']['resmem']:.4g}",
+            f"{-gain.rmse:+.3g} ({-high:+.3g} to {-low:+.3g})",
+            delta_color="inverse",
+            help=f"In brackets: 95 % interval, paired, over the test points, {result.scope}.",
+            border=True,
+            width=260,
+            height="stretch",
+        )
+        for measure in ("mae", "r2"):
+            base, own = (result.measures[measure][method] for method in ("base", "resmem"))
+            st.metric(
+                measure.upper(),
+                f"{own:.4g}",
+                f"{own - base:+.3g}",
+                delta_color="inverse" if measure == "mae" else "normal",
+                border=True,
+                width=140,
+                height="stretch",
+            )
+        for label, count in (("Closer", gain.closer), ("Farther", gain.farther)):
+            told = f"Test points whose value ResMem comes {label.lower()} {'to' if label == 'Closer' else 'from'}."
+            st.metric(label, count, help=told, border=True, width=110, height="stretch")
+    rival = result.against("knn")
+    low, high = rival.rmse_ci95
+    st.caption(
+        f"Against soft kNN with its own k = {result.knn.k} and sigma = {result.knn.sigma:.4g} (RMSE "
+        f"{result.measures['rmse']['knn']:.4g}): {-rival.rmse:+.3g} ({-high:+.3g} to {-low:+.3g}). {result.n:,} test "
+        f"points; {_setting(result.params)}; {experiment.index} index."
+        + "".join(f" {sentence(note)}" for note in result.notes)
+    )
+
+
+def _setting(params: Params) -> str:
+    return f"k = {params.k}, sigma = {params.sigma:.4g}, gamma = {params.gamma:g}"
+
+
+def overview(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -> None:
+    """Show the setting chosen on validation, judged on test."""
+    chosen = experiment.tune().params
+    result = experiment.evaluate(chosen)
+    experiment_line(experiment)
+    headline(experiment, result)
+    for note in experiment.notes:
+        st.info(plain(sentence(note)), icon=":material/info:")
+    left, right = st.columns(2)
+    with left:
+        st.header("Three methods on the same neighbours")
+        show(plots.method_errors(result), "methods", "RMSE of the three methods on test with 95 % intervals")
+    with right:
+        st.header("Predicted and true values")
+        show(plots.predicted_against_true(result), "predicted", "Predicted against true values of the test points")
+    share("evaluate", chosen)
+
+
+def tune(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -> None:
+    """Show the knobs and what they do."""
+    left, right = st.columns(2)
+    most, scale = max(2, experiment.k_max), experiment.sigma_scale
+    left.slider(
+        "k, neighbours", 1, most, help="How many training points vote.", **bound("k", params.k, place=f"up to {most}")
+    )
+    right.select_slider(
+        "sigma, bandwidth of the distance",
+        log_scale(scale / 30, scale * 90, 80, params.sigma),
+        format_func=compact,
+        help="A neighbour at distance d weighs exp(-d / sigma): in the units of the embedding distance.",
+        **bound("sigma", params.sigma),
+    )
+    tuned = experiment.tune()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Choose on validation",
+            icon=":material/auto_fix_high:",
+            on_click=change,
+            kwargs=UNTUNED,
+            help="Set k, sigma and gamma to the best of a grid on the validation split.",
+        )
+        how = "chosen on validation" if params == tuned.params else "set by hand"
+        st.caption(
+            f"{_setting(params)}, {how}. Gamma, which multiplies what memory adds, is always validation's choice; at 0 "
+            "memory is left out."
+        )
+    headline(experiment, result)
+    st.header("RMSE against k")
+    ks, curves = rmse_by_k(experiment.memory, experiment.test, params)
+    show(plots.rmse_against_k(ks, curves, params.k), "rmse-by-k", "Lines of test RMSE against k, by method")
+    share("evaluate", params)
+
+
+def grid(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -> None:
+    """Show every k and sigma at the gamma chosen."""
+    st.caption(
+        "Each cell is one setting of k and sigma, on validation, at the gamma of the current setting: blue where "
+        "ResMem beats the base model, orange where it falls behind. The circle is the current setting."
+    )
+    ks, sigmas = ks_to_try(experiment.k_max), experiment.sigma_scale * 2.0 ** np.arange(-3, 5.5, 0.5)
+    swept = sweep_method("resmem", experiment.memory, experiment.validation, ks, sigmas, [params.gamma])
+    base = float(np.sqrt((experiment.validation.residuals**2).mean()))
+    show(
+        plots.grid_map(swept, base, params.k, params.sigma), "grid", "RMSE by k and sigma less that of base, as colours"
+    )
+    share("evaluate", params)
+
+
+def inspect(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -> None:
+    """Take single test points apart."""
+    data, gain = experiment.dataset, abs(result.error("base")) - abs(result.error("resmem"))
+    best = int(gain.argmax())
+    shown = settings().point
+    point = best if shown is None or not 0 <= shown < result.n else shown
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.number_input(
+            "Test point", 0, result.n - 1, help="Its row in the test split.", width=160, **bound("point", point)
+        )
+        for label, row in (("Most helped", best), ("Most harmed", int(gain.argmin()))):
+            st.button(label, on_click=change, kwargs={"point": row}, help=f"Open test point {row}.")
+    found = experiment.explain(point, params)
+    st.markdown(
+        f"**{plain(title(data.test, point))}** is **{found.target:.5g}**. Base says {found.base:.5g}, memory adds "
+        f"{found.memory:+.4g}, ResMem says **{found.prediction:.5g}**."
+    )
+    names = [title(data.train, int(row)) for row in found.ids]
+    show(plots.contributions(found, names), f"point-{point}", "Bars of what each neighbour adds, nearest first")
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "training point": found.ids,
+                "name": names,
+                "is": found.targets,
+                "base says": found.predictions,
+                "distance": found.distances,
+                "weight": found.weights,
+                "adds": found.contributions,
+                "without it": found.without,
+            }
+        ),
+        hide_index=True,
+        alt=f"The neighbours of test point {point}",
+    )
+    about = {column: value for column, value in data.test.about(point).items() if value is not None}
+    if about:
+        with st.expander("What the table says of it"):
+            st.dataframe(pd.DataFrame({"column": list(about), "value": list(about.values())}), hide_index=True)
+    share("explain", params, f"--point={point}")
+
+
+def memory(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -> None:
+    """Show which training points help and which harm."""
+    st.caption(
+        "Net: by how much the summed squared error on test would grow if memory forgot the point, the next nearest "
+        "taking its place. Above 0 it helps."
+    )
+    found, held = value_influence(experiment.memory, experiment.test, params), experiment.memory
+    table = pd.DataFrame(
+        {
+            "training point": np.arange(len(held)),
+            "name": [title(experiment.dataset.train, row) for row in range(len(held))],
+            "is": held.targets,
+            "base says": held.predictions,
+            "residual": held.residuals,
+            "net": found.net,
+            "uses": found.uses,
+        }
+    )
+    for name, part in (("Most helpful", table.nlargest(500, "net")), ("Most harmful", table.nsmallest(500, "net"))):
+        st.header(name)
+        page = paged(len(part), PER_PAGE, "Page (of {})", f"values-{name}", width=140, help=f"{PER_PAGE} a page.")
+        st.dataframe(part.iloc[page], hide_index=True, alt=f"{name} training points")
+    share("memory", params)
+
+
+def gain(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -> None:
+    """Show the gain within slices of the test points."""
+    by = settings().by if settings().by in AXES else next(iter(AXES))
+    st.segmented_control(
+        "Slice by",
+        list(AXES),
+        format_func=str.capitalize,
+        help="; ".join(f"{axis}: {what}" for axis, what in AXES.items()) + ".",
+        **bound("by", by, lambda picked: picked or by, place="values"),
+    )
+    found = result.slices(by)
+    show(plots.slice_gains(found, AXES[by]), f"gain-by-{by}", f"RMSE saved by ResMem, by {AXES[by]}, as bars")
+    st.dataframe(pd.DataFrame([asdict(part) for part in found]), hide_index=True, alt="The same as numbers")
+    st.caption(f"Whiskers: 95 % intervals, paired, {result.scope}.")
+    share("slices", params, f"--by={by}")
+
+
+def embedding_map(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -> None:
+    """Show the test points in two dimensions, coloured by value or error."""
+    color = st.selectbox("Coloured by", list(COLORINGS), width=280, help="What the colour of a test point tells.")
+    projection = cache.projection(experiment.config, "pca")
+    placed = projection.points["test"]
+    values = COLORINGS[color](experiment, result)
+    rows = np.flatnonzero(~np.isnan(placed[:, 0]))
+    figure = plots.value_map(placed[rows], values[rows], color, rows)
+    show(figure, "map", f"Test points in two dimensions, coloured by {color}")
+    first, second = projection.facts["explained"]
+    st.caption(f"PCA: the axes hold {first:.1%} and {second:.1%} of the variance of the training points.")
+
+
+def export(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -> None:
+    """Offer tables to take away."""
+    for name, make in (
+        ("examples", lambda: plots.example_table(experiment, result)),
+        ("methods", lambda: plots.method_table(result)),
+    ):
+        for extension in (".csv", ".parquet"):
+            st.download_button(
+                f"{name.capitalize()} ({extension[1:].upper()})",
+                lambda make=make, extension=extension: table_bytes(make(), extension),  # type: ignore[misc]
+                f"resmem-{name}{extension}",
+                key=f"save-{name}{extension}",
+                on_click="ignore",
+                icon=":material/table:",
+                help="What is known of every test point." if name == "examples" else "The methods with intervals.",
+            )
+    share("export", params, "--output=examples.csv")
+
+
+View = Callable[[ValueExperiment, Params, ValueEvaluation], None]
+VIEWS: dict[str, View] = {
+    "overview": overview,
+    "tune": tune,
+    "grid": grid,
+    "inspect": inspect,
+    "memory": memory,
+    "gain": gain,
+    "map": embedding_map,
+    "export": export,
+}
