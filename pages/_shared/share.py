@@ -18,6 +18,7 @@ def share(
     *options: str,
     config: ExperimentConfig | None = None,
     about: str = "",
+    work: str | None = None,
 ) -> None:
     """Show the address of what is shown, the command that prints the same numbers, and the code for them.
 
@@ -33,6 +34,8 @@ def share(
         The experiment that the code is about; None: the one shown.
     about : str
         A sentence on it.
+    work : str or None
+        What the code does: see `ExperimentConfig.code`.
     """
     shown = settings()
     tuned = params is None or (shown.k, shown.sigma, shown.temperature) == (None, None, None)
@@ -40,7 +43,7 @@ def share(
     if command == "evaluate" and not tuned:
         numbers.append("--rivals=tuned")  # as pages judge them
     share_form(shown, shown.experiment().command(command, *numbers, *options, "--json"))
-    show_code((config or shown.experiment()).code(None if tuned else params), about)
+    show_code((config or shown.experiment()).code(None if tuned else params, work), about)
 
 
 def share_form(shown: Form, line: str | None = None) -> None:

@@ -19,6 +19,7 @@ from pages._shared.text import plain
 from resmem_core.data.pictures import title
 from resmem_core.evaluation.choice import ks_to_try
 from resmem_core.evaluation.values import AXES, ValueEvaluation, rmse_by_k, sweep_method, value_influence
+from resmem_core.experiment.code import OF_VALUES
 from resmem_core.experiment.values import ValueExperiment
 from resmem_core.memory.types import Params
 from resmem_core.plots import values as plots
@@ -50,7 +51,7 @@ def headline(experiment: ValueExperiment, result: ValueEvaluation) -> None:
     """Show base against ResMem, the interval, and at which setting."""
     gain = result.against("base")
     with st.container(horizontal=True):
-        st.metric("Base RMSE", f"{result.measures['rmse']['base']:.4g}", border=True, width=150, height="stretch")
+        st.metric("Base RMSE", f"{result.measures['rmse']['base']:.4g}", border=True, width=140, height="stretch")
         low, high = gain.rmse_ci95
         st.metric(
             "ResMem RMSE",
@@ -59,7 +60,7 @@ def headline(experiment: ValueExperiment, result: ValueEvaluation) -> None:
             delta_color="inverse",
             help=f"In brackets: 95 % interval, paired, over the test points, {result.scope}.",
             border=True,
-            width=260,
+            width=230,
             height="stretch",
         )
         for measure in ("mae", "r2"):
@@ -70,12 +71,12 @@ def headline(experiment: ValueExperiment, result: ValueEvaluation) -> None:
                 f"{own - base:+.3g}",
                 delta_color="inverse" if measure == "mae" else "normal",
                 border=True,
-                width=140,
+                width=120,
                 height="stretch",
             )
         for label, count in (("Closer", gain.closer), ("Farther", gain.farther)):
             told = f"Test points whose value ResMem comes {label.lower()} {'to' if label == 'Closer' else 'from'}."
-            st.metric(label, count, help=told, border=True, width=110, height="stretch")
+            st.metric(label, count, help=told, border=True, width=100, height="stretch")
     rival = result.against("knn")
     low, high = rival.rmse_ci95
     st.caption(
@@ -105,7 +106,7 @@ def overview(experiment: ValueExperiment, params: Params, result: ValueEvaluatio
     with right:
         st.header("Predicted and true values")
         show(plots.predicted_against_true(result), "predicted", "Predicted against true values of the test points")
-    share("evaluate", chosen)
+    share("evaluate", chosen, work=OF_VALUES)
 
 
 def tune(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -> None:
@@ -140,7 +141,7 @@ def tune(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -
     st.header("RMSE against k")
     ks, curves = rmse_by_k(experiment.memory, experiment.test, params)
     show(plots.rmse_against_k(ks, curves, params.k), "rmse-by-k", "Lines of test RMSE against k, by method")
-    share("evaluate", params)
+    share("evaluate", params, work=OF_VALUES)
 
 
 def grid(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -> None:
@@ -155,7 +156,7 @@ def grid(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -
     show(
         plots.grid_map(swept, base, params.k, params.sigma), "grid", "RMSE by k and sigma less that of base, as colours"
     )
-    share("evaluate", params)
+    share("evaluate", params, work=OF_VALUES)
 
 
 def inspect(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -> None:
@@ -197,7 +198,7 @@ def inspect(experiment: ValueExperiment, params: Params, result: ValueEvaluation
     if about:
         with st.expander("What the table says of it"):
             st.dataframe(pd.DataFrame({"column": list(about), "value": list(about.values())}), hide_index=True)
-    share("explain", params, f"--point={point}")
+    share("explain", params, f"--point={point}", work=OF_VALUES)
 
 
 def memory(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -> None:
@@ -222,7 +223,7 @@ def memory(experiment: ValueExperiment, params: Params, result: ValueEvaluation)
         st.header(name)
         page = paged(len(part), PER_PAGE, "Page (of {})", f"values-{name}", width=140, help=f"{PER_PAGE} a page.")
         st.dataframe(part.iloc[page], hide_index=True, alt=f"{name} training points")
-    share("memory", params)
+    share("memory", params, work=OF_VALUES)
 
 
 def gain(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -> None:
@@ -239,7 +240,7 @@ def gain(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -
     show(plots.slice_gains(found, AXES[by]), f"gain-by-{by}", f"RMSE saved by ResMem, by {AXES[by]}, as bars")
     st.dataframe(pd.DataFrame([asdict(part) for part in found]), hide_index=True, alt="The same as numbers")
     st.caption(f"Whiskers: 95 % intervals, paired, {result.scope}.")
-    share("slices", params, f"--by={by}")
+    share("slices", params, f"--by={by}", work=OF_VALUES)
 
 
 def embedding_map(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -> None:
@@ -271,7 +272,7 @@ def export(experiment: ValueExperiment, params: Params, result: ValueEvaluation)
                 icon=":material/table:",
                 help="What is known of every test point." if name == "examples" else "The methods with intervals.",
             )
-    share("export", params, "--output=examples.csv")
+    share("export", params, "--output=examples.csv", work=OF_VALUES)
 
 
 View = Callable[[ValueExperiment, Params, ValueEvaluation], None]

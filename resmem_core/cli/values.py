@@ -33,9 +33,9 @@ def params_of(args: argparse.Namespace, experiment: ValueExperiment, progress: P
         If a temperature is given, which values have none of, or k exceeds the neighbours kept.
     """
     given = given_numbers(args)
-    if "temperature" in given:
+    if given.pop("temperature", 1) != 1:
         raise InvalidParameterError(
-            f"--temperature={given['temperature']:g} divides logits, and values have none: leave it out"
+            f"--temperature={args.temperature:g} divides logits, and values have none: leave it out"
         )
     if args.tune:
         return experiment.tune(progress).params, "validation"

@@ -13,6 +13,13 @@ for method, accuracy in result.accuracy.items():
 _OF_EXAMPLES = _FIGURES.format(unit="points", figures="method, accuracy")
 _OF_TEXT = _FIGURES.format(unit="tokens", figures="method, accuracy, result.perplexity.get(method)")
 
+OF_VALUES = """\
+result = experiment.evaluate(params)  # on the test split
+for measure, by_method in result.measures.items():
+    print(measure, by_method)
+print("RMSE saved:", result.against("base").rmse, "within", result.against("base").rmse_ci95)
+"""
+
 
 def experiment_code(construction: str, params: Params | None, work: str | None, *, of_text: bool) -> str:
     """Return the lines that open an experiment and do something with it.

@@ -168,7 +168,8 @@ def slice_gains(slices: list[ValueSlice], axis: str) -> Figure:
 def grid_map(swept: ValueSweep, base: float, k: int, sigma: float) -> Figure:
     """Draw the RMSE of each k and sigma at the first gamma of a sweep, less that of base; the setting is marked."""
     change = np.sqrt(swept.mean_squared_error[:, :, 0]) - base
-    most = float(np.abs(change).max()) or 1.0
+    gain = -float(change.min())
+    most = 3 * gain if gain > 0 else float(change.max()) or 1.0  # a setting that is far off hides no other
     ks, sigmas = [str(k) for k in swept.ks], [f"{sigma:.3g}" for sigma in swept.sigmas]
     heat = {
         "type": "heatmap",
