@@ -22,6 +22,7 @@ from resmem_core.memory.sweep import engine_for
 from resmem_core.memory.types import Memory, Neighbors, Params, Queries
 from resmem_core.models.cross_fitted import cross_fitted
 from resmem_core.models.estimator_outputs import classes_of, gives_probabilities, scores_of, values_of
+from resmem_core.models.saved_estimator import labels_as_notes, labels_of
 
 
 class ResMemClassifier(ClassifierMixin, Remembering):
@@ -100,6 +101,7 @@ class ResMemClassifier(ClassifierMixin, Remembering):
     Yang et al., "ResMem: Learn what you can and memorize the rest", NeurIPS 2023 (arXiv 2302.01576).
     """
 
+    _arrays = ("memory_logits_", "memory_labels_")
     classes_: np.ndarray
     memory_logits_: FloatArray
     memory_labels_: IntArray
@@ -191,6 +193,12 @@ class ResMemClassifier(ClassifierMixin, Remembering):
             **grid,
         )
 
+    def _notes(self) -> dict[str, Any]:
+        return {"classes": labels_as_notes(self.classes_), "probable": bool(self._probable)}
+
+    def _take(self, notes: dict[str, Any]) -> None:
+        self.classes_, self._probable = labels_of(notes["classes"]), notes["probable"]
+
     def _base_scores(self, X: Any) -> FloatArray:
         return scores_of(self.base_estimator_, X, _num_samples(X), self.classes_)
 
@@ -270,6 +278,7 @@ class ResMemRegressor(RegressorMixin, Remembering):
     `python -m benchmarks.estimators`.
     """
 
+    _arrays = ("memory_residuals_",)
     memory_residuals_: FloatArray
 
     def __init__(
@@ -335,6 +344,12 @@ class ResMemRegressor(RegressorMixin, Remembering):
             sigmas=(sigma_scale * SIGMAS).tolist() if self.sigma == AUTO else [sigma_scale],
             **grid,
         )
+
+    def _notes(self) -> dict[str, Any]:
+        return {"outputs": list(self._output_shape)}
+
+    def _take(self, notes: dict[str, Any]) -> None:
+        self._output_shape = tuple(notes["outputs"])
 
     def _is_to_choose(self) -> bool:
         return AUTO in (self.n_neighbors, self.gamma)

@@ -14,11 +14,13 @@ from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.types import FloatArray, IntArray, check_k, check_positive
 from resmem_core.evaluation.choice import ks_to_try
 from resmem_core.evaluation.leave_one_out import GAMMAS
-from resmem_core.memory.indexes import AUTO, INDEXES, Index, auto, normalized
+from resmem_core.evaluation.saving import Saving
+from resmem_core.memory.indexes import AUTO, INDEXES, auto, normalized
 from resmem_core.memory.residuals import auto_sigma
 from resmem_core.memory.rows import Points
 from resmem_core.memory.types import Neighbors, Params
 from resmem_core.models.estimator_outputs import embeddings_of, is_transformer
+from resmem_core.models.saved_estimator import probes
 
 Rows = FloatArray | Points
 SAMPLE = 2000  # points that the automatic sigma looks at
@@ -26,17 +28,8 @@ JUDGED = 4096  # points that settings are chosen on
 K_MAX = 100  # the largest number of neighbours that is chosen
 
 
-class Remembering(BaseEstimator):
+class Remembering(Saving, BaseEstimator):
     """The parameters and the memory that classifier and regressor share."""
-
-    base_estimator_: Any
-    embed_: Any
-    index_: Index
-    n_neighbors_: int
-    sigma_: float
-    gamma_: float
-    _center: FloatArray
-    _seed: int
 
     def __init__(
         self,
@@ -145,6 +138,7 @@ class Remembering(BaseEstimator):
             name = auto.choose(points, points, len(points), k, seed=self._seed).name
         self.index_ = INDEXES.get(name).build(points, seed=self._seed)
         self._settle(X, y)
+        self._probes = probes(X)
         return self
 
     def partial_fit(self, X: Any, y: Any) -> Self:
