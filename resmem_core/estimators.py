@@ -2,203 +2,36 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.utils import Tags, check_consistent_length, check_random_state, get_tags
+from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
+from sklearn.utils.validation import _num_samples
 
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.logits import logarithms
-from resmem_core.common.types import FloatArray, IntArray, check_k, check_positive
-from resmem_core.memory.indexes import AUTO, INDEXES, Index, auto, normalized
-from resmem_core.memory.residuals import auto_sigma, project_to_simplex, resmem_scores, resmem_values
-from resmem_core.memory.rows import Points
-from resmem_core.models.estimator_outputs import (
-    classes_of,
-    embeddings_of,
-    gives_probabilities,
-    is_transformer,
-    scores_of,
-    values_of,
-)
-
-Rows = FloatArray | Points
-SAMPLE = 2000  # points that the automatic sigma looks at
+from resmem_core.common.types import FloatArray, IntArray
+from resmem_core.evaluation.choice import STEPS
+from resmem_core.evaluation.leave_one_out import SIGMAS, tune_scores, tune_values
+from resmem_core.evaluation.remembering import AUTO, Remembering
+from resmem_core.memory.residuals import project_to_simplex, resmem_scores, resmem_values
+from resmem_core.memory.sweep import engine_for
+from resmem_core.memory.types import Memory, Neighbors, Params, Queries
+from resmem_core.models.cross_fitted import cross_fitted
+from resmem_core.models.estimator_outputs import classes_of, gives_probabilities, scores_of, values_of
+from resmem_core.models.saved_estimator import labels_as_notes, labels_of
 
 
-class _ResMem(BaseEstimator):
-    """The parameters and the memory that classifier and regressor share."""
-
-    base_estimator_: Any
-    embed_: Any
-    index_: Index
-    n_neighbors_: int
-    sigma_: float
-    _center: FloatArray
-
-    def __init__(
-        self,
-        base_estimator: Any = None,
-        n_neighbors: int = 20,
-        sigma: float | str = "auto",
-        temperature: float = 1.0,
-        index: str = "exact",
-        embed: Any = None,
-        normalize: bool = False,
-        random_state: Any = None,
-        gamma: float = 1.0,
-    ) -> None:
-        self.base_estimator = base_estimator
-        self.n_neighbors = n_neighbors
-        self.sigma = sigma
-        self.temperature = temperature
-        self.index = index
-        self.embed = embed
-        self.normalize = normalize
-        self.random_state = random_state
-        self.gamma = gamma
-
-    def _check_parameters(self) -> None:
-        check_k(self.n_neighbors, name="n_neighbors")
-        if isinstance(self.sigma, str) and self.sigma != "auto":
-            raise InvalidParameterError(f"sigma={self.sigma!r} must be 'auto' or a finite number above 0")
-        if not isinstance(self.sigma, str):
-            check_positive("sigma", self.sigma)
-        check_positive("temperature", self.temperature)
-        check_positive("gamma", self.gamma, or_zero=True)
-        if not (self.embed is None or callable(self.embed) or is_transformer(self.embed)):
-            raise InvalidParameterError(f"embed={self.embed!r} must be None, a callable or a transformer")
-        if self.index != AUTO:
-            INDEXES.get(self.index)
-
-    def _usual(self, seed: int | None = None) -> Any:
-        """Return the base where none is given."""
-        raise NotImplementedError
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        try:  # what X may be is for the base to say
-            tags.input_tags = get_tags(self._usual() if self.base_estimator is None else self.base_estimator).input_tags
-        except (AttributeError, TypeError, ValueError):  # of a base with no tags of its own
-            return tags
-        tags.input_tags.allow_nan &= self.embed is not None
-        return tags
-
-    def _checked(self, X: Any, y: Any, **how: Any) -> Any:
-        """Return y as an array; X, that goes to base and embed as it came, need only have as many rows."""
-        self._check_parameters()
-        y = validate_data(self, y=y, **how)
-        if hasattr(self, "n_features_in_"):  # of an earlier fit: a list of texts has none
-            del self.n_features_in_
-        validate_data(self, X, skip_check_array=True)
-        check_consistent_length(X, y)
-        return y
-
-    def _check_queries(self, X: Any) -> None:
-        check_is_fitted(self)
-        lone = getattr(X, "ndim", 2) == 1 and hasattr(self, "n_features_in_")  # one row, which scikit-learn explains
-        validate_data(self, X, skip_check_array=not lone, reset=False)
-
-    def _fit_base(self, X: Any, y: Any, seed: int) -> None:
-        self.base_estimator_ = self._usual(seed) if self.base_estimator is None else clone(self.base_estimator)
-        self.base_estimator_.fit(X, y)
-
-    def _memorize(self, X: Any, y: Any, seed: int) -> None:
-        """Embed and index the training points, N of them."""
-        self.embed_ = clone(self.embed).fit(X, y) if is_transformer(self.embed) else self.embed
-        embeddings = self._raw_embeddings(X)
-        self._center = embeddings.mean(axis=0)
-        points = self._centered(embeddings)
-        self.n_neighbors_ = min(int(self.n_neighbors), len(points))
-        name = self.index
-        if name == AUTO:  # for as many queries as there are memory points
-            name = auto.choose(points, points, len(points), self.n_neighbors_, seed=seed).name
-        self.index_ = INDEXES.get(name).build(points, seed=seed)
-        if self.n_neighbors_ < self.n_neighbors:
-            told = f"n_neighbors={self.n_neighbors} exceeds the {len(points)} training points; using all {len(points)}"
-            warnings.warn(told, UserWarning, stacklevel=3)
-        self.sigma_ = self._auto_sigma(seed) if isinstance(self.sigma, str) else float(self.sigma)
-
-    def _auto_sigma(self, seed: int) -> float:
-        points = self.index_.embeddings
-        if len(points) == 1:
-            return auto_sigma(np.empty(0))
-        rows = np.arange(len(points))
-        if len(rows) > SAMPLE:
-            rows = np.random.default_rng(seed).choice(rows, SAMPLE, replace=False)
-        return auto_sigma(self.index_.search(points.take(rows), 1, exclude=rows).distances)
-
-    def _raw_embeddings(self, X: Any) -> FloatArray:
-        Z = embeddings_of(self.embed_, X, _num_samples(X))
-        return normalized(Z) if self.normalize else Z
-
-    def _centered(self, embeddings: FloatArray) -> FloatArray:
-        """Return embeddings as memory holds them: with its mean at 0, so that float32 keeps the digits that differ."""
-        if embeddings.shape[1:] != self._center.shape:
-            raise InvalidParameterError(
-                f"embed returned {embeddings.shape[1]} columns, and {len(self._center)} of the training points; use "
-                "one that always returns as many"
-            )
-        return (embeddings - self._center).astype(np.float32)
-
-    def _neighbors(self, X: Any) -> tuple[FloatArray, IntArray]:
-        return self._search(self._centered(self._raw_embeddings(X)), self.n_neighbors_)
-
-    def _search(self, queries: Rows, k: int, exclude: IntArray | None = None) -> tuple[FloatArray, IntArray]:
-        found = self.index_.search(queries, k, exclude=exclude)
-        return found.distances.astype(np.float64), found.indices
-
-    def kneighbors(self, X: Any = None, n_neighbors: int | None = None) -> tuple[FloatArray, IntArray]:
-        """Return the nearest training points in embedding space.
-
-        Parameters
-        ----------
-        X : as for `fit`, M rows, optional
-            Queries. None: the training points, none of which finds itself.
-        n_neighbors : int, optional
-            `n_neighbors_` unless given; without X at most the number of training points minus 1.
-
-        Returns
-        -------
-        distances : ndarray of float64, shape (M, n_neighbors)
-            Euclidean, ascending.
-        indices : ndarray of int64, shape (M, n_neighbors)
-            Rows of the training data.
-
-        Raises
-        ------
-        InvalidParameterError
-            If `n_neighbors` is out of range.
-        """
-        check_is_fitted(self)
-        points = self.index_.embeddings
-        if X is None:
-            exclude, most = np.arange(len(points)), len(points) - 1
-            queries: Rows = points
-        else:
-            self._check_queries(X)
-            queries = self._centered(self._raw_embeddings(X))
-            exclude, most = None, len(points)
-        k = self.n_neighbors_ if n_neighbors is None else check_k(n_neighbors, name="n_neighbors")
-        if k > most:
-            raise InvalidParameterError(
-                f"n_neighbors={k} cannot exceed {most}, the number of training points"
-                + ("" if exclude is None else " other than the query itself")
-            )
-        return self._search(queries, k, exclude)
-
-
-class ResMemClassifier(ClassifierMixin, _ResMem):
+class ResMemClassifier(ClassifierMixin, Remembering):
     """A classifier with explicit memory: base probabilities plus residuals of the nearest training points.
 
     Scores are s(x) = p_T(x) + gamma sum_i w_i(x) (e_{y_i} - p_T(x_i)) over the nearest training points, with
     p_T = softmax(logits / T) and w_i proportional to exp(-distance / sigma). Predicting a training point uses
-    its own residual: that is the explicit memorisation that the method is about.
+    its own residual: that is the explicit memorisation that the method is about. With one neighbour and a gamma of 1
+    its scores are its label; a smaller gamma goes only that share of the way from the base to it.
 
     Parameters
     ----------
@@ -208,14 +41,15 @@ class ResMemClassifier(ClassifierMixin, _ResMem):
         Its `classes_`, which must be those in y, say which column is which (a `FrozenEstimator` may have learnt others
         before, which are kept); without `classes_` they are sorted. Where
         `decision_function` gives probabilities, their logarithms are taken, with a warning.
-    n_neighbors : int
-        Training points that a prediction asks; all of them, with a warning, where there are fewer.
+    n_neighbors : int or "auto"
+        Training points that a prediction asks; all of them, with a warning, where there are fewer. "auto" chooses from
+        1 to 100: see Notes.
     sigma : float or "auto"
-        Bandwidth, in the units of the embedding distance. "auto" takes 0.3 times the median distance of
-        training points (of 2,000 drawn at random, where there are more) to the nearest other one: see
-        `resmem_core.memory.residuals.auto_sigma`.
-    temperature : float
-        Divides the logits, never the distances.
+        Bandwidth, in the units of the embedding distance. "auto" chooses it where another parameter is "auto", too: see
+        Notes. Else it takes 0.3 times the median distance of training points (of 2,000 drawn at random, where there are
+        more) to the nearest other one: see `resmem_core.memory.residuals.auto_sigma`.
+    temperature : float or "auto"
+        Divides the logits, never the distances. "auto" chooses it: see Notes.
     index : str
         Name of a nearest-neighbour index, such as "exact" or "annoy"; "auto" takes the one that would answer as
         many queries as there are training points soonest, by measurement.
@@ -225,11 +59,11 @@ class ResMemClassifier(ClassifierMixin, _ResMem):
     normalize : bool
         Whether embeddings are scaled to length 1.
     random_state : int, RandomState or None
-        Seeds the index with its order of equal distances, the sample for "auto" and the default base estimator; one
-        that is given keeps its own. None is 0: the same data give the same memory.
-    gamma : float
+        Seeds the index with its order of equal distances, the samples and folds for "auto" and the default base
+        estimator; one that is given keeps its own. None is 0: the same data give the same memory.
+    gamma : float or "auto"
         Correction strength, of at least 0: what memory adds is multiplied by it. 1 is the method as published; less
-        guards against harm where residuals are noise.
+        guards against harm where residuals are noise. "auto" chooses from 0 to 1: see Notes.
 
     Attributes
     ----------
@@ -241,10 +75,8 @@ class ResMemClassifier(ClassifierMixin, _ResMem):
         What embeds, fitted.
     index_ : Index
         The memory's index.
-    n_neighbors_ : int
-        Neighbours used.
-    sigma_ : float
-        Bandwidth used.
+    n_neighbors_, sigma_, temperature_, gamma_ : int, float, float, float
+        Settings used.
     memory_logits_ : ndarray, shape (N, C)
         The base's logits of the training points.
     memory_labels_ : ndarray of int, shape (N,)
@@ -252,12 +84,28 @@ class ResMemClassifier(ClassifierMixin, _ResMem):
     n_features_in_, feature_names_in_
         As everywhere in scikit-learn.
 
+    Notes
+    -----
+    What is "auto" is chosen together for accuracy, by leave-one-out: each training point (of 4,096 drawn at random,
+    where there are more) is predicted from its neighbours among the others. A base is right too often on what it was
+    fitted to, so its logits are there those of five copies of it, each fitted to four fifths and asked for the rest,
+    which takes five fits more. (By the logits of the fitted base, no memory was better around a logistic regression or
+    a forest on digits, where it gains 2 points.) A `FrozenEstimator` cannot be fitted again: where it has learnt these
+    very points, memory looks worse than it is. A gamma above 0 is kept only if memory gains more than twice the
+    standard error of its gain; else gamma is 0, and the base alone is left.
+
+    The defaults, which choose nothing, gain most often, but lost up to 1.4 points where the base is good.
+
     References
     ----------
     Yang et al., "ResMem: Learn what you can and memorize the rest", NeurIPS 2023 (arXiv 2302.01576).
     """
 
+    _arrays = ("memory_logits_", "memory_labels_")
     classes_: np.ndarray
+    memory_logits_: FloatArray
+    memory_labels_: IntArray
+    temperature_: float
 
     def fit(self, X: Any, y: Any) -> ResMemClassifier:
         """Fit the base, then memorise the training points.
@@ -274,35 +122,104 @@ class ResMemClassifier(ClassifierMixin, _ResMem):
         InvalidParameterError
             If a parameter is not what the class says; the message quotes it.
         """
-        y = self._checked(X, y)
-        check_classification_targets(y)
-        seed = _seed(self.random_state)
-        self._fit_base(X, y, seed)
-        self.classes_ = classes_of(self.base_estimator_, y)
-        self.memory_labels_ = np.searchsorted(self.classes_, y)
-        scores = scores_of(self.base_estimator_, X, _num_samples(X), self.classes_)
-        self._probable = gives_probabilities(self.base_estimator_, X, scores, self.classes_)
-        self.memory_logits_ = self._logits(scores)
-        self._memorize(X, y, seed)
-        return self
+        return self._fit(X, y)
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> ResMemClassifier:
+        """Add training points to memory; the base, which is not fitted again, says what their residuals are.
+
+        Without an earlier `fit` it is one. What was chosen stays: sigma, temperature, gamma, and the number of
+        neighbours. The index is built anew over all points, which takes as long as in `fit`: add many at a time.
+
+        Parameters
+        ----------
+        X, y : as for `fit`
+        classes : array-like, optional
+            As elsewhere in scikit-learn; the base knows its own, and others are refused.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is a label that the base does not know.
+        """
+        fitted = hasattr(self, "index_")
+        if not fitted:
+            super().partial_fit(X, y)
+        if classes is not None:
+            self._columns(classes, "classes")
+        return super().partial_fit(X, y) if fitted else self
 
     def _usual(self, seed: int | None = None) -> Any:
         return LogisticRegression(max_iter=1000, random_state=seed)
 
+    def _checked_labels(self, X: Any, y: Any) -> Any:
+        y = self._checked(X, y)
+        check_classification_targets(y)
+        return y
+
+    def _recall(self, X: Any, y: Any, *, first: bool) -> dict[str, np.ndarray]:
+        if first:
+            self.classes_ = classes_of(self.base_estimator_, y)
+        labels, scores = self._columns(y, "y"), self._base_scores(X)
+        if first:
+            self._probable = gives_probabilities(self.base_estimator_, X, scores, self.classes_)
+        return {"memory_labels_": labels, "memory_logits_": self._logits(scores)}
+
+    def _columns(self, labels: Any, name: str) -> IntArray:
+        """Return where labels stand in `classes_`, (N,)."""
+        places = {label: place for place, label in enumerate(self.classes_.tolist())}
+        values = np.asarray(labels).tolist()
+        if unknown := sorted({str(label) for label in values if label not in places}):
+            raise InvalidParameterError(
+                f"{name} holds {', '.join(unknown[:5])}, which the base does not know; it knows "
+                f"{', '.join(map(str, self.classes_[:20]))}: use `fit` with examples of all classes"
+            )
+        return np.array([places[label] for label in values], np.int64)
+
+    def _best(
+        self, X: Any, y: Any, rows: IntArray, near: Neighbors, sigma_scale: float, grid: dict[str, Any]
+    ) -> Params:
+        """Return the most accurate setting."""
+        scores = cross_fitted(
+            *(self.base_estimator_, X, self.memory_labels_, self.classes_, self._base_scores(X), self._seed)
+        )
+        logits = self._logits(scores).astype(np.float32)
+        steps = STEPS[engine_for(len(self.classes_))]
+        return tune_scores(
+            Memory(logits, self.memory_labels_),
+            Queries(logits[rows], self.memory_labels_[rows], near),
+            sigma_scale,
+            sigmas=(sigma_scale * steps.sigmas).tolist() if self.sigma == AUTO else [sigma_scale],
+            temperatures=steps.temperatures.tolist() if self.temperature == AUTO else [float(self.temperature)],
+            **grid,
+        )
+
+    def _notes(self) -> dict[str, Any]:
+        return {"classes": labels_as_notes(self.classes_), "probable": bool(self._probable)}
+
+    def _take(self, notes: dict[str, Any]) -> None:
+        self.classes_, self._probable = labels_of(notes["classes"]), notes["probable"]
+
+    def _base_scores(self, X: Any) -> FloatArray:
+        return scores_of(self.base_estimator_, X, _num_samples(X), self.classes_)
+
     def _logits(self, scores: FloatArray) -> FloatArray:
         return logarithms(scores) if self._probable else scores
+
+    def _base_outputs(self, X: Any) -> FloatArray:
+        """Return the base's logits, (M, C)."""
+        return self._logits(self._base_scores(X))
 
     def _scores(self, X: Any) -> FloatArray:
         """Return s(x), (M, C)."""
         self._check_queries(X)
         return resmem_scores(
-            self._logits(scores_of(self.base_estimator_, X, _num_samples(X), self.classes_)),
+            self._base_outputs(X),
             self.memory_logits_,
             self.memory_labels_,
             *self._neighbors(X),
             sigma=self.sigma_,
-            temperature=self.temperature,
-            gamma=self.gamma,
+            temperature=self.temperature_,
+            gamma=self.gamma_,
         )
 
     def decision_function(self, X: Any) -> FloatArray:
@@ -323,29 +240,60 @@ class ResMemClassifier(ClassifierMixin, _ResMem):
         return self.classes_[best]
 
 
-class ResMemRegressor(RegressorMixin, _ResMem):
+class ResMemRegressor(RegressorMixin, Remembering):
     """A regressor with explicit memory: base prediction plus the residuals of the nearest training points.
 
     Predictions are f(x) + gamma sum_i w_i(x) (y_i - f(x_i)), with w_i proportional to exp(-distance / sigma).
     Predicting a training point uses its own residual: that is the explicit memorisation that the method is
-    about.
+    about. With one neighbour and a gamma of 1 it is its target; a smaller gamma goes only that share of the way from
+    the base to it.
 
     Parameters
     ----------
     base_estimator : regressor, optional
         Cloned and fitted; `Ridge` unless given.
-    temperature : float
+    n_neighbors, sigma, gamma : number or "auto"
+        As in `ResMemClassifier`, but "auto" is the default of all three: see Notes. For the method as published, give
+        `gamma=1` and `n_neighbors`.
+    temperature : float or "auto"
         Checked, but without effect: there are no logits. It is here so that one grid of parameters fits both.
-    n_neighbors, sigma, index, embed, normalize, random_state, gamma
+    index, embed, normalize, random_state
         As in `ResMemClassifier`.
 
     Attributes
     ----------
     memory_residuals_ : ndarray, shape (N, O)
         y_i - f(x_i) of the training points, with O outputs.
-    base_estimator_, embed_, index_, n_neighbors_, sigma_, n_features_in_, feature_names_in_
+    base_estimator_, embed_, index_, n_neighbors_, sigma_, gamma_, n_features_in_, feature_names_in_
         As in `ResMemClassifier`.
+
+    Notes
+    -----
+    What is "auto" is chosen together for squared error (of several outputs each in units of its own spread), by
+    leave-one-out: to each training point (of 4,096 drawn at random, where there are more) the residuals of its
+    neighbours among the others are added. All residuals are those of the fitted base, as memory has them: those of
+    copies of the base, cross-fitted as for `ResMemClassifier`, chose no better. A gamma above 0 is kept only if memory
+    gains more than twice the standard error of its gain; else gamma is 0, and the base alone is left. Around least
+    squares on diabetes that lost R2 in none of 24 splits, where 20 neighbours and a gamma of 1 lost it in 20; see
+    `python -m benchmarks.estimators`.
     """
+
+    _arrays = ("memory_residuals_",)
+    memory_residuals_: FloatArray
+
+    def __init__(
+        self,
+        base_estimator: Any = None,
+        n_neighbors: int | str = AUTO,
+        sigma: float | str = AUTO,
+        temperature: float | str = 1.0,
+        index: str = "exact",
+        embed: Any = None,
+        normalize: bool = False,
+        random_state: Any = None,
+        gamma: float | str = AUTO,
+    ) -> None:
+        super().__init__(base_estimator, n_neighbors, sigma, temperature, index, embed, normalize, random_state, gamma)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -366,18 +314,47 @@ class ResMemRegressor(RegressorMixin, _ResMem):
         InvalidParameterError
             If a parameter is not what the class says; the message quotes it.
         """
-        y = self._checked(X, y, multi_output=True, y_numeric=True)
-        seed = _seed(self.random_state)
-        self._fit_base(X, y, seed)
-        self._output_shape = y.shape[1:]
-        self.memory_residuals_ = y.astype(np.float64).reshape(len(y), -1) - self._base_values(X)
-        self._memorize(X, y, seed)
-        return self
+        return self._fit(X, y)
 
     def _usual(self, seed: int | None = None) -> Any:
         return Ridge(random_state=seed)
 
-    def _base_values(self, X: Any) -> FloatArray:
+    def _checked_labels(self, X: Any, y: Any) -> Any:
+        return self._checked(X, y, multi_output=True, y_numeric=True)
+
+    def _recall(self, X: Any, y: Any, *, first: bool) -> dict[str, np.ndarray]:
+        if first:
+            self._output_shape = y.shape[1:]
+        elif y.shape[1:] != self._output_shape:
+            raise InvalidParameterError(
+                f"y of shape {y.shape} must go on with {self._output_shape or 'one number'} a row"
+            )
+        return {"memory_residuals_": y.astype(np.float64).reshape(len(y), -1) - self._base_outputs(X)}
+
+    def _best(
+        self, X: Any, y: Any, rows: IntArray, near: Neighbors, sigma_scale: float, grid: dict[str, Any]
+    ) -> Params:
+        """Return the setting of the least squared error."""
+        targets = y.astype(np.float64).reshape(len(y), -1)[rows]
+        return tune_values(
+            targets - self.memory_residuals_[rows],
+            targets,
+            self.memory_residuals_,
+            near,
+            sigmas=(sigma_scale * SIGMAS).tolist() if self.sigma == AUTO else [sigma_scale],
+            **grid,
+        )
+
+    def _notes(self) -> dict[str, Any]:
+        return {"outputs": list(self._output_shape)}
+
+    def _take(self, notes: dict[str, Any]) -> None:
+        self._output_shape = tuple(notes["outputs"])
+
+    def _is_to_choose(self) -> bool:
+        return AUTO in (self.n_neighbors, self.gamma)
+
+    def _base_outputs(self, X: Any) -> FloatArray:
         """Return f(x), (M, O)."""
         return values_of(self.base_estimator_, X, _num_samples(X))
 
@@ -385,10 +362,6 @@ class ResMemRegressor(RegressorMixin, _ResMem):
         """Return the predictions, (M,) or (M, O), as y was."""
         self._check_queries(X)
         values = resmem_values(
-            *(self._base_values(X), self.memory_residuals_, *self._neighbors(X)), sigma=self.sigma_, gamma=self.gamma
+            *(self._base_outputs(X), self.memory_residuals_, *self._neighbors(X)), sigma=self.sigma_, gamma=self.gamma_
         )
         return values.reshape(len(values), *self._output_shape)
-
-
-def _seed(random_state: Any) -> int:
-    return 0 if random_state is None else int(check_random_state(random_state).randint(np.iinfo(np.int32).max))

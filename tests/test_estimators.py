@@ -1,3 +1,4 @@
+import itertools
 import pickle
 import warnings
 from operator import itemgetter
@@ -12,7 +13,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_diabetes, load_digits, make_blobs
 from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier, DummyRegressor
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
@@ -29,8 +30,10 @@ from sklearn.utils.estimator_checks import check_dataframe_column_names_consiste
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.estimators import ResMemClassifier, ResMemRegressor
 from resmem_core.memory.residuals import auto_sigma, project_to_simplex, resmem_scores
+from resmem_core.memory.types import Params
 
 BOTH = pytest.mark.parametrize("kind", [ResMemClassifier, ResMemRegressor])
+AUTO = {"n_neighbors": "auto", "sigma": "auto", "temperature": "auto", "gamma": "auto"}
 SHALLOW = DecisionTreeClassifier(max_depth=2, random_state=0)
 
 
@@ -66,7 +69,7 @@ def test_one_neighbour_memorises_every_label(digits, index):
 def test_one_neighbour_passes_through_every_target(outputs):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(80, 4)), rng.normal(size=(80, *outputs))
-    model = ResMemRegressor(n_neighbors=1).fit(X, y)
+    model = ResMemRegressor(n_neighbors=1, gamma=1).fit(X, y)
     assert model.predict(X).shape == y.shape
     np.testing.assert_allclose(model.predict(X), y, rtol=1e-12, atol=1e-12)
 
@@ -99,7 +102,7 @@ def test_regression_adds_weighted_residuals():
     d = np.linalg.norm(Q[:, None] - X, axis=2)
     w = np.where(d <= np.sort(d, axis=1)[:, 4:5], np.exp(-d / 0.5), 0)
     expected = base.predict(Q) + w @ (y - base.predict(X)) / w.sum(axis=1)
-    model = ResMemRegressor(LinearRegression(), n_neighbors=5, sigma=0.5).fit(X, y)
+    model = ResMemRegressor(LinearRegression(), n_neighbors=5, sigma=0.5, gamma=1).fit(X, y)
     np.testing.assert_allclose(model.predict(Q), expected, atol=1e-5)
 
 
@@ -404,6 +407,13 @@ def test_texts_go_to_base_and_embed(kind, made):
         kind(base).fit(X, y)
 
 
+@pytest.mark.parametrize("made", [csr_matrix, csc_array, torch.tensor, pd.DataFrame, lambda X: X.tolist()])
+def test_settings_are_chosen_for_other_arrays_as_for_dense_ones(made, blobs):
+    found, expected = (ResMemClassifier(SHALLOW, **AUTO).fit(X, blobs[1]) for X in (made(blobs[0]), blobs[0]))
+    for name in AUTO:
+        assert getattr(found, f"{name}_") == pytest.approx(getattr(expected, f"{name}_"), rel=1e-4)
+
+
 @BOTH
 @pytest.mark.parametrize("made", [csr_matrix, csc_array, torch.tensor, lambda X: X.tolist()])
 def test_other_arrays_are_as_dense_ones(kind, made, blobs):
@@ -468,7 +478,8 @@ def test_the_base_says_what_inputs_may_be():
     [
         *(("n_neighbors", value) for value in (0, -3, 2.0, "5", None, True)),
         *(("sigma", value) for value in (0, -1.0, np.nan, np.inf, "median", None, True)),
-        *(("temperature", value) for value in (0, -1.0, np.nan, np.inf, "auto", None, True)),
+        *(("temperature", value) for value in (0, -1.0, np.nan, np.inf, "median", None, True)),
+        *(("gamma", value) for value in (-1, np.nan, "auto!", None, True)),
         ("index", "faiss"),
         ("embed", "pca"),
     ],
@@ -484,7 +495,7 @@ def test_impossible_parameters_are_quoted(kind, parameter, value):
 def test_fewer_points_than_neighbours_are_all_taken_with_a_warning(kind):
     X, y = np.arange(20.0)[:, None], np.arange(20) % 2
     with pytest.warns(UserWarning, match="n_neighbors=20 exceeds the 10 training points; using all 10"):
-        model = kind().fit(X[:10], y[:10])
+        model = kind(n_neighbors=20).fit(X[:10], y[:10])
     assert (model.n_neighbors_, model.n_neighbors) == (10, 20)
     assert model.kneighbors(X)[1].shape == (20, 10)
     with warnings.catch_warnings():
@@ -501,11 +512,11 @@ def test_auto_sigma_comes_from_the_nearest_other_point(blobs):
 
 def test_auto_sigma_of_a_large_memory_is_near_that_of_all():
     X = np.random.default_rng(0).normal(size=(5000, 2))
-    model = ResMemRegressor(random_state=0).fit(X, X[:, 0])
+    model = ResMemRegressor(n_neighbors=20, gamma=1, random_state=0).fit(X, X[:, 0])
     of_all = auto_sigma(model.kneighbors(n_neighbors=1)[0])
     assert model.sigma_ == pytest.approx(of_all, rel=0.1)
     assert model.sigma_ != of_all
-    assert model.sigma_ == ResMemRegressor(random_state=0).fit(X, X[:, 0]).sigma_
+    assert model.sigma_ == clone(model).fit(X, X[:, 0]).sigma_
 
 
 @pytest.mark.filterwarnings("ignore:n_neighbors=20 exceeds")
@@ -591,3 +602,162 @@ def test_clones_keep_every_parameter_and_pickled_copies_predict_the_same(kind, i
 @pytest.mark.filterwarnings("ignore:n_neighbors=20 exceeds")
 def test_names_of_features(kind):
     check_dataframe_column_names_consistency(kind.__name__, kind())
+
+
+# Settings that are chosen ----------------------------------------------------------------------------------
+
+
+@parametrize_with_checks([ResMemClassifier(**AUTO), ResMemRegressor(n_neighbors=20, gamma=1)])
+@pytest.mark.filterwarnings("ignore:n_neighbors=20 exceeds")
+def test_scikit_learn_compatibility_with_the_other_settings(estimator, check):
+    check(estimator)
+
+
+def test_the_regressor_takes_the_setting_that_predicts_points_left_out_best():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, (150, 2))
+    y = np.column_stack([np.sin(5 * X[:, 0]), 100 * np.cos(4 * X[:, 1])]) + rng.normal(size=(150, 2)) * [0.1, 10]
+    model = ResMemRegressor().fit(X, y)
+    base = Ridge().fit(X, y)
+    residuals = y - base.predict(X)
+    d = np.linalg.norm(X[:, None] - X, axis=2) + np.diag(np.full(150, np.inf))
+
+    def error(k, sigma, gamma):
+        w = np.where(d <= np.sort(d, axis=1)[:, k - 1 : k], np.exp(-(d - d.min(axis=1, keepdims=True)) / sigma), 0)
+        return ((residuals - gamma * (w @ residuals) / w.sum(axis=1, keepdims=True)) ** 2 / y.var(axis=0)).mean()
+
+    best = error(model.n_neighbors_, model.sigma_, model.gamma_)
+    for k, factor, gamma in itertools.product((1, 2, 5, 20, 80), (0.5, 1, 2), (0, 0.5, 0.9, 1)):
+        assert best <= error(k, factor * model.sigma_, gamma) * (1 + 1e-6)
+    assert model.gamma_ > 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_regressor_by_itself_does_not_harm(seed):
+    X, X_test, y, y_test = train_test_split(*load_diabetes(return_X_y=True), random_state=seed)
+    base = LinearRegression().fit(X, y).score(X_test, y_test)
+    assert ResMemRegressor(LinearRegression()).fit(X, y).score(X_test, y_test) >= base - 1e-9
+
+
+def test_where_residuals_are_noise_memory_is_left_out_and_where_they_are_not_it_gains():
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(300, 4))
+    noise = rng.normal(size=300)
+    of_line, of_wave = (ResMemRegressor().fit(X, y) for y in (X[:, 0] + noise, np.sin(3 * X[:, 0]) + 0.1 * noise))
+    assert of_line.gamma_ == 0
+    np.testing.assert_allclose(of_line.predict(X), of_line.base_estimator_.predict(X))
+    assert of_wave.gamma_ > 0
+    Q = rng.normal(size=(200, 4))
+    assert of_wave.score(Q, np.sin(3 * Q[:, 0])) > of_wave.base_estimator_.score(Q, np.sin(3 * Q[:, 0])) + 0.1
+
+
+def test_the_classifier_chooses_by_points_that_the_base_has_not_seen(digits):
+    X, X_test, y, y_test = digits
+    forest = RandomForestClassifier(20, random_state=0)  # right on all that it was fitted to
+    model = ResMemClassifier(forest, **AUTO).fit(X, y)
+    assert model.base_estimator_.score(X, y) == 1
+    assert model.gamma_ > 0
+    assert model.score(X_test, y_test) > model.base_estimator_.score(X_test, y_test)
+    frozen = ResMemClassifier(FrozenEstimator(clone(forest).fit(X, y)), **AUTO).fit(X, y)
+    assert frozen.gamma_ == 0  # nobody can tell what it would say of others
+    np.testing.assert_allclose(frozen.predict_proba(X_test), frozen.base_estimator_.predict_proba(X_test), atol=1e-12)
+
+
+def test_the_classifier_leaves_memory_out_where_labels_are_noise():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3))
+    y = (X[:, 0] + rng.logistic(scale=0.5, size=200) > 0).astype(int)
+    model = ResMemClassifier(**AUTO).fit(X, y)
+    assert (model.gamma_, model.temperature_) == (0, 1)
+
+
+@pytest.mark.parametrize("parameter", AUTO)
+@BOTH
+def test_each_setting_is_chosen_alone_and_the_others_kept(kind, parameter, blobs):
+    X, y = blobs[0], np.unique(blobs[1], return_inverse=True)[1]
+    fixed = {"n_neighbors": 7, "sigma": 0.7, "temperature": 1.5, "gamma": 0.5}
+    model = kind(**{**fixed, parameter: "auto"}).fit(X, y)
+    assert all(getattr(model, f"{name}_") == fixed[name] for name in fixed if name != parameter)
+    assert getattr(model, f"{parameter}_") > (-1 if parameter == "gamma" else 0)
+
+
+@BOTH
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_few_points_are_enough_to_choose_from(kind, n):
+    X, y = np.arange(float(n))[:, None], np.arange(n) % 2
+    model = kind(DummyClassifier() if kind is ResMemClassifier else DummyRegressor(), **AUTO).fit(X, y)
+    assert 1 <= model.n_neighbors_ < n
+
+
+def test_a_class_of_a_single_point_is_chosen_with(blobs):
+    X, y = blobs
+    y = np.where(np.arange(len(y)) == 3, "dog", y)
+    model = ResMemClassifier(SHALLOW, **AUTO).fit(X, y)
+    assert model.classes_.tolist() == ["ant", "bee", "cat", "dog"]
+    assert np.isfinite(model.predict_proba(X)).all()
+
+
+def test_many_points_are_chosen_for_on_some(monkeypatch, blobs):
+    monkeypatch.setattr("resmem_core.evaluation.remembering.JUDGED", 30)
+    X, y = blobs[0], np.arange(120) % 3
+    asked = []
+    monkeypatch.setattr(
+        "resmem_core.estimators.tune_values", lambda *given, **grid: asked.append(given) or Params(3, 1.0)
+    )
+    ResMemRegressor().fit(X, y)
+    assert [array.shape for array in asked[0][:3]] == [(30, 1), (30, 1), (120, 1)]
+
+
+def test_auto_goes_through_a_grid_search(digits):
+    X, _, y, _ = digits
+    grid = {"n_neighbors": [3, "auto"], "sigma": ["auto"], "temperature": [1.0, "auto"], "gamma": [1.0, "auto"]}
+    search = GridSearchCV(ResMemClassifier(SHALLOW), grid, cv=2, error_score="raise").fit(X[:200], y[:200])
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    GridSearchCV(ResMemRegressor(), grid, cv=2, error_score="raise").fit(X[:200], y[:200])
+
+
+# More points -----------------------------------------------------------------------------------------------
+
+
+@BOTH
+@pytest.mark.parametrize("index", ["exact", "annoy"])
+def test_partial_fit_adds_to_memory_and_leaves_the_base(kind, index, blobs):
+    X, y = blobs[0], np.arange(120) % 3
+    grown = kind(n_neighbors=60, sigma=0.5, gamma=1.0, index=index)
+    with pytest.warns(UserWarning, match="using all 50"):
+        grown.fit(X[:50], y[:50])
+    base = grown.base_estimator_
+    assert grown.partial_fit(X[50:90], y[50:90]).partial_fit(X[90:], y[90:]) is grown
+    assert grown.base_estimator_ is base
+    whole = kind(FrozenEstimator(base), n_neighbors=60, sigma=0.5, gamma=1.0, index=index).fit(X, y)
+    Q = X + 0.1
+    np.testing.assert_allclose(grown.predict(Q), whole.predict(Q), atol=1e-5)
+    np.testing.assert_allclose(grown.kneighbors(Q)[0], whole.kneighbors(Q)[0], atol=1e-5)
+    assert grown.n_neighbors_ == 60
+
+
+@BOTH
+def test_partial_fit_comes_first_or_after_settings_were_chosen(kind, blobs):
+    X, y = blobs[0], np.arange(120) % 3
+    first, fitted = kind(**AUTO).partial_fit(X, y), kind(**AUTO).fit(X, y)
+    np.testing.assert_array_equal(first.predict(X), fitted.predict(X))
+    more = clone(first).fit(X[:60], y[:60])
+    chosen = [more.n_neighbors_, more.sigma_, more.gamma_, more.temperature_]
+    more.partial_fit(X[60:], y[60:])
+    assert [more.n_neighbors_, more.sigma_, more.gamma_, more.temperature_] == chosen
+
+
+def test_partial_fit_refuses_what_the_base_does_not_know(blobs):
+    X, y = blobs
+    model = ResMemClassifier().fit(X, y)
+    with pytest.raises(InvalidParameterError, match="y holds dog, emu, which the base does not know; it knows ant, b"):
+        model.partial_fit(X[:3], ["dog", "ant", "emu"])
+    with pytest.raises(InvalidParameterError, match="classes holds dog"):
+        model.partial_fit(X[:1], y[:1], classes=["ant", "dog"])
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        model.partial_fit(X[:3], y[:2])
+    with pytest.raises(ValueError, match="3 features"):
+        model.partial_fit(np.ones((2, 3)), y[:2])
+    assert len(model.kneighbors()[0]) == len(X)
+    with pytest.raises(InvalidParameterError, match=r"y of shape \(2, 2\)"):
+        ResMemRegressor().fit(X, X[:, 0]).partial_fit(X[:2], X[:2])

@@ -209,7 +209,9 @@ def remember(curve: Curve, base: MLPRegressor) -> ResMemRegressor:
     from resmem_core.estimators import ResMemRegressor
 
     x, y = sample(curve)
-    return ResMemRegressor(FrozenEstimator(base), n_neighbors=curve.neighbors, sigma=curve.sigma).fit(x[:, None], y)
+    return ResMemRegressor(FrozenEstimator(base), n_neighbors=curve.neighbors, sigma=curve.sigma, gamma=1).fit(
+        x[:, None], y
+    )
 
 
 def view(curve: Curve, base: MLPRegressor) -> View:
@@ -261,7 +263,8 @@ base = MLPRegressor(
     hidden_layer_sizes=({curve.width},), activation="tanh", alpha=0, batch_size={curve.n}, random_state={curve.seed},
     learning_rate_init={LEARNING_RATE}, max_iter={curve.steps}, tol=0, n_iter_no_change={curve.steps},
 ).fit(x[:, None], y)  # warns that it stopped before it converged: that is meant
-model = ResMemRegressor(FrozenEstimator(base), n_neighbors={curve.neighbors}, sigma={curve.sigma!r}).fit(x[:, None], y)
+model = ResMemRegressor(FrozenEstimator(base), n_neighbors={curve.neighbors}, sigma={curve.sigma!r}, gamma=1)
+model.fit(x[:, None], y)
 
 grid = np.linspace(-1, 1, {len(GRID)})
 base_error, resmem_error = (

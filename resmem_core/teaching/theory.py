@@ -84,7 +84,7 @@ from resmem_core import ResMemRegressor, uniform_ball
 n, rng = {self.sizes[-1]}, np.random.default_rng(0)
 X, X_test = uniform_ball(n, {self.d}, rng), uniform_ball({N_TEST}, {self.d}, rng)
 base = Ridge(alpha=n * {penalty:.6g}, fit_intercept=False)
-model = ResMemRegressor(base, n_neighbors=1).fit(X, X[:, 0])
+model = ResMemRegressor(base, n_neighbors=1, gamma=1).fit(X, X[:, 0])
 print("ResMem:", np.mean((model.predict(X_test) - X_test[:, 0]) ** 2))
 """
 

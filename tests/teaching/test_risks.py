@@ -70,7 +70,7 @@ def test_the_risks_are_those_of_the_estimators_on_the_same_points(d, L):
     X, x = uniform_ball(n, d, rng), uniform_ball(module.N_TEST, d, rng)
     weights = constrained_fit(X.T @ X / n, np.eye(d)[0], L)
     fixed = FrozenEstimator(LinearRegression(fit_intercept=False).fit(np.eye(d), weights))
-    model = ResMemRegressor(fixed, n_neighbors=1).fit(X, X[:, 0])
+    model = ResMemRegressor(fixed, n_neighbors=1, gamma=1).fit(X, X[:, 0])
     risks = simulate_theory(d, [n], 1).at(L)
     assert risks.resmem[0, 0] == pytest.approx(np.mean((model.predict(x) - x[:, 0]) ** 2), rel=1e-4)
     far = uniform_ball(400_000, d, np.random.default_rng(1))
