@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 from functools import cache
+from importlib.metadata import EntryPoint
+from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import NamedTuple
@@ -15,6 +17,7 @@ from pages._shared.sidebar import sidebar
 from pages._shared.state import load, show_notes
 from resmem_core.cli.settings import ExperimentForm, Settings
 from resmem_core.common.forms import Form
+from resmem_core.common.registry import plugins, told_of
 
 SECTIONS = ("", "Learn", "Setting", "Gain", "Points", "Workspace")  # of the menu; others come after them
 
@@ -42,7 +45,9 @@ class Head(NamedTuple):
 
 @cache
 def pages(folder: Path) -> dict[Path, Head]:
-    """Return the pages of a folder in the order of the menu, none of which is run.
+    """Return the pages of a folder, and those of plug-ins, in the order of the menu, none of which is run.
+
+    A plug-in's page is a module that an entry point of the group "resmem_core.page" names.
 
     Raises
     ------
@@ -50,6 +55,12 @@ def pages(folder: Path) -> dict[Path, Head]:
         If one of them has no `PAGE`.
     """
     heads = {path: _head(path) for path in folder.glob("[a-z]*.py")}
+    for plugin in plugins("page"):
+        with told_of(plugin):
+            path = _file_of(plugin)
+            if path.stem in {other.stem for other in heads}:
+                raise ValueError(f"there is a page {path.stem!r} already")
+            heads[path] = _head(path)
 
     def place(item: tuple[Path, Head]) -> tuple[int, str, int, str]:
         _, head = item
@@ -57,6 +68,13 @@ def pages(folder: Path) -> dict[Path, Head]:
         return section, head.section, head.place, head.title
 
     return dict(sorted(heads.items(), key=place))
+
+
+def _file_of(plugin: EntryPoint) -> Path:
+    spec = find_spec(plugin.module)
+    if spec is None or spec.origin is None:
+        raise ImportError(f"there is no module {plugin.module}")
+    return Path(spec.origin)
 
 
 def _head(path: Path) -> Head:

@@ -1,10 +1,13 @@
-"""Names to implementations: a module in the package registers itself when it is imported."""
+"""Names to implementations: a module of ours, or of another package, registers itself when it is imported."""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import EntryPoint, entry_points
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 from resmem_core.common.errors import InvalidParameterError
@@ -12,8 +15,15 @@ from resmem_core.common.errors import InvalidParameterError
 T = TypeVar("T")
 
 
+GROUP = "resmem_core."  # before the kind, in the group of an entry point: "resmem_core.dataset"
+
+
 class Registry(Generic[T]):
-    """The implementations found in one package, by name.
+    """The implementations found in one package and in others' plug-ins, by name.
+
+    A plug-in is an installed package with an entry point in the group "resmem_core." and the kind, whose value is a
+    module that registers itself. One that cannot be imported, or takes a name that is taken, is left out with a
+    warning.
 
     Parameters
     ----------
@@ -42,6 +52,9 @@ class Registry(Generic[T]):
         package = importlib.import_module(self._package)
         for module in pkgutil.iter_modules(package.__path__):
             importlib.import_module(f"{self._package}.{module.name}")
+        for found in plugins(self.kind):
+            with told_of(found):
+                found.load()
         self._discovered = True  # only now: until then another thread must wait, and what failed must fail again
 
     def names(self) -> list[str]:
@@ -67,6 +80,22 @@ class Registry(Generic[T]):
     def __iter__(self) -> Iterator[T]:
         self._discover()
         return iter(list(self._items.values()))
+
+
+def plugins(kind: str) -> list[EntryPoint]:
+    """Return the entry points of other packages for this kind ("dataset"), in the order of their names."""
+    return sorted(entry_points(group=f"{GROUP}{kind}"), key=lambda found: found.name)
+
+
+@contextmanager
+def told_of(plugin: EntryPoint) -> Iterator[None]:
+    """Have whatever is wrong with a plug-in end in a warning that names it."""
+    try:
+        yield
+    except Exception as error:  # another's code may raise anything, and must not stop the rest
+        package = plugin.dist.name if plugin.dist else "an unknown package"
+        told = f"the plug-in {plugin.name!r} ({plugin.group}) of {package} is left out: {type(error).__name__}: {error}"
+        warnings.warn(told, RuntimeWarning, stacklevel=3)
 
 
 class Named(Protocol):
