@@ -15,6 +15,7 @@ from resmem_core.common.names import clean_name
 from resmem_core.common.progress import Progress, Step
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.data.base import DATASETS, PART_OF, PARTS, Source, part_called, shown
+from resmem_core.data.given_parts import CUT_BY_SEED, rows_by_part
 from resmem_core.data.model_file import (
     ALIKE,
     MAX_CLASSES,
@@ -35,10 +36,6 @@ from resmem_core.data.types import Examples
 if TYPE_CHECKING:
     import pyarrow as pa
 
-CUT_BY_SEED = (
-    "there is no split column, so validation and test are cut off by the seed: if the model that gave the logits was "
-    "trained on some of these rows, base and memory both look better than they are"
-)
 MAX_TEXT = 255  # characters of a label or a name
 MAX_NAMES = 2**30  # bytes that the names of all rows may take in memory
 
@@ -236,19 +233,7 @@ def _parts(path: Path, table: pa.Table, column: str | None) -> dict[str, IntArra
     if column is None:
         return {"train": np.arange(table.num_rows)}
     texts, places = _texts(path, table, column)
-    called = {text: part_called(text) for text in texts}
-    if strange := [text for text, part in called.items() if part is None]:
-        row = _row_of(texts, places, strange[0])
-        raise wrong_cell(path, column, row, repr(strange[0]), f"one of {', '.join(PART_OF)}")
-    found = {part: [text for text in texts if called[text] == part] for part in PARTS}
-    for part, spellings in found.items():
-        if len(spellings) > 1:
-            same = f"{' and '.join(map(repr, spellings))}, which mean the same"
-            raise wrong(path, f"column {column!r}", same, f"one name for {part}")
-    if missing := [part for part in ("train", "test") if not found[part]]:
-        expected = "train and test there, or no such column, so that the parts are cut off by the seed"
-        raise wrong(path, f"column {column!r}", f"no {missing[0]}", expected)
-    return {part: np.flatnonzero(places == texts.index(spelt[0])) for part, spelt in found.items() if spelt}
+    return rows_by_part(path, f"column {column!r}", texts, places)
 
 
 def _refuse_parts_in(path: Path, metadata: pa.Table) -> None:

@@ -93,7 +93,7 @@ def test_without_a_split_column_it_is_cut_by_the_seed(tmp_path, kind):
     one, other = (load_dataset(f"table:{tmp_path / f'mine{kind}'}", seed=seed) for seed in (0, 1))
     assert [len(x) for x in (one.train, one.validation, one.test)] == [18, 6, 6]
     assert sorted(one.test.names) != sorted(other.test.names)
-    assert any("no split column" in note for note in one.notes)
+    assert any("nothing splits the rows" in note for note in one.notes)
 
 
 def test_without_logits_the_base_model_is_a_probe_and_validation_needs_no_warning(tmp_path, kind):
