@@ -101,5 +101,7 @@ def test_nothing_is_unpickled(tmp_path):
 @pytest.mark.parametrize("loader", ["arrays", "table"])
 def test_a_folder_that_save_to_disk_wrote_is_named(tmp_path, loader):
     (tmp_path / "dataset_info.json").write_text("{}")
-    with pytest.raises(DatasetError, match=r"a folder that save_to_disk of Hugging Face's datasets wrote \(write each"):
+    with pytest.raises(
+        DatasetError, match=r"a folder that save_to_disk of Hugging Face's datasets wrote \(give all of it"
+    ):
         DATASETS.get(loader).load(str(tmp_path), silent)

@@ -16,7 +16,7 @@ from resmem_core.common.progress import Progress, Step
 from resmem_core.common.types import IntArray
 from resmem_core.data.array_files import ENDINGS, arrays_in, npy_files
 from resmem_core.data.array_keys import Keys
-from resmem_core.data.base import DATASETS, PARTS, Source, file_state, shown
+from resmem_core.data.base import DATASETS, PARTS, Source, shown
 from resmem_core.data.file_tree import ending
 from resmem_core.data.given_parts import CUT_BY_SEED, rows_by_part
 from resmem_core.data.model_file import (
@@ -29,7 +29,6 @@ from resmem_core.data.model_file import (
     as_float32,
     in_class_order,
     numbered_groups,
-    path_and_meaning,
     refuse_other_kinds,
     wrong,
 )
@@ -73,14 +72,9 @@ class Arrays(ModelFile):
     expected = "an .npz, .safetensors or .pt file, or a folder with such arrays as .npy files"
     endings = ENDINGS
 
-    def unavailable(self, argument: str | None) -> str | None:
-        """Return that there is neither such a file nor a folder with arrays, if so."""
-        return None if _in_folder(argument) else super().unavailable(argument)
-
-    def stamp(self, argument: str | None) -> str:
-        """Return the size and time of the file, or of each in the folder."""
-        files = _in_folder(argument)
-        return str({file.name: file_state(file) for file in files}) if files else super().stamp(argument)
+    def parts_of(self, folder: Path) -> list[Path]:
+        """Return the arrays in a folder."""
+        return list(npy_files(folder).values())
 
     def read(self, path: Path, progress: Progress) -> Source:
         """Read and check every array; messages name file and key."""
@@ -89,14 +83,6 @@ class Arrays(ModelFile):
             return _source(path, keys, arrays)
         except DatasetError as error:
             raise DatasetError(keys.as_spelt(str(error))) from error
-
-
-def _in_folder(argument: str | None) -> list[Path]:
-    """Return the arrays in a folder; none where it is another thing, or cannot be looked at."""
-    try:
-        return list(npy_files(path_and_meaning(argument)[0]).values())
-    except (OSError, ValueError):
-        return []
 
 
 def _source(path: Path, keys: Keys, arrays: dict[str, np.ndarray]) -> Source:
