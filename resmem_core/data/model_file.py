@@ -19,7 +19,7 @@ from resmem_core.common.logits import MEANINGS, are_probabilities, logarithms
 from resmem_core.common.mapped import converted, row_blocks
 from resmem_core.common.progress import Progress
 from resmem_core.common.types import FloatArray, IntArray
-from resmem_core.data.base import EMBEDDINGS, PARTS, DatasetLoader, Source, file_state, user_path
+from resmem_core.data.base import DATASETS, EMBEDDINGS, PARTS, DatasetLoader, Source, file_state, user_path
 from resmem_core.data.file_kinds import other_kind, saved_by_hugging_face
 
 NO_VALIDATION = (
@@ -107,6 +107,19 @@ def path_and_meaning(argument: str | None) -> tuple[Path, str | None]:
     """Return the path, and what its logits are said to be."""
     path, asked, meaning = (argument or "").partition(ASKED)
     return user_path(path), meaning if asked else None
+
+
+def reader_of(path: Path) -> DatasetLoader | None:
+    """Return the loader that reads such a file, by how it is called, or such a folder; None where there is none."""
+    readers = [loader for loader in DATASETS if isinstance(loader, ModelFile)]
+    if path.is_dir():
+        return next((loader for loader in readers if loader.unavailable(str(path)) is None), None)
+    return next((loader for loader in readers if path.name.lower().endswith(loader.endings)), None)
+
+
+def endings_read() -> list[str]:
+    """Return how the files are called at their ends that some loader reads."""
+    return [ending for loader in DATASETS if isinstance(loader, ModelFile) for ending in loader.endings]
 
 
 def refuse_other_kinds(path: Path, ending: str) -> None:

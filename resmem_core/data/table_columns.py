@@ -105,7 +105,12 @@ def is_text(kind: pa.DataType) -> bool:
     """Return whether values of this type are text."""
     import pyarrow as pa
 
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or is_view(kind)
+
+
+def is_view(kind: pa.DataType) -> bool:
+    """Return whether values of this type are views of text, as Polars writes them."""
+    return str(kind) == "string_view"
 
 
 def is_number(text: str) -> bool:

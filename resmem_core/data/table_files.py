@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resmem_core.common.errors import DatasetError
 from resmem_core.common.names import clean_name
-from resmem_core.data.table_columns import SAMPLE, TableFile, are_lists, is_list, is_numeric, is_text
+from resmem_core.data.table_columns import SAMPLE, TableFile, are_lists, is_list, is_numeric, is_text, is_view
 from resmem_core.data.table_layout import Layout
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MAGIC = b"ARROW1\0\0"  # before the stream of an Arrow file
+MAGIC = b"ARROW1"  # before the stream of an Arrow file, which has an index at its end
 Features = Mapping[str, Mapping[str, Any]]  # what Hugging Face's datasets says of columns
 
 
@@ -52,22 +52,26 @@ def read_arrow(path: Path, features: Features | None = None) -> TableFile:
     """
     import pyarrow as pa
 
-    def opened(columns: Sequence[str] | None = None) -> pa.RecordBatchReader:
+    def opened(columns: Sequence[str] | None = None) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
         source = pa.memory_map(str(path))
-        if source.read(len(MAGIC)) != MAGIC:  # a file is a stream, after these, with an index at its end
-            source.seek(0)
-        if columns is None:
-            return pa.ipc.open_stream(source)
-        fields = [opened().schema.get_field_index(name) for name in columns]
-        return pa.ipc.open_stream(source, options=pa.ipc.IpcReadOptions(included_fields=fields))
+        is_file = source.read(len(MAGIC)) == MAGIC
+        source.seek(0)
+        fields = None if columns is None else [opened()[0].get_field_index(name) for name in columns]
+        options = pa.ipc.IpcReadOptions(included_fields=fields or [])
+        if not is_file:
+            stream = pa.ipc.open_stream(source, options=options)
+            return stream.schema, iter(stream)
+        file = pa.ipc.open_file(source, options=options)
+        return file.schema, map(file.get_batch, range(file.num_record_batches))
 
     def head(columns: list[str]) -> pa.RecordBatch | None:
-        return next((batch.slice(0, SAMPLE) for batch in opened(columns)), None)
+        return next((batch.slice(0, SAMPLE) for batch in opened(columns)[1]), None)
 
     def read(columns: list[str], _: list[str]) -> pa.Table:
-        return opened(columns).read_all()
+        schema, batches = opened(columns)
+        return pa.Table.from_batches(batches, schema)
 
-    return _read(path, "Arrow", lambda: opened().schema, head, read, features)
+    return _read(path, "Arrow", lambda: opened()[0], head, read, features)
 
 
 def _read(
@@ -97,7 +101,7 @@ def _read(
         as_text = [names[name] for name in (*layout.texts.values(), *kept)]
         columns = [names[name] for name in (*layout.used, *kept)]
         table = read(columns, as_text)
-        table = pa.table({clean_name(name): _without_extension(table[name]) for name in table.column_names})
+        table = pa.table({clean_name(name): _plain(table[name]) for name in table.column_names})
         table.validate(full=True)  # damage that only shows in use, such as text that is not UTF-8
         notes = []
         for name in layout.lists:
@@ -156,8 +160,12 @@ def _stored(kind: pa.DataType) -> pa.DataType:
     return _stored(kind.storage_type) if isinstance(kind, pa.BaseExtensionType) else kind
 
 
-def _without_extension(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return column if _stored(column.type) == column.type else column.cast(_stored(column.type))
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column without its extension type, and views of text as text."""
+    import pyarrow as pa
+
+    kind = pa.large_string() if is_view(column.type) else _stored(column.type)
+    return column if kind == column.type else column.cast(kind)
 
 
 def _is_plain(kind: pa.DataType) -> bool:

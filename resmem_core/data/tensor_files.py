@@ -7,6 +7,7 @@ import warnings
 import zipfile
 from collections.abc import Callable
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -44,22 +45,27 @@ def torch_in(path: Path) -> dict[str, Callable[[], Any]]:
     DatasetError
         If there is anything but tensors, numbers, text, lists and dicts in it, which only code could open.
     """
-    found = torch_content(path)
+    found = torch_content(path, str(path))
     if not isinstance(found, dict):
         shape = f" of shape {tuple(found.shape)}" if hasattr(found, "shape") else ""
         raise DatasetError(
             f"{path} holds a {type(found).__name__}{shape}; expected a dict of tensors, as "
             "torch.save({'train_embeddings': tensor, ...}, PATH) writes it"
         )
-    flat: dict[str, Any] = {}
-    for key, value in found.items():
+    return {name: partial(_array, content) for name, content in flat(found).items()}
+
+
+def flat(found: Any) -> dict[str, Any]:
+    """Return what a dict holds, and what dicts in it hold, by name; nothing where it is no dict."""
+    by_name: dict[str, Any] = {}
+    for key, value in found.items() if isinstance(found, dict) else ():
         inner = value if isinstance(value, dict) else {None: value}
-        flat |= {str(key) if name is None else f"{key}_{name}": content for name, content in inner.items()}
-    return {name: partial(_array, content) for name, content in flat.items()}
+        by_name |= {str(key) if name is None else f"{key}_{name}": content for name, content in inner.items()}
+    return by_name
 
 
-def torch_content(path: Path) -> Any:
-    """Return what torch.save wrote, of tensors, numbers, text, lists and dicts alone.
+def torch_content(source: Path | BytesIO, called: str) -> Any:
+    """Return what torch.save wrote, of tensors, numbers, text, lists and dicts alone; `called` so in messages.
 
     Raises
     ------
@@ -68,17 +74,18 @@ def torch_content(path: Path) -> Any:
     """
     import torch
 
+    is_mapped = isinstance(source, Path) and zipfile.is_zipfile(source)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pickle protocols, and of sparse layouts that are in beta
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+            return torch.load(source, map_location="cpu", weights_only=True, mmap=is_mapped)
     except Exception as error:  # damaged bytes make torch raise almost anything
         reason = _REASON.search(str(error))
         told = reason[1] if reason else (str(error).splitlines() or [type(error).__name__])[0]
         raise DatasetError(
-            f"{path} cannot be read as tensors alone: {told}; nothing else is opened, as that could run what is in it: "
-            "write it again as torch.save({'train_embeddings': tensor, ...}, PATH), with torch.from_numpy(array) and "
-            "lists of text in place of other objects"
+            f"{called} cannot be read as tensors alone: {told}; nothing else is opened, as that could run what is in "
+            "it: write it again as torch.save({'train_embeddings': tensor, ...}, PATH), with torch.from_numpy(array) "
+            "and lists of text in place of other objects"
         ) from error
 
 
