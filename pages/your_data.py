@@ -10,7 +10,7 @@ from pages._shared.summary import sentence
 from pages._shared.text import plain
 from pages._shared.visitor import remember_visitor, visitor
 from resmem_core.common.errors import ResMemError
-from resmem_core.data.example_files import example_file
+from resmem_core.data.example_files import EXAMPLES, example_file
 from resmem_core.data.loaders.arrays import Arrays
 from resmem_core.data.loaders.table import Table
 from resmem_core.data.uploads import KINDS, Upload, Uploads, max_bytes
@@ -103,10 +103,10 @@ def delete(mine: Uploads, upload: Upload) -> None:
 def formats() -> None:
     """Say what the files hold, with an example of each to take away."""
     with st.expander("What a file holds, with examples", icon=":material/help:"):
-        for endings, loader in (("`.npz`", Arrays), ("`.csv` and `.parquet`", Table)):
-            st.markdown(f"**{endings}**: {inspect.getdoc(loader)}")
+        for loader in (Arrays, Table):
+            st.markdown(f"**{', '.join(f'`{ending}`' for ending in loader.endings)}**: {inspect.getdoc(loader)}")
         with st.container(horizontal=True):
-            for kind in KINDS:
+            for kind in EXAMPLES:
                 st.download_button(
                     f"Example {kind}",
                     partial(example_file, kind),

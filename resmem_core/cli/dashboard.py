@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import re
 import shutil
 import socket
 import subprocess
@@ -11,8 +12,8 @@ import time
 import urllib.error
 import urllib.request
 import webbrowser
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ import numpy as np
 from resmem_core.common.dense import as_dense
 from resmem_core.common.errors import DatasetError, InvalidParameterError, StoreError, UnavailableError
 from resmem_core.data import load_dataset
-from resmem_core.data.model_file import path_and_meaning
+from resmem_core.data.base import user_path
+from resmem_core.data.foreign_tables import as_arrow
+from resmem_core.data.model_file import endings_read, path_and_meaning, reader_of
 from resmem_core.experiment.jobs import in_background
 from resmem_core.experiment.runs import Runs
 
@@ -32,7 +35,6 @@ LOOPBACK = "127.0.0.1"
 TIMEOUT = 120.0  # seconds for the server to answer
 LOG_LINES = 20
 _NO_ARRAYS = ("path", "host", "port", "open_browser")  # what `launch` takes besides
-_LOADERS = {".npz": "arrays", ".csv": "table", ".parquet": "table"}
 
 
 class Dashboard:
@@ -79,7 +81,7 @@ class Dashboard:
 
 
 def launch(
-    path: str | Path | None = None,
+    path: str | Path | Any | None = None,
     *,
     train_embeddings: Any = None,
     train_labels: Any = None,
@@ -108,8 +110,9 @@ def launch(
 
     Parameters
     ----------
-    path : str or Path, optional
-        A file that `arrays:` or `table:` reads (.npz, .csv, .parquet), in place of arrays.
+    path : str or Path or table, optional
+        A file or folder that `arrays:` or `table:` reads, in place of arrays; or a table with the columns that `table:`
+        reads: a DataFrame of pandas or Polars, a Table of Arrow, or what else has Arrow's stream interface.
     train_embeddings, test_embeddings, validation_embeddings : array-like, shape (N, D)
         Of each part; the last hidden layer, say. Validation is optional. Array-like are torch tensors and sparse
         matrices, too.
@@ -156,16 +159,18 @@ def launch(
     """
     arrays = {name: value for name, value in locals().items() if value is not None and name not in _NO_ARRAYS}
     if (path is None) == (not arrays):
-        what = "both a path and arrays" if arrays else "neither a path nor arrays"
+        what = "both a path or table and arrays" if arrays else "neither a path or table nor arrays"
         raise InvalidParameterError(f"launch was given {what}; give one of them")
     if not APP.is_file():
         raise UnavailableError(
             f"the dashboard, {APP.name}, is not beside the package in {APP.parent}; install from a checkout of the "
             "project with `pip install -e .`"
         )
-    folder = Path(tempfile.mkdtemp(prefix="resmem-"))  # for its owner only
+    with _disk_told():
+        folder = Path(tempfile.mkdtemp(prefix="resmem-"))  # for its owner only
     try:
-        dataset = _written(folder, arrays) if path is None else _named(Path(path).expanduser().absolute())
+        with _disk_told():
+            dataset = _written(folder, arrays) if path is None else _taken(folder, path)
         url, process = _served(folder, host, port, dataset)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -175,12 +180,40 @@ def launch(
     return Dashboard(url, process, folder, dataset)
 
 
+@contextmanager
+def _disk_told() -> Iterator[None]:
+    try:
+        yield
+    except StoreError:
+        raise
+    except OSError as error:
+        raise StoreError(
+            f"could not write to the folder for temporary files: {error.strerror or error}; free some space there, or "
+            "set TMPDIR to a folder that can be written"
+        ) from error
+
+
+def _taken(folder: Path, given: Any) -> str:
+    """Return the dataset that a path or a table is; a table is written to the folder."""
+    if isinstance(given, str | Path):
+        return _named(user_path(str(given)).absolute())
+    from pyarrow import ArrowException, parquet
+
+    path, table = folder / "table.parquet", as_arrow(given)
+    try:
+        parquet.write_table(table, path)
+    except ArrowException as error:
+        raise DatasetError(f"a {type(given).__name__} cannot be taken as a table: {error}") from error
+    return _checked(path)
+
+
 def _named(path: Path) -> str:
-    ending = path_and_meaning(str(path))[0].suffix
-    loader = _LOADERS.get(ending.lower())
+    bare, _ = path_and_meaning(str(path))
+    loader = reader_of(bare)
     if loader is None:
-        raise DatasetError(f"{path} ends in {ending!r}; expected one of: {', '.join(_LOADERS)}")
-    spec = f"{loader}:{path}"
+        found = "is a folder that no loader reads" if bare.is_dir() else f"ends in {bare.suffix!r}"
+        raise DatasetError(f"{path} {found}; expected one of: {', '.join(endings_read())}")
+    spec = f"{loader.name}:{path}"
     load_dataset(spec)
     return spec
 
@@ -190,10 +223,16 @@ def _written(folder: Path, arrays: dict[str, Any]) -> str:
     path = folder / "arrays.npz"
     found = {name: _as_array(name, value) for name, value in arrays.items()}
     np.savez(path, **found)  # type: ignore[arg-type]  # none of them is called allow_pickle
+    return _checked(path)
+
+
+def _checked(path: Path) -> str:
+    """Return the dataset that was written; what is wrong with it is told without the file's name."""
     try:
         return _named(path)
     except DatasetError as error:
-        raise DatasetError(str(error).replace(f"arrays:{path}", "launch").replace(str(path), "launch")) from error
+        told = re.sub(rf"(\w+:)?{re.escape(str(path))}", "launch", str(error))
+        raise DatasetError(told) from error
 
 
 def _as_array(name: str, value: Any) -> np.ndarray:

@@ -1,18 +1,22 @@
-"""Arrays by name, from an .npz file or a folder of .npy files, mapped where they are large, or from .safetensors."""
+"""Arrays by name, from whatever holds them: an .npz file, a folder of .npy files, or a file of tensors."""
 
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from resmem_core.common import mapped
-from resmem_core.common.errors import DatasetError
 from resmem_core.data.file_tree import ending, is_litter
+from resmem_core.data.tensor_files import safetensors_in, torch_in
 
 CHUNK = 2**20  # bytes read at a time
+ENDINGS = (".npz", ".safetensors", ".pt", ".pth")
+_TENSORS = {".safetensors": safetensors_in, ".pt": torch_in, ".pth": torch_in}
 
 
 def npy_files(folder: Path) -> dict[str, Path]:
@@ -21,41 +25,32 @@ def npy_files(folder: Path) -> dict[str, Path]:
     return {file.stem: file for file in files}
 
 
-def names_in(path: Path) -> list[str] | None:
-    """Return the names of the arrays in an archive or a folder; None where it is neither."""
+def arrays_in(path: Path) -> dict[str, Callable[[], Any]] | None:
+    """Return the names of the arrays in a file or a folder, and what reads each; None where it is neither.
+
+    What is large is mapped where the file has it as it is. What is read may be no array, where the file says so.
+    """
     if path.is_dir():
-        return list(npy_files(path))
-    if ending(path.name) == ".safetensors":
-        with _tensors(path) as file:
-            return list(file.keys())
+        return {name: partial(_read_npy, file) for name, file in npy_files(path).items()}
+    if (tensors := _TENSORS.get(ending(path.name))) is not None:
+        return tensors(path)
     archive = np.load(path, allow_pickle=False) if zipfile.is_zipfile(path) else None
     if not isinstance(archive, np.lib.npyio.NpzFile):
         return None
     with archive:
-        return list(archive.files)
+        return {name: partial(_read_member, path, name) for name in archive.files}
 
 
-def _tensors(path: Path) -> Any:
-    """Open a .safetensors file; torch knows types that NumPy lacks, such as bfloat16."""
-    from safetensors import safe_open
-
-    return safe_open(path, framework="pt")
+def _read_npy(file: Path) -> np.ndarray:
+    return np.load(file, mmap_mode="r" if file.stat().st_size >= mapped.LARGE else None, allow_pickle=False)
 
 
-def read_array(path: Path, name: str) -> np.ndarray:
-    """Return an array of an archive or a folder.
+def _read_member(path: Path, name: str) -> np.ndarray:
+    """Return an array of an archive.
 
-    Large arrays of an archive are mapped where they lie if they are stored as they are (`numpy.savez`), and unpacked
-    into a file that is mapped if they are compressed (`numpy.savez_compressed`); both are checked against the archive's
-    checksum.
+    Large arrays are mapped where they lie if they are stored as they are (`numpy.savez`), and unpacked into a file that
+    is mapped if they are compressed (`numpy.savez_compressed`); both are checked against the archive's checksum.
     """
-    if path.is_dir():
-        file = npy_files(path)[name]
-        return np.load(file, mmap_mode="r" if file.stat().st_size >= mapped.LARGE else None, allow_pickle=False)
-    if ending(path.name) == ".safetensors":
-        with _tensors(path) as file:
-            tensor = file.get_tensor(name)
-        return (tensor.float() if tensor.dtype.is_floating_point and tensor.element_size() < 4 else tensor).numpy()
     with np.load(path, allow_pickle=False) as archive:
         member = archive.zip.NameToInfo.get(f"{name}.npy")
         if member is None or member.file_size < mapped.LARGE:
@@ -80,7 +75,7 @@ def npy_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]
     read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     version = np.lib.format.read_magic(stream)
     if version not in read:
-        raise DatasetError(f"it is written in version {version} of NumPy's format")
+        raise ValueError(f"it is written in version {version} of NumPy's format")
     header: tuple[tuple[int, ...], bool, np.dtype[Any]] = read[version](stream)
     return header
 

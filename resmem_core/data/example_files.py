@@ -1,4 +1,4 @@
-"""Small files of every kind that can be uploaded, to look at and to fill in."""
+"""Small files of the usual kinds that can be uploaded, to look at and to fill in."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from io import BytesIO
 import numpy as np
 import pandas as pd
 
+EXAMPLES = (".npz", ".csv", ".parquet")  # kinds
 CLASSES = ("bird", "cat", "dog")
 ROWS = {"train": 60, "validation": 15, "test": 15}
 D = 4
@@ -18,7 +19,7 @@ def example_file(kind: str) -> bytes:
     Parameters
     ----------
     kind : str
-        ".npz", ".csv" or ".parquet".
+        One of `EXAMPLES`.
     """
     if kind == ".npz":
         arrays: dict[str, np.ndarray] = {"class_names": np.array(CLASSES)}

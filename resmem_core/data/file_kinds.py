@@ -16,7 +16,6 @@ class Kind(NamedTuple):
     advice: str
 
 
-_TENSORS = "write its tensors with numpy.savez, as train_embeddings=tensor.numpy() and so on"
 _ARRAYS = "write its arrays with numpy.savez, as train_embeddings=array and so on"
 _FRAME = "write it as .parquet or .csv, with pandas for one"
 _UTF8, _UNPACK, _OTHER = "save it as UTF-8", "unpack it first", "give a file of data"
@@ -24,19 +23,36 @@ UTF_16 = Kind("text in UTF-16", _UTF8)
 NPZ = Kind("an .npz file", "it should be called .npz, and is read by arrays:PATH")
 PARQUET = Kind("a Parquet file", "it should be called .parquet, and is read by table:PATH")
 SAFETENSORS = Kind("a safetensors file", "it should be called .safetensors, and is read by arrays:PATH")
-OWN_KIND = {".npz": NPZ, ".parquet": PARQUET, ".safetensors": SAFETENSORS}  # by ending
+TORCH = Kind("a torch file (torch.save)", "it should be called .pt, and is read by arrays:PATH")
+PICKLE = Kind(
+    "a pickle, as older torch files are, too, and is not opened: that would run what is in it",
+    f"call it .pt if torch.save wrote it, else {_ARRAYS}",
+)
+ARROW = Kind("an Arrow (Feather) file", "it should be called .feather, and is read by table:PATH")
+STREAM = Kind("a stream of Arrow", "it should be called .arrow, and is read by table:PATH")
+GZIP = Kind("packed with gzip", "unpack it first, or call it .csv.gz if it is a packed CSV file")
+OWN_KINDS = {  # by ending
+    ".npz": (NPZ,),
+    ".parquet": (PARQUET,),
+    ".safetensors": (SAFETENSORS,),
+    ".pt": (TORCH, PICKLE),
+    ".pth": (TORCH, PICKLE),
+    ".feather": (ARROW, STREAM),
+    ".arrow": (ARROW, STREAM),
+    ".gz": (GZIP,),
+}
 OFFICE = Kind("a document of Microsoft Office, such as an Excel workbook", _FRAME)
 IMAGES = tuple(
     Kind(name, "give a folder of images as folder:PATH") for name in ("a PNG image", "a JPEG image", "a GIF")
 )
 _BEGINNINGS = (
     (b"\x93NUMPY", "a single array in an .npy file", "put train_embeddings.npy and so on into a folder, and give that"),
-    (b"\x80", "a pickle, as older torch files are, too, and is not opened: that would run what is in it", _ARRAYS),
+    (b"\x80", *PICKLE),
     (b"\x89HDF", "an HDF5 file, of Keras, h5py or MATLAB", _ARRAYS),
     (b"MATLAB", "a MATLAB file", _ARRAYS),
     (b"PAR1", *PARQUET),
-    (b"ARROW1", "an Arrow (Feather) file", _FRAME),
-    (b"\xff\xff\xff\xff", "a stream of Arrow", _FRAME),
+    (b"ARROW1", *ARROW),
+    (b"\xff\xff\xff\xff", *STREAM),
     (b"\xff\xfe\0\0", "text in UTF-32", _UTF8),
     (b"\xff\xfe", *UTF_16),
     (b"\xfe\xff", *UTF_16),
@@ -47,7 +63,7 @@ _BEGINNINGS = (
     (b"<html", "a web page", _OTHER),
     (b"%PDF", "a PDF document", _OTHER),
     (rb"{\rtf", "a document in rich text (RTF)", _OTHER),
-    (b"\x1f\x8b", "packed with gzip", _UNPACK),
+    (b"\x1f\x8b", *GZIP),
     (b"BZh", "packed with bzip2", _UNPACK),
     (b"\xfd7zXZ", "packed with xz", _UNPACK),
     (b"\x28\xb5\x2f\xfd", "packed with zstd", _UNPACK),
@@ -60,7 +76,7 @@ _BEGINNINGS = (
 _FILMS = ((b"hei", "a HEIC image"), (b"hev", "a HEIC image"), (b"mif", "a HEIC image"), (b"avi", "an AVIF image"))
 _MEMBERS = (  # of a ZIP archive; the first that one of its members ends in
     (".npy", *NPZ),
-    ("data.pkl", "a torch file (torch.save)", _TENSORS),
+    ("data.pkl", *TORCH),
     ("[Content_Types].xml", *OFFICE),
     ("model.weights.h5", "a Keras model", "give what the model says of your data: " + _ARRAYS),
 )
@@ -72,7 +88,7 @@ def other_kind(stream: IO[bytes], ending: str) -> str | None:
     As "not a .csv file, but text in UTF-16; save it as UTF-8".
     """
     found = kind_of(stream)
-    if found is None or found == OWN_KIND.get(ending):
+    if found is None or found in OWN_KINDS.get(ending, ()):
         return None
     return f"not {'an' if ending == '.npz' else 'a'} {ending} file, but {found.name}; {found.advice}"
 
@@ -80,11 +96,11 @@ def other_kind(stream: IO[bytes], ending: str) -> str | None:
 def kind_of(stream: IO[bytes]) -> Kind | None:
     """Return what a file is, read from its beginning; None where it is text, or nothing that is known."""
     begins = stream.read(HEAD)
+    if begins[8:9] == b"{" and begins[5:8] == bytes(3):  # a length, which may look like a pickle, then JSON
+        return SAFETENSORS
     for beginning, *kind in _BEGINNINGS:
         if begins.startswith(beginning):
             return Kind(*kind)
-    if begins[8:9] == b"{" and begins[5:8] == bytes(3):  # the length of what follows, then JSON
-        return SAFETENSORS
     if begins[4:8] == b"ftyp":
         return Kind(next((name for mark, name in _FILMS if begins[8:11] == mark), "a film (MP4)"), _OTHER)
     if begins[257:262] == b"ustar":

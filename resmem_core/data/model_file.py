@@ -19,7 +19,7 @@ from resmem_core.common.logits import MEANINGS, are_probabilities, logarithms
 from resmem_core.common.mapped import converted, row_blocks
 from resmem_core.common.progress import Progress
 from resmem_core.common.types import FloatArray, IntArray
-from resmem_core.data.base import EMBEDDINGS, PARTS, DatasetLoader, Source, file_state, user_path
+from resmem_core.data.base import DATASETS, EMBEDDINGS, PARTS, DatasetLoader, Source, file_state, user_path
 from resmem_core.data.file_kinds import other_kind, saved_by_hugging_face
 
 NO_VALIDATION = (
@@ -47,25 +47,39 @@ class ModelFile(DatasetLoader):
     ----------
     expected : str
         What file it should be, for messages.
+    endings : tuple of str
+        How the files that it reads are called at their ends, in lower case.
     """
 
     argument = "PATH"
     kind = EMBEDDINGS
     expected: ClassVar[str]
+    endings: ClassVar[tuple[str, ...]]
+
+    def parts_of(self, folder: Path) -> list[Path]:
+        """Return the files that it reads in a folder; none where it is no folder that it reads."""
+        return []
 
     def unavailable(self, argument: str | None) -> str | None:
-        """Return that there is no such file, if so."""
+        """Return that there is no such file or folder, if so."""
         path, _ = path_and_meaning(argument)
         try:
-            if path.is_file():
+            if path.is_file() or (path.is_dir() and self.parts_of(path)):
                 return None
             return f"{path} is {_folder_kind(path) if path.is_dir() else 'not there'}"
         except OSError as error:  # no permission to look, a name too long
             return f"{path} cannot be read: {error.strerror}"
+        except DatasetError as error:
+            return str(error)
 
     def stamp(self, argument: str | None) -> str:
-        """Return the file's size and time."""
-        return str(file_state(path_and_meaning(argument)[0]))
+        """Return the size and time of the file, or of each in the folder."""
+        path, _ = path_and_meaning(argument)
+        try:
+            files = self.parts_of(path) if path.is_dir() else []
+        except (OSError, DatasetError):
+            files = []
+        return str({str(file.relative_to(path)): file_state(file) for file in files} if files else file_state(path))
 
     def load(self, argument: str | None, progress: Progress) -> Source:
         """Read and check everything.
@@ -95,6 +109,19 @@ def path_and_meaning(argument: str | None) -> tuple[Path, str | None]:
     return user_path(path), meaning if asked else None
 
 
+def reader_of(path: Path) -> DatasetLoader | None:
+    """Return the loader that reads such a file, by how it is called, or such a folder; None where there is none."""
+    readers = [loader for loader in DATASETS if isinstance(loader, ModelFile)]
+    if path.is_dir():
+        return next((loader for loader in readers if loader.unavailable(str(path)) is None), None)
+    return next((loader for loader in readers if path.name.lower().endswith(loader.endings)), None)
+
+
+def endings_read() -> list[str]:
+    """Return how the files are called at their ends that some loader reads."""
+    return [ending for loader in DATASETS if isinstance(loader, ModelFile) for ending in loader.endings]
+
+
 def refuse_other_kinds(path: Path, ending: str) -> None:
     """Raise where a file is of a known kind other than one of that ending."""
     with path.open("rb") as stream:
@@ -104,7 +131,7 @@ def refuse_other_kinds(path: Path, ending: str) -> None:
 
 def _folder_kind(path: Path) -> str:
     if saved_by_hugging_face(path) or (path / "dataset_info.json").is_file():
-        return "a folder that save_to_disk of Hugging Face's datasets wrote (write each split with to_parquet)"
+        return "a folder that save_to_disk of Hugging Face's datasets wrote (give all of it as table:PATH)"
     return "a folder"
 
 

@@ -1,117 +1,156 @@
-"""Tables from CSV and Parquet files: which columns hold what, and their content as Arrow has it."""
+"""Tables from Parquet, Feather and Arrow files: which columns hold what, and their content as Arrow has it."""
 
 from __future__ import annotations
 
-import csv
-import re
-from collections.abc import Sequence
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from resmem_core.common.errors import DatasetError
 from resmem_core.common.names import clean_name
-from resmem_core.data.model_file import wrong
+from resmem_core.data.table_columns import SAMPLE, TableFile, are_lists, is_list, is_numeric, is_text, is_view
 from resmem_core.data.table_layout import Layout
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MAX_HEADER = 2**20  # bytes of a CSV file's first line
-BLOCK = 2**24  # bytes of CSV read at a time; no row may be longer
-_IRREGULAR = re.compile("Row #([0-9]+): Expected ([0-9]+) columns, got ([0-9]+)")  # Arrow counts the header, from 1
+MAGIC = b"ARROW1"  # before the stream of an Arrow file, which has an index at its end
+Features = Mapping[str, Mapping[str, Any]]  # what Hugging Face's datasets says of columns
 
 
-def read_csv(path: Path) -> tuple[Layout, pa.Table]:
-    """Return which columns hold what, and all of them, by their clean names."""
-    import pyarrow as pa
-    from pyarrow import csv as arrow
+def read_parquet(path: Path) -> TableFile:
+    """Return the table in a Parquet file.
 
-    names = _csv_header(path)
-    layout = Layout.of(path, names, lists=(), written=names)
-
-    def read(numbers: pa.DataType) -> pa.Table:
-        kinds = dict.fromkeys(names, pa.string()) | dict.fromkeys(layout.numbers, numbers)
-        kinds |= dict.fromkeys(layout.texts.values(), pa.dictionary(pa.int32(), pa.string()))
-        return arrow.read_csv(
-            path,
-            arrow.ReadOptions(use_threads=False, block_size=BLOCK, column_names=names, skip_rows=1),
-            arrow.ParseOptions(newlines_in_values=True),
-            arrow.ConvertOptions(column_types=kinds, null_values=[""], strings_can_be_null=True),
-        )
-
-    try:
-        return layout, read(pa.float64())
-    except pa.ArrowInvalid as error:
-        if irregular := _IRREGULAR.search(str(error)):
-            line, expected, cells = map(int, irregular.groups())
-            found = f"{cells} cells in row {line - 2} (the first is row 0)"
-            raise wrong(path, "the table", found, f"{expected}, as the header has") from error
-        try:
-            written = read(pa.string())
-        except pa.ArrowInvalid:
-            raise DatasetError(
-                f"{path} cannot be read as CSV: {error}; write it again, as UTF-8 with commas"
-            ) from error
-        _check_numbers(path, written, layout.numbers)
-        raise DatasetError(f"{path} cannot be read as CSV ({error})") from error
-
-
-def _csv_header(path: Path) -> list[str]:
-    with path.open("rb") as stream:
-        line = stream.readline(MAX_HEADER + 1)
-    if not line.strip():
-        raise wrong(path, "the first line", "nothing", "the names of the columns")
-    if len(line) > MAX_HEADER:
-        raise wrong(path, "the first line", f"more than {MAX_HEADER} bytes", "the names of the columns")
-    try:
-        text = line.decode("utf-8-sig")
-        if "\0" in text:
-            raise ValueError("it has NUL bytes")
-        names = list(map(clean_name, next(csv.reader([text], strict=True))))
-    except (ValueError, csv.Error) as error:
-        raise wrong(path, "the first line", f"no readable text ({error})", "the names of the columns") from error
-    if len(names) == 1 and (other := next((mark for mark in ";\t|" if mark in names[0]), None)):
-        raise wrong(path, "the first line", f"columns separated by {other!r}", "commas")
-    return names
-
-
-def _check_numbers(path: Path, table: pa.Table, names: Sequence[str]) -> None:
-    """Raise for the first cell of the text columns `names` that is no number."""
-    for name in names:
-        for row, text in enumerate(table[name].to_pylist()):
-            if not is_number(text or "nan"):
-                raise wrong_cell(path, name, row, repr(text))
-
-
-def wrong_cell(path: Path, name: str, row: int, found: str, expected: str = "a finite number") -> DatasetError:
-    """Return the error that says what was found in which row of a column."""
-    return wrong(path, f"column {name!r}", f"{found} in row {row} (the first is row 0)", expected)
-
-
-def read_parquet(path: Path) -> tuple[Layout, pa.Table]:
-    """Return which columns hold what, and all of them that hold numbers, text or lists, by their clean names."""
-    import pyarrow as pa
+    Raises
+    ------
+    DatasetError
+        If it cannot be read, or its columns are not as expected.
+    """
     from pyarrow import parquet
 
-    try:
-        schema = parquet.read_schema(path)
-        names = {clean_name(name): name for name in schema.names}
-        lists, written = (
-            [clean_name(field.name) for field in schema if is_so(_stored(field.type))] for is_so in (is_list, is_text)
-        )
-        layout = Layout.of(path, list(map(clean_name, schema.names)), lists, written)
-        kept = [name for name in layout.others if _is_plain(schema.field(names[name]).type)]
+    def head(columns: list[str]) -> pa.RecordBatch | None:
+        with parquet.ParquetFile(path) as file:
+            return next(file.iter_batches(SAMPLE, columns=columns), None)
+
+    def read(columns: list[str], as_text: list[str]) -> pa.Table:
         # Text is left as dictionaries, so that a long one that many rows share is held once.
+        return parquet.read_table(path, columns=columns, read_dictionary=as_text)
+
+    return _read(path, "Parquet", lambda: parquet.read_schema(path), head, read)
+
+
+def read_arrow(path: Path, features: Features | None = None) -> TableFile:
+    """Return the table in a Feather or Arrow file, or a stream of Arrow, of which only what is used is read.
+
+    Raises
+    ------
+    DatasetError
+        If it cannot be read, or its columns are not as expected.
+    """
+    import pyarrow as pa
+
+    def opened(columns: Sequence[str] | None = None) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+        source = pa.memory_map(str(path))
+        is_file = source.read(len(MAGIC)) == MAGIC
+        source.seek(0)
+        fields = None if columns is None else [opened()[0].get_field_index(name) for name in columns]
+        options = pa.ipc.IpcReadOptions(included_fields=fields or [])
+        if not is_file:
+            stream = pa.ipc.open_stream(source, options=options)
+            return stream.schema, iter(stream)
+        file = pa.ipc.open_file(source, options=options)
+        return file.schema, map(file.get_batch, range(file.num_record_batches))
+
+    def head(columns: list[str]) -> pa.RecordBatch | None:
+        return next((batch.slice(0, SAMPLE) for batch in opened(columns)[1]), None)
+
+    def read(columns: list[str], _: list[str]) -> pa.Table:
+        schema, batches = opened(columns)
+        return pa.Table.from_batches(batches, schema)
+
+    return _read(path, "Arrow", lambda: opened()[0], head, read, features)
+
+
+def _read(
+    path: Path,
+    kind: str,
+    schema_of: Callable[[], pa.Schema],
+    head: Callable[[list[str]], pa.RecordBatch | None],
+    read: Callable[[list[str], list[str]], pa.Table],
+    features: Features | None = None,
+) -> TableFile:
+    import pyarrow as pa
+
+    try:
+        schema = schema_of()
+        features = {**_features_in(schema), **(features or {})}
+        names = {clean_name(name): name for name in schema.names}
+        shapes = {clean_name(name): shape for name, about in features.items() if (shape := _shape(about))}
+        stored = [(clean_name(field.name), _stored(field.type)) for field in schema]
+        lists, written = ([name for name, kind in stored if is_so(kind)] for is_so in (is_list, is_text))
+        vectors = [
+            name for name, kind in stored if name in lists and (name in shapes or is_numeric(_stored(kind.value_type)))
+        ]
+        if not vectors and written and (batch := head([names[name] for name in written])) is not None:
+            vectors = [name for name in written if are_lists(batch[names[name]].to_pylist())]
+        layout = Layout.of(path, [name for name, _ in stored], lists, written, vectors)
+        kept = [name for name in layout.others if _is_plain(schema.field(names[name]).type)]
         as_text = [names[name] for name in (*layout.texts.values(), *kept)]
         columns = [names[name] for name in (*layout.used, *kept)]
-        table = parquet.read_table(path, columns=columns, read_dictionary=as_text)
-        table = pa.table({clean_name(name): _without_extension(table[name]) for name in table.column_names})
+        table = read(columns, as_text)
+        table = pa.table({clean_name(name): _plain(table[name]) for name in table.column_names})
         table.validate(full=True)  # damage that only shows in use, such as text that is not UTF-8
-        return layout, table
+        notes = []
+        for name in layout.lists:
+            if name in shapes and name in lists:
+                table = table.set_column(table.column_names.index(name), name, _rows(table[name], shapes[name]))
+                what = f"arrays of shape {shapes[name]} in column {name!r}"
+                notes.append(f"{what} were taken as {math.prod(shapes[name])} numbers each")
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, DatasetError):
             raise
-        raise DatasetError(f"{path} cannot be read as Parquet: {error}; write it again") from error
+        raise DatasetError(f"{path} cannot be read as {kind}: {error}; write it again") from error
+    about = features.get(names[layout.texts["labels"]], {})
+    class_names = about.get("names") if about.get("_type") == "ClassLabel" else None
+    return TableFile(layout, table, tuple(notes), tuple(map(clean_name, class_names)) if class_names else None)
+
+
+def _features_in(schema: pa.Schema) -> Features:
+    """Return what Hugging Face's datasets has written of the columns, if it wrote the file."""
+    with suppress(ValueError, LookupError, TypeError, AttributeError):
+        return known_features(json.loads((schema.metadata or {})[b"huggingface"])["info"])
+    return {}
+
+
+def known_features(info: Any) -> Features:
+    """Return what `dataset_info.json` says of the columns; nothing where it is something else."""
+    features = info.get("features") if isinstance(info, dict) else None
+    return {name: about for name, about in (features or {}).items() if isinstance(about, dict)}
+
+
+def _shape(about: Mapping[str, Any]) -> tuple[int, ...] | None:
+    """Return the shape of the arrays in a column of `Array2D` and the like, where all have the same."""
+    shape = about.get("shape")
+    if not str(about.get("_type")).startswith("Array") or not isinstance(shape, list | tuple) or not shape:
+        return None
+    return tuple(shape) if all(isinstance(n, int) and n > 0 for n in shape) else None
+
+
+def _rows(column: pa.ChunkedArray, shape: tuple[int, ...]) -> pa.ChunkedArray:
+    """Return lists of lists as lists of all their numbers; as they are where they are not all of that shape."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    values, size = column.combine_chunks(), len(column)
+    values = values if isinstance(values, pa.Array) else pa.concat_arrays(values.chunks)
+    for length in shape:
+        if values.null_count or not pc.all(pc.equal(pc.list_value_length(values), length)).as_py():
+            return column
+        values, size = pc.list_flatten(values), size * length
+    return pa.chunked_array([pa.FixedSizeListArray.from_arrays(values, math.prod(shape))])
 
 
 def _stored(kind: pa.DataType) -> pa.DataType:
@@ -121,46 +160,15 @@ def _stored(kind: pa.DataType) -> pa.DataType:
     return _stored(kind.storage_type) if isinstance(kind, pa.BaseExtensionType) else kind
 
 
-def _without_extension(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return column if _stored(column.type) == column.type else column.cast(_stored(column.type))
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column without its extension type, and views of text as text."""
+    import pyarrow as pa
+
+    kind = pa.large_string() if is_view(column.type) else _stored(column.type)
+    return column if kind == column.type else column.cast(kind)
 
 
 def _is_plain(kind: pa.DataType) -> bool:
     import pyarrow as pa
 
     return is_text(kind) or pa.types.is_primitive(kind)
-
-
-def metadata_of(table: pa.Table, names: Sequence[str]) -> pa.Table | None:
-    """Return those of these columns that there are, as text, or None."""
-    import pyarrow as pa
-
-    def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-        is_held_once = pa.types.is_dictionary(column.type)  # a long text that many rows share
-        return column if is_held_once else column.cast(pa.string())
-
-    found = {name: as_text(table[name]) for name in names if name in table.column_names}
-    return pa.table(found) if found else None
-
-
-def is_list(kind: pa.DataType) -> bool:
-    """Return whether values of this type are lists."""
-    import pyarrow as pa
-
-    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-
-
-def is_text(kind: pa.DataType) -> bool:
-    """Return whether values of this type are text."""
-    import pyarrow as pa
-
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
-
-
-def is_number(text: str) -> bool:
-    """Return whether a text is a number."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

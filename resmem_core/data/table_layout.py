@@ -54,13 +54,35 @@ class Layout:
         return [*self.texts.values(), *self.embeddings, *self.logits]
 
     @property
+    def chosen(self) -> str | None:
+        """The column of lists that was taken as embeddings for being the only one, whatever it is called."""
+        name = self.embeddings[0]
+        return name if name in self.lists and not called([name], "embeddings") else None
+
+    @property
     def numbers(self) -> list[str]:
         """Those that hold a number in each cell."""
         return [name for name in (*self.embeddings, *self.logits) if name not in self.lists]
 
     @classmethod
-    def of(cls, path: Path, names: Sequence[str], lists: Sequence[str], written: Sequence[str]) -> Layout:
-        """Return the layout of a table with columns `names`, of which `lists` hold lists, and `written` text."""
+    def of(
+        cls, path: Path, names: Sequence[str], lists: Sequence[str], written: Sequence[str], vectors: Sequence[str]
+    ) -> Layout:
+        """Return the layout of a table.
+
+        Parameters
+        ----------
+        path : Path
+            For messages.
+        names, lists, written, vectors : sequence of str
+            All columns; those that hold lists; those that hold text; those whose cells all are lists of numbers, as
+            lists or as text.
+
+        Raises
+        ------
+        DatasetError
+            If there are no labels or no embeddings, or it cannot be told which they are.
+        """
         _check_header(path, names)
         texts = {key: _one(path, found, key) for key in TEXTS if (found := called(names, key))}
         if "labels" not in texts:
@@ -76,7 +98,8 @@ class Layout:
             classes = tuple(in_class_order(columns))
             logits = tuple(columns[text] for text in classes)
         logits = logits or tuple(called([name for name in rest if name in written], "logits")[:1])
-        embeddings = _embeddings(path, rest, names, lists, written)
+        vectors = [name for name in vectors if name not in logits and not like_probabilities(name)]
+        embeddings = _embeddings(path, rest, names, lists, written, vectors)
         used = {*texts.values(), *logits, *embeddings}
         others = tuple(name for name in names if name not in used)
         for name in others:
@@ -86,8 +109,10 @@ class Layout:
             if is_vector or (not logits and like_probabilities(name)):
                 strange = f"a column {name!r}, which looks like data but would not be used"
                 raise wrong(path, "the table", strange, f"{_WANTED}, and {_LOGITS_WANTED}; call it so, or leave it out")
-        vectors = {*called(embeddings, "embeddings"), *called(logits, "logits")}
-        return cls(texts, embeddings, logits, classes, tuple(vectors), others)
+        in_lists = (*called(embeddings, "embeddings"), *called(logits, "logits"))
+        if len(embeddings) == 1 and embeddings[0] in vectors:  # of whatever name
+            in_lists = (*{*in_lists, *embeddings},)
+        return cls(texts, embeddings, logits, classes, in_lists, others)
 
 
 def _one(path: Path, found: Sequence[str], key: str) -> str:
@@ -106,19 +131,29 @@ def _check_header(path: Path, names: Sequence[str]) -> None:
 
 
 def _embeddings(
-    path: Path, names: Sequence[str], every: Sequence[str], lists: Sequence[str], written: Sequence[str]
+    path: Path,
+    names: Sequence[str],
+    every: Sequence[str],
+    lists: Sequence[str],
+    written: Sequence[str],
+    vectors: Sequence[str],
 ) -> tuple[str, ...]:
     """Return the embedding columns among `names`, by their numbers; or the one column of lists."""
     groups: dict[str, list[tuple[int, str]]] = {}
     for name in names:
         if (match := _NUMBERED.fullmatch(name)) and not (name.casefold().startswith("logit") or _INDEX.fullmatch(name)):
             groups.setdefault(match[1], []).append((int(match[2]), name))
-    if vectors := called([name for name in names if name in lists], "embeddings"):
-        return (vectors[0],)
+    if usual := called([name for name in names if name in lists], "embeddings"):
+        return (usual[0],)
     if known := sorted((prefix for prefix in groups if prefix.casefold() in _PREFIXES), key=_rank):
         return _in_order(path, known[0], groups[known[0]])
-    if vectors := called([name for name in names if name in written], "embeddings"):
-        return (vectors[0],)
+    if usual := called([name for name in names if name in written], "embeddings"):
+        return (usual[0],)
+    if all(len(group) == 1 for group in groups.values()):  # numbers at their ends mean nothing
+        if len(free := [name for name in names if name in vectors]) == 1:
+            return (free[0],)
+        if free:
+            raise wrong(path, "the table", f"several columns of lists, {shown(free)}", "one called 'embedding'")
     if not groups:
         raise wrong(path, "the table", f"no embeddings in the columns {shown(every)}", _WANTED)
     if len(groups) > 1:

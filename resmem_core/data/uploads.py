@@ -13,7 +13,6 @@ import os
 import re
 import secrets
 import shutil
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -21,25 +20,23 @@ from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
-import numpy as np
 from filelock import FileLock
 
 from resmem_core.common.errors import DatasetError, InvalidParameterError
 from resmem_core.common.files import write_json, write_whole
 from resmem_core.common.store import Store
 from resmem_core.data import load_dataset
-from resmem_core.data.array_files import npy_header
 from resmem_core.data.base import PARTS
 from resmem_core.data.file_kinds import other_kind
-from resmem_core.data.keys import key_called
-from resmem_core.data.table_layout import MAX_COLUMNS
+from resmem_core.data.loaders.arrays import Arrays
+from resmem_core.data.loaders.table import Table
+from resmem_core.data.upload_sizes import size_of
 
-KINDS = {".npz": "arrays", ".csv": "table", ".parquet": "table"}  # ending -> dataset loader
+KINDS = {ending: loader.name for loader in (Arrays, Table) for ending in loader.endings}  # -> dataset loader
 MAX_FILES = 20  # of one visitor
 TOTAL = 5  # all of a visitor's files together, in largest files
 UNPACKED = 4  # what a file may take in memory, in largest files
 MAX_ROWS = 2_000_000  # of all parts together
-MAX_MEMBERS = 1000  # of an .npz archive
 _ID = re.compile("[0-9a-f]{32}")
 _DESCRIPTION, _DRAFT, _MADE = "upload.json", ".draft", "made"
 
@@ -142,7 +139,7 @@ class Uploads:
         StoreError
             If it cannot be written.
         """
-        name, kind = shown_name(name), Path(name).suffix.lower()
+        name, kind = shown_name(name), kind_of(name)
         if kind not in KINDS:
             raise DatasetError(f"{name} ends in {kind!r}; expected one of: {', '.join(KINDS)}")
         if len(content) > max_bytes():
@@ -223,6 +220,11 @@ def note_made(upload: str, fingerprint: str) -> None:
         (path / _MADE / fingerprint).touch()
 
 
+def kind_of(name: str) -> str:
+    """Return how a file's name ends: one of `KINDS` where it is one."""
+    return next((kind for kind in KINDS if name.lower().endswith(kind)), Path(name).suffix.lower())
+
+
 def shown_name(name: str) -> str:
     """Return a file's name without its folders, with nothing in it but letters, digits, blanks and `.-_()`."""
     base = re.split(r"[/\\]", name)[-1]
@@ -248,7 +250,7 @@ def _read(path: Path) -> Upload | None:
 
 def _described(path: Path, identity: str, name: str) -> Upload:
     """Return what is in a file, having loaded all of it."""
-    spec = f"{KINDS[path.suffix]}:{path}"
+    spec = f"{KINDS[kind_of(path.name)]}:{path}"
     try:
         dataset = load_dataset(spec)
     except DatasetError as error:
@@ -260,7 +262,7 @@ def _described(path: Path, identity: str, name: str) -> Upload:
     return Upload(
         id=identity,
         name=name,
-        kind=path.suffix,
+        kind=kind_of(path.name),
         size=path.stat().st_size,
         rows=rows,
         dimensions=parts["train"].embeddings.shape[1],
@@ -272,63 +274,19 @@ def _described(path: Path, identity: str, name: str) -> Upload:
 
 def _check_unpacked(name: str, kind: str, content: bytes) -> None:
     """Refuse what is small on disk and large in memory, by what its headers say."""
-    measure = {".npz": _npz_size, ".csv": _csv_size, ".parquet": _parquet_size}[kind]
+    most = UNPACKED * max_bytes()
     try:
-        rows, size = measure(content)
+        rows, size = size_of(kind, content, most)
     except DatasetError as error:
         raise DatasetError(f"{name}: {error}") from error
     except Exception as error:  # damaged bytes make these libraries raise almost anything
-        if found := other_kind(BytesIO(content), kind):
+        if found := other_kind(BytesIO(content), Path(kind).suffix or kind):
             raise DatasetError(f"{name} is {found}") from error
         raise DatasetError(f"{name} is damaged, or no {kind} file: {error}") from error
     if rows > MAX_ROWS:
         raise DatasetError(f"{name} has {rows:,} rows; at most {MAX_ROWS:,} are taken")
-    if size > UNPACKED * max_bytes():
-        raise DatasetError(f"{name} would unpack to {_mb(size)}; at most {_mb(UNPACKED * max_bytes())} are taken")
-
-
-def _npz_size(content: bytes) -> tuple[int, int]:
-    """Return the rows of all parts and the bytes of all arrays, of numbers as float32 at least."""
-    if content.count(b"PK\x01\x02") > MAX_MEMBERS:  # before zipfile lists them all
-        raise DatasetError(f"it has more than {MAX_MEMBERS} arrays")
-    rows, size = 0, 0
-    with zipfile.ZipFile(BytesIO(content)) as archive:
-        for member in archive.infolist():
-            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise DatasetError(f"{member.filename} is compressed in another way than numpy.savez does")
-            size += member.file_size
-            if not member.filename.endswith(".npy"):
-                continue
-            with archive.open(member) as stream:
-                shape, _, dtype = npy_header(stream)
-            count = int(np.prod(shape, dtype=object))
-            promised = count * dtype.itemsize
-            if promised > member.file_size and not dtype.hasobject:
-                raise DatasetError(f"{member.filename} promises {promised} bytes and has {member.file_size}")
-            size += max(4 * count - member.file_size, 0)
-            of_labels = key_called(Path(member.filename).stem.partition("_")[2]) == "labels"
-            rows += shape[0] if shape and of_labels else 0
-    return rows, size
-
-
-def _csv_size(content: bytes) -> tuple[int, int]:
-    """Return the lines, and the bytes of all cells as 64-bit numbers."""
-    lines = max(content.count(end) for end in (b"\n", b"\r"))
-    return lines, 8 * (content.count(b",") + lines)
-
-
-def _parquet_size(content: bytes) -> tuple[int, int]:
-    """Return the rows, and the bytes of all values, of numbers as 64-bit ones."""
-    from pyarrow import parquet
-
-    metadata = parquet.ParquetFile(BytesIO(content)).metadata
-    if metadata.num_columns > MAX_COLUMNS:
-        raise DatasetError(f"it has {metadata.num_columns} columns; at most {MAX_COLUMNS} are taken")
-    size = 0
-    for group in map(metadata.row_group, range(metadata.num_row_groups)):
-        for column in map(group.column, range(group.num_columns)):
-            size += max(column.total_uncompressed_size, 8 * column.num_values)
-    return metadata.num_rows, size
+    if size > most:
+        raise DatasetError(f"{name} would unpack to {_mb(size)}; at most {_mb(most)} are taken")
 
 
 def _mb(size: int) -> str:

@@ -2,18 +2,21 @@
 
 import stat
 import urllib.request
+from io import BytesIO
 from unittest.mock import Mock
 from urllib.parse import parse_qs, urlparse
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
+from safetensors.torch import save_file
 from scipy.sparse import csr_matrix
 
 import resmem_core
 from resmem_core.cli import dashboard
-from resmem_core.common.errors import DatasetError, InvalidParameterError, UnavailableError
+from resmem_core.common.errors import DatasetError, InvalidParameterError, ResMemError, StoreError, UnavailableError
 from resmem_core.common.progress import silent
 from resmem_core.data import parse_spec
 from resmem_core.data.example_files import example_file
@@ -93,6 +96,96 @@ def test_files_are_shown_where_they_lie(served, folders, kind):
     resmem_core.launch(path, open_browser=False).stop()
     assert served[0][3] == f"{'arrays' if kind == '.npz' else 'table'}:{path}"
     assert list(folders.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("kind", [".pt", ".safetensors", ".feather", ".tsv", ".csv.gz", "folder of arrays", "folder"])
+def test_all_that_the_loaders_read_is_taken(served, folders, kind):
+    path = folders / f"Mine{kind}"
+    tensors = {name: torch.from_numpy(array) for name, array in arrays().items()}
+    table = pd.read_csv(BytesIO(example_file(".csv")))
+    if kind.startswith("folder"):
+        path.mkdir()
+    if kind == "folder of arrays":
+        for name, array in arrays().items():
+            np.save(path / f"{name}.npy", array)
+    elif kind == "folder":
+        for part, rows in table.groupby("split"):
+            rows.drop(columns="split").to_parquet(path / f"{part}.parquet")
+    elif kind == ".pt":
+        torch.save(tensors, path)
+    elif kind == ".safetensors":
+        save_file(tensors, path)
+    else:
+        table.to_feather(path) if kind == ".feather" else table.to_csv(path, sep="\t" if kind == ".tsv" else ",")
+    resmem_core.launch(str(path), open_browser=False).stop()
+    loader = "arrays" if kind in (".pt", ".safetensors", "folder of arrays") else "table"
+    assert served[0][3] == f"{loader}:{path}"
+
+
+class Streaming:
+    """What has Arrow's stream interface, and nothing else."""
+
+    def __init__(self, table):
+        self.table = table
+
+    def __arrow_c_stream__(self, requested_schema=None):
+        return self.table.__arrow_c_stream__(requested_schema)
+
+
+def polars(frame):
+    return pytest.importorskip("polars").from_pandas(frame)
+
+
+TABLES = {
+    "pandas": lambda frame: frame,
+    "Arrow": pa.table,
+    "a stream": lambda frame: Streaming(pa.table(frame)),
+    "polars": polars,
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_tables_are_taken(served, folders, kind):
+    frame = pd.read_parquet(BytesIO(example_file(".parquet")))
+    running = resmem_core.launch(TABLES[kind](frame), open_browser=False)
+    dataset = resmem_core.load_dataset(served[0][3])
+    for part in ("train", "test"):
+        rows = frame[frame["split"] == part]
+        np.testing.assert_array_equal(getattr(dataset, part).embeddings, np.stack(rows["embedding"].tolist()))
+        assert [dataset.class_names[label] for label in getattr(dataset, part).labels] == rows["label"].tolist()
+    running.stop()
+    assert list(folders.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (lambda: pd.DataFrame({"label": ["a", "b"]}), "^launch: the table has no embeddings in the columns 'label'"),
+        (lambda: pd.DataFrame({"label": ["a", 1], "e0": [1, 2]}), "a DataFrame cannot be taken as a table: "),
+        (lambda: pd.DataFrame({"label": ["a", "b"], "e0": [1, object()]}), "a DataFrame cannot be taken as a table: "),
+        (lambda: pd.DataFrame({"label": ["a"] * 9, "e0": range(9)}), "^dataset 'launch' has 1 class"),
+        (lambda: pd.DataFrame({"label": ["a", "b"], "e0": [1 + 2j, 2]}), "cannot be taken as a table: "),
+        (lambda: np.zeros((3, 2)), "a ndarray is no table; give a path, a DataFrame or a Table, or arrays by name"),
+        (lambda: 5, "an? int is no table"),
+        (lambda: "~nobody-of-that-name/mine.npz", "not there"),
+        (lambda: "/", "is a folder that no loader reads; expected one of: .npz, "),
+    ],
+)
+def test_what_is_no_table_is_said(served, folders, given, said):
+    with pytest.raises(ResMemError, match=said):
+        resmem_core.launch(given(), open_browser=False)
+    assert served == []
+    assert list(folders.iterdir()) == []
+
+
+def test_a_disk_that_is_full_is_told(served, folders, monkeypatch):
+    def full(*args, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(dashboard.np, "savez", full)
+    with pytest.raises(StoreError, match="could not write to the folder for temporary files: No space left"):
+        resmem_core.launch(**arrays(), open_browser=False)
+    assert list(folders.iterdir()) == []
 
 
 def test_tensors_and_names_are_taken(served, folders):

@@ -36,7 +36,7 @@ def zipped(*names):
 
 
 FILES = {
-    "torch": (written(torch.save, {"a": torch.zeros(2)}), "a torch file (torch.save); write its tensors with numpy"),
+    "torch": (written(torch.save, {"a": torch.zeros(2)}), "a torch file (torch.save); it should be called .pt"),
     "old torch": (written(torch.save, {"a": 1}, _use_new_zipfile_serialization=False), "a pickle"),
     "pickle": (pickle.dumps(ARRAYS), "a pickle, as older torch files are, too, and is not opened"),
     "safetensors": (save(ARRAYS), "a safetensors file; it should be called .safetensors"),
@@ -76,10 +76,18 @@ def test_the_kind_of_file_is_named_first_with_what_to_do(tmp_path, case, ending,
         ("é;ü".encode("latin1"), ".csv"),
         (b"", ".csv"),
         (b"PK\x03\x04 cut short", ".npz"),
+        (save(ARRAYS), ".safetensors"),
+        (written(torch.save, {"a": 1}, _use_new_zipfile_serialization=False), ".pth"),
     ],
 )
 def test_what_it_is_called_and_what_is_not_known_is_left_to_its_reader(content, ending):
     assert other_kind(BytesIO(content), ending) is None
+
+
+def test_how_long_the_header_of_safetensors_is_makes_it_nothing_else():
+    begins = {(content := save(ARRAYS, {"a": " " * n}))[0]: content for n in range(256)}
+    assert 0x80 in begins  # as a pickle
+    assert all(other_kind(BytesIO(content), ".safetensors") is None for content in begins.values())
 
 
 def test_nothing_is_unpickled(tmp_path):
@@ -93,5 +101,7 @@ def test_nothing_is_unpickled(tmp_path):
 @pytest.mark.parametrize("loader", ["arrays", "table"])
 def test_a_folder_that_save_to_disk_wrote_is_named(tmp_path, loader):
     (tmp_path / "dataset_info.json").write_text("{}")
-    with pytest.raises(DatasetError, match=r"a folder that save_to_disk of Hugging Face's datasets wrote \(write each"):
+    with pytest.raises(
+        DatasetError, match=r"a folder that save_to_disk of Hugging Face's datasets wrote \(give all of it"
+    ):
         DATASETS.get(loader).load(str(tmp_path), silent)

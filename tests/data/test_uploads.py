@@ -1,5 +1,6 @@
 """Uploads: what is taken, what is refused before it is read, and who may see and delete what."""
 
+import gzip
 import json
 import struct
 import zipfile
@@ -10,13 +11,15 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from pyarrow import parquet
+import torch
+from pyarrow import feather, parquet
+from safetensors.numpy import save
 
 from resmem_core.common.errors import DatasetError, InvalidParameterError, StoreError, UnavailableError
 from resmem_core.common.store import Store
 from resmem_core.data import DATASETS, dataset_title, load_dataset
 from resmem_core.data import uploads as module
-from resmem_core.data.example_files import CLASSES, ROWS, D, example_file
+from resmem_core.data.example_files import CLASSES, EXAMPLES, ROWS, D, example_file
 from resmem_core.data.uploads import KINDS, Uploads, describe, find, shown_name
 from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.prepare import prepare
@@ -73,7 +76,7 @@ def test_every_dataset_is_called_something(spec):
     assert dataset_title(spec) == spec
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EXAMPLES)
 def test_the_examples_are_taken_described_and_load_alike(mine, kind):
     upload = mine.add(f"my data{kind}", example_file(kind))
     assert upload == mine.list()[0]
@@ -88,6 +91,35 @@ def test_the_examples_are_taken_described_and_load_alike(mine, kind):
         assert np.array_equal(one.labels, other.labels)
         assert np.allclose(one.embeddings, other.embeddings)
         assert np.allclose(one.logits, other.logits)
+
+
+OTHERS = {
+    ".pt": lambda: tensors(),
+    ".pth": lambda: tensors(),
+    ".safetensors": lambda: save(ARRAYS),
+    ".feather": lambda: feathered(**dict(parquet.read_table(BytesIO(example_file(".parquet"))).to_pydict())),
+    ".arrow": lambda: feathered(**dict(parquet.read_table(BytesIO(example_file(".parquet"))).to_pydict())),
+    ".tsv": lambda: example_file(".csv").replace(b",", b"\t"),
+    ".csv.gz": lambda: gzip.compress(example_file(".csv")),
+    ".tsv.gz": lambda: gzip.compress(example_file(".csv").replace(b",", b"\t")),
+}
+
+
+@pytest.mark.parametrize("kind", sorted({*KINDS} - {*EXAMPLES}))
+def test_files_of_every_other_kind_are_taken(mine, kind):
+    upload = mine.add(f"Mine{kind.upper()}", OTHERS[kind]())
+    assert (upload.name, upload.kind) == (f"Mine{kind.upper()}", kind)
+    assert load_dataset(upload.dataset).n_classes == upload.classes
+
+
+def test_torch_files_are_not_unpickled(mine, tmp_path):
+    with pytest.raises(DatasetError, match=r"^a\.pt: it cannot be read as tensors alone: Unsupported global"):
+        mine.add("a.pt", tensors(more=Trap(tmp_path / "sprung")))
+    old = BytesIO()
+    torch.save({"a": torch.zeros(2)}, old, _use_new_zipfile_serialization=False)
+    with pytest.raises(DatasetError, match=r"^a\.pt: it is no file of torch\.save, or one of torch before 1\.6"):
+        mine.add("a.pt", old.getvalue())
+    assert not (tmp_path / "sprung").exists()
 
 
 def test_visitors_are_kept_apart(mine, store):
@@ -250,7 +282,38 @@ def one_value(rows, **columns):
     return buffer.getvalue()
 
 
+def tensors(**more):
+    buffer = BytesIO()
+    torch.save({**{name: torch.from_numpy(array) for name, array in ARRAYS.items()}, **more}, buffer)
+    return buffer.getvalue()
+
+
+def feathered(**columns):
+    buffer = BytesIO()
+    feather.write_feather(pa.table(columns), buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def repacked(content):
+    """Return an archive with the same members, compressed."""
+    with zipfile.ZipFile(BytesIO(content)) as archive:
+        return zipped({name: archive.read(name) for name in archive.namelist()}, method=zipfile.ZIP_DEFLATED)
+
+
+SMALL = pa.list_(pa.int8())
+SPARSE = torch.sparse_coo_tensor([[0], [0]], [1.0], (12, 10**9))
 BOMBS = {
+    "sparse tensors": (".pt", lambda: tensors(train_images=SPARSE), "unpack"),
+    "tensors that repeat a value": (".pth", lambda: tensors(more=torch.zeros(1).expand(10**7, 9)), "unpack"),
+    "a compressed torch file": (".pt", lambda: repacked(tensors(more=torch.zeros(10**6))), "compressed, as torch.save"),
+    "many rows of tensors": (".pt", lambda: tensors(y_val=torch.zeros(30_000, dtype=torch.uint8)), "30,0.. rows"),
+    "small tensors": (".safetensors", lambda: save({"x": np.zeros((9, 10**5), np.int8)}), "unpack"),
+    "packed CSV": (".csv.gz", lambda: gzip.compress(b"label,e0\n" + b" " * 10**8), "unpack to 1.0 MB"),
+    "packed tabs": (".tsv.gz", lambda: gzip.compress(b"label\te0\n" + b"\t" * 140_000), "unpack"),
+    "packed Feather": (".feather", lambda: feathered(label=["a"] * 2, e0=[[0.0] * 10**5] * 2), "unpack"),
+    "small numbers of Arrow": (".arrow", lambda: feathered(label=["a"], e0=pa.array([[0] * 300_000], SMALL)), "unpack"),
+    "many rows of Feather": (".feather", lambda: feathered(e0=np.zeros(30_000, np.int8)), "30,000 rows"),
+    "views of text": (".feather", lambda: feathered(label=pa.array(["a"], pa.string_view())), "a view of text"),
     "zip of zeros": (".npz", lambda: npz(**ARRAYS, train_images=np.zeros((12, 1000, 1000), np.uint8)), "unpack"),
     "small numbers": (".npz", lambda: npz(**ARRAYS, validation_embeddings=np.zeros((9, 10**5), np.int8)), "unpack"),
     "a directory that lies": (".npz", lying_directory, "unpack"),
@@ -298,7 +361,7 @@ def test_nothing_is_ever_unpickled(mine, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.txt", b"label,e0\n", r"a\.txt ends in '\.txt'; expected one of: \.npz, \.csv, \.parquet"),
+        ("a.txt", b"label,e0\n", r"a\.txt ends in '\.txt'; expected one of: \.npz, \.safetensors, \.pt, .*\.parquet"),
         ("a", b"", "ends in ''"),
         ("a.npz", b"", r"a\.npz is damaged"),
         ("a.npz", example_file(".csv"), r"a\.npz is damaged"),
@@ -307,7 +370,7 @@ def test_nothing_is_ever_unpickled(mine, tmp_path):
         ("a.parquet", example_file(".csv"), r"a\.parquet is damaged"),
         ("a.parquet", example_file(".parquet")[:-9], r"a\.parquet is damaged"),
         ("a.csv", example_file(".npz"), r"^a\.csv is not a \.csv file, but an \.npz file; it should be called \.npz"),
-        ("a.npz", zipped({"a/data.pkl": b""}), r"^a\.npz is not an \.npz file, but a torch file .*numpy\.savez"),
+        ("a.npz", zipped({"a/data.pkl": b""}), r"^a\.npz is not an \.npz file, but a torch file .*called \.pt"),
         ("a.npz", b"\x80\x04N.", r"^a\.npz is not an \.npz file, but a pickle"),
         ("a.csv", "label,e0\n".encode("utf-16"), r"^a\.csv is not a \.csv file, but text in UTF-16"),
         ("a.parquet", b"ARROW1\0\0", r"^a\.parquet is not a \.parquet file, but an Arrow \(Feather\) file"),

@@ -2,8 +2,8 @@
 
 import pytest
 
-from resmem_core.data.example_files import example_file
-from resmem_core.data.uploads import KINDS, Uploads
+from resmem_core.data.example_files import EXAMPLES, example_file
+from resmem_core.data.uploads import Uploads
 from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.prepare import prepare
 from resmem_core.experiment.runs import Runs
@@ -29,10 +29,10 @@ def test_an_empty_page_says_what_to_do_and_offers_examples(opened):
     assert "Drop a file above" in at.text
     assert "at most 200 MB" in at.file_uploader[0].label
     assert "train_embeddings" in at.text
-    assert [found.proto.label for found in at.get("download_button")] == [f"Example {kind}" for kind in KINDS]
+    assert [found.proto.label for found in at.get("download_button")] == [f"Example {kind}" for kind in EXAMPLES]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EXAMPLES)
 def test_a_file_is_taken_opened_and_deleted(opened, read, kind):
     at = as_visitor(opened("your_data"))
     upload(at, f"mine{kind}", example_file(kind))

@@ -1,10 +1,10 @@
-"""`arrays:PATH`: embeddings and logits of a person's own model, from a NumPy .npz file."""
+"""`arrays:PATH`: embeddings and logits of a person's own model, as arrays or tensors by name."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ from resmem_core.common.errors import DatasetError, StoreError
 from resmem_core.common.names import clean_name
 from resmem_core.common.progress import Progress, Step
 from resmem_core.common.types import IntArray
-from resmem_core.data.array_files import names_in, npy_files, read_array
-from resmem_core.data.base import DATASETS, PARTS, Source, file_state, part_called, shown
+from resmem_core.data.array_files import ENDINGS, arrays_in, npy_files
+from resmem_core.data.array_keys import Keys
+from resmem_core.data.base import DATASETS, PARTS, Source, shown
 from resmem_core.data.file_tree import ending
-from resmem_core.data.keys import called, key_called, like_probabilities, like_vectors
+from resmem_core.data.given_parts import CUT_BY_SEED, rows_by_part
 from resmem_core.data.model_file import (
     ALIKE,
     MAX_CLASSES,
@@ -28,7 +29,6 @@ from resmem_core.data.model_file import (
     as_float32,
     in_class_order,
     numbered_groups,
-    path_and_meaning,
     refuse_other_kinds,
     wrong,
 )
@@ -36,16 +36,19 @@ from resmem_core.data.plain_labels import plain_labels
 from resmem_core.data.types import Examples, Head
 
 SORTED = "labels are names and there are no class_names, so the logits' columns were taken as those of the sorted names"
-_NAMES = ("embeddings", "logits", "labels", "images", "names", "groups")
-_DATA = _NAMES[:4]
-_HEAD = ("weights", "bias")
+MAX_KEYS = 30  # that a message lists
 _Convert = Callable[[np.ndarray], tuple[np.ndarray, int | None]]
 
 
 class Arrays(ModelFile):
     """An .npz file with `train_embeddings` (N, D), `train_logits` (N, C), `train_labels` (N,); `test_` alike.
 
-    Or a `.safetensors` file, or a folder with each of them in a file of its own, `train_embeddings.npy` and so on.
+    Or a `.safetensors` file; or a `.pt` or `.pth` file in which torch.save has put a dict of tensors, of which nothing
+    else is opened; or a folder with each of them in a file of its own, `train_embeddings.npy` and so on.
+
+    The part may stand first or last (`X_train`), and embeddings may be called `X`, `features` or `Z` where nothing is
+    called embeddings. Without parts, `embeddings` and `labels` alone, validation and test are cut off by the seed, with
+    equal shares of every class, or as an array `split` (N,) of their names says.
 
     Labels are whole numbers from 0, or names: numbered as in `class_names` or else sorted, which is then the order of
     the logits' columns. Where nothing says how many classes there are, or `class_names` has these numbers, they are
@@ -65,53 +68,40 @@ class Arrays(ModelFile):
     """
 
     name = "arrays"
-    summary = "embeddings and logits of your own model, from an .npz or .safetensors file or a folder of .npy files"
-    expected = "an .npz file written by numpy.savez, a .safetensors file, or a folder with such arrays as .npy files"
+    summary = "embeddings and logits of your own model, from an .npz, .safetensors or .pt file, or a folder of .npy"
+    expected = "an .npz, .safetensors or .pt file, or a folder with such arrays as .npy files"
+    endings = ENDINGS
 
-    def unavailable(self, argument: str | None) -> str | None:
-        """Return that there is neither such a file nor a folder with arrays, if so."""
-        return None if _in_folder(argument) else super().unavailable(argument)
-
-    def stamp(self, argument: str | None) -> str:
-        """Return the size and time of the file, or of each in the folder."""
-        files = _in_folder(argument)
-        return str({file.name: file_state(file) for file in files}) if files else super().stamp(argument)
+    def parts_of(self, folder: Path) -> list[Path]:
+        """Return the arrays in a folder."""
+        return list(npy_files(folder).values())
 
     def read(self, path: Path, progress: Progress) -> Source:
         """Read and check every array; messages name file and key."""
-        arrays, unknown, spelt = _read(path, progress)
+        keys, arrays = _read(path, progress)
         try:
-            return _source(path, arrays, unknown)
-        except DatasetError as error:  # with the keys as the file has them
-
-            def in_file(key: re.Match[str]) -> str:
-                return spelt.get(key[0]) or f"{spelt.get(key[1], key[1])}_{key[2]}"
-
-            keys = rf"\b({'|'.join(PARTS)})_({'|'.join(_NAMES)})\b"
-            raise DatasetError(re.sub(keys, in_file, str(error))) from error
+            return _source(path, keys, arrays)
+        except DatasetError as error:
+            raise DatasetError(keys.as_spelt(str(error))) from error
 
 
-def _in_folder(argument: str | None) -> list[Path]:
-    """Return the arrays in a folder; none where it is another thing, or cannot be looked at."""
-    try:
-        return list(npy_files(path_and_meaning(argument)[0]).values())
-    except (OSError, ValueError):
-        return []
-
-
-def _source(path: Path, arrays: dict[str, np.ndarray], unknown: list[str]) -> Source:
-    parts = [part for part in PARTS if part != "validation" or any(key.startswith(f"{part}_") for key in arrays)]
+def _source(path: Path, keys: Keys, arrays: dict[str, np.ndarray]) -> Source:
+    has = {part: any(key.startswith(f"{part}_") for key in arrays) for part in PARTS}
+    parts = [part for part in PARTS if has[part] or (keys.is_split and part != "validation")]
     has_logits, has_head = any(f"{part}_logits" in arrays for part in PARTS), "weights" in arrays
     needed = ("embeddings", "logits", "labels") if has_logits else ("embeddings", "labels")
     missing = [f"{part}_{name}" for part in parts for name in needed if f"{part}_{name}" not in arrays]
     if missing:
-        found = ", ".join([*arrays, *unknown]) or "no arrays"
-        raise DatasetError(f"{path} lacks {', '.join(missing)}; it has {found}")
-    _check_unknown(path, unknown, parts, has_model=has_logits or has_head)
+        found = [*arrays, *keys.unknown]
+        more = f" and {len(found) - MAX_KEYS} more" if len(found) > MAX_KEYS else ""
+        raise DatasetError(
+            f"{path} lacks {', '.join(missing)}; it has {', '.join(found[:MAX_KEYS]) or 'no arrays'}{more}"
+        )
+    has_model = has_logits or has_head
+    keys.check_unknown(path, parts, has_model=has_model)
     plain = {key: plain_labels(arrays[key]) for key in (f"{part}_labels" for part in parts)}
     arrays = {**arrays, **{key: array for key, (array, _) in plain.items()}}
     labels = {part: _labels(path, f"{part}_labels", arrays) for part in parts}
-    has_model = has_logits or has_head
     notes = ([] if has_model else [NO_LOGITS]) + list(dict.fromkeys(told for _, told in plain.values() if told))
     if any(y.dtype.kind == "U" for y in labels.values()):
         written, cleaned = (
@@ -132,72 +122,55 @@ def _source(path: Path, arrays: dict[str, np.ndarray], unknown: list[str]) -> So
         part: _examples(path, part, arrays, labels[part], groups.get(part), n_classes, because) for part in parts
     }
     class_names = _class_names(path, arrays, n_classes, because)
-    if has_model and "validation" not in parts:
-        notes.append(NO_VALIDATION)
-    if unknown:
-        notes.append(f"unknown arrays were ignored: {', '.join(unknown)}")
+    if not keys.is_split:
+        examples = _split(path, arrays, examples["train"])
+    if has_model and "validation" not in examples:
+        notes.append(CUT_BY_SEED if len(examples) == 1 else NO_VALIDATION)
+    if keys.unknown:
+        notes.append(f"unknown arrays were ignored: {', '.join(keys.unknown)}")
     head = _head(path, arrays) if has_head else None
     return Source(class_names, **examples, notes=tuple(notes), head=head)
 
 
-def _check_unknown(path: Path, unknown: Sequence[str], parts: Sequence[str], *, has_model: bool) -> None:
-    """Refuse what is called as embeddings, logits, labels or images are, or as a part, and would not be used."""
-    for key in unknown:
-        is_part = part_called(clean_name(key).partition("_")[0]) not in (None, *parts)
-        before, _, last = clean_name(key).rpartition("_")
-        name = before if part_called(last) else last  # "labels_train", "my_labels"
-        is_data = key_called(name) in _DATA or like_vectors(name) or (like_probabilities(key) and not has_model)
-        if is_part or is_data:
-            found = f"{key!r}, which looks like data but would not be used"
-            expected = "train_embeddings, test_logits, validation_labels and the like; call it so, or leave it out"
-            raise wrong(path, "the archive", found, expected)
+def _split(path: Path, arrays: Mapping[str, np.ndarray], examples: Examples) -> dict[str, Examples]:
+    """Return the parts that an array of their names tells; all as train where there is none."""
+    if examples.names is None:
+        examples = replace(examples, names=np.array([f"row {row}" for row in range(len(examples))]))
+    if "split" not in arrays:
+        return {"train": examples}
+    texts, places = np.unique(_texts(path, "split", arrays), return_inverse=True)
+    if len(places) != len(examples):
+        raise wrong(path, "split", f"{len(places)} rows", f"{len(examples)}, as train_embeddings has")
+    rows = rows_by_part(path, "split", texts.tolist(), places)
+    return {part: examples.take(some) for part, some in rows.items()}
 
 
-def _read(path: Path, progress: Progress) -> tuple[dict[str, np.ndarray], list[str], dict[str, str]]:
-    """Return the arrays by key, the keys that mean nothing here, and how the file calls each part."""
+def _read(path: Path, progress: Progress) -> tuple[Keys, dict[str, np.ndarray]]:
+    """Return what the keys mean, and the arrays by what they are called here."""
     if path.is_file():
-        refuse_other_kinds(path, ".safetensors" if ending(path.name) == ".safetensors" else ".npz")
+        own = ending(path.name)
+        refuse_other_kinds(path, own if own in ENDINGS else ".npz")
     with _damage_told(path, "the archive"):
-        keys = names_in(path)
-    if keys is None:
+        found = arrays_in(path)
+    if found is None:
         raise DatasetError(f"{path} is not an .npz file, or was cut short; write it with numpy.savez")
-    arrays: dict[str, np.ndarray] = {}
-    spelt: dict[str, str] = {}
-    unknown = []
-    split = {key: clean_name(key).partition("_")[::2] for key in keys}
-    meant = {key: (part_called(called), key_called(name)) for key, (called, name) in split.items()}
-    has_logits = any(part and name == "logits" for part, name in meant.values())
-    of_all = {key: key.casefold() for key in keys if key.casefold() in _HEAD and not has_logits}
-    of_all = of_all if "weights" in of_all.values() else {}
-    of_all |= dict.fromkeys(called(keys, "class_names")[:1], "class_names")
-    for done, (key, (part, name)) in enumerate(meant.items()):
-        progress(Step("Reading arrays", done, len(keys), key))
-        if key in of_all:
-            own = of_all[key]
-        elif part is None or name not in _NAMES:
-            unknown.append(key)
-            continue
-        elif spelt.setdefault(part, split[key][0]) != split[key][0]:
-            same = f"keys that begin with {spelt[part]}_ and with {split[key][0]}_, which mean the same"
-            raise wrong(path, "the archive", same, f"one name for {part}")
-        else:
-            own = f"{part}_{name}"
-        if own in arrays:
-            raise wrong(path, "the archive", f"{spelt[own]} and {key}, which mean the same", f"{own} alone")
-        spelt[own] = key
+    keys = Keys.of(path, list(found))
+    arrays = {}
+    for done, (key, own) in enumerate(keys.own.items()):
+        progress(Step("Reading arrays", done, len(keys.own), key))
         with _damage_told(path, key):
-            array = read_array(path, key)
+            array = found[key]()
         if not isinstance(array, np.ndarray):  # NumPy hands out what it cannot parse as bytes
-            raise wrong(path, key, "something else than an array", "what numpy.savez writes")
+            raise wrong(path, key, f"a {type(array).__name__} and no array", "an array of numbers or text")
         arrays[own] = array
-    return arrays, unknown, spelt
+    return keys, arrays
 
 
 @contextmanager
 def _damage_told(path: Path, key: str) -> Iterator[None]:
     try:
         yield
-    except StoreError:
+    except (DatasetError, StoreError):
         raise
     except Exception as error:  # damaged bytes make NumPy and zipfile raise almost anything
         raise DatasetError(

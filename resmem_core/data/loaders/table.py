@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from resmem_core.common.errors import DatasetError
 from resmem_core.common.names import clean_name
 from resmem_core.common.progress import Progress, Step
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.data.base import DATASETS, PART_OF, PARTS, Source, part_called, shown
+from resmem_core.data.given_parts import CUT_BY_SEED, rows_by_part
 from resmem_core.data.model_file import (
     ALIKE,
     MAX_CLASSES,
@@ -24,64 +24,87 @@ from resmem_core.data.model_file import (
     as_embeddings,
     as_float32,
     in_class_order,
-    refuse_other_kinds,
     wrong,
 )
 from resmem_core.data.plain_labels import distinct, whole
-from resmem_core.data.table_files import is_number, is_text, metadata_of, read_csv, read_parquet, wrong_cell
+from resmem_core.data.table_columns import (
+    TableFile,
+    is_number,
+    is_numeric,
+    is_text,
+    metadata_of,
+    numbers_of,
+    wrong_cell,
+)
+from resmem_core.data.table_folders import row_in_part
 from resmem_core.data.table_layout import Layout
+from resmem_core.data.tables import ENDINGS, EXPECTED, read_table, table_files
 from resmem_core.data.types import Examples
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-CUT_BY_SEED = (
-    "there is no split column, so validation and test are cut off by the seed: if the model that gave the logits was "
-    "trained on some of these rows, base and memory both look better than they are"
-)
 MAX_TEXT = 255  # characters of a label or a name
 MAX_NAMES = 2**30  # bytes that the names of all rows may take in memory
 
 
 class Table(ModelFile):
-    """One row an example, in a `.csv` (UTF-8, commas, a header) or a `.parquet` file, with these columns.
+    """One row an example, in a `.csv` (UTF-8, a header), `.parquet`, `.feather` or `.arrow` file, with these columns.
 
     - `label` (or `target`, `class`, `y`): text, whole numbers (3.0 is 3), or true and false. Classes are sorted, as
       numbers where all are.
     - `split`: train, validation (or valid, val, dev) or test; train and test are needed. Without the column, validation
       and test are cut off at random, by the seed, with equal shares of every class.
     - Embeddings: `embedding_0`, `embedding_1`, ...; or `e0`, `e1`, ...; or any one prefix with numbers, two at least,
-      that begin at 0 or 1 and leave none out; or one column `embedding`, `embeddings` or `vector` of lists.
+      that begin at 0 or 1 and leave none out; or one column `embedding`, `embeddings` or `vector` of lists, or of any
+      name where it alone holds lists of numbers (which is told).
     - Logits, if there are any: `logit_CLASS` for every class; or `logit_0`, `logit_1`, ... in the order of the sorted
       classes; or one column `logits` of lists in that order. Without them a logistic regression on the embeddings is
       the base model. Where all rows are probabilities, their logarithms are taken; `PATH?logits=raw` takes them as they
       are.
-    - Lists are Parquet's own, or text such as "[0.1, 0.2]".
+    - Lists are those of Parquet and Arrow, or text such as "[0.1, 0.2]" or, as NumPy writes it, "[0.1 0.2]".
     - `name`, if there is one: what to call the example, in place of its row.
     - `group`, if there is one: what the example comes with, such as a patient: parts that are cut off take whole ones.
 
-    Names of columns may have capitals. Any other column is kept as metadata of the examples.
+    Names of columns may have capitals. Any other column is kept as metadata of the examples. Columns of a CSV file may
+    be separated by commas, semicolons, tabs (`.tsv`) or |; the file may be packed (`.csv.gz`), and have decimal commas
+    where no comma separates.
+
+    PATH may be a folder, too: one that `save_to_disk` of Hugging Face's datasets wrote, whose `ClassLabel` names are
+    the classes, or one with a file for each part, `train.csv`, `test.csv` and perhaps `validation.csv`, or another
+    kind.
     """
 
     name = "table"
-    summary = "embeddings and logits of your own model, from a .csv or .parquet file"
-    expected = "a .csv or .parquet file with a row for each example"
+    summary = "embeddings and logits of your own model, from a CSV, Parquet or Feather file, or a folder of them"
+    expected = f"{EXPECTED} with a row for each example, or a folder of such files"
+    endings = ENDINGS
+
+    def parts_of(self, folder: Path) -> list[Path]:
+        """Return the files of the parts in a folder."""
+        return table_files(folder)
 
     def read(self, path: Path, progress: Progress) -> Source:
         """Read and check every column; messages name column and row."""
         progress(Step("Reading the table", 0, 0))
-        kind = path.suffix.lower()
-        refuse_other_kinds(path, kind if kind == ".parquet" else ".csv")
-        if kind not in (".csv", ".parquet"):
-            raise wrong(path, "the file's name", f"the ending {path.suffix!r}", ".csv or .parquet")
-        layout, table = read_csv(path) if kind == ".csv" else read_parquet(path)
+        read = read_table(path)
+        try:
+            return self._source(path, read)
+        except DatasetError as error:
+            raise DatasetError(row_in_part(str(error), read.starts)) from error
+
+    def _source(self, path: Path, read: TableFile) -> Source:
+        layout, table = read.layout, read.table
         if not table.num_rows:
             raise wrong(path, "the table", "no rows", "one row for each example")
         embeddings = _matrix(path, table, layout, layout.embeddings, as_embeddings)
         logits = _matrix(path, table, layout, layout.logits, as_float32) if layout.logits else None
-        class_names, labels, notes = _classes(path, table, layout, None if logits is None else logits.shape[1])
+        class_names, labels, notes = _classes(path, read, None if logits is None else logits.shape[1])
+        notes = [*read.notes, *notes]
+        if layout.chosen is not None:
+            notes.append(f"the lists in column {layout.chosen!r}, the only ones, were taken as the embeddings")
         groups = _texts(path, table, layout.texts["groups"])[1] if "groups" in layout.texts else None
-        names, metadata = _names(path, table, layout), metadata_of(table, layout.others)
+        names, metadata = _names(path, read), metadata_of(table, layout.others)
         examples = Examples(labels, None, embeddings, logits, names, groups, metadata)
         if "split" not in layout.texts and metadata is not None:
             _refuse_parts_in(path, metadata)
@@ -125,9 +148,7 @@ def _column(path: Path, table: pa.Table, name: str) -> np.ndarray:
 
 
 def _check_number_type(path: Path, name: str, kind: pa.DataType) -> None:
-    import pyarrow as pa
-
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+    if not is_numeric(kind):
         raise wrong(path, f"column {name!r}", f"the type {kind}", "numbers")
 
 
@@ -138,7 +159,7 @@ def _lists(path: Path, table: pa.Table, name: str) -> np.ndarray:
     column = table[name]
     if is_text(column.type):
         cells = enumerate(chain.from_iterable(chunk.to_pylist() for chunk in column.chunks))
-        rows = [_numbers(path, name, row, text or "") for row, text in cells]
+        rows = [numbers_of(path, name, row, text or "") for row, text in cells]
         lengths, numbers = np.array([len(row) for row in rows]), np.concatenate(rows)
     else:
         _check_number_type(path, name, column.type.value_type)
@@ -150,16 +171,6 @@ def _lists(path: Path, table: pa.Table, name: str) -> np.ndarray:
         wanted = f"{expected}, as row 0 has" if expected else "one number at least"
         raise wrong_cell(path, name, row, f"a list of {lengths[row]} numbers", wanted)
     return numbers.reshape(len(lengths), expected)
-
-
-def _numbers(path: Path, name: str, row: int, text: str) -> np.ndarray:
-    """Return the numbers of a list in JSON, (D,)."""
-    with suppress(ValueError, RecursionError):
-        found = json.loads(text, parse_int=float)
-        if isinstance(found, list) and set(map(type, found)) <= {float}:
-            return np.array(found)
-    told = "an empty cell" if not text else repr(text[:60]) + ("..." if len(text) > 60 else "")
-    raise wrong_cell(path, name, row, told, "a list of finite numbers, such as '[0.1, 0.2]'")
 
 
 def _texts(
@@ -193,13 +204,12 @@ def _texts(
     return texts, places
 
 
-def _classes(
-    path: Path, table: pa.Table, layout: Layout, n_logits: int | None
-) -> tuple[tuple[str, ...], IntArray, list[str]]:
+def _classes(path: Path, read: TableFile, n_logits: int | None) -> tuple[tuple[str, ...], IntArray, list[str]]:
     """Return the names of the classes, every row's label (N,), and what is to be told."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    layout, table = read.layout, read.table
     column = layout.texts["labels"]
     texts, places = _texts(path, table, column, labels=True)
     if all(map(is_number, texts)):
@@ -207,10 +217,18 @@ def _classes(
             row = _row_of(texts, places, broken[0])
             raise wrong_cell(path, column, row, repr(broken[0]), "a whole number, or a name")
         texts, places = distinct([whole(text) or "" for text in texts], places)
-    classes = in_class_order(texts)
     notes = [ALIKE] if len(texts) < pc.count_distinct(table[column].cast(pa.string()), mode="all").as_py() else []
+    if read.class_names is None:
+        classes = in_class_order(texts)
+    else:
+        texts = _named(path, column, texts, places, read.class_names)
+        classes = [name for name in read.class_names if name in texts]
     if n_logits is not None:
         columns = list(layout.logit_classes or map(str, range(n_logits)))
+        if read.class_names is not None and columns == [str(number) for number in range(n_logits)]:
+            columns = list(read.class_names)
+            if n_logits != len(columns):
+                raise wrong(path, "the table", f"logits of {n_logits} classes", f"{len(columns)}, {shown(columns)}")
         if n_logits < 2:
             raise wrong(path, "the table", "logits of 1 class", "logits of at least 2")
         if strange := [text for text in texts if text not in columns]:
@@ -227,6 +245,15 @@ def _classes(
     return tuple(classes), np.array([number[text] for text in texts], dtype=np.int64)[places], notes
 
 
+def _named(path: Path, column: str, texts: Sequence[str], places: IntArray, names: Sequence[str]) -> list[str]:
+    """Return what labels that are whole numbers are called by the file itself."""
+    called = {str(number): name for number, name in enumerate(names)}
+    if strange := [text for text in texts if text not in called]:
+        expected = f"0 to {len(names) - 1}, the classes {shown(names)} (leave out rows without a label)"
+        raise wrong_cell(path, column, _row_of(texts, places, strange[0]), repr(strange[0]), expected)
+    return [called[text] for text in texts]
+
+
 def _row_of(texts: Sequence[str], places: IntArray, text: str) -> int:
     return int(np.argmax(places == texts.index(text)))
 
@@ -236,19 +263,7 @@ def _parts(path: Path, table: pa.Table, column: str | None) -> dict[str, IntArra
     if column is None:
         return {"train": np.arange(table.num_rows)}
     texts, places = _texts(path, table, column)
-    called = {text: part_called(text) for text in texts}
-    if strange := [text for text, part in called.items() if part is None]:
-        row = _row_of(texts, places, strange[0])
-        raise wrong_cell(path, column, row, repr(strange[0]), f"one of {', '.join(PART_OF)}")
-    found = {part: [text for text in texts if called[text] == part] for part in PARTS}
-    for part, spellings in found.items():
-        if len(spellings) > 1:
-            same = f"{' and '.join(map(repr, spellings))}, which mean the same"
-            raise wrong(path, f"column {column!r}", same, f"one name for {part}")
-    if missing := [part for part in ("train", "test") if not found[part]]:
-        expected = "train and test there, or no such column, so that the parts are cut off by the seed"
-        raise wrong(path, f"column {column!r}", f"no {missing[0]}", expected)
-    return {part: np.flatnonzero(places == texts.index(spelt[0])) for part, spelt in found.items() if spelt}
+    return rows_by_part(path, f"column {column!r}", texts, places)
 
 
 def _refuse_parts_in(path: Path, metadata: pa.Table) -> None:
@@ -261,9 +276,10 @@ def _refuse_parts_in(path: Path, metadata: pa.Table) -> None:
             raise wrong(path, "the table", f"the names of parts in a column {name!r}", expected)
 
 
-def _names(path: Path, table: pa.Table, layout: Layout) -> np.ndarray:
+def _names(path: Path, read: TableFile) -> np.ndarray | None:
+    layout, table = read.layout, read.table
     if "names" not in layout.texts:
-        return np.array([f"row {row}" for row in range(table.num_rows)])
+        return None if read.starts else np.array([f"row {row}" for row in range(table.num_rows)])
     column = layout.texts["names"]
     texts, places = _texts(path, table, column, may_lack=True)
     if (size := 4 * max(map(len, texts)) * table.num_rows) > MAX_NAMES:

@@ -6,7 +6,7 @@ from resmem_core.common.errors import DatasetError, InvalidParameterError, Unava
 from resmem_core.common.progress import Progress
 from resmem_core.data.base import DATASETS, EMBEDDINGS, DatasetLoader, Source, TextSource, file_state
 from resmem_core.data.model_file import ASKED
-from resmem_core.data.uploads import KINDS, describe, find, note_made
+from resmem_core.data.uploads import KINDS, describe, find, kind_of, note_made
 
 
 class UploadedFile(DatasetLoader):
@@ -56,7 +56,7 @@ class UploadedFile(DatasetLoader):
             raise UnavailableError(str(self.unavailable(argument)))
         asked = (argument or "").removeprefix(_number(argument))
         try:
-            return DATASETS.get(KINDS[path.suffix]).load(str(path) + asked, progress)
+            return DATASETS.get(KINDS[kind_of(path.name)]).load(str(path) + asked, progress)
         except (DatasetError, InvalidParameterError) as error:
             raise type(error)(str(error).replace(str(path), "the upload")) from error
 

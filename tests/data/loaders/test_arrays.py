@@ -179,10 +179,9 @@ def test_keys_as_others_call_them(path, good, name):
     [
         "val_features",
         "eval_embeddings",
-        "embeddings_validation",
         "train_text_embeddings",
         "other_labels",
-        "y_val",
+        "labels",
         "my_logits",
     ],
 )

@@ -93,7 +93,7 @@ def test_without_a_split_column_it_is_cut_by_the_seed(tmp_path, kind):
     one, other = (load_dataset(f"table:{tmp_path / f'mine{kind}'}", seed=seed) for seed in (0, 1))
     assert [len(x) for x in (one.train, one.validation, one.test)] == [18, 6, 6]
     assert sorted(one.test.names) != sorted(other.test.names)
-    assert any("no split column" in note for note in one.notes)
+    assert any("nothing splits the rows" in note for note in one.notes)
 
 
 def test_without_logits_the_base_model_is_a_probe_and_validation_needs_no_warning(tmp_path, kind):
@@ -355,7 +355,10 @@ WRONG = {
     "one number of no known name": ("id0,label\n0,a\n1,b\n", ["no numbered column but 'id0'", "call it embedding_0"]),
     "R's row number": ("X1,label\n1,a\n2,b\n", ["no numbered column but 'X1'", "embedding_0"]),
     "a number for a list": ("label,embedding\na,0.5\n", ["column 'embedding'", "'0.5' in row 0", "'[0.1, 0.2]'"]),
-    "numpy's way to write": ('label,embedding\na,"[0.1 0.2\n 0.3]"\n', ["'[0.1 0.2\\n 0.3]' in row 0"]),
+    "what NumPy left out": ('label,embedding\na,"[0.1 0.2 ... 0.3]"\n', ["in row 0", "'...'", "array.tolist()"]),
+    "blanks and commas": ('label,embedding\na,"[0.1, 0.2 0.3]"\n', ["'[0.1, 0.2 0.3]' in row 0"]),
+    "a dash in a number": ('label,embedding\na,"[0.1 0_2]"\n', ["'[0.1 0_2]' in row 0"]),
+    "two columns of lists": ('label,a,b\na,"[1, 2]","[1, 2]"\n', ["several columns of lists, 'a', 'b'"]),
     "a long text for a list": (f"label,embedding\na,{'x' * 100}\n", [f"'{'x' * 60}'... in row 0"]),
     "true in a list": ('label,embedding\na,"[1, 2]"\nb,"[1, true]"\n', ["'[1, true]' in row 1"]),
     "lists in a list": ('label,embedding\na,"[[1, 2]]"\n', ["'[[1, 2]]' in row 0"]),
@@ -369,7 +372,10 @@ WRONG = {
     "no test": ("label,e0,split\na,1,train\nb,1,validation\n", ["column 'split'", "no test"]),
     "short row": ("label,e0,e1\na,1,2\nb,1\n", ["2 cells in row 1", "expected 3"]),
     "long row": ("label,e0,e1\na,1,2\nb,1,2,3\n", ["4 cells in row 1", "expected 3"]),
-    "semicolons": ("label;e0\na;1\n", ["separated by ';'", "commas"]),
+    "marks that nobody knows": ("label;e0,label\na;1,b\n", ["may be separated by ',' or ';'; expected one of them"]),
+    "thousands or decimals": ("label;e0\na;1,000\n", ["'1,000' in row 0"]),
+    "two kinds of decimals": ("label;e0;e1\na;0,5;1\nb;0,5;1\n" + "a;0,5;1.5\n", ["'0,5' in row 0"]),
+    "a point after commas": ("label;e0\n" + "a;0,5\n" * 200 + "b;0.5\n", ["'0.5' in row 200"]),
     "another encoding": ("label,e0\né,1\n".encode("latin1"), ["UTF-8"]),
     "UTF-16": ("label,e0\na,1\n".encode("utf-16"), ["is not a .csv file, but text in UTF-16; save it as UTF-8"]),
     "UTF-16 without a mark": ("label,e0\na,1\n".encode("utf-16-be"), ["text in UTF-16"]),
@@ -441,13 +447,13 @@ def test_names_that_would_fill_memory_are_refused(tmp_path, monkeypatch):
 
 
 def test_other_endings_are_refused(tmp_path):
-    for name in ("mine.xlsx", "mine", "mine.csv.gz"):
+    for name in ("mine.xlsx", "mine", "mine.csv.zip"):
         (tmp_path / name).write_bytes(b"label,e0\na,1\n")
-        with pytest.raises(DatasetError, match=r"expected \.csv or \.parquet"):
+        with pytest.raises(DatasetError, match=r"expected that of a \.csv, \.tsv, \.parquet"):
             TABLE.load(str(tmp_path / name), silent)
-    (tmp_path / "mine.csv.gz").write_bytes(gzip.compress(b"label,e0"))
-    with pytest.raises(DatasetError, match="but packed with gzip; unpack it first"):
-        TABLE.load(str(tmp_path / "mine.csv.gz"), silent)
+    (tmp_path / "mine.csv").write_bytes(gzip.compress(b"label,e0"))
+    with pytest.raises(DatasetError, match=r"but packed with gzip; unpack it first, or call it \.csv\.gz"):
+        TABLE.load(str(tmp_path / "mine.csv"), silent)
 
 
 @given(data=st.data())
