@@ -29,7 +29,7 @@ from resmem_core.data.frames import READERS, column_values, read_frame
 from resmem_core.data.keys import called
 from resmem_core.data.model_file import MAX_CLASSES, in_class_order, wrong
 from resmem_core.data.plain_labels import whole
-from resmem_core.data.table_files import metadata_of
+from resmem_core.data.table_columns import metadata_of
 from resmem_core.data.types import CLASSES, VALUES, Examples
 
 if TYPE_CHECKING:
