@@ -11,6 +11,7 @@ from resmem_core.common.names import clean_name
 from resmem_core.data.base import PARTS, part_called, shown
 from resmem_core.data.file_tree import EXPECTED, Tree, by_ending, ending
 from resmem_core.data.image_files import image_endings
+from resmem_core.data.image_source import noted
 
 
 class Layout(NamedTuple):
@@ -38,15 +39,6 @@ class Layout(NamedTuple):
     def class_of(self, name: str) -> str:
         """Return the class of an image, or of the folder of a class."""
         return clean_name(name.split("/")[self.depth])
-
-
-def noted(names: list[str], one: str, many: str, done: str) -> list[str]:
-    """Return a note on these files, if there are any, that names the first."""
-    if not names:
-        return []
-    named = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-    what = f"1 {one}" if len(names) == 1 else f"{len(names)} {many}"
-    return [f"{what} {done}: {named}"]
 
 
 def laid_out(root: Path, tree: Tree) -> Layout:
