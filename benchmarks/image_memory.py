@@ -1,9 +1,11 @@
 """How much memory it takes to evaluate N photographs of 224 x 224 pixels, made on the spot.
 
-    python -m benchmarks.image_memory --n 10000 --backbone small-cnn
+    python -m benchmarks.image_memory --n 10000
 
-Anonymous memory is what cannot be dropped: pages of mapped files, which `VmHWM` and `ru_maxrss` count as well, are given
-back by the system as soon as anything else wants the room. It is read from `/proc/self/status` (Linux) every 50 ms.
+The encoder is frozen unless another backbone is named: training a network takes memory for its batches, too.
+
+Anonymous memory is what cannot be dropped: pages of mapped files, which `VmHWM` and `ru_maxrss` count as well, are
+given back by the system as soon as anything else wants the room. It is read from `/proc/self/status` (Linux).
 """
 
 from __future__ import annotations
@@ -16,8 +18,15 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from resmem_core.models.base import BACKBONES, Backbone
+from resmem_core.models.types import Recipe, Shape
+
+if TYPE_CHECKING:
+    from resmem_core.models.blocks import Network
 
 SIDE = 224
 CLASSES = 10
@@ -36,6 +45,30 @@ def make(root: Path, n: int) -> Path:
         small = np.clip(colors[row % CLASSES] + noise, 0, 255).astype(np.uint8)
         Image.fromarray(small).resize((SIDE, SIDE), Image.Resampling.NEAREST).save(folder / f"{row}.jpg", quality=80)
     return root / "images"
+
+
+class Patches(Backbone):
+    """A frozen encoder with random weights: patches of 16 x 16 pixels, and the mean over them; D = 64."""
+
+    name = "patches"
+    summary = "random patches, frozen"
+    frozen = True
+
+    def network(self, shape: Shape, n_classes: int, argument: str | None = None) -> Network:
+        """Return the trunk and a linear head."""
+        from torch import nn
+
+        from resmem_core.models.blocks import GlobalAverage, Network, Standardize
+
+        trunk = nn.Sequential(nn.Conv2d(shape[0], 64, 16, 16), nn.ReLU(), GlobalAverage())
+        return Network(trunk, nn.Sequential(Standardize(64), nn.Linear(64, n_classes)), frozen=True)
+
+    def recipe(self, n_train: int) -> Recipe:
+        """Return one epoch of the head."""
+        return Recipe(epochs=1, learning_rate=0.01)
+
+
+BACKBONES.register(Patches.name, Patches())
 
 
 class Peak(threading.Thread):
@@ -67,7 +100,7 @@ def main() -> None:
     """Make the images, evaluate, and print what it took."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=10_000, help="images (10000)")
-    parser.add_argument("--backbone", default="small-cnn", help="base model (small-cnn)")
+    parser.add_argument("--backbone", default=Patches.name, help="base model (a frozen encoder with random weights)")
     parser.add_argument("--epochs", type=int, default=1, help="epochs of training (1)")
     parser.add_argument("--folder", type=Path, help="where the images and the store are put for the while")
     args = parser.parse_args()
