@@ -35,10 +35,10 @@ from resmem_core.data.table_files import is_number
 from resmem_core.data.table_layout import TEXTS
 from resmem_core.data.text_table import ENDINGS, read_text
 
-PATHS = frozenset(  # what the column of paths may be called
-    "path paths file files filename filenames file_name filepath file_path image images image_path image_file "
-    "image_name img img_path img_name photo picture".split()
-)
+PATHS = {  # what the column of paths may be called
+    *("path", "paths", "file", "files", "filename", "filenames", "file_name", "filepath", "file_path", "photo"),
+    *("image", "images", "image_path", "image_file", "image_name", "img", "img_path", "img_name", "picture"),
+}
 
 
 class ImageTable(DatasetLoader):
