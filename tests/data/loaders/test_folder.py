@@ -149,12 +149,12 @@ def test_a_class_without_images_is_named_with_what_it_holds(root):
     assert source.class_names == ("cat", "dog")
     assert source.notes[0] == "2 classes without images were left out: train/eel (2 .avi), test/eel"
     for path in (root / "train/dog").iterdir():
-        path.rename(path.with_suffix(".heif"))
-    with pytest.raises(DatasetError, match=r"no images that can be read in train/dog \(5 .heif\).*convert"):
+        path.rename(path.with_suffix(".cr2"))
+    with pytest.raises(DatasetError, match=r"no images that can be read in train/dog \(5 .cr2\).*convert"):
         load(root)
     for path in root.rglob("*.png"):
-        path.rename(path.with_suffix(".heif"))
-    with pytest.raises(DatasetError, match=r"found 'cat', 'dog', 'eel' \(10 .heif, 2 .avi\)"):
+        path.rename(path.with_suffix(".cr2"))
+    with pytest.raises(DatasetError, match=r"found 'cat', 'dog', 'eel' \(10 .cr2, 2 .avi\)"):
         load(root)
 
 
