@@ -7,20 +7,20 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from resmem_core.common.errors import InvalidParameterError, StoreError
 from resmem_core.common.store import default_root
-from resmem_core.common.types import IntArray
+from resmem_core.common.types import IntArray, ReadableRows
 
 LARGE = 2**26  # bytes, from which an array is mapped rather than read
 BLOCK = 2**22  # bytes looked at or copied at a time
 
 
-def row_blocks(array: np.ndarray) -> list[slice]:
+def row_blocks(array: ReadableRows) -> list[slice]:
     """Return slices of some rows each that make up an array."""
     size = max(1, BLOCK // max(1, array.nbytes // max(1, len(array))))
     return [slice(start, start + size) for start in range(0, len(array), size)]
@@ -122,6 +122,78 @@ def taken(array: np.ndarray, rows: IntArray) -> np.ndarray:
     for part in row_blocks(made):
         made[part] = array[rows[part]]
     return made
+
+
+class Picked:
+    """Some rows of a large array, in some order: they are read when they are looked at, and nothing is copied before.
+
+    Indexed by a number, a slice or an array of rows it gives arrays; `numpy.asarray` reads all of it.
+
+    Parameters
+    ----------
+    array : ndarray, shape (M, ...)
+        Memory-mapped, for one.
+    rows : ndarray of int, shape (N,)
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (N, ...).
+    dtype : dtype
+    """
+
+    def __init__(self, array: np.ndarray, rows: IntArray) -> None:
+        self._array, self._rows = array, rows
+        self.shape: tuple[int, ...] = (len(rows), *array.shape[1:])
+        self.dtype = array.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that all of it would take in memory."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        return np.array(self._array[self._rows[rows]])
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
+        if copy is False:
+            raise ValueError("rows of a mapped array cannot be read without a copy")
+        return self[:].astype(self.dtype if dtype is None else dtype, copy=False)
+
+    def pick(self, rows: IntArray) -> np.ndarray | Picked:
+        """Return as `picked`."""
+        return picked(self._array, self._rows[rows])
+
+
+def picked(array: np.ndarray | Picked, rows: IntArray) -> np.ndarray | Picked:
+    """Return the rows of an array, in that order; of a large mapped one, uncopied."""
+    if isinstance(array, Picked):
+        return array.pick(rows)
+    if not isinstance(array, np.memmap):
+        return array[rows]
+    if len(rows) and np.array_equal(rows, np.arange(rows[0], rows[0] + len(rows))):
+        return array[rows[0] : rows[0] + len(rows)]
+    found = Picked(array, rows)
+    return found if found.nbytes >= LARGE else found[:]
+
+
+def save_rows(file: Path, array: ReadableRows) -> None:
+    """Write an .npy file, never holding more than some rows in memory."""
+    if array.nbytes < LARGE:
+        np.save(file, np.asarray(array), allow_pickle=False)
+        return
+    written = np.lib.format.open_memmap(file, "w+", array.dtype, array.shape)
+    for rows in row_blocks(array):
+        written[rows] = array[rows]
+    written.flush()
 
 
 def converted(array: np.ndarray, dtype: DTypeLike) -> np.ndarray:

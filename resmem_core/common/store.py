@@ -26,8 +26,10 @@ from filelock import FileLock, Timeout
 from resmem_core.common.errors import StoreError
 from resmem_core.common.files import write_json
 from resmem_core.common.progress import Progress, Step, silent
+from resmem_core.common.types import ReadableRows
 
 MANIFEST = "manifest.json"
+CHUNK = 2**24  # bytes of an array that are digested at a time
 SETTLED = 10**9  # nanoseconds after a change, within which another need not show in the file's times
 _DIGESTS: dict[Path, tuple[tuple[int, ...], str]] = {}  # of files read by this process, and the state they were in
 
@@ -56,13 +58,17 @@ def _digest_once(path: Path) -> str:
     return digest
 
 
-def digest_arrays(*arrays: np.ndarray | None) -> str:
-    """Return a digest of the arrays' types, shapes and bytes, in hexadecimal."""
+def digest_arrays(*arrays: ReadableRows | None) -> str:
+    """Return a digest of the arrays' types, shapes and bytes, in hexadecimal; what is large is read by some rows."""
     digest = hashlib.blake2b(digest_size=20)
     for array in arrays:
         digest.update(b"none" if array is None else f"{array.dtype.str}{array.shape}".encode())
         if array is not None and array.nbytes:
-            digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+            rows = array if array.ndim else array[None]
+            step = max(1, CHUNK * len(rows) // array.nbytes)
+            for start in range(0, len(rows), step):
+                content = np.ascontiguousarray(rows[start : start + step])
+                digest.update(content.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,31 @@ from resmem_core.common.errors import InvalidParameterError
 FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.integer[Any]]
 BoolArray = NDArray[np.bool_]
+
+
+class ReadableRows(Protocol):
+    """What can be read by some rows: an array, or what reads one from disk as it is looked at."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of every number."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, ...)."""
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that all of it takes, read at once."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any, /) -> Any: ...
+
 
 NLL_FLOOR = 1e-6  # a projected score can be exactly 0, whose logarithm says nothing about the other points
 

@@ -10,7 +10,8 @@ from resmem_core.common.errors import DatasetError
 from resmem_core.common.names import clean_name
 from resmem_core.data.base import PARTS, part_called, shown
 from resmem_core.data.file_tree import EXPECTED, Tree, by_ending, ending
-from resmem_core.data.image_files import image_endings
+from resmem_core.data.image_files import how_to_read, image_endings
+from resmem_core.data.image_source import noted
 
 
 class Layout(NamedTuple):
@@ -40,15 +41,6 @@ class Layout(NamedTuple):
         return clean_name(name.split("/")[self.depth])
 
 
-def noted(names: list[str], one: str, many: str, done: str) -> list[str]:
-    """Return a note on these files, if there are any, that names the first."""
-    if not names:
-        return []
-    named = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-    what = f"1 {one}" if len(names) == 1 else f"{len(names)} {many}"
-    return [f"{what} {done}: {named}"]
-
-
 def laid_out(root: Path, tree: Tree) -> Layout:
     """Return where the images of each part and class lie.
 
@@ -75,7 +67,8 @@ def laid_out(root: Path, tree: Tree) -> Layout:
         found = [name for name in _below(images, folder) if name.count("/") > layout.depth]
         if not found:
             inside = shown(sorted({name[len(folder) :].split("/")[0] for name in _below(_all(tree), folder)}))
-            held = by_ending(_below(tree.files, folder))
+            below = _below(tree.files, folder)
+            held = by_ending(below) + how_to_read(map(ending, below))
             raise DatasetError(
                 f"{root / folder} has no images in folders named after their class; expected CLASS/* in it, found "
                 f"{inside or 'nothing'}" + (f" ({held})" if held else "")
@@ -98,8 +91,10 @@ def _passed_over(tree: Tree, images: list[str], kept: set[str]) -> list[str]:
     """Return notes on all files that are not read."""
     loose = [name for name in images if name not in kept]
     notes = noted(loose, "image in no folder of a class was", "images in no folder of a class were", "passed over")
-    if others := by_ending(set(tree.files).difference(images)):
-        notes.append(f"files that are no images which can be read were passed over: {others}")
+    left = set(tree.files).difference(images)
+    how = how_to_read(map(ending, left))
+    if others := by_ending(left):
+        notes.append(f"files that are no images which can be read were passed over: {others}{how}")
     one, many = "pipe, socket, device or link was", "pipes, sockets, devices or links were"
     return notes + noted(tree.others, one, many, "passed over")
 
@@ -188,5 +183,5 @@ def _check_train(root: Path, tree: Tree, layout: Layout, empty: list[str]) -> No
         held = _with_content(tree, layout, missing)
         raise DatasetError(
             f"folder {root} has no images that can be read in {', '.join(held[:5])}, and some of that class in "
-            "another part; convert them to PNG or JPEG, or leave the class out"
+            f"another part; convert them to PNG or JPEG, or leave the class out{how_to_read(map(ending, tree.files))}"
         )

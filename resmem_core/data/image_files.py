@@ -6,7 +6,7 @@ import errno
 import struct
 import threading
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
 from typing import IO, TYPE_CHECKING, NamedTuple
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 # Formats that Pillow opens but cannot draw by itself; EPS would even run another program.
 _NOT_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
 _LIKELY = ("JPEG", "PNG")
-_WHOLE_FIRST = ("MPO", "PSD")  # whose other frames are previews, depths or layers
+_OF_PHONES = (".heic", ".heif", ".hif")
+_WHOLE_FIRST = ("HEIF", "MPO", "PSD")  # whose other frames are previews, depths or layers
 _GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 _DEEP = ("I", "F")  # modes of more than 8 bits begin so
 _TOPS = (1, *(2**bits - 1 for bits in (8, 10, 12, 14, 16, 24, 32)))  # largest values that cameras and scanners give
@@ -67,6 +68,10 @@ def _formats() -> tuple[str, ...]:
     from PIL import Image
 
     Image.init()
+    with suppress(ImportError):  # not everybody has it
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener()
     return tuple(sorted(Image.OPEN.keys() - _NOT_PICTURES, key=lambda name: (name not in _LIKELY, name)))
 
 
@@ -90,8 +95,16 @@ def image_endings() -> frozenset[str]:
     """Return how the names of files may end, in lower case and with the dot."""
     from PIL import Image
 
-    known = Image.registered_extensions().items()
-    return frozenset(ending for ending, name in known if name in _formats())
+    formats = _formats()
+    return frozenset(ending for ending, name in Image.registered_extensions().items() if name in formats)
+
+
+def how_to_read(endings: Iterable[str]) -> str:
+    """Return what lets files of these endings be read that are not yet, after a semicolon; "" where nothing does."""
+    unread = set(endings) - image_endings()
+    if unread.intersection(_OF_PHONES):
+        return "; to read HEIC, pip install pillow-heif"
+    return "; to read AVIF, pip install 'pillow>=11.3'" if ".avif" in unread else ""
 
 
 @contextmanager

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from resmem_core.common.errors import DatasetError, InvalidParameterError
+from resmem_core.common.mapped import save_rows
 from resmem_core.common.progress import Progress, silent
 from resmem_core.common.registry import parse
 from resmem_core.common.runner import Runner, Task
-from resmem_core.common.store import Entry, Store, digest_arrays, digest_key, save_array
+from resmem_core.common.store import Entry, Store, digest_arrays, digest_key
 from resmem_core.common.types import IntArray, is_whole
 from resmem_core.data.base import DATASETS, PARTS, TEXT, DatasetLoader, Source, shown
 from resmem_core.data.corruption import check_imbalance, check_label_noise, long_tailed, noisy
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MAX_VALIDATION = 5000  # cut off a train split that comes with its own test split
+_METADATA = "{}_metadata.feather"
 _LACKING = ("nan", "none", "null", "<na>", "nat")
 STORED_VERSION = 1  # of the layout that _write_source and _read_source agree on
 
@@ -333,8 +335,13 @@ def _write_source(source: Source, directory: Path) -> Mapping[str, Any]:
         for name in OF_EXAMPLES:
             array = getattr(getattr(source, part), name, None)
             if array is not None:
-                save_array(directory, f"{part}_{name}", array)
+                save_rows(directory / f"{part}_{name}.npy", array)
                 saved.append(f"{part}_{name}")
+        metadata = getattr(getattr(source, part), "metadata", None)
+        if metadata is not None:
+            from pyarrow import feather
+
+            feather.write_feather(metadata, directory / _METADATA.format(part))
     return {"class_names": list(source.class_names), "notes": list(source.notes), "arrays": saved}
 
 
@@ -344,6 +351,14 @@ def _read_source(entry: Entry) -> Source:
         part, name = saved.split("_")
         array = entry.array(saved)
         arrays.setdefault(part, {})[name] = array if name == "images" else np.array(array)
-    parts = {part: Examples(**given) for part, given in arrays.items()}
+    parts = {part: Examples(**given, metadata=_metadata(entry, part)) for part, given in arrays.items()}
     class_names, notes = tuple(entry.info["class_names"]), tuple(entry.info["notes"])
     return Source(class_names, parts["train"], parts.get("test"), parts.get("validation"), notes)
+
+
+def _metadata(entry: Entry, part: str) -> pa.Table | None:
+    if not (file := entry.path / _METADATA.format(part)).exists():
+        return None
+    from pyarrow import feather
+
+    return feather.read_table(file)

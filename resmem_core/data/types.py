@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resmem_core.common.errors import DatasetError
-from resmem_core.common.mapped import taken
+from resmem_core.common.mapped import Picked, picked, taken
 from resmem_core.common.types import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ class Examples:
     labels : ndarray of int64 or float64, shape (N,)
         Class of each example, 0 to C - 1; or, of float64, its value, where that is to be predicted.
     images : ndarray of uint8, shape (N, channels, height, width), or None
-        Pixels, 0 to 255, with 1 or 3 channels. None where there is nothing to look at.
+        Pixels, 0 to 255, with 1 or 3 channels. Those that lie on disk may be rows that are read as they are looked at
+        (`Picked`). None where there is nothing to look at.
     embeddings : ndarray of float32 or float64, shape (N, D), or None
         Given only by datasets that bring a person's own model; float64 where float32 would round them.
     logits : ndarray of float32, shape (N, C), or None
@@ -45,7 +46,7 @@ class Examples:
     """
 
     labels: NDArray[Any]
-    images: NDArray[np.uint8] | None = None
+    images: NDArray[np.uint8] | Picked | None = None
     embeddings: FloatArray | None = None
     logits: FloatArray | None = None
     names: NDArray[np.str_] | None = None
@@ -65,8 +66,12 @@ class Examples:
     def take(self, rows: IntArray) -> Examples:
         """Return the examples at `rows`, in that order."""
         given = {name: getattr(self, name) for name in OF_EXAMPLES}
+        cut: dict[str, Any] = {
+            name: (picked if name == "images" else taken)(value, rows)
+            for name, value in given.items()
+            if value is not None
+        }
         tables = {name: table.take(rows) for name in TABLES if (table := getattr(self, name)) is not None}
-        cut = {name: taken(value, rows) for name, value in given.items() if value is not None}
         return Examples(**cut, **tables)
 
     def about(self, row: int) -> dict[str, str | None]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from resmem_core.common.errors import InvalidParameterError
+from resmem_core.common.mapped import row_blocks
 from resmem_core.common.types import BoolArray, IntArray
 from resmem_core.data.types import Examples
 from resmem_core.evaluation import metrics
@@ -22,7 +23,10 @@ def same_points(a: Examples, b: Examples) -> bool:
         return True
     if not np.array_equal(a.labels, b.labels):
         return False
-    return a.images is None or b.images is None or np.array_equal(a.images, b.images)
+    if a.images is None or b.images is None:
+        return True
+    same_shape = a.images.shape == b.images.shape
+    return same_shape and all(np.array_equal(a.images[rows], b.images[rows]) for rows in row_blocks(a.images))
 
 
 @dataclass(frozen=True, eq=False)

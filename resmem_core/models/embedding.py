@@ -8,14 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from resmem_core.common.errors import DatasetError
 from resmem_core.common.progress import Progress, Step, silent
 from resmem_core.common.row_writer import RowWriter
 from resmem_core.common.store import digest_arrays, digest_key
-from resmem_core.common.types import FloatArray
+from resmem_core.common.types import FloatArray, ReadableRows
 from resmem_core.models.batch_size import affordable
 from resmem_core.models.blocks import Network
 from resmem_core.models.checkpoint import content_of, portable_state
@@ -26,7 +25,7 @@ from resmem_core.models.types import Embedded
 HEAD_BATCH = 4096  # embeddings that a head looks at at a time
 
 
-def embed(network: Network, images: NDArray[np.uint8], *, device: torch.device | None = None) -> Embedded:
+def embed(network: Network, images: ReadableRows, *, device: torch.device | None = None) -> Embedded:
     """Return embeddings and logits of `images`, in evaluation mode.
 
     Parameters
@@ -46,7 +45,7 @@ def embed(network: Network, images: NDArray[np.uint8], *, device: torch.device |
     return Embedded(logits_of(network.head, z, device=device), z)
 
 
-def features(network: Network, images: NDArray[np.uint8], *, device: torch.device | None = None) -> FloatArray:
+def features(network: Network, images: ReadableRows, *, device: torch.device | None = None) -> FloatArray:
     """Return the trunk's output alone, (N, channels, height, width) -> (N, D); arguments and errors as for `embed`."""
     _check_images(images)
     device = placed(network, device)
@@ -58,7 +57,7 @@ def features(network: Network, images: NDArray[np.uint8], *, device: torch.devic
 
 def write_features(
     network: Network,
-    images: NDArray[np.uint8],
+    images: ReadableRows,
     file: Path,
     *,
     work: Path | None = None,
@@ -89,7 +88,7 @@ def write_rows(writer: RowWriter, read: Callable[[int], Tensor], progress: Progr
         progress(Step("Embedding", writer.rows, writer.n))
 
 
-def _check_images(images: np.ndarray) -> None:
+def _check_images(images: ReadableRows) -> None:
     if images.dtype != np.uint8 or images.ndim != 4 or len(images) == 0:
         raise DatasetError(
             "expected images as uint8 of shape (N, channels, height, width), one at least, but was given "
@@ -97,15 +96,15 @@ def _check_images(images: np.ndarray) -> None:
         )
 
 
-def _features(network: Network, images: NDArray[np.uint8], device: torch.device) -> Tensor:
+def _features(network: Network, images: ReadableRows, device: torch.device) -> Tensor:
     return network.trunk(_pixels(images, device)).float().cpu()
 
 
-def _batch_size(network: Network, images: NDArray[np.uint8], device: torch.device) -> int:
+def _batch_size(network: Network, images: ReadableRows, device: torch.device) -> int:
     return affordable(network.trunk, _pixels(images[:2], device))
 
 
-def _pixels(images: NDArray[np.uint8], device: torch.device) -> Tensor:
+def _pixels(images: ReadableRows, device: torch.device) -> Tensor:
     pixels = torch.from_numpy(np.array(images)).permute(0, 2, 3, 1)
     return as_floats(pixels.contiguous().to(device))
 

@@ -12,12 +12,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from resmem_core.common.errors import DatasetError
+from resmem_core.common.mapped import Picked, row_blocks
 from resmem_core.common.store import digest_arrays
-from resmem_core.common.types import IntArray
+from resmem_core.common.types import IntArray, ReadableRows
 from resmem_core.models.batches import Batch, Batches
 from resmem_core.models.blocks import Standardize
 from resmem_core.models.types import Recipe
 
+MOST_COPIED = 2**28  # bytes of images on disk, above which they stay there
+BLOCK = 2**25  # bytes looked at at a time
 CROP = 16  # a crop moves the image by up to this part of its side: 2 of 32 pixels
 
 
@@ -47,22 +50,23 @@ class ExampleBatches(Batches):
 
     Attributes
     ----------
-    inputs : Tensor
+    inputs : Tensor or ReadableRows
         Images, uint8, of shape (N, height, width, channels), which the network sees as floats in [0, 1]; or features,
-        float32, of shape (N, D), to which a recipe's crop and flip do not apply.
+        float32, of shape (N, D), to which a recipe's crop and flip do not apply. Images that lie on disk and are many
+        stay there, of shape (N, channels, height, width), and are read as they are shown.
     labels : Tensor of int64, shape (N,)
     top_label : int
         The highest of them.
     """
 
-    inputs: Tensor
+    inputs: Tensor | ReadableRows
     labels: Tensor
     top_label: int
     one_thread_below: float = 1_000_000
 
     @classmethod
-    def of(cls, inputs: np.ndarray, labels: IntArray) -> ExampleBatches:
-        """Copy images (N, channels, height, width) or features, and their labels.
+    def of(cls, inputs: ReadableRows, labels: IntArray) -> ExampleBatches:
+        """Take images (N, channels, height, width) or features, copied unless they are large and on disk, and labels.
 
         Raises
         ------
@@ -70,13 +74,18 @@ class ExampleBatches(Batches):
             If they are anything else, or do not go together.
         """
         _check(inputs, labels)
-        if inputs.dtype == np.uint8:
-            inputs = inputs.transpose(0, 2, 3, 1)  # a pixel's channels side by side are gathered at once
-        tensors = torch.from_numpy(np.array(inputs, order="C")), torch.from_numpy(np.array(labels, np.int64))
-        return cls(*tensors, int(labels.max()))
+        targets, top_label = torch.from_numpy(np.array(labels, np.int64)), int(labels.max())
+        if inputs.dtype != np.uint8:
+            return cls(torch.from_numpy(np.array(inputs, order="C")), targets, top_label)
+        stays = inputs.nbytes > MOST_COPIED and isinstance(inputs, np.memmap | Picked)
+        return cls(inputs if stays else _channels_last(inputs), targets, top_label)
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def _are_images(self) -> bool:
+        return self.inputs.ndim == 4
 
     @property
     def device(self) -> torch.device:
@@ -86,11 +95,13 @@ class ExampleBatches(Batches):
     @property
     def digest(self) -> str:
         """Digest of inputs and labels."""
-        return digest_arrays(self.inputs.cpu().numpy(), self.labels.cpu().numpy())
+        inputs = self.inputs.cpu().numpy() if isinstance(self.inputs, Tensor) else self.inputs
+        return digest_arrays(inputs, self.labels.cpu().numpy())
 
     def to(self, device: torch.device) -> ExampleBatches:
         """Return the same on `device`."""
-        return ExampleBatches(self.inputs.to(device), self.labels.to(device), self.top_label)
+        inputs = self.inputs.to(device) if isinstance(self.inputs, Tensor) else self.inputs
+        return ExampleBatches(inputs, self.labels.to(device), self.top_label)
 
     def steps(self, batch_size: int) -> int:
         """Return how many batches it takes to show every example once."""
@@ -102,15 +113,20 @@ class ExampleBatches(Batches):
         return self._read(order.tensor_split(self.steps(recipe.batch_size)), recipe, generator)
 
     def _read(self, batches: Iterable[Tensor], recipe: Recipe, generator: torch.Generator) -> Iterator[Batch]:
-        images = self.inputs.dtype == torch.uint8
-        windows = self._windows() if images and recipe.crop else None
         for rows in batches:
-            here = rows.to(self.device)
-            x = self.inputs[here] if windows is None else self._cropped(windows, here, generator)
-            if images and recipe.flip:
+            x = self._gathered(rows)
+            if self._are_images and recipe.crop:
+                x = _cropped(x, generator)
+            if self._are_images and recipe.flip:
                 mirrored = (torch.rand(len(rows), generator=generator) < 0.5).to(x.device)
                 x[mirrored] = x[mirrored].flip(2)
-            yield Batch(as_floats(x) if images else x, self.labels[here], len(rows))
+            yield Batch(as_floats(x) if self._are_images else x, self.labels[rows.to(self.device)], len(rows))
+
+    def _gathered(self, rows: Tensor) -> Tensor:
+        """Return these inputs, where the labels are; a pixel's channels side by side."""
+        if isinstance(self.inputs, Tensor):
+            return self.inputs[rows.to(self.device)]
+        return _channels_last(self.inputs[rows.numpy()]).to(self.device)
 
     def loss(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the cross-entropy, mean and sum.
@@ -130,34 +146,13 @@ class ExampleBatches(Batches):
         """Return "loss 0.12"."""
         return f"loss {loss:.2f}"
 
-    def _windows(self) -> Tensor:
-        """Return every row of every image at each place across that a crop can have, without a copy of each.
-
-        Shape: (N, height + 2 down, 2 across + 1, width * channels), for crops by up to so many pixels. What a crop
-        brings in from outside are reflections of what is inside (the border pixel is not repeated).
-        """
-        _, height, width, channels = self.inputs.shape
-        down, across = _most(height), _most(width)
-        padded = _reflected(_reflected(self.inputs, 1, down), 2, across)
-        return padded.flatten(2).unfold(2, width * channels, channels)
-
-    def _cropped(self, windows: Tensor, here: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the images `here`, each cropped at random: whole rows are copied, not pixels."""
-        _, height, width, _ = self.inputs.shape
-        down, across = (
-            torch.randint(2 * _most(size) + 1, (len(here),), generator=generator).to(here.device)
-            for size in (height, width)
-        )
-        rows = down[:, None] + torch.arange(height, device=here.device)
-        return windows[here[:, None], rows, across[:, None]].unflatten(2, (width, -1))
-
     def prepare(self, network: nn.Module) -> None:
         """Set every `Standardize` in the network to the mean and deviation of these inputs."""
         layers = [module for module in network.modules() if isinstance(module, Standardize)]
         if not layers:
             return
         mean, square = self._moments()
-        unit = 255.0 if self.inputs.dtype == torch.uint8 else 1.0
+        unit = 255.0 if self._are_images else 1.0
         std = (square - mean**2).clamp(min=0).sqrt()
         std = torch.where(std > 1e-6 * unit, std, unit)  # what never changes has nothing to be divided by
         for layer in layers:
@@ -166,17 +161,55 @@ class ExampleBatches(Batches):
 
     def _moments(self) -> tuple[Tensor, Tensor]:
         """Return the mean of each channel or feature, and of its square, in float64."""
-        if self.inputs.dtype == torch.uint8:  # counting values is quicker than adding them up
-            channels = [self.inputs[..., channel].flatten() for channel in range(self.inputs.shape[-1])]
-            shares = torch.stack([channel.bincount(minlength=256) for channel in channels]).double()
-            shares /= channels[0].numel()
-            values = torch.arange(256).double()
+        if self._are_images:  # counting values is quicker than adding them up
+            counts = _sum(
+                torch.stack([channel.flatten().bincount(minlength=256) for channel in x.unbind(-1)])
+                for x in self._blocks()
+            )
+            shares = counts.double() / counts[0].sum()
+            values = torch.arange(256, device=shares.device).double()
             return shares @ values, shares @ values.square()
-        x = self.inputs.double()
-        return x.mean(0), x.square().mean(0)
+        sums = _sum(torch.stack([x.double().sum(0), x.double().square().sum(0)]) for x in self._blocks())
+        mean, square = (sums / len(self)).unbind()
+        return mean, square
+
+    def _blocks(self) -> Iterator[Tensor]:
+        """Yield all inputs, some at a time."""
+        size = max(1, BLOCK // self._gathered(torch.arange(1)).nbytes)
+        yield from map(self._gathered, torch.arange(len(self)).split(size))
 
 
-def _check(inputs: np.ndarray, labels: IntArray) -> None:
+def _sum(parts: Iterable[Tensor]) -> Tensor:
+    return torch.stack(list(parts)).sum(0)
+
+
+def _channels_last(images: ReadableRows) -> Tensor:
+    """Return a copy of images (N, channels, height, width) in which a pixel's channels can be gathered at once."""
+    n, channels, height, width = images.shape
+    copy = np.empty((n, height, width, channels), np.uint8)
+    for rows in row_blocks(images):
+        copy[rows] = images[rows].transpose(0, 2, 3, 1)
+    return torch.from_numpy(copy)
+
+
+def _cropped(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Return images (B, height, width, channels), each cropped at random: whole rows are copied, not pixels.
+
+    What a crop brings in from outside are reflections of what is inside (the border pixel is not repeated).
+    """
+    n, height, width, channels = images.shape
+    padded = _reflected(_reflected(images, 1, _most(height)), 2, _most(width))
+    # Every row of every image at each place across, (B, height + 2 down, 2 across + 1, width * channels): no copy.
+    windows = padded.flatten(2).unfold(2, width * channels, channels)
+    down, across = (
+        torch.randint(2 * _most(size) + 1, (n,), generator=generator).to(images.device) for size in (height, width)
+    )
+    rows = down[:, None] + torch.arange(height, device=images.device)
+    here = torch.arange(n, device=images.device)
+    return windows[here[:, None], rows, across[:, None]].unflatten(2, (width, -1))
+
+
+def _check(inputs: ReadableRows, labels: IntArray) -> None:
     images = inputs.dtype == np.uint8 and inputs.ndim == 4
     features = inputs.dtype == np.float32 and inputs.ndim == 2
     if not (images or features) or len(inputs) == 0:

@@ -5,7 +5,8 @@ import pytest
 
 from resmem_core.common import mapped
 from resmem_core.common.errors import InvalidParameterError, StoreError
-from resmem_core.common.mapped import Rows, converted, room, row_blocks, taken
+from resmem_core.common.mapped import Picked, Rows, converted, picked, room, row_blocks, save_rows, taken
+from resmem_core.common.store import digest_arrays
 
 
 @pytest.fixture(autouse=True)
@@ -94,3 +95,31 @@ def test_rows_that_cannot_be_written(cache):
     cache.write_text("a file where the folder should be")
     with Rows() as rows, pytest.raises(StoreError, match=r"could not write a file of 480 bytes in .*set RESMEM_CACHE"):
         rows.append(np.zeros((40, 3), np.float32))
+
+
+def test_picked_rows_of_a_large_mapped_array_are_read_as_they_are_looked_at(on_disk, tmp_path):
+    rows = np.random.default_rng(0).permutation(50)
+    found = picked(on_disk, rows)
+    assert isinstance(found, Picked)
+    expected = np.array(on_disk)[rows]
+    assert (found.shape, found.dtype, found.ndim, found.nbytes) == ((50, 3), expected.dtype, 2, expected.nbytes)
+    for key in (7, -1, slice(3, 9), slice(None), np.array([4, 4, 0]), np.arange(50) % 2 == 0):
+        np.testing.assert_array_equal(found[key], expected[key])
+        assert not isinstance(found[key], np.memmap)
+    np.testing.assert_array_equal(np.asarray(found), expected)
+    np.testing.assert_array_equal(list(found), expected)
+    assert digest_arrays(found) == digest_arrays(expected)
+    again = picked(found, np.arange(50)[::-1])
+    assert isinstance(again, Picked)
+    np.testing.assert_array_equal(again, expected[::-1])
+    save_rows(tmp_path / "saved.npy", again)
+    np.testing.assert_array_equal(np.load(tmp_path / "saved.npy"), expected[::-1])
+
+
+def test_few_rows_and_rows_that_follow_each_other_are_plain_arrays(on_disk):
+    np.testing.assert_array_equal(picked(on_disk, np.array([9, 2])), on_disk[[9, 2]])
+    assert type(picked(on_disk, np.array([9, 2]))) is np.ndarray
+    part = picked(on_disk, np.arange(5, 45))
+    assert isinstance(part, np.memmap)
+    assert np.shares_memory(part, on_disk)
+    assert len(picked(on_disk, np.arange(0))) == 0

@@ -348,6 +348,8 @@ def test_what_needs_no_store_and_a_failed_load_leave_nothing_in_it(tmp_path, giv
 
 # --- what every loader promises
 
+HUB = ("hf", "hf-images")  # which look for their package only
+
 
 @pytest.mark.parametrize("name", DATASETS.names())
 def test_every_loader_describes_itself(name, tmp_path, monkeypatch):
@@ -359,11 +361,11 @@ def test_every_loader_describes_itself(name, tmp_path, monkeypatch):
     argument = None if loader.argument is None else str(tmp_path / "nowhere")
     reason = loader.unavailable(argument)
     assert loader.kind in ("image", "embeddings", "features", "text")
-    assert (reason is None) == loader.embedded or name == "hf"  # which looks for its package only
+    assert (reason is None) == loader.embedded or name in HUB
     assert list(tmp_path.iterdir()) == []  # it only looks
 
 
-@pytest.mark.parametrize("name", [name for name in DATASETS.names() if DATASETS.get(name).argument and name != "hf"])
+@pytest.mark.parametrize("name", [name for name in DATASETS.names() if DATASETS.get(name).argument and name not in HUB])
 def test_a_path_that_is_not_there_is_a_clear_error(name, tmp_path):
     with pytest.raises(ResMemError, match="nowhere"):
         DATASETS.get(name).load(str(tmp_path / "nowhere"), silent)

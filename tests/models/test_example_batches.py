@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resmem_core.common.errors import DatasetError
+from resmem_core.common.mapped import Picked
+from resmem_core.models import example_batches
 from resmem_core.models.batches import generator_of
 from resmem_core.models.blocks import Standardize
 from resmem_core.models.example_batches import ExampleBatches
@@ -61,6 +63,23 @@ def test_crops_shift_by_a_sixteenth_of_the_side_and_flips_mirror_about_half(imag
     shifts, n_mirrored = {way[:2] for way in found}, sum(mirrored for *_, mirrored in found)
     assert (len(shifts) > 5 and {down for down, _ in shifts} == {0, 1, 2}) if crop else shifts == {(1, 1)}
     assert 5 < n_mirrored < 25 if flip else n_mirrored == 0
+
+
+@pytest.mark.parametrize("block", [1, 2**25])
+def test_images_that_stay_on_disk_are_shown_as_those_that_are_copied(images, tmp_path, monkeypatch, block):
+    order = np.random.default_rng(1).permutation(30)
+    np.save(tmp_path / "images.npy", images[np.argsort(order)])
+    monkeypatch.setattr(example_batches, "MOST_COPIED", 0)
+    monkeypatch.setattr(example_batches, "BLOCK", block)
+    on_disk = Picked(np.load(tmp_path / "images.npy", mmap_mode="r"), order)
+    assert not isinstance(ExampleBatches.of(on_disk, np.arange(30)).inputs, torch.Tensor)
+    for found, expected in zip(*(epoch_of(x, crop=True, flip=True) for x in (on_disk, images)), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    layers = [Standardize(3, 1, 1) for _ in range(2)]
+    for layer, x in zip(layers, (on_disk, images), strict=True):
+        ExampleBatches.of(x, np.arange(30)).prepare(layer)
+    assert torch.equal(layers[0].mean, layers[1].mean)
+    assert torch.equal(layers[0].std, layers[1].std)
 
 
 def test_standardize_is_fitted_to_images_and_to_features(images):

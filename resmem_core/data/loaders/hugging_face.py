@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
-from resmem_core.common.errors import DatasetError, InvalidParameterError, UnavailableError
-from resmem_core.common.names import clean_name
+from resmem_core.common.errors import DatasetError
 from resmem_core.common.progress import Progress, Step
-from resmem_core.data.base import DATASETS, PART_NAMES, PARTS, TEXT, DatasetLoader, TextSource, shown, user_path
-from resmem_core.data.file_kinds import saved_by_hugging_face
+from resmem_core.data.base import DATASETS, TEXT, DatasetLoader, TextSource, shown
+from resmem_core.data.hub_datasets import fetched, image_columns, package_missing, split_of_part, wanted, ways
 from resmem_core.data.text import Document
 from resmem_core.data.wikitext import articles
 
 DEFAULT_COLUMN = "text"
-MIN_VERSION = 4  # of the package: earlier ones run scripts that a dataset brings
-_INSTALL = f"pip install 'datasets>={MIN_VERSION}'"
-_WRITE = "write hf:NAME, hf:NAME:CONFIG or hf:NAME:CONFIG@COLUMN"
-# Neither CONFIG nor COLUMN may hold a slash, so that paths with a colon or @ in a folder's name are paths.
-_ARGUMENT = re.compile(r"(?P<name>[^@]+?|.+?/[^@/]*?)(?::(?P<config>[^:/\\@]+))?(?:@(?P<column>[^@/\\]+))?")
 
 
 class HuggingFace(DatasetLoader):
@@ -41,15 +31,7 @@ class HuggingFace(DatasetLoader):
 
     def unavailable(self, argument: str | None) -> str | None:
         """Return how to install what is missing."""
-        try:
-            installed = version("datasets")
-        except PackageNotFoundError:
-            return f"the package datasets is not installed: {_INSTALL}"
-        if int(installed.partition(".")[0]) < MIN_VERSION:
-            return (
-                f"the package datasets {installed} can run code that comes with a dataset; take a newer one: {_INSTALL}"
-            )
-        return None
+        return package_missing()
 
     def load(self, argument: str | None, progress: Progress) -> TextSource:
         """Fetch what is not here yet, and read the column.
@@ -61,64 +43,25 @@ class HuggingFace(DatasetLoader):
         DatasetError
             If it has no such configuration, no train split or no such column of text.
         """
-        name, config, column = _parse(argument or "")
-        if reason := self.unavailable(argument):
-            raise UnavailableError(f"hf:{argument}: {reason}")
+        name, config, column = wanted(self.name, argument)
         progress(Step("Fetching text from Hugging Face", 0, 0, name))
-        splits = _fetched(name, config)
-        called = {part: split for part in PARTS if (split := _split_of(part, splits)) is not None}
-        if "train" not in called:
-            raise DatasetError(
-                f"hf:{argument} has no split train but {shown(list(splits))}; use a dataset that has one"
-            )
+        spec = f"hf:{argument}"
+        splits = fetched(spec, name, config)
+        called, notes = split_of_part(spec, splits)
         parts = {}
         for part, split in called.items():
             progress(Step("Reading text", 0, 0, split))
-            parts[part] = _documents(f"hf:{argument}", split, splits[split], column)
-        left = [split for split in splits if split not in called.values()]
-        return TextSource(**parts, notes=(f"other splits were passed over: {shown(left)}",) if left else ())
-
-
-def _split_of(part: str, splits: Iterable[str]) -> str | None:
-    """Return the split that is this part: of several, the one that is called most like it."""
-    names = {clean_name(split).casefold(): split for split in splits}
-    return next((names[name] for name in PART_NAMES[part] if name in names), None)
-
-
-def _parse(argument: str) -> tuple[str, str | None, str]:
-    """Return the dataset's name or folder, the configuration and the column."""
-    match = _ARGUMENT.fullmatch(argument)
-    if match is None or match["name"] == "pandas":  # which would unpickle files of the working folder
-        raise InvalidParameterError(f"hf:{argument}: there can be no dataset of that name; {_WRITE}")
-    folder = user_path(match["name"])
-    # A folder's whole path: the package takes bare names such as "json" for one of its own readers.
-    name = str(folder.resolve()) if folder.is_dir() else match["name"]
-    return name, match["config"], match["column"] or DEFAULT_COLUMN
-
-
-def _fetched(name: str, config: str | None) -> dict[str, Any]:
-    """Return the splits by name."""
-    import datasets
-
-    try:
-        if not saved_by_hugging_face(Path(name)):
-            return dict(datasets.load_dataset(name, config))
-        saved = datasets.load_from_disk(name)
-        return dict(saved) if isinstance(saved, dict) else {"train": saved}
-    except (datasets.exceptions.DatasetBuildError, ValueError) as error:  # damaged files; no such configuration
-        raise DatasetError(f"the Hugging Face dataset {name!r} cannot be used: {error}") from error
-    except Exception as error:  # the network, the hub and the disk have classes of their own, from several packages
-        raise UnavailableError(
-            f"the Hugging Face dataset {name!r} is not here and could not be fetched ({error}); check the name, "
-            "and connect to the internet"
-        ) from error
+            parts[part] = _documents(spec, split, splits[split], column or DEFAULT_COLUMN)
+        return TextSource(**parts, notes=tuple(notes))
 
 
 def _documents(spec: str, split: str, rows: Any, column: str) -> tuple[Document, ...]:
     texts = [name for name, kind in rows.features.items() if getattr(kind, "dtype", None) in ("string", "large_string")]
     if column not in texts:
+        images = image_columns(rows)
+        told = f"; it has images in {shown(images)}, which hf-images:NAME reads" if images else ""
         raise DatasetError(
-            f"{spec} has no column {column!r} of text in {split}, but {shown(texts) or 'none'}; {_WRITE}"
+            f"{spec} has no column {column!r} of text in {split}, but {shown(texts) or 'none'}; {ways('hf')}{told}"
         )
     read = [text or "" for text in rows[column]]
     end = "" if all(text.endswith("\n") for text in read if text) else "\n"

@@ -129,7 +129,7 @@ def test_litter_is_skipped_and_all_else_that_is_passed_over_is_counted_by_ending
     put(
         root,
         "train/cat/readme.txt",
-        *(f"test/dog/{i}.HEIC" for i in range(3)),
+        *(f"test/dog/{i}.CR2" for i in range(3)),
         "LICENSE",
         "train/loose.png",
         "raw/0.png",
@@ -138,7 +138,7 @@ def test_litter_is_skipped_and_all_else_that_is_passed_over_is_counted_by_ending
     assert after.train.names.tolist() == before.train.names.tolist()
     assert after.notes == (
         "2 images in no folder of a class were passed over: raw/0.png, train/loose.png",
-        "files that are no images which can be read were passed over: 3 .heic, 1 without an ending, 1 .txt",
+        "files that are no images which can be read were passed over: 3 .cr2, 1 without an ending, 1 .txt",
     )
 
 
@@ -149,12 +149,12 @@ def test_a_class_without_images_is_named_with_what_it_holds(root):
     assert source.class_names == ("cat", "dog")
     assert source.notes[0] == "2 classes without images were left out: train/eel (2 .avi), test/eel"
     for path in (root / "train/dog").iterdir():
-        path.rename(path.with_suffix(".heif"))
-    with pytest.raises(DatasetError, match=r"no images that can be read in train/dog \(5 .heif\).*convert"):
+        path.rename(path.with_suffix(".cr2"))
+    with pytest.raises(DatasetError, match=r"no images that can be read in train/dog \(5 .cr2\).*convert"):
         load(root)
     for path in root.rglob("*.png"):
-        path.rename(path.with_suffix(".heif"))
-    with pytest.raises(DatasetError, match=r"found 'cat', 'dog', 'eel' \(10 .heif, 2 .avi\)"):
+        path.rename(path.with_suffix(".cr2"))
+    with pytest.raises(DatasetError, match=r"found 'cat', 'dog', 'eel' \(10 .cr2, 2 .avi\)"):
         load(root)
 
 
@@ -716,3 +716,67 @@ def test_many_images_keep_their_order(tmp_path):
                 Image.new("L", (4, 4), i).save(path)
     source = load(tmp_path)
     assert source.train.images[:, 0, 0, 0].tolist() == [*range(150), *range(150)]
+
+
+MODERN = {"webp": {"lossless": True}, "avif": {"quality": 100, "subsampling": "4:4:4"}, "tiff": {}}
+
+
+@pytest.mark.parametrize("ending", MODERN)
+@pytest.mark.parametrize("layout", ["Train/{}/{}", "{}/{}", "zip"])
+def test_webp_avif_and_tiff_are_read_in_every_layout(tmp_path, ending, layout):
+    if f".{ending}" not in image_files.image_endings():
+        pytest.skip(f"this Pillow reads no {ending}")
+    root, pixels = tmp_path / "photos", {}
+    for place in range(10):
+        path = root / ("{}/{}" if layout == "zip" else layout).format(f"class {place % 2}", f"{place}.{ending.upper()}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        flat = np.full((16, 24, 3), (20 * place, 200 - 10 * place, 90), np.uint8)
+        Image.fromarray(flat).save(path, format=ending, **MODERN[ending])
+        pixels[path.name] = flat
+    if layout.startswith("Train"):
+        shutil.copytree(root / "Train", root / "VAL")
+    if layout == "zip":
+        root = shutil.make_archive(str(root), "zip", root)
+    source = load(root)
+    assert len(source.train) == 10
+    assert (source.validation is not None) is layout.startswith("Train")
+    for name, image in zip(source.train.names, source.train.images, strict=True):
+        off = image.astype(int) - pixels[name.rpartition("/")[2]].transpose(2, 0, 1)
+        assert abs(off).max() <= (4 if ending == "avif" else 0)
+
+
+def test_photographs_of_phones_are_read_upright(root):
+    heif = pytest.importorskip("pillow_heif", reason="pillow-heif is not installed: no HEIC is read")
+    halves = np.zeros((32, 48, 3), np.uint8)
+    halves[:, 24:] = 255
+    for place, path in enumerate(sorted(root.rglob("*.png"))):
+        picture, exif = Image.fromarray(halves), Image.Exif()
+        exif[0x0112] = 6 if place % 2 else 1  # to be turned by 90 degrees
+        picture = picture.rotate(90, expand=True) if place % 2 else picture
+        heif.from_pillow(picture).save(path.with_suffix(".HEIC"), quality=100, exif=exif.tobytes())
+        path.unlink()
+    source = load(root)
+    assert source.notes == ()
+    assert source.train.images.shape == (10, 3, 32, 48)
+    for image in source.train.images:
+        assert image[:, :, :20].max() < 20
+        assert image[:, :, 28:].min() > 235
+    path = next((root / "train").rglob("*.HEIC"))
+    path.write_bytes(path.read_bytes()[:200])
+    (told,) = load(root).notes
+    assert told.startswith(f"1 damaged image was skipped: {path.relative_to(root)}")
+
+
+def test_what_reads_photographs_of_phones_is_told(root, monkeypatch):
+    others = tuple(name for name in image_files._formats() if name != "HEIF")
+    monkeypatch.setattr(image_files, "_formats", lambda: others)
+    put(root, "test/dog/9.heic")
+    advice = "to read HEIC, pip install pillow-heif"
+    assert load(root).notes == (f"files that are no images which can be read were passed over: 1 .heic; {advice}",)
+    for path in (root / "train" / "cat").iterdir():
+        path.rename(path.with_suffix(".heic"))
+    with pytest.raises(DatasetError, match=f"no images that can be read in train/cat .5 .heic.*{advice}"):
+        load(root)
+    shutil.rmtree(root / "train" / "dog")
+    with pytest.raises(DatasetError, match=advice):
+        load(root)

@@ -9,8 +9,7 @@ import pytest
 
 from resmem_core.common.errors import DatasetError, InvalidParameterError, UnavailableError
 from resmem_core.common.progress import silent
-from resmem_core.data import DATASETS
-from resmem_core.data.loaders import hugging_face
+from resmem_core.data import DATASETS, hub_datasets
 from resmem_core.data.text_loading import load_corpus
 
 LOADER = DATASETS.get("hf")
@@ -50,18 +49,18 @@ def texts(documents):
 @pytest.mark.parametrize(
     ("argument", "expected"),
     [
-        ("imdb", ("imdb", None, "text")),
-        ("org/name", ("org/name", None, "text")),
-        ("org/name:config-1.0", ("org/name", "config-1.0", "text")),
+        ("imdb", ("imdb", None, None)),
+        ("org/name", ("org/name", None, None)),
+        ("org/name:config-1.0", ("org/name", "config-1.0", None)),
         ("org/name:config@body", ("org/name", "config", "body")),
         ("org/name@body", ("org/name", None, "body")),
-        ("/data/a:b/c@d/e", ("/data/a:b/c@d/e", None, "text")),
+        ("/data/a:b/c@d/e", ("/data/a:b/c@d/e", None, None)),
         ("/data/a:b/c@d/e:f@g", ("/data/a:b/c@d/e", "f", "g")),
-        (r"C:\data\x", (r"C:\data\x", None, "text")),
+        (r"C:\data\x", (r"C:\data\x", None, None)),
     ],
 )
 def test_the_grammar(argument, expected):
-    assert hugging_face._parse(argument) == expected
+    assert hub_datasets.wanted("hf", argument) == expected
 
 
 @pytest.mark.parametrize("argument", ["@text", "name@", "pandas", "pandas@text"])
@@ -175,7 +174,7 @@ def test_what_the_hub_has_not_is_answered(hub, splits, error, said):
 @pytest.mark.parametrize(("installed", "said"), [(None, "not installed"), ("3.6.0", "datasets 3.6.0 can run code")])
 def test_what_is_missing_is_told_with_how_to_install_it(monkeypatch, installed, said):
     missing = PackageNotFoundError("datasets") if installed is None else None
-    monkeypatch.setattr(hugging_face, "version", Mock(return_value=installed, side_effect=missing))
+    monkeypatch.setattr(hub_datasets, "version", Mock(return_value=installed, side_effect=missing))
     assert said in LOADER.unavailable("imdb")
     with pytest.raises(UnavailableError, match="pip install 'datasets>=4'"):
         LOADER.load("imdb", silent)
