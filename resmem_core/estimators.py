@@ -94,9 +94,9 @@ class ResMemClassifier(ClassifierMixin, Remembering):
     very points, memory looks worse than it is. A gamma above 0 is kept only if memory gains more than twice the
     standard error of its gain; else gamma is 0, and the base alone is left.
 
-    The defaults choose nothing, for neither way never harms: on small sets with a good base, the defaults lost up to 2.5
-    points of accuracy on single splits, and chosen settings up to 3.8 (a forest on 480 noisy points), though they gained
-    more on average.
+    The defaults choose nothing, for neither way never harms: on small sets with a good base, the defaults lost up to
+    2.5 points of accuracy on single splits, and chosen settings up to 3.8 (a forest on 480 noisy points), though they
+    gained more on average.
 
     References
     ----------
