@@ -27,7 +27,7 @@ from resmem_core.estimators import ResMemClassifier, ResMemRegressor
 
 SPLITS = 6
 KNN = {"n_neighbors": [1, 2, 3, 5, 7, 10, 15, 20, 30, 50], "weights": ["uniform", "distance"]}
-CHOSEN = {"n_neighbors": "auto", "temperature": "auto", "gamma": "auto"}
+CHOSEN: dict[str, Any] = {"n_neighbors": "auto", "temperature": "auto", "gamma": "auto"}
 Data = tuple[FloatArray, np.ndarray]
 
 

@@ -94,7 +94,9 @@ class ResMemClassifier(ClassifierMixin, Remembering):
     very points, memory looks worse than it is. A gamma above 0 is kept only if memory gains more than twice the
     standard error of its gain; else gamma is 0, and the base alone is left.
 
-    The defaults, which choose nothing, gain most often, but lost up to 1.4 points where the base is good.
+    The defaults choose nothing, for neither way never harms: on small sets with a good base, the defaults lost up to
+    2.5 points of accuracy on single splits, and chosen settings up to 3.8 (a forest on 480 noisy points), though they
+    gained more on average.
 
     References
     ----------
@@ -274,7 +276,8 @@ class ResMemRegressor(RegressorMixin, Remembering):
     neighbours among the others are added. All residuals are those of the fitted base, as memory has them: those of
     copies of the base, cross-fitted as for `ResMemClassifier`, chose no better. A gamma above 0 is kept only if memory
     gains more than twice the standard error of its gain; else gamma is 0, and the base alone is left. Around least
-    squares on diabetes that lost R2 in none of 24 splits, where 20 neighbours and a gamma of 1 lost it in 20; see
+    squares on diabetes that lost R2 in none of 24 splits, where 20 neighbours and a gamma of 1 lost it in 20. It is no
+    guarantee: with 200 noisy points, or a shallow tree, single splits lost up to 0.06 of R2. See
     `python -m benchmarks.estimators`.
     """
 
