@@ -72,8 +72,9 @@ def choose_other(b: Settings) -> None:
         )
         with st.container(horizontal=True):
             if config.backbone != PRECOMPUTED:
-                images = [item.name for item in BACKBONES if item.kind == IMAGE]
-                st.selectbox("Backbone of B", images, width=170, help="The base model of B.",
+                images = [item.name for item in BACKBONES if IMAGE in item.kinds and item.argument is None]
+                st.selectbox("Backbone of B", list(dict.fromkeys([*images, config.backbone])), width=170,
+                             accept_new_options=True, help="The base model of B.",
                              **knob(b, "backbone", config.backbone))  # fmt: skip
             st.number_input("Seed of B", min_value=0, step=1, width=130, help="Of B's split and training.",
                             **knob(b, "seed", b.seed))  # fmt: skip

@@ -18,6 +18,7 @@ from resmem_core.data.base import IMAGE, TEXT
 from resmem_core.evaluation.choice import OBJECTIVES
 from resmem_core.experiment.config import ExperimentConfig, fields_of
 from resmem_core.memory.types import Params
+from resmem_core.models.base import Backbone
 
 if TYPE_CHECKING:
     from resmem_core.data.base import DatasetLoader
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from resmem_core.experiment.experiment import Prepared
     from resmem_core.experiment.prepare import Experiment
     from resmem_core.experiment.text_prepare import LanguageExperiment
-    from resmem_core.models.base import Backbone
 
 EXAMPLES = "examples"  # images, or embeddings
 EXPERIMENT = fields_of(IMAGE)
@@ -231,7 +231,7 @@ def listing(name: str, items: Iterable[DatasetLoader | Backbone]) -> Output:
     rows: list[dict[str, Any]] = [
         {
             "name": item.name + (f":{item.argument}" if item.argument else ""),
-            "kind": item.kind,
+            "kind": ", ".join(item.kinds) if isinstance(item, Backbone) else item.kind,
             "summary": item.summary,
             "unavailable": None if item.argument else item.unavailable(None),
         }

@@ -211,7 +211,7 @@ def _as_it_came(config: ExperimentConfig, device: str, runner: Runner) -> Experi
         store=runner.store,
     )
     if config.backbone == PRECOMPUTED:
-        base, usual = given(dataset, runner), False
+        base, usual, notes = given(dataset, runner), False, dataset.notes
     else:
         fitting = ImageFitting(
             dataset=dataset,
@@ -221,7 +221,7 @@ def _as_it_came(config: ExperimentConfig, device: str, runner: Runner) -> Experi
             device=device,
             runner=runner,
         )
-        base, usual = fitting.base_model(), fitting.backbone.normalize
+        base, usual, notes = fitting.base_model(), fitting.backbone.normalize, (*dataset.notes, *fitting.notes)
 
     def searching(normalize: bool) -> Search:
         return Search(
@@ -245,7 +245,7 @@ def _as_it_came(config: ExperimentConfig, device: str, runner: Runner) -> Experi
         **chosen._asdict(),
         origin=base.origin,
         training={name: base.facts[name] for name in ("losses", "seconds") if name in base.facts},
-        notes=dataset.notes,
+        notes=notes,
         dataset=dataset,
         base=base,
     )

@@ -26,8 +26,8 @@ class Backbone(ABC):
         One line for listings.
     argument : str or None
         What stands after the colon, as listings call it ("PATH"); None where nothing does.
-    kind : str
-        What it looks at: images, or text.
+    kinds : tuple of str
+        What it looks at: images, text.
     normalize : bool
         Whether its embeddings are usually scaled to length 1 before distances are taken: so they are where neither the
         user nor validation says otherwise.
@@ -38,9 +38,13 @@ class Backbone(ABC):
     name: str
     summary: str
     argument: ClassVar[str | None] = None
-    kind: ClassVar[str] = IMAGE
+    kinds: ClassVar[tuple[str, ...]] = (IMAGE,)
     normalize: ClassVar[bool] = True
     frozen: ClassVar[bool] = False
+
+    def of(self, kind: str) -> Backbone:
+        """Return what it is for data of this kind, one of `kinds`: by default itself."""
+        return self
 
     def unavailable(self, argument: str | None = None) -> str | None:
         """Return why it cannot be used now, or None. Quick: it looks, and loads nothing."""
@@ -79,7 +83,7 @@ BACKBONES: Registry[Backbone] = Registry("backbone", "resmem_core.models.familie
 
 
 def backbone_of(spec: str, kind: str) -> tuple[Backbone, str | None]:
-    """Return the backbone that `spec`, "NAME" or "NAME:ARGUMENT", names, and what stands after its colon.
+    """Return what "NAME" or "NAME:ARGUMENT" names for data of that kind, and what stands after its colon.
 
     Raises
     ------
@@ -87,10 +91,10 @@ def backbone_of(spec: str, kind: str) -> tuple[Backbone, str | None]:
         If the name is unknown, an argument is missing or not taken, or it is for data of another kind.
     """
     backbone, argument = parse(BACKBONES, spec)
-    if backbone.kind != kind:
-        able = ", ".join(sorted(item.name for item in BACKBONES if item.kind == kind))
+    if kind not in backbone.kinds:
+        able = ", ".join(sorted(item.name for item in BACKBONES if kind in item.kinds))
         raise InvalidParameterError(
-            f"backbone {spec!r} goes with data of kind {backbone.kind}, but the dataset is of kind {kind}; choose "
-            f"another dataset, or one of: {able}"
+            f"backbone {spec!r} goes with data of kind {', '.join(backbone.kinds)}, but the dataset is of kind {kind}; "
+            f"choose another dataset, or one of: {able}"
         )
-    return backbone, argument
+    return backbone.of(kind), argument

@@ -29,7 +29,7 @@ def picture_backbones() -> list[str]:
     from resmem_core.data.base import IMAGE
     from resmem_core.models import BACKBONES
 
-    return [f"{PICTURE}{item.name}" for item in BACKBONES if item.kind == IMAGE and not item.frozen]
+    return [f"{PICTURE}{item.name}" for item in BACKBONES if IMAGE in item.kinds and not item.frozen]
 
 
 def base_name(text: str) -> str:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from resmem_core.cli.base import EXAMPLES, EXPERIMENT, Output, Parser, command, notes_of, prepared
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress
-from resmem_core.data.base import TEXT
+from resmem_core.data.base import IMAGE, TEXT
 from resmem_core.experiment.config import PRECOMPUTED
+from resmem_core.models import backbone_of
 
 if TYPE_CHECKING:
     from resmem_core.experiment.prepare import Experiment
@@ -61,6 +62,11 @@ def _check_export(args: argparse.Namespace) -> None:
         raise InvalidParameterError("--export writes the weights of image models only; leave it out for text")
     if args.config.backbone == PRECOMPUTED:
         raise InvalidParameterError(f"{args.dataset!r} brings its own model: there are no weights to export")
+    if backbone_of(args.config.backbone, IMAGE)[0].argument is not None:
+        raise InvalidParameterError(
+            f"--export writes weights of backbones that always mean the same model, and {args.config.backbone!r} may "
+            "not; leave it out"
+        )
     try:
         Path(args.export).mkdir(parents=True, exist_ok=True)
     except OSError as error:

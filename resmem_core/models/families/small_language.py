@@ -17,7 +17,7 @@ TOKENS = 1_100_000  # read in all epochs together
 class SmallLanguageModel(Backbone):
     """Embeds in 128 dimensions, reads 128 tokens, and has its head tied to the token embedding."""
 
-    kind: ClassVar[str] = TEXT
+    kinds: ClassVar[tuple[str, ...]] = (TEXT,)
     normalize: ClassVar[bool] = False
 
     def __init__(self, name: str, what: str, learning_rate: float, dropout: float) -> None:

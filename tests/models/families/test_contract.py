@@ -12,9 +12,9 @@ from resmem_core.models import BACKBONES
 from resmem_core.models.token_blocks import LanguageNetwork
 from resmem_core.models.training import new_network
 
-TRAINED_WHOLE = [backbone.name for backbone in BACKBONES if backbone.kind == IMAGE and not backbone.frozen]
+TRAINED_WHOLE = [backbone.name for backbone in BACKBONES if IMAGE in backbone.kinds and not backbone.frozen]
 CONVOLUTIONAL = [name for name in TRAINED_WHOLE if name != "linear"]
-OF_TEXT = [backbone.name for backbone in BACKBONES if backbone.kind == TEXT and not backbone.frozen]
+OF_TEXT = [backbone.name for backbone in BACKBONES if TEXT in backbone.kinds and not backbone.frozen]
 
 
 @pytest.mark.parametrize("name", BACKBONES.names())
@@ -22,8 +22,11 @@ def test_a_backbone_knows_its_name_and_has_a_recipe(name):
     backbone = BACKBONES.get(name)
     assert backbone.name == name
     assert backbone.summary
-    assert backbone.kind in (IMAGE, TEXT)
-    assert (backbone.recipe(1) is None) == (backbone.kind == TEXT and backbone.frozen)
+    assert set(backbone.kinds) <= {IMAGE, TEXT}
+    for kind in backbone.kinds:
+        found = backbone.of(kind)
+        assert (found.name, found.argument) == (name, backbone.argument)
+        assert (found.recipe(1) is None) == (kind == TEXT and found.frozen)
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 32, 32), (3, 9, 17)])
