@@ -48,7 +48,9 @@ class Argument:
         """Return an option that has these values, the first unless it is given."""
         value = self.options.get(name, choices[0])
         if value not in choices:
-            raise InvalidParameterError(f"{self.what!r}: {name}={value!r} must be one of: {', '.join(choices)}")
+            raise InvalidParameterError(
+                f"{self.what!r}: {name}={value!r} must be one of: {', '.join(filter(None, choices))}"
+            )
         return value
 
     def numbers(self, name: str, *counts: int) -> tuple[float, ...] | None:

@@ -83,5 +83,6 @@ def unreadable(source: str, kind: str, error: Exception) -> UnavailableError:
     reason = str(error).partition("\n")[0].rstrip(".")
     return UnavailableError(
         f"the model {source!r} cannot be read: {reason}; give a folder with {CONFIG} and safetensors, or the "
-        f"name of {kind} that has them, and connect to the internet if it was not fetched yet"
+        f"name of {kind} that has them, and connect to the internet if it was not fetched yet, or fetch its files "
+        "elsewhere, and give the folder that they are put in"
     )

@@ -90,7 +90,7 @@ def _model(what: str) -> tuple[Any, dict[str, Any]]:
         model = timm.create_model(f"local-dir:{folder}", pretrained=False)
         state = load_file(folder / WEIGHTS)
     except Exception as error:  # the network, the hub and the libraries have classes of their own
-        raise hub.unreadable(what, "a model of timm", error) from error
+        raise hub.unreadable(what, f"a model of timm ({WEIGHTS})", error) from error
     try:
         model.load_state_dict(state)
     except RuntimeError as error:

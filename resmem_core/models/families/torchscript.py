@@ -88,7 +88,7 @@ def _read(what: str) -> nn.Module:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.simplefilter("ignore")  # of its being replaced by what can run code
             return torch.jit.load(user_path(what), map_location="cpu").float().eval()
     except (RuntimeError, ValueError, OSError) as error:
         reason = str(error).strip().partition("\n")[0].rstrip(".")

@@ -8,9 +8,10 @@ import torch
 
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.data.base import IMAGE, TEXT
-from resmem_core.models import BACKBONES
+from resmem_core.models import BACKBONES, backbone_of
 from resmem_core.models.token_blocks import LanguageNetwork
 from resmem_core.models.training import new_network
+from tests.models.families.published import Embeds, of_timm, of_transformers, script, wide
 
 TRAINED_WHOLE = [backbone.name for backbone in BACKBONES if IMAGE in backbone.kinds and not backbone.frozen]
 CONVOLUTIONAL = [name for name in TRAINED_WHOLE if name != "linear"]
@@ -91,9 +92,40 @@ def test_initial_weights_depend_on_the_seed_alone(name, shape):
     assert any(not torch.equal(first[key], other[key]) for key in first) == (name != "linear")  # which starts at 0
 
 
+PUBLISHED = {  # by name: makes a tiny one in a folder, and returns its argument
+    "hf": lambda folder: of_transformers(folder, "vit classifier") and folder,
+    "module": lambda folder: f"{script(folder / 'm.pt', wide(Embeds()))}?mean=0,0,0",
+    "timm": lambda folder: of_timm(folder) and folder,
+}
+
+
+def test_all_that_take_an_argument_are_tried():
+    takes = {item.name for item in BACKBONES if IMAGE in item.kinds and item.argument}
+    assert takes == {*PUBLISHED, "torchvision"}  # whose weights `test_pretrained` makes
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_published_model_keeps_its_trunk_and_gets_a_head_from_the_seed(name, channels, tmp_path):
+    backbone, argument = backbone_of(f"{name}:{PUBLISHED[name](tmp_path)}", IMAGE)
+    assert backbone.frozen
+    shape = (channels, 20, 24)
+    network, again, other = (new_network(backbone, shape, 5, seed, argument) for seed in (3, 3, 4))
+    images = torch.rand(2, *shape)
+    z = network.trunk(images)
+    assert z.ndim == 2
+    assert network(images).shape == (2, 5)
+    torch.testing.assert_close(other.trunk(images), z)
+    assert torch.equal(network.head[1].weight, again.head[1].weight)
+    assert not torch.equal(network.head[1].weight, other.head[1].weight)
+    assert not any(parameter.requires_grad for parameter in network.trunk.parameters())
+    assert network.definition
+    assert network.definition == again.definition
+
+
 def test_listing_names_imports_nothing_slow():
     code = (
         "import sys; from resmem_core.models import BACKBONES; BACKBONES.names(); "
-        "assert not {'torch', 'transformers'} & set(sys.modules)"
+        "assert not {'torch', 'transformers', 'timm'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
