@@ -71,8 +71,9 @@ def choose_other(b: Settings) -> None:
         )
         with st.container(horizontal=True):
             if config.backbone != PRECOMPUTED:
-                models = [item.name for item in BACKBONES if config.kind in item.kinds and not item.argument]
-                st.selectbox("Backbone of B", models, width=170, help="The base model of B.",
+                models = [item.name for item in BACKBONES if config.kind in item.kinds and item.argument is None]
+                st.selectbox("Backbone of B", list(dict.fromkeys([*models, config.backbone])), width=170,
+                             accept_new_options=True, help="The base model of B.",
                              **knob(b, "backbone", config.backbone))  # fmt: skip
             st.number_input("Seed of B", min_value=0, step=1, width=130, help="Of B's split and training.",
                             **knob(b, "seed", b.seed))  # fmt: skip

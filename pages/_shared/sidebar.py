@@ -33,7 +33,7 @@ def sidebar(kind: type[ExperimentForm]) -> None:
     with st.sidebar:
         _dataset(form, loader, argument)
         if not loader.has_model:
-            models = [item for item in BACKBONES if loader.kind in item.kinds]
+            models = [item.of(loader.kind) for item in BACKBONES if loader.kind in item.kinds]
             typed = [
                 f" Type `{item.name}:{item.argument}` for {plain(item.summary)}." for item in models if item.argument
             ]

@@ -19,7 +19,7 @@ import numpy as np
 from resmem_core.common.errors import DatasetError, UnavailableError
 from resmem_core.common.names import clean_name
 from resmem_core.data.base import shown
-from resmem_core.data.file_kinds import OWN_KIND, kind_of
+from resmem_core.data.file_kinds import OWN_KINDS, kind_of
 from resmem_core.data.model_file import wrong
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def read_frame(path: Path) -> tuple[pa.Table, list[str]]:
     packed = path.name.lower().endswith(".gz") and found is not None and "gzip" in found.name
     if found is not None and not packed and kind in (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json"):
         raise DatasetError(f"{path} is no {kind} file, but {found.name}; {found.advice}")
-    if found is None and kind in OWN_KIND:
+    if found is None and kind in OWN_KINDS:
         raise DatasetError(f"{path} is no {kind} file; write it again")
     try:
         frame, notes = READERS[kind](path)

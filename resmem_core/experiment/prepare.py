@@ -134,9 +134,10 @@ def _as_it_came(config: ExperimentConfig, device: str, runner: Runner) -> Experi
         store=runner.store,
     )
     if config.backbone == PRECOMPUTED:
-        base, usual = given(dataset, runner), False
+        base, usual, notes = given(dataset, runner), False, dataset.notes
     elif isinstance(backbone_of(config.backbone, config.kind)[0], Estimator):
-        base, usual = fitted_estimator(dataset, config.backbone, config.kind, config.seed, runner), False
+        base = fitted_estimator(dataset, config.backbone, config.kind, config.seed, runner)
+        usual, notes = False, dataset.notes
     else:
         fitting = ImageFitting(
             dataset=dataset,
@@ -146,7 +147,7 @@ def _as_it_came(config: ExperimentConfig, device: str, runner: Runner) -> Experi
             device=device,
             runner=runner,
         )
-        base, usual = fitting.base_model(), fitting.backbone.normalize
+        base, usual, notes = fitting.base_model(), fitting.backbone.normalize, (*dataset.notes, *fitting.notes)
 
     def searching(normalize: bool) -> Search:
         return Search(
@@ -174,7 +175,7 @@ def _as_it_came(config: ExperimentConfig, device: str, runner: Runner) -> Experi
         **chosen._asdict(),
         origin=base.origin,
         training={name: base.facts[name] for name in ("losses", "seconds") if name in base.facts},
-        notes=dataset.notes,
+        notes=notes,
         dataset=dataset,
         base=base,
     )

@@ -116,7 +116,7 @@ BACKBONES: Registry[Family] = Registry("backbone", "resmem_core.models.families"
 
 
 def backbone_of(spec: str, kind: str) -> tuple[Family, str | None]:
-    """Return the base model that `spec`, "NAME" or "NAME:ARGUMENT", names, and what stands after its colon.
+    """Return what "NAME" or "NAME:ARGUMENT" names for data of that kind, and what stands after its colon.
 
     Raises
     ------

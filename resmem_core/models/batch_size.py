@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
+from torch.jit import ScriptModule
 
 MOST = 256
 BUDGET, BUDGET_OF_CARDS = 2**27, 2**30  # bytes that a batch may take on its way, on the CPU and elsewhere
+UNSEEN = 8  # times the inputs and outputs of a TorchScript module, whose layers cannot be looked at
 HELD = 2  # times the inputs and outputs of the largest layer: shortcuts, and what a layer itself works with
 
 
@@ -20,13 +22,16 @@ def affordable(module: nn.Module, examples: Tensor) -> int:
         nonlocal most
         most = max(most, _bytes(args) + _bytes(out))
 
-    handles = [part.register_forward_hook(look) for part in module.modules()]
+    parts = list(module.modules())
+    seen = [part for part in parts if not isinstance(part, ScriptModule)]
+    handles = [part.register_forward_hook(look) for part in seen]
     try:
         module(examples)
     finally:
         for handle in handles:
             handle.remove()
     budget = BUDGET if examples.device.type == "cpu" else BUDGET_OF_CARDS
+    most *= 1 if len(seen) == len(parts) else UNSEEN
     return max(1, min(MOST, budget * len(examples) // max(1, HELD * most)))
 
 

@@ -6,6 +6,7 @@ It imports torch, so it lives outside `families`, whose modules are all imported
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -28,13 +29,35 @@ class Network(nn.Module):
         (B, D) -> (B, C)
     frozen : bool
         Whether the trunk stays as it is: no gradients, always in evaluation mode, not saved with the weights.
+    definition : str
+        What, beside its weights, decides what it says, where that is not known here.
+    own : OwnHead or None
+        The layer that a published model ends in, which may take the place of `head`.
+    n_given : int
+        How many of the last columns of what the trunk gives are not of the embedding, but the model's own logits.
+    about : str
+        What a user should know of how it embeds.
     """
 
-    def __init__(self, trunk: nn.Module, head: nn.Module, *, frozen: bool = False) -> None:
+    def __init__(
+        self,
+        trunk: nn.Module,
+        head: nn.Module,
+        *,
+        frozen: bool = False,
+        definition: str = "",
+        own: OwnHead | None = None,
+        n_given: int = 0,
+        about: str = "",
+    ) -> None:
         super().__init__()
         self.trunk = trunk
         self.head = head
         self.frozen = frozen
+        self.definition = definition
+        self.own = own
+        self.n_given = n_given
+        self.about = about
         if frozen:
             trunk.requires_grad_(False).eval()
 
@@ -48,6 +71,60 @@ class Network(nn.Module):
         if self.frozen:
             self.trunk.eval()
         return self
+
+
+@dataclass(frozen=True, eq=False)
+class OwnHead:
+    """The linear layer that a published model ends in, and what it calls its classes.
+
+    Attributes
+    ----------
+    layer : Linear
+        (B, D) -> (B, R).
+    names : tuple of tuple of str, length R
+        All that each row's class is called.
+    """
+
+    layer: nn.Linear
+    names: tuple[tuple[str, ...], ...]
+
+    def rows(self, class_names: Sequence[str]) -> list[int]:
+        """Return the row of each class, found by its name, whatever its capitals, and blanks or underscores in it.
+
+        Raises
+        ------
+        LookupError
+            If a class is none of the model's, or may be several: the message says which.
+        """
+        called: dict[str, list[int]] = {}
+        for row, names in enumerate(self.names):
+            for name in {_plain(name) for name in names}:
+                called.setdefault(name, []).append(row)
+        rows = []
+        for at, name in enumerate(class_names):
+            found = called.get(_plain(name), [])
+            if len(class_names) == len(self.names) and at in found:  # all of them, in its own order: "crane" is two
+                found = [at]
+            if len(found) != 1:
+                which = f"may be {len(found)}" if found else "is none"
+                raise LookupError(f"{name!r} {which} of its {len(self.names):,} classes")
+            rows += found
+        if len(set(rows)) < len(rows):
+            raise LookupError(f"two classes are one of its {len(self.names):,}")
+        return rows
+
+    def of(self, rows: Sequence[int]) -> nn.Linear:
+        """Return the layer with these rows only, (B, D) -> (B, C)."""
+        bias = self.layer.bias
+        layer = nn.Linear(self.layer.in_features, len(rows), bias=bias is not None, device="meta")
+        layer.weight = nn.Parameter(self.layer.weight.detach()[list(rows)].clone(), requires_grad=False)
+        if bias is not None:
+            layer.bias = nn.Parameter(bias.detach()[list(rows)].clone(), requires_grad=False)
+        return layer
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.casefold().replace("_", " ").replace("-", " ").split())
 
 
 class Standardize(nn.Module):
@@ -120,32 +197,45 @@ class GlobalAverage(nn.Module):
 
 
 class ImageNetInput(nn.Module):
-    """Turn any image into what networks trained on ImageNet expect.
+    """Turn any image into what published networks expect.
 
-    Resized whole to a square (nothing is cropped away), one channel repeated to three, standardised.
+    Resized whole (nothing is cropped away), one channel repeated to three, standardised.
 
     Parameters
     ----------
-    side : int
-        Pixels.
-    mean, std : sequence of 3 floats
-        Of the pixels, in [0, 1].
+    size : int or pair of ints, or None
+        Pixels: of a square, or (height, width). None: as they are.
+    mean, std : sequence of floats
+        Of the pixels, in [0, 1], by channel.
+    mode : {"bilinear", "bicubic"}
+        How what lies between pixels is guessed.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, side: int, mean: Sequence[float], std: Sequence[float]) -> None:
+    def __init__(
+        self,
+        size: int | tuple[int, int] | None,
+        mean: Sequence[float],
+        std: Sequence[float],
+        mode: str = "bilinear",
+    ) -> None:
         super().__init__()
-        self.side = side
-        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1))
-        self.register_buffer("std", torch.tensor(std).view(3, 1, 1))
+        self.size = (size, size) if isinstance(size, int) else size
+        self.mode = mode
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the batch as (B, 3, side, side)."""
-        size = (self.side, self.side)
-        x = nn.functional.interpolate(x, size, mode="bilinear", antialias=True, align_corners=False)
-        return (x.expand(-1, 3, -1, -1) - self.mean) / self.std
+        """Return the batch as (B, channels, height, width)."""
+        if self.size is not None:
+            x = nn.functional.interpolate(x, self.size, mode=self.mode, antialias=True, align_corners=False)
+        if self.mode == "bicubic":
+            x = x.clamp(0, 1)  # it overshoots at edges, and what networks were trained on was cut off there
+        if x.shape[1] == 1:
+            x = x.expand(-1, len(self.mean), -1, -1)
+        return (x - self.mean) / self.std
 
 
 def convolution(inputs: int, outputs: int, *, size: int = 3, stride: int = 1) -> list[nn.Module]:

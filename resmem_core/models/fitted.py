@@ -13,7 +13,7 @@ import numpy as np
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, Step, about
 from resmem_core.common.runner import Runner, Task
-from resmem_core.common.store import Entry, digest_file, save_array
+from resmem_core.common.store import Entry, digest_file, digest_key, save_array
 from resmem_core.common.types import FloatArray
 from resmem_core.data.base import IMAGE, PARTS
 from resmem_core.data.types import Dataset
@@ -203,9 +203,6 @@ class ImageFitting(Fitting):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        recipe = self.recipe_for(len(self.dataset.train))
-        assert recipe is not None  # every backbone of images has a head to be trained
-        self.recipe = recipe
         self.images = {part: getattr(self.dataset, part).images for part in PARTS}
         for part, images in self.images.items():
             if images is None:
@@ -224,27 +221,81 @@ class ImageFitting(Fitting):
         origin, weights, facts = self._weights()
 
         def build(directory: Path, progress: Progress) -> None:
-            load_weights(self._network, weights)
+            if weights is not None:
+                load_weights(self._network, weights)
             self._embed(directory, self.runner.work_folder(task), progress)
 
-        task = Task("embeddings", {**self._identity, "weights": digest_file(weights)}, build, by_blocks=True)
+        task = Task(
+            "embeddings",
+            {**self._identity, "weights": "own" if weights is None else digest_file(weights)},
+            build,
+            long=weights is None,
+            by_blocks=True,
+            missing=f"{self.dataset.name!r} is not embedded by {self.spec} yet",
+        )
         entry = self.runner.run(task)
         parts = {
             part: Embedded(np.array(entry.array(f"{part}_logits")), entry.array(f"{part}_embeddings")) for part in PARTS
         }
         return BaseModel(origin, weights, self.recipe, facts, parts, entry.path.name)
 
-    @property
+    @cached_property
+    def _named(self) -> bool:
+        """Whether the backbone always means the same model, so that its weights need not be looked at."""
+        return self.backbone.argument is None
+
+    @cached_property
     def _identity(self) -> dict[str, Any]:
-        return {"dataset": self.dataset.fingerprint, "backbone": self.spec, "version": VERSION}
+        told = {"dataset": self.dataset.fingerprint, "backbone": self.spec, "version": VERSION}
+        if self._named:
+            return told
+        from resmem_core.models.checkpoint import content_of, portable_state
+
+        state = content_of(portable_state(self._network.trunk))
+        return {**told, "trunk": digest_key({"weights": state, "definition": self._network.definition})}
 
     @cached_property
     def _network(self) -> Network:
         return self.new_network(self.images["train"].shape[1:], self.dataset.n_classes)
 
-    def _weights(self) -> tuple[str, Path, Mapping[str, Any]]:
-        """Return where the weights come from, their file, and what is known of them."""
-        found = shipped.find_shipped(self.dataset, self.spec, self.recipe, self.seed)
+    @cached_property
+    def _rows(self) -> tuple[list[int] | None, str]:
+        """The rows of the model's own head that are the dataset's classes, or None, and what a user is told of it."""
+        network = self._network
+        if network.n_given:
+            order = ", ".join(map(repr, self.dataset.class_names[:3]))
+            return [], f"the model's own logits are taken to be in the order of the classes: {order} ..."
+        why = ""
+        if network.own is not None:
+            try:
+                rows = network.own.rows(self.dataset.class_names)
+            except LookupError as error:
+                why = f": {error.args[0]}"
+            else:
+                network.head = network.own.of(rows)
+                return rows, f"the model's own head: {len(rows):,} of its {len(network.own.names):,} classes, by name"
+        return None, f"a linear head was trained on top{why}"
+
+    @cached_property
+    def recipe(self) -> Recipe | None:
+        """How the head, or all of it, is trained; None where a published model is taken as it is."""
+        own = not self._named and self._rows[0] is not None
+        return None if own else self.recipe_for(len(self.dataset.train))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of the model."""
+        if self._named:
+            return ()
+        ignored = self.recipe is None and self.epochs is not None
+        unused = (f"epochs={self.epochs} is not used: nothing is trained",) if ignored else ()
+        return (*filter(None, (self._network.about, self._rows[1])), *unused)
+
+    def _weights(self) -> tuple[str, Path | None, Mapping[str, Any]]:
+        """Return where the weights come from, their file, if any, and what is known of them."""
+        if self.recipe is None:
+            return "given", None, {}
+        found = shipped.find_shipped(self.dataset, self.spec, self.recipe, self.seed) if self._named else None
         if found is not None:
             return "shipped", *found
         key = {**self._identity, "recipe": self.recipe.as_dict(), "seed": self.seed}
@@ -279,8 +330,14 @@ class ImageFitting(Fitting):
 
         files = {part: directory / f"{part}_embeddings.npy" for part in PARTS}
         if self.backbone.frozen:
+            given = self._network.n_given
             for part in PARTS:
-                save_array(directory, f"{part}_embeddings", self._features(part))
+                features = self._features(part)
+                save_array(directory, f"{part}_embeddings", features[:, : features.shape[1] - given])
+                if given:
+                    save_array(directory, f"{part}_logits", features[:, -given:])
+            if given:
+                return
         else:  # none is finished before all are whole: what lies in `directory` is lost when a later part is stopped
             for writer in [self._writer(file, part, work, progress) for part, file in files.items()]:
                 writer.finish()

@@ -106,7 +106,7 @@ def embed_module(
     with ExitStack() as stack:
         caught: dict[str, list[Any]] = {}
         for name in names:
-            stack.callback(_watch(module, name, caught).remove)
+            stack.callback(watch(module, name, caught).remove)
         outputs, embeddings = stack.enter_context(Rows()), {name: stack.enter_context(Rows()) for name in names}
         stack.enter_context(evaluating(module))
         repeated: set[str] = set()
@@ -130,8 +130,14 @@ def embed_module(
     return embedded[layer] if isinstance(layer, str) else embedded
 
 
-def _watch(module: nn.Module, name: str, caught: dict[str, list[Any]]) -> RemovableHandle:
-    """Have every pass leave in `caught` a copy of what leaves a layer, or enters it, and how often it ran."""
+def watch(module: nn.Module, name: str, caught: dict[str, list[Any]]) -> RemovableHandle:
+    """Have every pass leave in `caught` a copy of what leaves a layer, or enters it, and how often it ran.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is no such layer.
+    """
     layers = {path: part for path, part in module.named_modules() if path}
     entering = name.startswith(ENTERING) and name not in layers
     path = name.removeprefix(ENTERING) if entering else name

@@ -69,9 +69,8 @@ class LanguageNetwork(Network):
         frozen: bool = False,
         definition: str = "",
     ) -> None:
-        super().__init__(trunk, head, frozen=frozen)
+        super().__init__(trunk, head, frozen=frozen, definition=definition)
         self.context_length = context_length
-        self.definition = definition
 
 
 def output_layer(network: LanguageNetwork) -> OutputLayer:

@@ -112,7 +112,7 @@ def test_without_json_it_is_made_for_people(told, argv, said):
 def test_backbones_of_every_kind_are_listed(printed):
     rows = {row["name"]: row["kind"] for row in printed("backbones")["backbones"]}
     assert [rows[name] for name in ("linear", "resnet18")] == ["image", "image"]
-    assert [rows[name] for name in ("gru-small", "hf:NAME_OR_PATH")] == ["text", "text"]
+    assert [rows[name] for name in ("gru-small", "hf:NAME_OR_PATH")] == ["text", "image, text"]
 
 
 @pytest.mark.parametrize(

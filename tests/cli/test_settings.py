@@ -21,7 +21,7 @@ from resmem_core.models import BACKBONES
 quick = hypothesis_settings(max_examples=100)
 POSITIVE = st.floats(0, exclude_min=True, allow_infinity=False)
 COUNT = st.none() | st.integers(1)
-IMAGE_BACKBONES = [item.name for item in BACKBONES if IMAGE in item.kinds]
+IMAGE_BACKBONES = [item.name + (":some/path" if item.argument else "") for item in BACKBONES if IMAGE in item.kinds]
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 
 

@@ -13,6 +13,8 @@ from resmem_core.models import BACKBONES, Backbone, Estimator, backbone_of, netw
         ("linear", IMAGE, ("linear", None)),
         ("gru-small", TEXT, ("gru-small", None)),
         ("hf:C:/models/tiny", TEXT, ("hf", "C:/models/tiny")),
+        ("hf:C:/models/tiny", IMAGE, ("hf", "C:/models/tiny")),
+        ("module:my.pt?size=8", IMAGE, ("module", "my.pt?size=8")),
     ],
 )
 def test_a_spec_names_a_backbone_and_its_argument(spec, kind, expected):
@@ -34,10 +36,10 @@ def test_a_spec_names_a_backbone_and_its_argument(spec, kind, expected):
             "another dataset, or one of: gru-small, hf, transformer-small",
         ),
         (
-            "hf:tiny",
+            "gru-small",
             IMAGE,
-            "backbone 'hf:tiny' goes with data of kind text, but the dataset is of kind image; choose another dataset, "
-            "or one of: estimator, linear, .*small-cnn",
+            "backbone 'gru-small' goes with data of kind text, but the dataset is of kind image; choose another "
+            "dataset, or one of: estimator, hf, linear, .*small-cnn, timm, torchvision",
         ),
     ],
 )

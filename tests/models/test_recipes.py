@@ -22,6 +22,9 @@ RECIPES = {  # by name: trained on 100 examples or tokens, and on 80,000
     "hf": (None, None),
     "linear": (LINEAR, {**LINEAR, "epochs": 10, "weight_decay": 0.000125}),
     "mobilenet_v2": (FROZEN, FROZEN),
+    "module": (FROZEN, FROZEN),
+    "timm": (FROZEN, FROZEN),
+    "torchvision": (FROZEN, FROZEN),
     "resnet8": ({**RESNET, "epochs": 8}, {**RESNET, "epochs": 8}),
     **{f"resnet{depth}": (RESNET, RESNET) for depth in (14, 20, 32, 44, 56)},
     "resnet18": (FROZEN, FROZEN),
@@ -33,7 +36,15 @@ RECIPES = {  # by name: trained on 100 examples or tokens, and on 80,000
 
 def test_every_backbone_is_held():
     assert set(RECIPES) == {item.name for item in BACKBONES if isinstance(item, Backbone)}
-    assert {name for name in RECIPES if BACKBONES.get(name).frozen} == {"hf", "mobilenet_v2", "resnet18", "resnet50"}
+    assert {name for name in RECIPES if BACKBONES.get(name).frozen} == {
+        "hf",
+        "mobilenet_v2",
+        "module",
+        "resnet18",
+        "resnet50",
+        "timm",
+        "torchvision",
+    }
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -66,8 +66,14 @@ def _check_export(args: argparse.Namespace) -> None:
         raise InvalidParameterError("--export writes the weights of image models only; leave it out for text")
     if args.config.backbone == PRECOMPUTED:
         raise InvalidParameterError(f"{args.dataset!r} brings its own model: there are no weights to export")
-    if not isinstance(backbone_of(args.config.backbone, args.config.kind)[0], Backbone):
+    backbone, _ = backbone_of(args.config.backbone, args.config.kind)
+    if not isinstance(backbone, Backbone):
         raise InvalidParameterError(f"{args.config.backbone} is an estimator of which no weights are kept to export")
+    if backbone.argument is not None:
+        raise InvalidParameterError(
+            f"--export writes weights of backbones that always mean the same model, and {args.config.backbone!r} may "
+            "not; leave it out"
+        )
     try:
         Path(args.export).mkdir(parents=True, exist_ok=True)
     except OSError as error:

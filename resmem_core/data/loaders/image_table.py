@@ -31,7 +31,7 @@ from resmem_core.data.image_source import VERSION, ImageFiles, decoded, noted, w
 from resmem_core.data.keys import KEYS, called
 from resmem_core.data.model_file import MAX_CLASSES, in_class_order, wrong
 from resmem_core.data.plain_labels import whole
-from resmem_core.data.table_files import is_number
+from resmem_core.data.table_columns import is_number
 from resmem_core.data.table_layout import TEXTS
 from resmem_core.data.text_table import ENDINGS, read_text
 

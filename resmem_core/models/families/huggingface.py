@@ -1,21 +1,24 @@
-"""Causal language models of Hugging Face, as they are: nothing is trained, and code they bring is never run."""
+"""Causal language models of Hugging Face, as they are: nothing is trained, and code they bring is never run.
+
+Under the same name, models of images are `huggingface_images`.
+"""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from resmem_core.common.errors import InvalidParameterError, UnavailableError
-from resmem_core.data.base import TEXT, user_path
+from resmem_core.common.errors import InvalidParameterError
+from resmem_core.data.base import IMAGE, TEXT
+from resmem_core.models import hub
 from resmem_core.models.base import BACKBONES, Backbone
+from resmem_core.models.families.huggingface_images import HuggingFaceImages
 from resmem_core.models.types import Shape
 
 if TYPE_CHECKING:
     from resmem_core.data.tokenizers import Tokenizer
     from resmem_core.models.token_blocks import LanguageNetwork
 
-CONFIG = "config.json"
 LONGEST = 1024  # tokens of context: what a position costs to embed grows with it
 TOLERANCE = 1e-4  # of the largest logit
 
@@ -24,32 +27,25 @@ class HuggingFace(Backbone):
     """Whatever `transformers` loads as a causal language model, its weights safetensors, in float32."""
 
     name = "hf"
-    summary = "a causal language model of Hugging Face, by name or folder, frozen"
+    summary = "a model of Hugging Face, by name or folder, frozen: of images, or a causal language model"
     argument: ClassVar[str | None] = "NAME_OR_PATH"
-    kinds: ClassVar[tuple[str, ...]] = (TEXT,)
+    kinds: ClassVar[tuple[str, ...]] = (IMAGE, TEXT)
     normalize: ClassVar[bool] = False
     frozen: ClassVar[bool] = True
 
+    def of(self, kind: str) -> Backbone:
+        """Return itself for text, and what reads models of images for those."""
+        return HuggingFaceImages() if kind == IMAGE else self
+
     def unavailable(self, argument: str | None = None) -> str | None:
         """Return what is missing and cannot be fetched: the package, the folder, or its content."""
-        if reason := _missing(argument):
-            return reason
-        if argument is None or user_path(argument).is_dir():
-            return None
-        from huggingface_hub.errors import HFValidationError
-        from huggingface_hub.utils import validate_repo_id
-
-        try:
-            validate_repo_id(argument)
-        except HFValidationError:
-            return f"there is no folder {argument!r}, and no model of Hugging Face can have that name"
-        return None
+        return hub.unavailable(argument)
 
     def tokenizer(self, argument: str | None) -> Tokenizer:
         """Return the model's own."""
         from resmem_core.data.tokenizers.huggingface import HuggingFaceTokenizer
 
-        return HuggingFaceTokenizer.from_pretrained(_source(argument))
+        return HuggingFaceTokenizer.from_pretrained(hub.source(argument))
 
     def network(self, shape: Shape, n_classes: int, argument: str | None = None) -> LanguageNetwork:
         """Return the model in two parts, what embeds and its output layer, in float32.
@@ -62,48 +58,19 @@ class HuggingFace(Backbone):
             If it cannot serve: its logits are no linear function of its last state, it is not causal, incomplete, or
             knows fewer tokens than there are classes.
         """
-        return _in_two_parts(_model(_source(argument)), n_classes)
+        return _in_two_parts(_model(hub.source(argument)), n_classes)
 
     def recipe(self, n_train: int) -> None:
         """Return None."""
 
 
-def _missing(argument: str | None) -> str | None:
-    """Return what is missing that cannot be fetched."""
-    if importlib.util.find_spec("transformers") is None:
-        return "the package transformers is not installed; run: pip install 'transformers>=4.45'"
-    folder = user_path(argument or "")
-    if argument and folder.is_dir() and not (folder / CONFIG).is_file():
-        return f"the folder {argument!r} has no {CONFIG}; give one that a model's save_pretrained wrote"
-    return None
-
-
-def _source(argument: str | None) -> str:
-    """Return what transformers is to be given."""
-    assert argument is not None  # backbone_of sees to it
-    if reason := _missing(argument):
-        raise UnavailableError(f"the model {argument!r} cannot be read: {reason}")
-    folder = user_path(argument)
-    return str(folder) if folder.is_dir() else argument
-
-
 def _model(source: str) -> Any:
     from transformers import AutoModelForCausalLM
 
-    options: dict[str, Any] = {"use_safetensors": True, "trust_remote_code": False, "output_loading_info": True}
-    loaded: Any
-    try:
-        loaded = AutoModelForCausalLM.from_pretrained(source, **options)
-    except Exception as error:  # the network, the hub and the libraries have classes of their own
-        reason = str(error).partition("\n")[0].rstrip(".")
-        raise UnavailableError(
-            f"the model {source!r} cannot be read: {reason}; give a folder with {CONFIG} and safetensors, or the "
-            "name of a causal language model that has them, and connect to the internet if it was not fetched yet"
-        ) from error
-    model, report = loaded
-    if missing := sorted(report["missing_keys"]):
+    model, lacking = hub.read(AutoModelForCausalLM, source, "a causal language model")
+    if lacking:
         raise InvalidParameterError(
-            f"the model {source!r} lacks {len(missing)} of a causal language model's weights, {missing[0]} for one, "
+            f"the model {source!r} lacks {len(lacking)} of a causal language model's weights, {min(lacking)} for one, "
             "which would be left to chance; use one that was trained to predict the next token"
         )
     return model

@@ -8,9 +8,10 @@ import torch
 
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.data.base import EMBEDDINGS, FEATURES, IMAGE, TEXT
-from resmem_core.models import BACKBONES, Backbone
+from resmem_core.models import BACKBONES, Backbone, backbone_of
 from resmem_core.models.token_blocks import LanguageNetwork
 from resmem_core.models.training import new_network
+from tests.models.families.published import Embeds, of_timm, of_transformers, script, wide
 
 NETWORKS = [backbone for backbone in BACKBONES if isinstance(backbone, Backbone)]
 TRAINED_WHOLE = [backbone.name for backbone in NETWORKS if IMAGE in backbone.kinds and not backbone.frozen]
@@ -24,9 +25,11 @@ def test_a_backbone_knows_its_name_and_has_a_recipe(name):
     assert backbone.name == name
     assert backbone.summary
     assert set(backbone.kinds) <= {IMAGE, EMBEDDINGS, FEATURES, TEXT}
-    assert all(kind in backbone.of(kind).kinds for kind in backbone.kinds)
-    if isinstance(backbone, Backbone):
-        assert (backbone.recipe(1) is None) == (backbone.kinds == (TEXT,) and backbone.frozen)
+    for kind in backbone.kinds:
+        found = backbone.of(kind)
+        assert (found.name, found.argument) == (name, backbone.argument)
+        if isinstance(found, Backbone):
+            assert (found.recipe(1) is None) == (kind == TEXT and found.frozen)
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 32, 32), (3, 9, 17)])
@@ -91,9 +94,40 @@ def test_initial_weights_depend_on_the_seed_alone(name, shape):
     assert any(not torch.equal(first[key], other[key]) for key in first) == (name != "linear")  # which starts at 0
 
 
+PUBLISHED = {  # by name: makes a tiny one in a folder, and returns its argument
+    "hf": lambda folder: of_transformers(folder, "vit classifier") and folder,
+    "module": lambda folder: f"{script(folder / 'm.pt', wide(Embeds()))}?mean=0,0,0",
+    "timm": lambda folder: of_timm(folder) and folder,
+}
+
+
+def test_all_that_take_an_argument_are_tried():
+    takes = {item.name for item in BACKBONES if IMAGE in item.kinds and item.argument}
+    assert takes == {*PUBLISHED, "torchvision"}  # whose weights `test_pretrained` makes
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_published_model_keeps_its_trunk_and_gets_a_head_from_the_seed(name, channels, tmp_path):
+    backbone, argument = backbone_of(f"{name}:{PUBLISHED[name](tmp_path)}", IMAGE)
+    assert backbone.frozen
+    shape = (channels, 20, 24)
+    network, again, other = (new_network(backbone, shape, 5, seed, argument) for seed in (3, 3, 4))
+    images = torch.rand(2, *shape)
+    z = network.trunk(images)
+    assert z.ndim == 2
+    assert network(images).shape == (2, 5)
+    torch.testing.assert_close(other.trunk(images), z)
+    assert torch.equal(network.head[1].weight, again.head[1].weight)
+    assert not torch.equal(network.head[1].weight, other.head[1].weight)
+    assert not any(parameter.requires_grad for parameter in network.trunk.parameters())
+    assert network.definition
+    assert network.definition == again.definition
+
+
 def test_listing_names_imports_nothing_slow():
     code = (
         "import sys; from resmem_core.models import BACKBONES; BACKBONES.names(); "
-        "assert not {'torch', 'transformers'} & set(sys.modules)"
+        "assert not {'torch', 'transformers', 'timm'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -6,8 +6,9 @@ import pytest
 import torch
 import torchvision
 
-from resmem_core.common.errors import UnavailableError
-from resmem_core.models import BACKBONES
+from resmem_core.common.errors import InvalidParameterError, UnavailableError
+from resmem_core.data.base import IMAGE
+from resmem_core.models import BACKBONES, backbone_of
 from resmem_core.models.embedding import embed, features, logits_of
 from resmem_core.models.example_batches import ExampleBatches
 from resmem_core.models.training import load_weights, new_network, save_weights, train
@@ -114,3 +115,60 @@ def test_input_is_what_the_weights_expect(weights):
     ours = network.trunk[0](image)
     torch.testing.assert_close(ours, (image - mean[:, None, None]) / std[:, None, None])
     assert network.trunk[0](torch.rand(1, 3, 32, 50)).shape == (1, 3, 224, 224)
+
+
+class TestByName:
+    """Any classifier of torchvision, by name."""
+
+    def network(self, spec, shape=(3, 32, 20)):
+        backbone, argument = backbone_of(f"torchvision:{spec}", IMAGE)
+        assert backbone.unavailable(argument) is None  # weights may be fetched
+        return backbone.network(shape, 3, argument)
+
+    def saved(self, checkpoints, name, **options):
+        """Put random weights where those of a model would be."""
+        model = torchvision.models.get_model(name, weights=None, **options).eval()
+        for parameter in model.parameters():
+            torch.nn.init.normal_(parameter, std=0.05)
+        url = torchvision.models.get_model_weights(name).DEFAULT.url
+        torch.save(model.state_dict(), checkpoints / url.rpartition("/")[2])
+        return model
+
+    def test_its_own_head_names_its_classes(self, checkpoints):
+        model = self.saved(checkpoints, "shufflenet_v2_x0_5")
+        network = self.network("shufflenet_v2_x0_5")
+        network.head = network.own.of(network.own.rows(["Goldfish", "great_white_shark"]))
+        images = torch.rand(2, 3, 32, 20)
+        with torch.inference_mode():
+            expected = model(network.trunk[0](images))[:, [1, 2]]
+            torch.testing.assert_close(network(images), expected)
+        assert self.network("shufflenet_v2_x0_5?head=trained").own is None
+        assert network.trunk[0].size == (224, 224)
+
+    def test_another_layer_embeds(self, checkpoints):
+        model = self.saved(checkpoints, "shufflenet_v2_x0_5")
+        network = self.network("shufflenet_v2_x0_5?layer=stage2")
+        images = torch.rand(2, 3, 32, 20)
+        with torch.inference_mode():
+            z = model.stage2(model.maxpool(model.conv1(network.trunk[0](images))))
+            torch.testing.assert_close(network.trunk(images), z.mean((2, 3)))
+
+    def test_one_that_ends_in_a_convolution_embeds_by_what_enters_it(self, checkpoints):
+        self.saved(checkpoints, "squeezenet1_1")
+        network = self.network("squeezenet1_1")
+        assert network.own is None
+        assert network.trunk(torch.rand(2, 3, 32, 20)).shape == (2, 512)
+
+    def test_pixels_are_scaled_as_where_the_weights_come_from(self, checkpoints):
+        self.saved(checkpoints, "googlenet", init_weights=False)
+        assert self.network("googlenet").trunk[1].transform_input
+
+    def test_missing_weights_are_explained(self, checkpoints):
+        with pytest.raises(UnavailableError, match=r"fetched from .*efficientnet_b0.*save it as .*efficientnet_b0"):
+            self.network("efficientnet_b0")
+
+    def test_an_unknown_name(self):
+        backbone, argument = backbone_of("torchvision:resnet", IMAGE)
+        assert "no classifier 'resnet' with weights; the likeliest of its" in backbone.unavailable(argument)
+        with pytest.raises(InvalidParameterError, match="resnet50"):
+            backbone.network((3, 32, 32), 3, argument)

@@ -1,0 +1,88 @@
+"""Models of Hugging Face, by name or in a folder: whether they are there, and how they are read."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any
+
+from resmem_core.common.errors import UnavailableError
+from resmem_core.data.base import user_path
+
+CONFIG = "config.json"
+INSTALL = {"transformers": "pip install 'transformers>=4.45'", "timm": "pip install 'timm>=1.0'"}
+
+
+def missing(what: str | None, package: str = "transformers") -> str | None:
+    """Return what is missing to read a model by name or folder and cannot be fetched, or None. It loads nothing."""
+    if importlib.util.find_spec(package) is None:
+        return f"the package {package} is not installed; run: {INSTALL[package]}"
+    folder = user_path(what or "")
+    if what and folder.is_dir() and not (folder / CONFIG).is_file():
+        return f"the folder {what!r} has no {CONFIG}; give one that a model's save_pretrained wrote"
+    return None
+
+
+def unavailable(what: str | None, package: str = "transformers") -> str | None:
+    """Return the same, or that no model can have that name."""
+    if reason := missing(what, package):
+        return reason
+    if what is None or user_path(what).is_dir():
+        return None
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        validate_repo_id(what)
+    except HFValidationError:
+        return f"there is no folder {what!r}, and no model of Hugging Face can have that name"
+    return None
+
+
+def source(what: str | None) -> str:
+    """Return what `transformers` is to be given.
+
+    Raises
+    ------
+    UnavailableError
+        If something is missing that cannot be fetched.
+    """
+    assert what is not None  # backbone_of sees to it
+    if reason := missing(what):
+        raise UnavailableError(f"the model {what!r} cannot be read: {reason}")
+    folder = user_path(what)
+    return str(folder) if folder.is_dir() else what
+
+
+def read(auto_class: Any, source: str, kind: str) -> tuple[Any, set[str]]:
+    """Return a model and the names of weights that it lacks; its weights are safetensors, and no code of its is run.
+
+    Parameters
+    ----------
+    auto_class : class
+        Of `transformers`.
+    source : str
+        Folder or name.
+    kind : str
+        What kind of model is wanted, as a message says it.
+
+    Raises
+    ------
+    UnavailableError
+        If it is neither on this machine nor to be fetched, or is something else.
+    """
+    options: dict[str, Any] = {"use_safetensors": True, "trust_remote_code": False, "output_loading_info": True}
+    try:
+        model, report = auto_class.from_pretrained(source, **options)
+    except Exception as error:  # the network, the hub and the libraries have classes of their own
+        raise unreadable(source, kind, error) from error
+    return model, set(report["missing_keys"])
+
+
+def unreadable(source: str, kind: str, error: Exception) -> UnavailableError:
+    """Return what is to be raised where a library could not read a model."""
+    reason = str(error).partition("\n")[0].rstrip(".")
+    return UnavailableError(
+        f"the model {source!r} cannot be read: {reason}; give a folder with {CONFIG} and safetensors, or the "
+        f"name of {kind} that has them, and connect to the internet if it was not fetched yet, or fetch its files "
+        "elsewhere, and give the folder that they are put in"
+    )
