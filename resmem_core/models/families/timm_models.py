@@ -87,7 +87,7 @@ def _model(what: str) -> tuple[Any, dict[str, Any]]:
 
     try:
         folder = _folder(what)
-        model = timm.create_model(f"local-dir:{folder}", pretrained=False)
+        model: Any = timm.create_model(f"local-dir:{folder}", pretrained=False)
         state = load_file(folder / WEIGHTS)
     except Exception as error:  # the network, the hub and the libraries have classes of their own
         raise hub.unreadable(what, f"a model of timm ({WEIGHTS})", error) from error
