@@ -99,9 +99,7 @@ def _read_text(path: Path) -> tuple[pd.DataFrame, list[str]]:
     if not text.strip():
         raise wrong(path, "the file", "nothing", "the names of the columns, and a row for each example")
     mark = delimiter_of(text)
-    raw = pd.read_csv(
-        io.StringIO(text), sep=mark, header=None, dtype=str, keep_default_na=False, skipinitialspace=True
-    )
+    raw = pd.read_csv(io.StringIO(text), sep=mark, header=None, dtype=str, keep_default_na=False, skipinitialspace=True)
     frame, notes = _headed(raw), [] if mark == "," else [f"the columns are separated by {mark!r}"]
     of = [_commas(frame.iloc[:, at], mark) for at in range(frame.shape[1])]
     for what, removed, point in (("decimal commas", ".", ","), ("commas between thousands", ",", ".")):

@@ -17,7 +17,7 @@ from pyarrow import feather, parquet
 from resmem_core.common.errors import DatasetError
 from resmem_core.data.frames import MISSING, READERS, delimiter_of, read_frame
 
-TEXTS = st.text('abcé東,;|"\' \t\n?.0', max_size=8).map(lambda text: f"x{text}z") | st.sampled_from(["NA", "?", "nan"])
+TEXTS = st.text("abcé東,;|\"' \t\n?.0", max_size=8).map(lambda text: f"x{text}z") | st.sampled_from(["NA", "?", "nan"])
 CELLS = {
     "number": st.builds(lambda n, digits: n / 10**digits, st.integers(-(10**9), 10**9), st.integers(1, 12)),
     "text": TEXTS,
