@@ -96,19 +96,21 @@ def opened() -> tuple[Experiment, Params]:
 
     Where it is not ready, stop with what to do.
     """
-    config, tuned, params = _opened(settings(), PREPARING)
-    of_values = cache.prepared(config)
-    if isinstance(of_values, ValueExperiment):
-        values.show_page(page_name(), of_values, replace(params, temperature=1.0, gamma=tuned.params.gamma))
-        st.stop()
-    experiment = cache.of_examples(config)
+    experiment, params = opened_as(settings())
     effect_line(experiment, params)
     return experiment, params
 
 
 def opened_as(shown: Settings) -> tuple[Experiment, Params]:
-    """Return the experiment of these settings, as `opened` does that of the page's own."""
-    config, _, params = _opened(shown, PREPARING)
+    """Return the experiment of these settings, as `opened` does that of the page's own.
+
+    Where values are predicted, show what the page has of these instead, and stop.
+    """
+    config, tuned, params = _opened(shown, PREPARING)
+    of_values = cache.prepared(config)
+    if isinstance(of_values, ValueExperiment):
+        values.show_page(page_name(), of_values, replace(params, temperature=1.0, gamma=tuned.params.gamma))
+        st.stop()
     return cache.of_examples(config), params
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -34,8 +35,9 @@ _TIMES = (  # what cannot be read as another day
     (re.compile(r"\d{4}/\d{2}/\d{2}"), "%Y/%m/%d"),
     (re.compile(r"\d{2}\.\d{2}\.\d{4}"), "%d.%m.%Y"),
 )
-_CODE = re.compile(r"[+-]?0\d+")  # a postal code, a telephone number: digits that are no number
-_DECIMAL_COMMA = re.compile(r"[+-]?\d+(\.\d{3})*,\d+([eE][+-]?\d+)?")
+_CODE = re.compile(r"[+-]?(0\d+|\d{16,})")  # a postal code, a telephone or card number: digits that are no number
+_DECIMAL_COMMAS = re.compile(r"[+-]?\d+(\.\d{3})*(,\d+)?([eE][+-]?\d+)?")  # 1.234,5
+_THOUSANDS = re.compile(r"[+-]?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?([eE][+-]?\d+)?")  # 1,234.5
 
 
 def read_frame(path: Path) -> tuple[pa.Table, list[str]]:
@@ -62,7 +64,7 @@ def read_frame(path: Path) -> tuple[pa.Table, list[str]]:
         raise DatasetError(f"{path} is no {kind} file; write it again")
     try:
         frame, notes = READERS[kind](path)
-        return as_columns(path, frame), notes
+        table = as_columns(path, frame)
     except DatasetError:
         raise
     except ImportError as error:
@@ -71,6 +73,9 @@ def read_frame(path: Path) -> tuple[pa.Table, list[str]]:
     except Exception as error:  # damaged bytes make pandas, Arrow and their readers raise almost anything
         reason = " ".join(str(error).split())[:300]
         raise DatasetError(f"{path} cannot be read as {kind}: {reason}; write it again") from error
+    if odd := [name for name in map(clean_name, map(str, frame)) if name not in table.column_names]:
+        notes.append(f"columns of lists, bytes and the like were left out: {shown(odd)}")
+    return table, notes
 
 
 def _ending(path: Path) -> str:
@@ -79,8 +84,7 @@ def _ending(path: Path) -> str:
 
 
 def _open(path: Path) -> BinaryIO:
-    raw = path.open("rb")
-    return cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if path.name.lower().endswith(".gz") else raw
+    return cast(BinaryIO, gzip.open(path)) if path.name.lower().endswith(".gz") else path.open("rb")
 
 
 def _read_text(path: Path) -> tuple[pd.DataFrame, list[str]]:
@@ -95,15 +99,25 @@ def _read_text(path: Path) -> tuple[pd.DataFrame, list[str]]:
     if not text.strip():
         raise wrong(path, "the file", "nothing", "the names of the columns, and a row for each example")
     mark = delimiter_of(text)
-    frame = pd.read_csv(
-        io.StringIO(text), sep=mark, dtype=str, keep_default_na=False, skipinitialspace=True, index_col=False
-    )
-    notes = [] if mark == "," else [f"the columns are separated by {mark!r}"]
-    if mark != "," and (turned := [name for name in frame if _has_decimal_commas(frame[name])]):
-        notes.append(f"decimal commas were read in the columns {shown(list(map(str, turned)))}")
-        for name in turned:
-            frame[name] = frame[name].str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
+    raw = pd.read_csv(io.StringIO(text), sep=mark, header=None, dtype=str, keep_default_na=False, skipinitialspace=True)
+    frame, notes = _headed(raw), [] if mark == "," else [f"the columns are separated by {mark!r}"]
+    of = [_commas(frame.iloc[:, at], mark) for at in range(frame.shape[1])]
+    for what, removed, point in (("decimal commas", ".", ","), ("commas between thousands", ",", ".")):
+        found = [at for at, commas in enumerate(of) if commas == what]
+        for at in found:
+            plain = frame.iloc[:, at].str.replace(removed, "", regex=False).str.replace(point, ".", regex=False)
+            frame.isetitem(at, plain)
+        if found:
+            notes.append(f"{what} were read in the columns {shown([str(frame.columns[at]) for at in found])}")
     return frame, notes
+
+
+def _headed(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame under the names in its first row, as they are: pandas would give the second of a name another."""
+    frame = rows.iloc[1:].reset_index(drop=True)
+    names = ["" if name != name or name is None else clean_name(str(name)) for name in rows.iloc[0]]
+    frame.columns = [name or f"Unnamed: {at}" for at, name in enumerate(names)]
+    return frame
 
 
 def delimiter_of(text: str) -> str:
@@ -118,18 +132,30 @@ def delimiter_of(text: str) -> str:
     return max(DELIMITERS, key=lambda mark: (parts(mark)[1] > 1, *parts(mark)))
 
 
-def _has_decimal_commas(cells: pd.Series) -> bool:
-    used = [text for text in cells.unique() if text.strip().casefold() not in MISSING]
-    return any("," in text for text in used) and all(
-        _DECIMAL_COMMA.fullmatch(text.strip()) or re.fullmatch(r"[+-]?\d+(\.\d{3})*", text.strip()) for text in used
-    )
+def _commas(cells: pd.Series, mark: str) -> str | None:
+    """Return what the commas in a column of numbers are; where both could be, decimal unless they part columns, too."""
+    used = [text.strip() for text in cells.unique() if text.strip().casefold() not in MISSING]
+    forms = {"decimal commas": _DECIMAL_COMMAS, "commas between thousands": _THOUSANDS}
+    if any("," in text for text in used):
+        for what in forms if mark != "," else reversed(forms):
+            if all(map(forms[what].fullmatch, used)):
+                return what
+    return None
 
 
-def _read_lines(path: Path) -> tuple[pd.DataFrame, list[str]]:
-    from pyarrow import json
+def _read_json(path: Path) -> tuple[pd.DataFrame, list[str]]:
+    """Read an object a line, or a list of objects."""
+    import pandas as pd
+    from pyarrow import json as lines
 
     with _open(path) as stream:
-        return json.read_json(stream).to_pandas(), []
+        content = stream.read()
+    if not content.lstrip().startswith(b"["):
+        return lines.read_json(io.BytesIO(content)).to_pandas(), []
+    objects = json.loads(content)
+    if not all(isinstance(item, dict) for item in objects):
+        raise wrong(path, "the list", "other things than objects", '[{"column": value, ...}, ...]')
+    return pd.DataFrame(objects), []
 
 
 def _read_parquet(path: Path) -> tuple[pd.DataFrame, list[str]]:
@@ -150,7 +176,8 @@ def _read_excel(path: Path) -> tuple[pd.DataFrame, list[str]]:
     with pd.ExcelFile(path) as book:
         sheets = list(map(str, book.sheet_names))
         notes = [f"of the sheets {shown(sheets)} the first was read"] if len(sheets) > 1 else []
-        return book.parse(sheets[0], dtype=object), notes
+        rows = pd.read_excel(book, sheet_name=0, header=None, dtype=object, keep_default_na=False)
+        return _headed(rows), notes
 
 
 Reader = Callable[[Path], "tuple[pd.DataFrame, list[str]]"]
@@ -161,9 +188,9 @@ READERS: dict[str, Reader] = {
     ".parquet": _read_parquet,
     ".feather": _read_feather,
     ".arrow": _read_feather,
-    ".jsonl": _read_lines,
-    ".ndjson": _read_lines,
-    ".json": _read_lines,
+    ".jsonl": _read_json,
+    ".ndjson": _read_json,
+    ".json": _read_json,
     ".xlsx": _read_excel,
 }
 
@@ -173,7 +200,7 @@ def as_columns(path: Path, frame: pd.DataFrame) -> pa.Table:
     import pandas as pd
     import pyarrow as pa
 
-    if not isinstance(frame.index, pd.RangeIndex) and frame.index.name is not None:
+    if not isinstance(frame.index, pd.RangeIndex) and any(name is not None for name in frame.index.names):
         frame = frame.reset_index()
     names = [clean_name(str(name)) for name in frame.columns]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
@@ -195,6 +222,8 @@ def _column(cells: pd.Series) -> pa.Array | None:
     if pd.api.types.is_bool_dtype(cells.dtype) or pd.api.types.is_numeric_dtype(cells.dtype):
         if pd.api.types.is_complex_dtype(cells.dtype):
             return None
+        if pd.api.types.is_integer_dtype(cells.dtype) and (cells.abs() > 2**53).any():
+            return _texts(cells)  # codes that no float64 holds
         return pa.array(cells.to_numpy(np.float64, na_value=np.nan), from_pandas=True)
     if pd.api.types.is_datetime64_any_dtype(cells.dtype):
         return pa.Array.from_pandas(_plain_times(cells))

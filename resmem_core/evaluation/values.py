@@ -305,7 +305,8 @@ class ValueEvaluation:
 
 def _of_means(means: FloatArray) -> FloatArray:
     """Return RMSE, MAE and R2 of each method, and ResMem's gains over it, from means of columns, (R, 8) -> (R, 18)."""
-    variance = np.maximum(means[:, 1] - means[:, 0] ** 2, np.finfo(float).tiny)
+    variance = means[:, 1] - means[:, 0] ** 2
+    variance = np.where(variance > 0, variance, np.nan)  # where all values are the same, there is no R2
     squared, absolute = means[:, 2:5], means[:, 5:8]
     rmse, r2 = np.sqrt(squared), 1 - squared / variance[:, None]
     gains = [of - of[:, 2:] for of in (rmse, absolute)]

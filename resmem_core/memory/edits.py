@@ -14,7 +14,7 @@ from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.files import write_json
 from resmem_core.common.store import Store, digest_key
 from resmem_core.common.types import IntArray
-from resmem_core.data.types import Dataset
+from resmem_core.data.types import VALUES, Dataset
 from resmem_core.memory.types import Memory, Neighbors, Queries
 from resmem_core.memory.values import ValueQueries
 
@@ -73,6 +73,11 @@ class Edits:
         if wrong := [row for row in rows if not 0 <= row < n]:
             raise InvalidParameterError(
                 f"there is no training point {wrong[0]} to edit: {dataset.name!r} has rows 0 to {n - 1}"
+            )
+        if self.relabelled and dataset.task == VALUES:
+            raise InvalidParameterError(
+                f"row {self.relabelled[0][0]} of {dataset.name!r} has a value and no class to change; points with "
+                "values can only be forgotten"
             )
         if unknown := [label for _, label in self.relabelled if not 0 <= label < dataset.n_classes]:
             raise InvalidParameterError(f"there is no class {unknown[0]}: they run from 0 to {dataset.n_classes - 1}")

@@ -174,7 +174,8 @@ def without_each_value(memory: ValueMemory, queries: ValueQueries, params: Param
     k = min(params.k + 1, queries.neighbors.k)
     near = queries.neighbors.first(k)
     # Weights, from which one is taken away and the rest made to sum to 1 again, as distances are less the nearest.
-    weights = np.exp(-(near.distances - near.distances[:, :1]).astype(np.float64) / params.sigma)  # (M, k)
+    far = near.distances.astype(np.float64)
+    weights = np.exp(-(far - far[:, :1]) / params.sigma)  # (M, k)
     added = weights * memory.residuals[near.indices]
     found = np.empty((len(queries), params.k))
     for i in range(params.k):
@@ -182,9 +183,8 @@ def without_each_value(memory: ValueMemory, queries: ValueQueries, params: Param
         if not rest:
             found[:, i] = 0.0
             continue
-        distances = near.distances[:, rest].astype(np.float64)
         if i == 0:  # the others' weights may all be too small to be held
-            again = neighbor_weights(distances, params.sigma)
+            again = neighbor_weights(far[:, rest], params.sigma)
             found[:, i] = (again * memory.residuals[near.indices[:, rest]]).sum(axis=1)
         else:
             found[:, i] = added[:, rest].sum(axis=1) / weights[:, rest].sum(axis=1)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from resmem_core.common.errors import DatasetError
 from resmem_core.common.types import FloatArray
 
 if TYPE_CHECKING:
@@ -25,14 +26,28 @@ def encoded(tables: Mapping[str, pa.Table]) -> dict[str, FloatArray]:
     """Return the features of each part as numbers, (N, D) of float32, encoded by what "train" says.
 
     Numbers and times are standardised, what is missing being the median, with a column that says where it was missing;
-    categories are 0 and 1, those that train lacks 0 everywhere. A time is its days and where it stands in the week and
-    in the year, as sine and cosine.
+    categories are 0 and 1, those that train lacks 0 everywhere, or where there are too many of them as the rare ones.
+    A time is its days and where it stands in the week and in the year, as sine and cosine.
+
+    Raises
+    ------
+    DatasetError
+        If numbers are too large.
     """
     frames = {part: table.to_pandas() for part, table in tables.items()}
     encoder = _encoder(tables["train"])
-    made = {"train": encoder.fit_transform(frames["train"])}
-    made |= {part: encoder.transform(frame) for part, frame in frames.items() if part != "train"}
-    return {part: np.asarray(made[part], np.float32) for part in tables}
+    with np.errstate(over="ignore", invalid="ignore"):  # which is told below
+        made = {"train": encoder.fit_transform(frames["train"])}
+        made |= {part: encoder.transform(frame) for part, frame in frames.items() if part != "train"}
+        found = {part: np.asarray(made[part], np.float32) for part in tables}
+    for part, numbers in found.items():
+        if not np.isfinite(numbers).all():
+            row = int(np.flatnonzero(~np.isfinite(numbers).all(axis=1))[0])
+            raise DatasetError(
+                f"row {row} of {part} has features too large to be standardised: expected numbers whose squares a "
+                "float64 holds; leave the row out, or scale its columns"
+            )
+    return found
 
 
 def _encoder(table: pa.Table) -> Any:

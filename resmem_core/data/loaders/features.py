@@ -133,11 +133,16 @@ def source_of(path: Path, table: pa.Table, asked: Mapping[str, str]) -> Source:
     features = [name for name in rest if name not in (*counting, *constant)]
     if not features:
         raise wrong(path, "the table", f"no feature beside {target!r}", "columns that it is predicted from")
-    if same := [name for name in features if table[name].equals(table[target])]:
-        notes.append(f"the column {same[0]!r} is the same as {target!r}: ?drop={same[0]} leaves it out")
     numbers, texts, times = (
         [name for name in features if _kind(table, name) == kind] for kind in ("number", "text", "time")
     )
+    for name in numbers:
+        values = table[name].to_numpy()
+        if np.isinf(values).any():
+            found = f"{values[np.isinf(values)][0]} in row {int(np.isinf(values).argmax())}"
+            raise wrong(path, f"column {name!r}", found, "finite numbers, or an empty cell where there is none")
+    if same := [name for name in features if table[name].equals(table[target])]:
+        notes.append(f"the column {same[0]!r} is the same as {target!r}: ?drop={same[0]} leaves it out")
     kinds = {"of numbers": numbers, "of categories": texts, "of times": times}
     counted = [f"{len(found)} {what}" for what, found in kinds.items() if found]
     what = f"{len(class_names)} classes" if class_names else "values"
