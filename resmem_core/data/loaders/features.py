@@ -128,8 +128,8 @@ def source_of(path: Path, table: pa.Table, asked: Mapping[str, str]) -> Source:
 
     counting = [name for name in rest if _ROW.fullmatch(name) and _counts(table, name)]
     constant = [name for name in rest if name not in counting and len(table[name].unique()) < 2]
-    for found, what in ((counting, "number the rows"), (constant, "are the same everywhere")):
-        notes += [f"columns that {what} are no features: {shown(found)}"] if found else []
+    for those, what in ((counting, "number the rows"), (constant, "are the same everywhere")):
+        notes += [f"columns that {what} are no features: {shown(those)}"] if those else []
     features = [name for name in rest if name not in (*counting, *constant)]
     if not features:
         raise wrong(path, "the table", f"no feature beside {target!r}", "columns that it is predicted from")
