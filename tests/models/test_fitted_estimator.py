@@ -137,7 +137,7 @@ def test_images_are_pixels_from_0_to_1_and_embeddings_themselves(fitted):
             labels,
             images=rng.integers(0, 256, (n, 1, 2, 2), np.uint8) // 2
             + 100 * labels[:, None, None, None].astype(np.uint8),
-        )  # noqa: E501
+        )
 
     data = Dataset("pictures", ("a", "b"), examples(30), examples(5), examples(5), fingerprint="p")
     base = fitted(data, "estimator:KNeighborsClassifier?n_neighbors=1", IMAGE)
