@@ -22,7 +22,7 @@ from resmem_core.common.store import Store
 from resmem_core.common.types import IntArray
 from resmem_core.data import load_dataset
 from resmem_core.data.corruption import tail_sizes
-from resmem_core.data.types import Dataset
+from resmem_core.data.types import VALUES, Dataset
 from resmem_core.experiment import prepare as experiment
 from resmem_core.experiment.config import PRECOMPUTED, ExperimentConfig
 from resmem_core.experiment.prepare import Experiment
@@ -98,9 +98,11 @@ class CleanData:
         Raises
         ------
         ResMemError
-            As `load_dataset`.
+            As `load_dataset`, or if it has values to predict.
         """
         data = load_dataset(dataset, store=store, progress=progress)
+        if data.task == VALUES:
+            raise InvalidParameterError(f"{dataset!r} has values to predict, and classes are needed here")
         counts = _counts(data)
         if data.train.groups is not None:
             for seed in seeds:

@@ -1,5 +1,6 @@
 """Regression judged: every figure once more from its definition, in float64."""
 
+import itertools
 import json
 from dataclasses import asdict
 
@@ -47,8 +48,8 @@ def problem(seed=0, n=80, m=60, k_max=10, groups=False, useful=True, offset=0.0)
 def figures(predictions, targets):
     """Return RMSE, MAE and R2 by method, from their definitions."""
     found = {}
-    for method, predicted in predictions.items():
-        error = predicted - targets
+    for method, values in predictions.items():
+        error = values - targets
         found["rmse", method] = np.sqrt((error**2).mean())
         found["mae", method] = abs(error).mean()
         found["r2", method] = 1 - (error**2).sum() / ((targets - targets.mean()) ** 2).sum()
@@ -146,7 +147,7 @@ def test_slices_hold_every_point_once_in_rising_order(by):
     found = evaluate_values(*problem(groups=True), PARAMS, KNN)
     slices, values = found.slices(by), found.on_axis(by)
     assert sum(part.n for part in slices) == found.n
-    assert all(one.high <= other.low for one, other in zip(slices, slices[1:], strict=False))
+    assert all(one.high <= other.low for one, other in itertools.pairwise(slices))
     for part in slices:
         rows = (values >= part.low) & (values <= part.high)
         base, own = (np.sqrt((found.error(method)[rows] ** 2).mean()) for method in ("base", "resmem"))

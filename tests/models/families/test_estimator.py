@@ -84,7 +84,7 @@ def test_a_package_that_is_not_there_is_told(monkeypatch, package, name):
 
 def test_each_goes_with_data_of_its_kinds():
     assert [kind for kind in (FEATURES, EMBEDDINGS, IMAGE) if backbone_of("estimator:SVC", kind)]
-    with pytest.raises(InvalidParameterError, match="goes with data of kind features, .* of kind image"):
+    with pytest.raises(InvalidParameterError, match=r"goes with data of kind features, .* of kind image"):
         backbone_of("random-forest", IMAGE)
     with pytest.raises(InvalidParameterError, match="of kind text; choose another"):
         backbone_of("estimator:SVC", TEXT)
