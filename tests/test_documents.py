@@ -63,6 +63,21 @@ def test_the_classifier_example_runs_and_gains():
     assert resmem > base
 
 
+def test_the_module_example_runs_and_gains(tmp_path):
+    example = next(block for block in blocks("README.md") if "import ResMemModule, attach" in block)
+    paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        [sys.executable, "-c", example],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    base, resmem = map(float, done.stdout.split())
+    assert resmem > 0.95 > base + 0.3
+
+
 EXAMPLES = dict(
     re.findall(
         r"^### [^\n]*`(\S+)`\n.*?```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL | re.MULTILINE

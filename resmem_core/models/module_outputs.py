@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import threading
 import warnings
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from contextlib import ExitStack
@@ -13,13 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.data.sampler import BatchSampler, RandomSampler, SubsetRandomSampler, WeightedRandomSampler
-from torch.utils.hooks import RemovableHandle
 
 from resmem_core.common.errors import DatasetError, InvalidParameterError
 from resmem_core.common.logits import MEANINGS, are_probabilities, logarithms
 from resmem_core.common.mapped import Rows
 from resmem_core.common.progress import Progress, Step, silent
-from resmem_core.common.types import check_k
+from resmem_core.common.types import FloatArray, check_k
 from resmem_core.models.batch_size import affordable
 from resmem_core.models.embedding import evaluating
 from resmem_core.models.types import Embedded
@@ -103,73 +103,135 @@ def embed_module(
         raise InvalidParameterError(f"logits={logits!r} must be None or one of: {', '.join(MEANINGS)}")
     if not names:
         raise InvalidParameterError("layer names no layer; give one name at least")
+    blocks, total = batches_of(inputs)
+    outputs, embeddings = run_module(
+        module, names, map(_first, blocks), total, batch_size=batch_size, progress=progress
+    )
+    table, _ = as_logits(outputs, logits)
+    embedded = {name: Embedded(table, rows) for name, rows in embeddings.items()}
+    return embedded[layer] if isinstance(layer, str) else embedded
+
+
+def run_module(
+    module: nn.Module,
+    names: Sequence[str],
+    blocks: Iterable[Any],
+    total: int,
+    *,
+    least: int = 2,
+    batch_size: int | None = None,
+    progress: Progress = silent,
+) -> tuple[FloatArray, dict[str, FloatArray]]:
+    """Return what a module gives, (N, C), as it is, and the embeddings of each layer named.
+
+    Parameters
+    ----------
+    blocks : iterable of ndarray or Tensor, shape (B, ...)
+        The inputs, in batches of any size.
+    total : int
+        Examples in all, for `progress`; 0 where that is not known.
+    least : int
+        Columns that the module's output has at least.
+
+    All else is as for `embed_module`.
+    """
     with ExitStack() as stack:
-        caught: dict[str, list[Any]] = {}
+        taps: dict[str, Tap] = {}
         for name in names:
-            stack.callback(watch(module, name, caught).remove)
+            taps[name] = Tap(module, name)
+            stack.callback(taps[name].remove)
         outputs, embeddings = stack.enter_context(Rows()), {name: stack.enter_context(Rows()) for name in names}
         stack.enter_context(evaluating(module))
         repeated: set[str] = set()
-        for x in _batches(module, inputs, batch_size, progress):
-            caught.clear()
-            outputs.append(_rows(module(x), len(x), "the module's output", exactly=2).float().numpy())
+        for x in _batches(module, blocks, total, batch_size, progress):
+            for tap in taps.values():
+                tap.listen()
+            outputs.append(_rows(module(x), len(x), "the module's output", columns=least).float().numpy())
             for name, rows in embeddings.items():
-                if name not in caught:
-                    raise InvalidParameterError(
-                        f"layer {name!r} was not reached when the module ran; name one that its forward pass uses"
-                    )
-                value, times = caught[name]
+                value, times = taps[name].heard()
                 found = _rows(value, len(x), _called(name)).flatten(1)
                 repeated |= {name} if times > 1 else set()
                 rows.append((found if found.dtype == torch.float64 else found.float()).numpy())
         for name in sorted(repeated):
             told = f"layer {name!r} runs several times when the module runs once: {_called(name)} is that of the last"
-            warnings.warn(told, UserWarning, stacklevel=2)
-        table = _as_logits(outputs.array(), logits)
-        embedded = {name: Embedded(table, rows.array()) for name, rows in embeddings.items()}
-    return embedded[layer] if isinstance(layer, str) else embedded
+            warnings.warn(told, UserWarning, stacklevel=3)
+        return outputs.array(), {name: rows.array() for name, rows in embeddings.items()}
 
 
-def watch(module: nn.Module, name: str, caught: dict[str, list[Any]]) -> RemovableHandle:
-    """Have every pass leave in `caught` a copy of what leaves a layer, or enters it, and how often it ran.
+class Tap:
+    """A hook that keeps what leaves a layer, or enters it, from `listen` to `heard`, of passes in the same thread.
+
+    Parameters
+    ----------
+    module : Module
+    name : str
+        Of the layer, as for `embed_module`.
 
     Raises
     ------
     InvalidParameterError
         If there is no such layer.
     """
-    layers = {path: part for path, part in module.named_modules() if path}
-    entering = name.startswith(ENTERING) and name not in layers
-    path = name.removeprefix(ENTERING) if entering else name
-    if path not in layers:
-        close = difflib.get_close_matches(path, layers, n=5, cutoff=0.3) or list(layers)[-5:]
-        raise InvalidParameterError(
-            f"there is no layer {name!r}; the likeliest of the {len(layers)} there are: {', '.join(close)}"
-        )
 
-    def keep(value: Any) -> None:
-        # A copy, as a layer that works in place, such as ReLU(inplace=True), would overwrite it.
-        copy = value.detach().clone() if isinstance(value, Tensor) else value
-        caught[name] = [copy, caught.get(name, [None, 0])[1] + 1]
+    def __init__(self, module: nn.Module, name: str) -> None:
+        layers = {path: part for path, part in module.named_modules() if path}
+        self._name = name
+        self._entering = name.startswith(ENTERING) and name not in layers
+        path = name.removeprefix(ENTERING) if self._entering else name
+        if path not in layers:
+            close = difflib.get_close_matches(path, layers, n=5, cutoff=0.3) or list(layers)[-5:]
+            raise InvalidParameterError(
+                f"there is no layer {name!r}; the likeliest of the {len(layers)} there are: {', '.join(close)}"
+            )
+        self._kept: dict[int, tuple[Any, int]] = {}  # by thread: the last value, and how many there were
+        layer = layers[path]
+        if self._entering:
+            self._handle = layer.register_forward_pre_hook(self, with_kwargs=True)
+        else:
+            self._handle = layer.register_forward_hook(self)
 
-    def enters(_layer: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> None:
-        keep(next(iter((*args, *named.values())), None))
+    def __call__(self, _layer: nn.Module, args: tuple[Any, ...], last: Any) -> None:
+        """Keep a copy, as a layer that works in place, such as ReLU(inplace=True), would overwrite it."""
+        thread = threading.get_ident()
+        if thread in self._kept:
+            value = next(iter((*args, *last.values())), None) if self._entering else last
+            copy = value.detach().clone() if isinstance(value, Tensor) else value
+            self._kept[thread] = copy, self._kept[thread][1] + 1
 
-    if entering:
-        return layers[path].register_forward_pre_hook(enters, with_kwargs=True)
-    return layers[path].register_forward_hook(lambda _layer, _args, out: keep(out))
+    def listen(self) -> None:
+        """Begin to keep what passes."""
+        self._kept[threading.get_ident()] = None, 0
+
+    def heard(self) -> tuple[Any, int]:
+        """Return what passed last, and how often something did.
+
+        Raises
+        ------
+        InvalidParameterError
+            If nothing did.
+        """
+        value, times = self._kept.pop(threading.get_ident())
+        if times == 0:
+            raise InvalidParameterError(
+                f"layer {self._name!r} was not reached when the module ran; name one that its forward pass uses"
+            )
+        return value, times
+
+    def remove(self) -> None:
+        """Take the hook off."""
+        self._handle.remove()
 
 
 def _called(name: str) -> str:
     return f"the {'input' if name.startswith(ENTERING) else 'output'} of layer {name.removeprefix(ENTERING)!r}"
 
 
-def _rows(value: Any, n: int, what: str, exactly: int | None = None) -> Tensor:
-    """Return `value` on the CPU if it is a tensor with `n` rows."""
+def _rows(value: Any, n: int, what: str, columns: int | None = None) -> Tensor:
+    """Return `value` on the CPU if it is a tensor with `n` rows, or a matrix with so many and `columns` at least."""
     shape = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
-    wanted = "(B, C), with C of 2 or more," if exactly == 2 else "(B, ...)"
+    wanted = f"(B, C), with C of {columns} or more," if columns else "(B, ...)"
     fits = isinstance(value, Tensor) and value.ndim >= 2 and len(value) == n
-    if not fits or (exactly and (value.ndim != exactly or value.shape[1] < 2)):
+    if not fits or (columns and (value.ndim != 2 or value.shape[1] < columns)):
         raise InvalidParameterError(
             f"{what} must be one tensor of shape {wanted} for a batch of B={n}, but is {shape}; "
             "wrap the module in one that returns it so"
@@ -177,10 +239,11 @@ def _rows(value: Any, n: int, what: str, exactly: int | None = None) -> Tensor:
     return value.cpu().to_dense()
 
 
-def _as_logits(outputs: np.ndarray, meaning: str | None) -> np.ndarray:
+def as_logits(outputs: FloatArray, meaning: str | None) -> tuple[FloatArray, str]:
+    """Return logits, (N, C), and which of `MEANINGS` what the module returned has; `meaning` is what it is said to."""
     probable = meaning != "raw" and are_probabilities(outputs)
     if meaning == "raw" or (meaning is None and not probable):
-        return outputs
+        return outputs, "raw"
     if not probable:
         raise InvalidParameterError(
             "logits='probabilities', but the module returns rows that are not 0 or more with the sum 1; leave it out"
@@ -188,18 +251,19 @@ def _as_logits(outputs: np.ndarray, meaning: str | None) -> np.ndarray:
     if meaning is None:
         told = "the module returns probabilities, so their logarithms are taken as the logits; logits='raw' takes them"
         warnings.warn(f"{told} as they are", UserWarning, stacklevel=3)
-    return logarithms(outputs)
+    return logarithms(outputs), "probabilities"
 
 
-def _batches(module: nn.Module, inputs: Any, batch_size: int | None, progress: Progress) -> Iterator[Tensor]:
+def _batches(
+    module: nn.Module, blocks: Iterable[Any], total: int, batch_size: int | None, progress: Progress
+) -> Iterator[Tensor]:
     """Yield the examples on the module's device, some at a time, reporting before the first and after each."""
     most = 0 if batch_size is None else check_k(batch_size, name="batch_size")
     parameter = next(iter(module.parameters()), None)
     device = parameter.device if parameter is not None else torch.device("cpu")
-    blocks, total = _blocks(inputs)
     progress(Step("Embedding", 0, total))
     done, shape = 0, None
-    for block in map(_first, blocks):
+    for block in blocks:
         if len(block) == 0:
             continue
         if batch_size is None and shape != block.shape[1:]:
@@ -214,7 +278,7 @@ def _batches(module: nn.Module, inputs: Any, batch_size: int | None, progress: P
         raise DatasetError("there are no examples to embed; give one at least")
 
 
-def _blocks(inputs: Any) -> tuple[Iterable[Any], int]:
+def batches_of(inputs: Any) -> tuple[Iterable[Any], int]:
     """Return batches of any size, and how many examples they have in all: 0 where it is not known."""
     if isinstance(inputs, np.ndarray | Tensor):
         return [inputs], len(inputs)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.models.arguments import Argument
 from resmem_core.models.blocks import ImageNetInput, Network, OwnHead, Standardize
-from resmem_core.models.module_outputs import watch
+from resmem_core.models.module_outputs import Tap
 from resmem_core.models.types import Shape
 
 TOLERANCE = 1e-4  # of the largest logit, or of the largest value of an embedding
@@ -45,22 +45,20 @@ class Tapped(nn.Module):
         self._of = (of or model,)  # in a tuple, as no module is listed twice
         self.layers = tuple(layers)
         for name in layers:
-            watch(self._of[0], name, {}).remove()
+            Tap(self._of[0], name).remove()
 
     def forward(self, x: Tensor) -> Tensor:
         """Return what is given there, (B, D)."""
-        caught: dict[str, list[Any]] = {}
-        handles = [watch(self._of[0], name, caught) for name in self.layers]
+        taps = [Tap(self._of[0], name) for name in self.layers]
         try:
+            for tap in taps:
+                tap.listen()
             self.model(x)
+            found = [tap.heard()[0] for tap in taps]
         finally:
-            for handle in handles:
-                handle.remove()
-        if missing := [name for name in self.layers if name not in caught]:
-            raise InvalidParameterError(
-                f"layer {missing[0]!r} was not reached when the model ran; name one that its forward pass uses"
-            )
-        vectors = [averaged(first_tensor(caught[name][0]), len(x), name) for name in self.layers]
+            for tap in taps:
+                tap.remove()
+        vectors = [averaged(first_tensor(value), len(x), name) for value, name in zip(found, self.layers, strict=True)]
         if len(vectors) == 1:
             return vectors[0]
         return torch.cat([nn.functional.normalize(vector) for vector in vectors], dim=1)

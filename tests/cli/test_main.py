@@ -237,7 +237,7 @@ def test_interrupted_is_130(run, monkeypatch):
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("resmem_core.experiment.prepare.prepare_examples", interrupted)
+    monkeypatch.setattr("resmem_core.experiment.prepare._on_examples", interrupted)
     status, _, err = run("evaluate")
     assert status == 130
     assert "goes on from whatever was kept" in err

@@ -133,7 +133,7 @@ def test_a_job_in_its_own_process_can_be_cancelled_goes_on_and_leaves_the_experi
 def test_the_options_name_the_same_experiment(config, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        "resmem_core.experiment.prepare.prepare_examples", lambda config, **rest: seen.append(config) or 1 / 0
+        "resmem_core.experiment.prepare._on_examples", lambda config, *rest: seen.append(config) or 1 / 0
     )
     with pytest.raises(ZeroDivisionError):
         main(["train", *config.options()])

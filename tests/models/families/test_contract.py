@@ -102,7 +102,7 @@ PUBLISHED = {  # by name: makes a tiny one in a folder, and returns its argument
 
 
 def test_all_that_take_an_argument_are_tried():
-    takes = {item.name for item in BACKBONES if IMAGE in item.kinds and item.argument}
+    takes = {item.name for item in NETWORKS if IMAGE in item.kinds and item.argument}
     assert takes == {*PUBLISHED, "torchvision"}  # whose weights `test_pretrained` makes
 
 
