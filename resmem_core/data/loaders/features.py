@@ -139,8 +139,8 @@ def source_of(path: Path, table: pa.Table, asked: Mapping[str, str]) -> Source:
     for name in numbers:
         values = table[name].to_numpy()
         if np.isinf(values).any():
-            found = f"{values[np.isinf(values)][0]} in row {int(np.isinf(values).argmax())}"
-            raise wrong(path, f"column {name!r}", found, "finite numbers, or an empty cell where there is none")
+            infinite = f"{values[np.isinf(values)][0]} in row {int(np.isinf(values).argmax())}"
+            raise wrong(path, f"column {name!r}", infinite, "finite numbers, or an empty cell where there is none")
     if same := [name for name in features if table[name].equals(table[target])]:
         notes.append(f"the column {same[0]!r} is the same as {target!r}: ?drop={same[0]} leaves it out")
     kinds = {"of numbers": numbers, "of categories": texts, "of times": times}
