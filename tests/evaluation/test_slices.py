@@ -144,7 +144,7 @@ class TestSlices:
     ],
 )
 def test_ranges_tell_their_ends_apart(low, high, name):
-    assert module._range(low, high) == name
+    assert module.range_name(low, high) == name
 
 
 class TestStrongest:

@@ -102,4 +102,4 @@ def test_a_table_of_ones_own_is_shown_on_every_page(opened, tmp_path, root, task
         assert not at.error, page
         if task == "values":
             assert ("This page is about classes" in at.text) == (page not in VIEWS)
-        assert "is not prepared yet" not in at.text
+        assert "Train and prepare" not in [button.label for button in at.button]
