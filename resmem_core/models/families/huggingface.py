@@ -16,6 +16,8 @@ from resmem_core.models.families.huggingface_images import HuggingFaceImages
 from resmem_core.models.types import Shape
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from resmem_core.data.tokenizers import Tokenizer
     from resmem_core.models.token_blocks import LanguageNetwork
 
@@ -82,8 +84,8 @@ def _in_two_parts(model: Any, n_classes: int) -> LanguageNetwork:
     It reads as many tokens as its positions allow, 1,024 at most. Rows of its output layer beyond `n_classes`, with
     which some models fill up to a round number, are left out.
 
-    A probe shows whether the model's logits are what its output layer makes of its last state, and whether no state
-    depends on tokens that come later.
+    A probe shows whether the model's logits are what its output layer makes of its last state, but for a constant
+    factor, and whether no state depends on tokens that come later.
     """
     from torch import nn
 
@@ -127,18 +129,43 @@ def _probe(model: Any, network: LanguageNetwork, name: str) -> None:
     with torch.inference_mode():
         states = network.trunk(ids)
         expected = model(input_ids=ids, use_cache=False).logits[..., :n_classes]
-        off = float((network.head(states) - expected).abs().max() / expected.abs().max())
+        off = _off(network, states, expected)
+        if off > TOLERANCE:
+            _scale(network, states, expected)
+            off = _off(network, states, expected)
         half = network.trunk(ids[:, : length // 2])
         later = float((half - states[:, : length // 2]).abs().max() / states.abs().max())
     if not off <= TOLERANCE:
         raise InvalidParameterError(
             f"the model {name!r} cannot be used: its logits are not what its output layer makes of its last hidden "
-            f"state (off by {off:.1%} of the largest), as where they are capped or scaled; use a model without that"
+            f"state, nor a multiple of that (off by {off:.1%} of the largest), as where they are capped; use another "
+            "model"
         )
     if not later <= TOLERANCE:
         raise InvalidParameterError(
             f"the model {name!r} cannot be used: its states depend on tokens that come later; use a causal model"
         )
+
+
+def _off(network: LanguageNetwork, states: Tensor, expected: Tensor) -> float:
+    """Return how far the head's logits are from those expected, (B, L, C), as a share of the largest."""
+    return float((network.head(states) - expected).abs().max() / expected.abs().max())
+
+
+def _scale(network: LanguageNetwork, states: Tensor, expected: Tensor) -> None:
+    """Multiply the head by the factor that brings its logits nearest to those expected, (B, L, C).
+
+    Some models end in a constant (Granite divides its logits, Cohere multiplies them). Memory asks the head alone for
+    logits, so the constant belongs into its weight and bias; the states, which are the embeddings, stay as they are.
+    """
+    from torch import nn
+
+    head, logits = network.head, network.head(states).double()
+    factor = float((logits * expected).sum() / (logits * logits).sum())
+    for name in ("weight", "bias"):
+        if (value := getattr(head, name)) is not None:
+            # not in place: the weight is the token embedding's, where they are tied
+            setattr(head, name, nn.Parameter(value.detach() * factor, requires_grad=False))
 
 
 BACKBONES.register("hf", HuggingFace())

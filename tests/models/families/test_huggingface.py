@@ -25,6 +25,8 @@ CONFIGS = {
         vocab_size=C, max_position_embeddings=4096, tie_word_embeddings=False, **SMALL, **IDS
     ),
     "phi": lambda: transformers.PhiConfig(vocab_size=C, **SMALL, **IDS),  # its output layer has a bias
+    "granite": lambda: transformers.GraniteConfig(vocab_size=C, logits_scaling=8.0, **SMALL, **IDS),
+    "cohere": lambda: transformers.CohereConfig(vocab_size=C, logit_scale=0.0625, **SMALL, **IDS),  # tied
     "gemma2": lambda: transformers.Gemma2Config(
         vocab_size=C, num_key_value_heads=2, head_dim=8, final_logit_softcapping=0.05, **SMALL, **IDS
     ),
@@ -56,7 +58,9 @@ def network_of(folder, n_classes=C):
     return backbone.network((), n_classes, argument)
 
 
-@pytest.mark.parametrize(("kind", "length"), [("gpt2", 32), ("llama", 1024), ("phi", 1024)])
+@pytest.mark.parametrize(
+    ("kind", "length"), [("gpt2", 32), ("llama", 1024), ("phi", 1024), ("granite", 1024), ("cohere", 1024)]
+)
 def test_a_model_in_two_parts_says_what_it_says_whole(folder_of, kind, length):
     folder, model = folder_of(kind)
     network = network_of(folder)
@@ -68,6 +72,17 @@ def test_a_model_in_two_parts_says_what_it_says_whole(folder_of, kind, length):
         torch.testing.assert_close(network(ids), expected)
         logits = output_layer(network).logits(network.trunk(ids)[0].numpy())
     np.testing.assert_allclose(logits, expected[0].numpy(), atol=1e-4)
+
+
+@pytest.mark.parametrize(("kind", "factor"), [("granite", 1 / 8), ("cohere", 1 / 16), ("llama", 1)])
+def test_a_constant_that_logits_are_multiplied_by_goes_into_the_head(folder_of, kind, factor):
+    folder, model = folder_of(kind)
+    network = network_of(folder)
+    expected = model.get_output_embeddings().weight.detach() * factor
+    torch.testing.assert_close(network.head.weight.detach(), expected, rtol=1e-5, atol=1e-6)
+    ids = torch.arange(20)[None]
+    with torch.inference_mode():
+        torch.testing.assert_close(network.trunk(ids), model.base_model(ids).last_hidden_state)
 
 
 def test_rows_beyond_the_tokenizer_are_left_out(folder_of):
@@ -93,7 +108,9 @@ def test_it_embeds(folder_of, tmp_path):
 
 def test_capped_logits_cannot_be_had_from_states(folder_of):
     folder, _ = folder_of("gemma2")
-    with pytest.raises(InvalidParameterError, match=r"cannot be used: its logits are not what .* capped or scaled"):
+    with pytest.raises(
+        InvalidParameterError, match=r"cannot be used: its logits are not what .* as where they are capped"
+    ):
         network_of(folder)
 
 
