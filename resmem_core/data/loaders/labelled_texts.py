@@ -68,8 +68,8 @@ class LabelledTexts(DatasetLoader):
         if unknown := [name for name in (text, target) if name not in names]:
             raise wrong(path, "the table", f"no column {unknown[0]!r} but {shown(names)}", "one of these")
         if text == target or kind_of_column(table, text) != "text":
-            found = "what is to be predicted" if text == target else f"{kind_of_column(table, text)}s"
-            raise wrong(path, f"column {text!r}", found, "texts")
+            held = "what is to be predicted" if text == target else f"{kind_of_column(table, text)}s"
+            raise wrong(path, f"column {text!r}", held, "texts")
         there = np.array(
             [None not in row for row in zip(*(column_values(table, name) for name in (text, target)), strict=True)]
         )
