@@ -184,5 +184,6 @@ def _typed_argument(name: str, value: str | None, before: DatasetLoader) -> dict
 
 
 def _fitting_backbone(name: str, before: DatasetLoader) -> dict[str, Any]:
-    """Keep the backbone unless the dataset brings its own model, or the one before did."""
-    return {"backbone": ""} if DATASETS.get(name).has_model or before.has_model else {}
+    """Keep the backbone unless the dataset is of another kind, or brings its own model, or the one before did."""
+    loader = DATASETS.get(name)
+    return {"backbone": ""} if loader.has_model or before.has_model or loader.kind != before.kind else {}

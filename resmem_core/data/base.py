@@ -17,6 +17,7 @@ from resmem_core.data.text import Document
 from resmem_core.data.types import Examples, Head
 
 IMAGE, EMBEDDINGS, FEATURES, TEXT = "image", "embeddings", "features", "text"  # kinds of data
+LABELLED = "labelled text"  # another: whole texts with a label each, where `TEXT` is read token by token
 PARTS = ("train", "validation", "test")
 PART_NAMES = {  # what they are called elsewhere
     "train": ("train", "training"),
@@ -123,7 +124,7 @@ class DatasetLoader(ABC):
     argument : str or None
         What stands after the colon, as listings call it ("PATH"); None where nothing does.
     kind : str
-        What the data are: images, embeddings of a model, a table of features, or text.
+        What the data are: images, embeddings of a model, a table of features, labelled texts, or running text.
     embedded : bool
         Whether it is there without a download and small enough to be prepared while a user waits.
     private : bool

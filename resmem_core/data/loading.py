@@ -297,6 +297,8 @@ def _fingerprint(source: Source, parts: Mapping[str, Examples]) -> str:
     for part, examples in parts.items():
         if examples.features is not None:
             content[f"{part} features"] = _digest_of(examples.features)
+        if examples.texts is not None:
+            content[f"{part} texts"] = digest_key({"texts": examples.texts.tolist()})
     if source.head is not None:
         content["head"] = digest_arrays(source.head.weights, source.head.bias)
     return digest_key({"class_names": list(source.class_names), **content})

@@ -15,7 +15,7 @@ from resmem_core.common.types import FloatArray, IntArray
 if TYPE_CHECKING:
     import pyarrow as pa
 
-OF_EXAMPLES = ("labels", "images", "embeddings", "logits", "names", "groups")
+OF_EXAMPLES = ("labels", "images", "embeddings", "logits", "names", "groups", "texts")
 TABLES = ("features", "metadata")
 CLASSES, VALUES = "classes", "values"  # tasks: what labels are
 
@@ -43,6 +43,8 @@ class Examples:
         What else its owner's file says of it, as text.
     features : pyarrow.Table of N rows, or None
         What it is described by: columns of numbers (float64), categories (text) and times; any cell may be missing.
+    texts : ndarray of str objects, shape (N,), or None
+        What is to be read of it, where it is a text.
     """
 
     labels: NDArray[Any]
@@ -53,6 +55,7 @@ class Examples:
     groups: IntArray | None = None
     metadata: pa.Table | None = None
     features: pa.Table | None = None
+    texts: NDArray[np.object_] | None = None
 
     def __post_init__(self) -> None:
         for name in (*OF_EXAMPLES[1:], *TABLES):

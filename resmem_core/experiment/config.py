@@ -8,7 +8,7 @@ from typing import Any
 
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.data import dataset_title, parse_spec
-from resmem_core.data.base import EMBEDDINGS, FEATURES, IMAGE, TEXT
+from resmem_core.data.base import EMBEDDINGS, FEATURES, IMAGE, LABELLED, TEXT
 from resmem_core.data.corruption import check_imbalance, check_label_noise
 from resmem_core.data.tokenizers import TOKENIZERS, check_vocabulary
 from resmem_core.experiment.code import experiment_code
@@ -23,11 +23,13 @@ BACKBONE = {  # unless another is chosen
     IMAGE: "linear",
     EMBEDDINGS: PRECOMPUTED,
     FEATURES: "linear",
+    LABELLED: "tfidf",
     TEXT: "transformer-small",
 }
+OF_EXAMPLES = tuple(kind for kind in BACKBONE if kind != TEXT)
 TEXT_DATASET = "python-docs"  # likewise
 # Values that follow from other fields and need not be told; linear is told, as it always was: ids depend on it.
-_IMPLIED = {"backbone": (BACKBONE[EMBEDDINGS], BACKBONE[TEXT]), "tokenizer": (OWN,)}
+_IMPLIED = {"backbone": (BACKBONE[EMBEDDINGS], BACKBONE[TEXT], BACKBONE[LABELLED]), "tokenizer": (OWN,)}
 
 
 def _only(default: Any, *kinds: str) -> Any:
@@ -78,10 +80,10 @@ class ExperimentConfig:
     index: str = "exact"
     epochs: int | None = None
     limit_train: int | None = None
-    imbalance: float = _only(1.0, IMAGE, EMBEDDINGS, FEATURES)
-    label_noise: float = _only(0.0, IMAGE, EMBEDDINGS, FEATURES)
+    imbalance: float = _only(1.0, *OF_EXAMPLES)
+    label_noise: float = _only(0.0, *OF_EXAMPLES)
     normalize: bool | None = None
-    edits: str = _only("", IMAGE, EMBEDDINGS, FEATURES)
+    edits: str = _only("", *OF_EXAMPLES)
     tokenizer: str = _only("bpe", TEXT)
     vocabulary: int = _only(2048, TEXT)
 
@@ -142,7 +144,7 @@ class ExperimentConfig:
 
     @property
     def kind(self) -> str:
-        """The kind of the dataset: of images, embeddings or text."""
+        """The kind of the dataset: of images, embeddings, features, labelled texts or text."""
         return parse_spec(self.dataset)[0].kind
 
     @property

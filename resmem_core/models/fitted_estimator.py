@@ -24,6 +24,7 @@ from resmem_core.models.base import Estimator, backbone_of
 from resmem_core.models.feature_encoding import encoded
 from resmem_core.models.fitted import BaseModel
 from resmem_core.models.linear_probe import NEVER
+from resmem_core.models.text_encoding import DIMENSIONS, encoded_texts
 from resmem_core.models.types import Embedded
 
 VERSION = 1  # of the steps below; raise it when one of them would give other numbers
@@ -49,7 +50,7 @@ def fitted_estimator(dataset: Dataset, spec: str, kind: str, seed: int, runner: 
     assert isinstance(backbone, Estimator)
 
     def build(directory: Path, progress: Progress) -> Mapping[str, Any]:
-        inputs = inputs_of(dataset)
+        inputs = inputs_of(dataset, seed)
         progress(Step(f"Fitting {spec}", 0, 0))
         model = backbone.estimator(dataset.task, argument, seed)
         try:
@@ -77,8 +78,8 @@ def fitted_estimator(dataset: Dataset, spec: str, kind: str, seed: int, runner: 
     return BaseModel("trained here", None, None, entry.info, parts, entry.path.name)
 
 
-def inputs_of(dataset: Dataset) -> dict[str, FloatArray]:
-    """Return what an estimator sees of each part, (N, D): encoded features, embeddings, or pixels from 0 to 1.
+def inputs_of(dataset: Dataset, seed: int = 0) -> dict[str, FloatArray]:
+    """Return what an estimator sees of each part, (N, D): encoded features or texts, embeddings, or pixels from 0 to 1.
 
     Raises
     ------
@@ -88,10 +89,12 @@ def inputs_of(dataset: Dataset) -> dict[str, FloatArray]:
     parts = {part: getattr(dataset, part) for part in PARTS}
     if dataset.train.features is not None:
         return encoded({part: examples.features for part, examples in parts.items()})
+    if dataset.train.texts is not None:
+        return encoded_texts({part: examples.texts for part, examples in parts.items()}, seed)
     if dataset.train.embeddings is not None:
         return {part: examples.embeddings for part, examples in parts.items()}
     if dataset.train.images is None:
-        raise DatasetError(f"{dataset.name!r} has neither features nor embeddings nor images to fit an estimator to")
+        raise DatasetError(f"{dataset.name!r} has no features, texts, embeddings or images to fit an estimator to")
     return {
         part: np.asarray(examples.images, np.float32).reshape(len(examples), -1) / np.float32(255)
         for part, examples in parts.items()
@@ -102,6 +105,8 @@ def _width(dataset: Dataset) -> int:
     train = dataset.train
     if train.features is not None:
         return int(train.features.num_columns)
+    if train.texts is not None:
+        return DIMENSIONS
     seen = train.images if train.embeddings is None else train.embeddings
     return 1 if seen is None else int(np.prod(seen.shape[1:]))
 

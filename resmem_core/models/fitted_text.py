@@ -111,6 +111,7 @@ class TextFitting(Fitting):
         from resmem_core.models.training import load_weights
 
         network = self._new_network()
+        self.notes += filter(None, [network.about])
         if self.weights is not None:
             load_weights(network, self.weights.path / WEIGHTS)
         return network.to(self.on).eval()

@@ -53,6 +53,22 @@ def source(what: str | None) -> str:
     return str(folder) if folder.is_dir() else what
 
 
+def config_of(source: str, kind: str) -> Any:
+    """Return a model's configuration; `kind` is as for `read`.
+
+    Raises
+    ------
+    UnavailableError
+        If it is neither on this machine nor to be fetched, or is nothing that `transformers` knows.
+    """
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(source, trust_remote_code=False)
+    except Exception as error:  # the network, the hub and the libraries have classes of their own
+        raise unreadable(source, kind, error) from error
+
+
 def read(auto_class: Any, source: str, kind: str) -> tuple[Any, set[str]]:
     """Return a model and the names of weights that it lacks; its weights are safetensors, and no code of its is run.
 

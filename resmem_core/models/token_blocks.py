@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -56,6 +57,8 @@ class LanguageNetwork(Network):
         Whether it stays as it is.
     definition : str
         What, beside its weights and `context_length`, decides what it says, where that is not known here.
+    about : str
+        What a user should know of how it reads.
     """
 
     head: nn.Linear | TiedHead
@@ -68,8 +71,9 @@ class LanguageNetwork(Network):
         *,
         frozen: bool = False,
         definition: str = "",
+        about: str = "",
     ) -> None:
-        super().__init__(trunk, head, frozen=frozen, definition=definition)
+        super().__init__(trunk, head, frozen=frozen, definition=definition, about=about)
         self.context_length = context_length
 
 
@@ -218,6 +222,27 @@ class LastStates(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         """Return the states."""
         return self.model(input_ids=ids, use_cache=False).last_hidden_state
+
+
+class DecoderStates(nn.Module):
+    """The decoder of an encoder-decoder model of `transformers`, ids (B, L) -> last hidden states (B, L, D).
+
+    Its encoder has read one token alone, the one that ends a text, so all that is known comes from the decoder's ids.
+    """
+
+    read: Tensor
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.decoder = model.get_decoder()
+        with torch.no_grad():
+            read = model.get_encoder()(input_ids=torch.tensor([[model.config.eos_token_id]])).last_hidden_state
+        self.register_buffer("read", read)  # (1, 1, D)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Return the states."""
+        read = self.read.expand(len(ids), -1, -1)
+        return self.decoder(input_ids=ids, encoder_hidden_states=read, use_cache=False).last_hidden_state
 
 
 def transformer(n_classes: int, dimension: int, layers: int, heads: int, length: int) -> LanguageNetwork:

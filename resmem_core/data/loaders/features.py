@@ -12,30 +12,25 @@ import numpy as np
 
 from resmem_core.common.errors import DatasetError, InvalidParameterError
 from resmem_core.common.progress import Progress, Step
-from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.data.base import (
     DATASETS,
     FEATURES,
-    PART_OF,
-    PARTS,
     DatasetLoader,
     Source,
     file_state,
-    part_called,
     shown,
     user_path,
 )
+from resmem_core.data.frame_roles import groups_of, kind_of_column, labels_of, names_of, parts_of, target_of
 from resmem_core.data.frames import READERS, column_values, read_frame
 from resmem_core.data.keys import called
-from resmem_core.data.model_file import MAX_CLASSES, in_class_order, wrong
-from resmem_core.data.plain_labels import whole
+from resmem_core.data.model_file import wrong
 from resmem_core.data.table_columns import metadata_of
 from resmem_core.data.types import CLASSES, VALUES, Examples
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MANY = 20  # whole numbers, from more of which on they are values, unless it is said that they are classes
 ASKED = ("target", "task", "drop")
 _ROW = re.compile("(?i)Unnamed: .*|index|id|row|level_[0-9]+|__index_level_[0-9]+__|")  # as row numbers are called
 
@@ -109,7 +104,7 @@ def _parse(argument: str | None) -> tuple[Path, dict[str, str]]:
 def source_of(path: Path, table: pa.Table, asked: Mapping[str, str]) -> Source:
     """Return the examples of a table as `read_frame` gives it; `asked` says what `ASKED` names, where anything."""
     names, notes = table.column_names, []
-    target = _target(path, names, asked.get("target"))
+    target = target_of(path, names, asked.get("target"))
     dropped = [name.strip() for name in asked.get("drop", "").split(",") if name.strip()]
     if unknown := [name for name in (target, *dropped) if name not in names]:
         raise wrong(path, "the table", f"no column {unknown[0]!r} but {shown(names)}", "one of these")
@@ -123,7 +118,7 @@ def source_of(path: Path, table: pa.Table, asked: Mapping[str, str]) -> Source:
     if lacking.any():
         notes.append(f"{lacking.sum():,} rows without a value in {target!r} were left out")
         table = table.take(np.flatnonzero(~lacking))
-    labels, class_names, told = _labels(path, table, target, asked.get("task"))
+    labels, class_names, told = labels_of(path, table, target, asked.get("task"))
     notes += told
 
     counting = [name for name in rest if _ROW.fullmatch(name) and _counts(table, name)]
@@ -134,7 +129,7 @@ def source_of(path: Path, table: pa.Table, asked: Mapping[str, str]) -> Source:
     if not features:
         raise wrong(path, "the table", f"no feature beside {target!r}", "columns that it is predicted from")
     numbers, texts, times = (
-        [name for name in features if _kind(table, name) == kind] for kind in ("number", "text", "time")
+        [name for name in features if kind_of_column(table, name) == kind] for kind in ("number", "text", "time")
     )
     for name in numbers:
         values = table[name].to_numpy()
@@ -152,113 +147,24 @@ def source_of(path: Path, table: pa.Table, asked: Mapping[str, str]) -> Source:
     chosen = table.select(features)
     examples = Examples(
         labels,
-        names=_texts(table, roles["names"]) if "names" in roles else None,
-        groups=_numbered(path, table, roles["groups"]) if "groups" in roles else None,
+        names=names_of(table, roles["names"]) if "names" in roles else None,
+        groups=groups_of(path, table, roles["groups"]) if "groups" in roles else None,
         metadata=metadata_of(chosen, features),
         features=chosen,
     )
-    parts = _parts(path, table, roles.get("split"))
+    parts = parts_of(path, table, roles.get("split"))
     cut = {part: examples.take(rows) for part, rows in parts.items()}
     return Source(class_names, cut["train"], cut.get("test"), cut.get("validation"), tuple(notes))
-
-
-def _target(path: Path, names: list[str], asked: str | None) -> str:
-    if asked:
-        return asked
-    found = called(names, "labels")
-    if not found:
-        expected = "the column that is to be predicted called 'label', or named after the path: ?target=COLUMN"
-        raise wrong(path, "the table", f"the columns {shown(names)}", expected)
-    if len(found) > 1:
-        expected = f"which of them is to be predicted, after the path: ?target={found[0]}"
-        raise wrong(path, "the table", f"the columns {shown(found)}", expected)
-    return found[0]
-
-
-def _labels(
-    path: Path, table: pa.Table, target: str, task: str | None
-) -> tuple[IntArray | FloatArray, tuple[str, ...], list[str]]:
-    """Return classes or values, (N,), the names of the classes, and what is to be told."""
-    kind, cells = _kind(table, target), column_values(table, target)
-    if kind == "time":
-        raise wrong(path, f"column {target!r}", "times", "classes or numbers to be predicted")
-    if kind == "text":
-        if task == VALUES:
-            broken = next(text for text in cells if text is not None)
-            raise wrong(path, f"column {target!r}", f"text, such as {broken!r}", "numbers, as ?task=values says")
-        texts, notes = list(map(str, cells)), []
-    else:
-        values = np.array(cells, np.float64)
-        if not np.isfinite(values).all():
-            row = int(np.flatnonzero(~np.isfinite(values))[0])
-            raise wrong(path, f"column {target!r}", f"{values[row]} in row {row}", "finite numbers")
-        n, are_whole = len(np.unique(values)), bool((values % 1 == 0).all())
-        if task == VALUES or (task is None and (not are_whole or n > MANY)):
-            why = f"whole numbers, {n} different ones, taken as values: ?task=classes takes them as classes"
-            return values, (), [f"{target!r} holds {why}"] if are_whole and task is None else []
-        if not are_whole:
-            raise wrong(path, f"column {target!r}", "fractions", "classes, as ?task=classes says")
-        texts = [str(int(value)) for value in values]
-        told = f"{target!r} holds {n} whole numbers, taken as classes: ?task=values takes them as values"
-        notes = [told] if task is None else []
-    texts = [whole(text) or text for text in texts]
-    class_names = in_class_order(set(texts))
-    if len(class_names) > MAX_CLASSES:
-        raise wrong(path, f"column {target!r}", f"{len(class_names)} different texts", f"at most {MAX_CLASSES} classes")
-    number = {name: label for label, name in enumerate(class_names)}
-    return np.array([number[text] for text in texts], np.int64), tuple(class_names), notes
-
-
-def _kind(table: pa.Table, name: str) -> str:
-    import pyarrow as pa
-
-    kind = table.schema.field(name).type
-    return "number" if pa.types.is_floating(kind) else "time" if pa.types.is_timestamp(kind) else "text"
 
 
 def _counts(table: pa.Table, name: str) -> bool:
     """Tell whether a column counts the rows."""
     values = column_values(table, name)
     return (
-        _kind(table, name) == "number"
+        kind_of_column(table, name) == "number"
         and len(set(values)) == len(values)
         and all(value is not None and value % 1 == 0 for value in values)
     )
-
-
-def _texts(table: pa.Table, name: str) -> np.ndarray:
-    return np.array([_as_text(value, row) for row, value in enumerate(column_values(table, name))], np.str_)
-
-
-def _as_text(value: object, row: int) -> str:
-    if value is None:
-        return f"row {row}"
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def _numbered(path: Path, table: pa.Table, name: str) -> IntArray:
-    values = column_values(table, name)
-    if None in values:
-        raise wrong(
-            path, f"column {name!r}", f"an empty cell in row {list(values).index(None)}", "a group for each row"
-        )
-    return np.unique(list(map(str, values)), return_inverse=True)[1].reshape(-1)
-
-
-def _parts(path: Path, table: pa.Table, column: str | None) -> dict[str, IntArray]:
-    """Return the rows of each part; all are in train where no column says otherwise."""
-    if column is None:
-        return {"train": np.arange(table.num_rows)}
-    parts = [part_called(str(value)) for value in column_values(table, column)]
-    if None in parts:
-        row = parts.index(None)
-        found = repr(column_values(table, column)[row])
-        raise wrong(path, f"column {column!r}", f"{found} in row {row}", f"one of {', '.join(PART_OF)}")
-    if missing := [part for part in ("train", "test") if part not in parts]:
-        expected = "train and test there, or no such column, so that the parts are cut off by the seed"
-        raise wrong(path, f"column {column!r}", f"no {missing[0]}", expected)
-    of = np.array(parts)
-    return {part: np.flatnonzero(of == part) for part in PARTS if (of == part).any()}
 
 
 DATASETS.register(Features.name, Features())

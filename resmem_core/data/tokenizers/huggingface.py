@@ -49,8 +49,10 @@ class HuggingFaceTokenizer(Tokenizer):
         self._style = _style(json.loads(definition).get("decoder"))
 
     @classmethod
-    def of(cls, tokenizer: Any) -> HuggingFaceTokenizer:
-        """Return that of `transformers`' fast tokeniser object.
+    def of(cls, tokenizer: Any, begins: int | None = None) -> HuggingFaceTokenizer:
+        """Return that of `transformers`' fast tokeniser object; `begins` is the token that begins a document.
+
+        Unless given, it is the tokeniser's bos, or else its eos.
 
         Raises
         ------
@@ -62,7 +64,8 @@ class HuggingFaceTokenizer(Tokenizer):
             raise InvalidParameterError(
                 f"{type(tokenizer).__name__} is none of the fast tokenisers of transformers; use a model that has one"
             )
-        bos = tokenizer.bos_token or tokenizer.eos_token
+        told = tokenizer.bos_token or tokenizer.eos_token
+        bos = told if begins is None else tokenizer.convert_ids_to_tokens(begins)
         if bos is None:
             raise InvalidParameterError(
                 f"the tokeniser {tokenizer.name_or_path!r} has no token that begins a text (bos) or ends it (eos), so "
@@ -71,8 +74,10 @@ class HuggingFaceTokenizer(Tokenizer):
         return cls(fast.to_str(), str(bos))
 
     @classmethod
-    def from_pretrained(cls, name: str) -> HuggingFaceTokenizer:
+    def from_pretrained(cls, name: str, begins: int | None = None) -> HuggingFaceTokenizer:
         """Return the tokeniser of a model, by folder or by name on the Hugging Face hub. Its code is never run.
+
+        `begins` is as for `of`.
 
         Raises
         ------
@@ -91,7 +96,7 @@ class HuggingFaceTokenizer(Tokenizer):
             tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
         except Exception as error:  # the network, the hub and the libraries have classes of their own
             raise UnavailableError(f"the tokeniser of {name!r} cannot be read: {error}") from error
-        return cls.of(tokenizer)
+        return cls.of(tokenizer, begins)
 
     def _encode(self, text: str) -> Iterable[int]:
         return self._fast.encode(text, add_special_tokens=False).ids

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qsl
 
 from resmem_core.common.errors import InvalidParameterError, UnavailableError
-from resmem_core.data.base import EMBEDDINGS, FEATURES, IMAGE, shown
+from resmem_core.data.base import EMBEDDINGS, FEATURES, IMAGE, LABELLED, shown
 from resmem_core.data.types import CLASSES
 from resmem_core.models.base import BACKBONES, Estimator
 
@@ -34,7 +34,7 @@ class ByName(Estimator):
     name = "estimator"
     summary = "a scikit-learn, XGBoost, LightGBM or CatBoost estimator: estimator:sklearn.svm.SVC?C=3"
     argument: ClassVar[str | None] = "CLASS"
-    kinds: ClassVar[tuple[str, ...]] = (FEATURES, EMBEDDINGS, IMAGE)
+    kinds: ClassVar[tuple[str, ...]] = (FEATURES, EMBEDDINGS, IMAGE, LABELLED)
 
     def unavailable(self, argument: str | None = None) -> str | None:
         """Return that there is no such estimator, or its package is not installed, if so."""

@@ -77,14 +77,11 @@ class HuggingFaceImages(Frozen):
 
 def _model(source: str) -> tuple[Any, bool]:
     """Return the model, and whether what pools its output was trained, where it has such."""
-    from transformers import AutoConfig, AutoModel, AutoModelForImageClassification
+    from transformers import AutoModel, AutoModelForImageClassification
 
     kind = "a model of images"
-    try:
-        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
-    except Exception as error:  # the network, the hub and the libraries have classes of their own
-        raise hub.unreadable(source, kind, error) from error
-    classifies = any(name.endswith("ForImageClassification") for name in config.architectures or ())
+    architectures = hub.config_of(source, kind).architectures or ()
+    classifies = any(name.endswith("ForImageClassification") for name in architectures)
     model, lacking = hub.read(AutoModelForImageClassification if classifies else AutoModel, source, kind)
     if model.main_input_name != "pixel_values" and not hasattr(model, "get_image_features"):
         raise InvalidParameterError(f"the model {source!r} ({type(model).__name__}) is none of images; use one that is")
@@ -111,7 +108,7 @@ def _input(source: str, asked: Argument) -> ImageNetInput:
 
     try:
         processor = AutoImageProcessor.from_pretrained(source, trust_remote_code=False)
-    except Exception as error:  # as above
+    except Exception as error:  # the network, the hub and the libraries have classes of their own
         if {"size", "mean", "std"} <= set(asked.options):
             return prepares(asked)
         raise InvalidParameterError(

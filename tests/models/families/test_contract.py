@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from resmem_core.common.errors import InvalidParameterError
-from resmem_core.data.base import EMBEDDINGS, FEATURES, IMAGE, TEXT
+from resmem_core.data.base import EMBEDDINGS, FEATURES, IMAGE, LABELLED, TEXT
 from resmem_core.models import BACKBONES, Backbone, backbone_of
 from resmem_core.models.token_blocks import LanguageNetwork
 from resmem_core.models.training import new_network
@@ -24,7 +24,7 @@ def test_a_backbone_knows_its_name_and_has_a_recipe(name):
     backbone = BACKBONES.get(name)
     assert backbone.name == name
     assert backbone.summary
-    assert set(backbone.kinds) <= {IMAGE, EMBEDDINGS, FEATURES, TEXT}
+    assert set(backbone.kinds) <= {IMAGE, EMBEDDINGS, FEATURES, LABELLED, TEXT}
     for kind in backbone.kinds:
         found = backbone.of(kind)
         assert (found.name, found.argument) == (name, backbone.argument)

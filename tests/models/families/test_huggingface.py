@@ -18,6 +18,8 @@ from resmem_core.models.token_blocks import output_layer
 transformers = pytest.importorskip("transformers")
 C = 60
 SMALL = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+PAIR = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2, "decoder_start_token_id": 3}
+LAYERS = {f"{part}_{name}": 2 for part in ("encoder", "decoder") for name in ("layers", "attention_heads", "ffn_dim")}
 IDS = {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
 CONFIGS = {
     "gpt2": lambda: transformers.GPT2Config(vocab_size=C, n_positions=32, n_embd=16, n_layer=2, n_head=2, **IDS),
@@ -25,6 +27,10 @@ CONFIGS = {
         vocab_size=C, max_position_embeddings=4096, tie_word_embeddings=False, **SMALL, **IDS
     ),
     "phi": lambda: transformers.PhiConfig(vocab_size=C, **SMALL, **IDS),  # its output layer has a bias
+    "granite": lambda: transformers.GraniteConfig(vocab_size=C, logits_scaling=8.0, **SMALL, **IDS),
+    "cohere": lambda: transformers.CohereConfig(vocab_size=C, logit_scale=0.0625, **SMALL, **IDS),  # tied
+    "t5": lambda: transformers.T5Config(vocab_size=C, d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2, **PAIR),
+    "bart": lambda: transformers.BartConfig(vocab_size=C, d_model=16, max_position_embeddings=32, **LAYERS, **PAIR),
     "gemma2": lambda: transformers.Gemma2Config(
         vocab_size=C, num_key_value_heads=2, head_dim=8, final_logit_softcapping=0.05, **SMALL, **IDS
     ),
@@ -56,7 +62,9 @@ def network_of(folder, n_classes=C):
     return backbone.network((), n_classes, argument)
 
 
-@pytest.mark.parametrize(("kind", "length"), [("gpt2", 32), ("llama", 1024), ("phi", 1024)])
+@pytest.mark.parametrize(
+    ("kind", "length"), [("gpt2", 32), ("llama", 1024), ("phi", 1024), ("granite", 1024), ("cohere", 1024)]
+)
 def test_a_model_in_two_parts_says_what_it_says_whole(folder_of, kind, length):
     folder, model = folder_of(kind)
     network = network_of(folder)
@@ -70,6 +78,17 @@ def test_a_model_in_two_parts_says_what_it_says_whole(folder_of, kind, length):
     np.testing.assert_allclose(logits, expected[0].numpy(), atol=1e-4)
 
 
+@pytest.mark.parametrize(("kind", "factor"), [("granite", 1 / 8), ("cohere", 1 / 16), ("llama", 1)])
+def test_a_constant_that_logits_are_multiplied_by_goes_into_the_head(folder_of, kind, factor):
+    folder, model = folder_of(kind)
+    network = network_of(folder)
+    expected = model.get_output_embeddings().weight.detach() * factor
+    torch.testing.assert_close(network.head.weight.detach(), expected, rtol=1e-5, atol=1e-6)
+    ids = torch.arange(20)[None]
+    with torch.inference_mode():
+        torch.testing.assert_close(network.trunk(ids), model.base_model(ids).last_hidden_state)
+
+
 def test_rows_beyond_the_tokenizer_are_left_out(folder_of):
     folder, model = folder_of("llama")
     network = network_of(folder, C - 7)
@@ -78,6 +97,43 @@ def test_rows_beyond_the_tokenizer_are_left_out(folder_of):
         torch.testing.assert_close(network(ids), model(ids).logits[..., : C - 7])
     with pytest.raises(InvalidParameterError, match="tells 60 tokens apart, but its tokenizer has 61"):
         network_of(folder, C + 1)
+
+
+@pytest.mark.parametrize(("kind", "length"), [("t5", 1024), ("bart", 32)])
+def test_of_an_encoder_and_a_decoder_the_decoder_reads_the_text(folder_of, kind, length):
+    folder, model = folder_of(kind, model_class=transformers.AutoModelForSeq2SeqLM)
+    network = network_of(folder)
+    assert (network.context_length, network.head.weight.shape, network.frozen) == (length, (C, 16), True)
+    assert "its encoder nothing but the token that ends one" in network.about
+    ids = torch.arange(40).view(2, 20)
+    with torch.inference_mode():
+        whole = model(input_ids=torch.tensor([[1], [1]]), decoder_input_ids=ids, output_hidden_states=True)
+        torch.testing.assert_close(network(ids), whole.logits, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(network.trunk(ids), whole.decoder_hidden_states[-1])
+        logits = output_layer(network).logits(network.trunk(ids)[0].numpy())
+    np.testing.assert_allclose(logits, whole.logits[0].numpy(), atol=1e-4)
+    other, _ = folder_of(kind, lambda model: _other_end(model), model_class=transformers.AutoModelForSeq2SeqLM)
+    assert not torch.allclose(network_of(other)(ids), network(ids))  # what the encoder reads does count
+
+
+def _other_end(model):
+    model.config.eos_token_id = 5
+
+
+def test_an_encoder_needs_a_token_to_read(folder_of):
+    def lose(model):
+        model.config.eos_token_id = None
+
+    folder, _ = folder_of("t5", lose, model_class=transformers.AutoModelForSeq2SeqLM)
+    with pytest.raises(InvalidParameterError, match=r"eos_token_id=None in its config.json; expected the number"):
+        network_of(folder)
+
+
+def test_a_document_begins_with_what_a_decoder_starts_with(folder_of):
+    folder, _ = folder_of("t5", model_class=transformers.AutoModelForSeq2SeqLM)
+    save_tokenizer(folder, eos_token="b")
+    backbone, argument = backbone_of(f"hf:{folder}", TEXT)
+    assert backbone.tokenizer(argument).bos == 3
 
 
 def test_it_embeds(folder_of, tmp_path):
@@ -93,7 +149,9 @@ def test_it_embeds(folder_of, tmp_path):
 
 def test_capped_logits_cannot_be_had_from_states(folder_of):
     folder, _ = folder_of("gemma2")
-    with pytest.raises(InvalidParameterError, match=r"cannot be used: its logits are not what .* capped or scaled"):
+    with pytest.raises(
+        InvalidParameterError, match=r"cannot be used: its logits are not what .* as where they are capped"
+    ):
         network_of(folder)
 
 
@@ -157,14 +215,18 @@ def test_it_tells_all_that_decides_what_it_says(folder_of):
     assert str(folder) not in before
 
 
-def test_its_tokenizer_is_its_own(folder_of):
+def save_tokenizer(folder, **special):
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-    folder, _ = folder_of("gpt2")
     letters = {letter: i for i, letter in enumerate([*"abcdefgh", "<s>"])}
     fast = Tokenizer(models.BPE(letters, []))
     fast.pre_tokenizer, fast.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
-    transformers.PreTrainedTokenizerFast(tokenizer_object=fast, bos_token="<s>").save_pretrained(folder)
+    transformers.PreTrainedTokenizerFast(tokenizer_object=fast, **special).save_pretrained(folder)
+
+
+def test_its_tokenizer_is_its_own(folder_of):
+    folder, _ = folder_of("gpt2")
+    save_tokenizer(folder, bos_token="<s>")
     backbone, argument = backbone_of(f"hf:{folder}", TEXT)
     tokenizer = backbone.tokenizer(argument)
     assert tokenizer.encode("bad").tolist() == [1, 0, 3]
