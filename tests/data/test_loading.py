@@ -360,7 +360,7 @@ def test_every_loader_describes_itself(name, tmp_path, monkeypatch):
     assert "\n" not in loader.summary
     argument = None if loader.argument is None else str(tmp_path / "nowhere")
     reason = loader.unavailable(argument)
-    assert loader.kind in ("image", "embeddings", "features", "text")
+    assert loader.kind in ("image", "embeddings", "features", "labelled text", "text")
     assert (reason is None) == loader.embedded or name in HUB
     assert list(tmp_path.iterdir()) == []  # it only looks
 
