@@ -87,6 +87,12 @@ def headline(experiment: ValueExperiment, result: ValueEvaluation) -> None:
     )
 
 
+def _share(command: str, experiment: ValueExperiment, params: Params, *options: str) -> None:
+    """Show the address and the command of what is shown; only `evaluate` takes a gamma beside numbers set by hand."""
+    chosen = params == experiment.tune().params
+    share(command if chosen else "evaluate", params, *(options if chosen else ()), work=OF_VALUES)
+
+
 def _setting(params: Params) -> str:
     return f"k = {params.k}, sigma = {params.sigma:.4g}, gamma = {params.gamma:g}"
 
@@ -198,7 +204,7 @@ def inspect(experiment: ValueExperiment, params: Params, result: ValueEvaluation
     if about:
         with st.expander("What the table says of it"):
             st.dataframe(pd.DataFrame({"column": list(about), "value": list(about.values())}), hide_index=True)
-    share("explain", params, f"--point={point}", work=OF_VALUES)
+    _share("explain", experiment, params, f"--point={point}")
 
 
 def memory(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -> None:
@@ -223,7 +229,7 @@ def memory(experiment: ValueExperiment, params: Params, result: ValueEvaluation)
         st.header(name)
         page = paged(len(part), PER_PAGE, "Page (of {})", f"values-{name}", width=140, help=f"{PER_PAGE} a page.")
         st.dataframe(part.iloc[page], hide_index=True, alt=f"{name} training points")
-    share("memory", params, work=OF_VALUES)
+    _share("memory", experiment, params)
 
 
 def gain(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -> None:
@@ -240,7 +246,7 @@ def gain(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -
     show(plots.slice_gains(found, AXES[by]), f"gain-by-{by}", f"RMSE saved by ResMem, by {AXES[by]}, as bars")
     st.dataframe(pd.DataFrame([asdict(part) for part in found]), hide_index=True, alt="The same as numbers")
     st.caption(f"Whiskers: 95 % intervals, paired, {result.scope}.")
-    share("slices", params, f"--by={by}", work=OF_VALUES)
+    _share("slices", experiment, params, f"--by={by}")
 
 
 def embedding_map(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -> None:
@@ -272,7 +278,7 @@ def export(experiment: ValueExperiment, params: Params, result: ValueEvaluation)
                 icon=":material/table:",
                 help="What is known of every test point." if name == "examples" else "The methods with intervals.",
             )
-    share("export", params, "--output=examples.csv", work=OF_VALUES)
+    _share("export", experiment, params, "--output=examples.csv")
 
 
 View = Callable[[ValueExperiment, Params, ValueEvaluation], None]
