@@ -111,7 +111,7 @@ def test_without_json_it_is_made_for_people(told, argv, said):
 
 def test_backbones_of_every_kind_are_listed(printed):
     rows = {row["name"]: row["kind"] for row in printed("backbones")["backbones"]}
-    assert [rows[name] for name in ("linear", "resnet18")] == ["image", "image"]
+    assert [rows[name] for name in ("linear", "resnet18")] == ["image, features", "image"]
     assert [rows[name] for name in ("gru-small", "hf:NAME_OR_PATH")] == ["text", "image, text"]
 
 
@@ -138,7 +138,7 @@ def test_backbones_of_every_kind_are_listed(printed):
         (["grid", "--dataset", "python-docs"], "does not take the text dataset"),
         (["generate", "--dataset", "digits"], "takes a text dataset"),
         (["evaluate", "--dataset", "python-docs", "--vocabulary", "7"], "7"),
-        (["evaluate", "--dataset", "novels"], "choose one of: arrays, cifar10"),
+        (["evaluate", "--dataset", "novels"], "choose one of: arrays, breast-cancer, cifar10"),
         (["evaluate", "--dataset", "novels"], "python-docs"),
         (["evaluate", "--backbone", "gru-small"], "'gru-small' goes with data of kind text, but the"),
         (["evaluate", "--dataset=python-docs", "--backbone=linear"], "'linear' goes with data of kind image"),
@@ -219,7 +219,8 @@ def test_where_nothing_can_be_written_is_told_before_any_work(run, monkeypatch, 
     if command == "report" and output == "a.xls":
         return  # it is no table
     (tmp_path / "b.csv").mkdir()
-    monkeypatch.setattr(f"resmem_core.cli.commands.{command}.examples", None)
+    for opens in ("examples", "prepared"):
+        monkeypatch.setattr(f"resmem_core.cli.commands.{command}.{opens}", None, raising=False)
     status, out, err = run(command, f"--output={output.format(folder=tmp_path / 'b')}")
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert says in err

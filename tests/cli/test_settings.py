@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from resmem_core.cli.settings import TABLE, Language, Settings
 from resmem_core.common.forms import table_of
 from resmem_core.data import DATASETS
-from resmem_core.data.base import IMAGE, TEXT
+from resmem_core.data.base import TEXT
 from resmem_core.data.corruption import MAX_NOISE
 from resmem_core.evaluation.metrics import OUTCOMES
 from resmem_core.experiment.config import PRECOMPUTED, ExperimentConfig, LanguageConfig, fields_of
@@ -21,8 +21,11 @@ from resmem_core.models import BACKBONES
 quick = hypothesis_settings(max_examples=100)
 POSITIVE = st.floats(0, exclude_min=True, allow_infinity=False)
 COUNT = st.none() | st.integers(1)
-IMAGE_BACKBONES = [item.name + (":some/path" if item.argument else "") for item in BACKBONES if IMAGE in item.kinds]
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+
+
+def backbones(kind):
+    return [item.name + (":some/path" if item.argument else "") for item in BACKBONES if kind in item.kinds]
 
 
 @st.composite
@@ -31,7 +34,7 @@ def possible(draw):
     loader = draw(st.sampled_from([loader for loader in DATASETS if loader.kind != TEXT]))
     return Settings(
         dataset=loader.name + (f":{draw(WORDS.filter(str.strip))}" if loader.argument else ""),  # blank is no argument
-        backbone=draw(st.sampled_from(["", PRECOMPUTED] if loader.has_model else ["", *IMAGE_BACKBONES])),
+        backbone=draw(st.sampled_from(["", *([PRECOMPUTED] if loader.has_model else []), *backbones(loader.kind)])),
         seed=draw(st.integers(0, 2**31 - 1)),
         index=draw(st.sampled_from(INDEXES.names())),
         epochs=draw(COUNT),
@@ -88,7 +91,7 @@ class TestUrl:
             ({"dataset": "digits:somewhere"}, "digits"),
             ({"backbone": "resnet9000"}, "unknown backbone 'resnet9000'"),
             ({"backbone": PRECOMPUTED}, "precomputed"),
-            ({"dataset": "arrays:mine.npz", "backbone": "linear"}, "brings its own"),
+            ({"dataset": "arrays:mine.npz", "backbone": "linear"}, "goes with data of kind"),
             ({"index": "faiss"}, "unknown index 'faiss'"),
             ({"seed": str(2**31)}, f"seed={2**31}"),
             ({"imbalance": "inf"}, "imbalance=inf"),
