@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from resmem_core.cli.settings import TABLE, Language, Settings
 from resmem_core.common.forms import table_of
 from resmem_core.data import DATASETS
-from resmem_core.data.base import TEXT
+from resmem_core.data.base import IMAGE, TEXT
 from resmem_core.data.corruption import MAX_NOISE
 from resmem_core.evaluation.metrics import OUTCOMES
 from resmem_core.experiment.config import PRECOMPUTED, ExperimentConfig, LanguageConfig, fields_of
