@@ -3,39 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from resmem_core.common.errors import DatasetError, InvalidParameterError
-from resmem_core.common.progress import Progress, Step
-from resmem_core.data.base import (
-    DATASETS,
-    FEATURES,
-    DatasetLoader,
-    Source,
-    file_state,
-    shown,
-    user_path,
-)
-from resmem_core.data.frame_roles import groups_of, kind_of_column, labels_of, names_of, parts_of, target_of
-from resmem_core.data.frames import READERS, column_values, read_frame
-from resmem_core.data.keys import called
+from resmem_core.common.errors import InvalidParameterError
+from resmem_core.data.base import DATASETS, FEATURES, Source, shown
+from resmem_core.data.frame_loader import FrameLoader, roles_of, source
+from resmem_core.data.frame_roles import kind_of_column, labels_of, target_of
+from resmem_core.data.frames import column_values
 from resmem_core.data.model_file import wrong
 from resmem_core.data.table_columns import metadata_of
-from resmem_core.data.types import CLASSES, VALUES, Examples
+from resmem_core.data.types import CLASSES, VALUES
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ASKED = ("target", "task", "drop")
 _ROW = re.compile("(?i)Unnamed: .*|index|id|row|level_[0-9]+|__index_level_[0-9]+__|")  # as row numbers are called
 
 
-class Features(DatasetLoader):
+class Features(FrameLoader):
     """One row an example, in a CSV file (any delimiter, gzip too), TSV, Parquet, Feather, JSON lines or Excel.
 
     - The column to be predicted is called `label` (or `target`, `class`, `y`), or named: `PATH?target=price`.
@@ -50,111 +39,68 @@ class Features(DatasetLoader):
 
     name = "features"
     summary = "a raw table of your own: CSV, TSV, Parquet, Feather, JSON lines or Excel (PATH?target=COLUMN)"
-    argument = "PATH"
     kind = FEATURES
+    takes: ClassVar[Mapping[str, str]] = {
+        "target": "target=COLUMN",
+        "task": "task=classes, task=values",
+        "drop": "drop=COLUMN,COLUMN",
+    }
+    reading = "Reading the table"
 
-    def unavailable(self, argument: str | None) -> str | None:
-        """Return that there is no such file, if so."""
-        path, _ = _parse(argument)
-        try:
-            return None if path.is_file() else f"{path} is {'a folder' if path.is_dir() else 'not there'}"
-        except OSError as error:
-            return f"{path} cannot be read: {error.strerror}"
+    def check_asked(self, argument: str | None, asked: Mapping[str, str]) -> None:
+        """Raise where the task is none."""
+        if asked.get("task", CLASSES) not in (CLASSES, VALUES):
+            raise InvalidParameterError(
+                f"features:{argument}: task={asked['task']!r} must be {CLASSES} or {VALUES}: whether classes or "
+                "numbers are predicted"
+            )
 
-    def stamp(self, argument: str | None) -> str:
-        """Return the file's size and time."""
-        return str(file_state(_parse(argument)[0]))
+    def source_of(self, path: Path, table: pa.Table, asked: Mapping[str, str], notes: Sequence[str]) -> Source:
+        """Return the examples; columns that say nothing are no features."""
+        names, notes = table.column_names, list(notes)
+        target = target_of(path, names, asked.get("target"))
+        dropped = [name.strip() for name in asked.get("drop", "").split(",") if name.strip()]
+        if unknown := [name for name in (target, *dropped) if name not in names]:
+            raise wrong(path, "the table", f"no column {unknown[0]!r} but {shown(names)}", "one of these")
+        rest = [name for name in names if name not in (target, *dropped)]
+        roles = roles_of(rest)
+        rest = [name for name in rest if name not in roles.values()]
 
-    def load(self, argument: str | None, progress: Progress) -> Source:
-        """Read the table.
+        lacking = np.array([value is None for value in column_values(table, target)])
+        if lacking.all():
+            raise wrong(path, f"column {target!r}", "nothing in any row", "what is to be predicted")
+        if lacking.any():
+            notes.append(f"{lacking.sum():,} rows without a value in {target!r} were left out")
+            table = table.take(np.flatnonzero(~lacking))
+        labels, class_names, told = labels_of(path, table, target, asked.get("task"))
+        notes += told
 
-        Raises
-        ------
-        DatasetError
-            If it is not as expected; the message says where.
-        InvalidParameterError
-            If what stands after the path is nothing that it takes.
-        """
-        path, asked = _parse(argument)
-        if reason := self.unavailable(argument):
-            raise DatasetError(f"{reason}; give a file that ends in one of {', '.join(READERS)}")
-        progress(Step("Reading the table", 0, 0))
-        table, notes = read_frame(path)
-        source = source_of(path, table, asked)
-        return Source(source.class_names, source.train, source.test, source.validation, (*notes, *source.notes))
-
-
-def _parse(argument: str | None) -> tuple[Path, dict[str, str]]:
-    """Return the path, and what is said of the table."""
-    path, mark, query = (argument or "").rpartition("?")
-    if not mark or "=" not in query:
-        return user_path(argument or ""), {}
-    asked = dict(parse_qsl(query, keep_blank_values=True))
-    if strange := [name for name in asked if name not in ASKED]:
-        expected = "target=COLUMN, task=classes, task=values or drop=COLUMN,COLUMN, with & between them"
-        raise InvalidParameterError(f"features:{argument}: {strange[0]!r} is nothing it takes; expected {expected}")
-    if asked.get("task", CLASSES) not in (CLASSES, VALUES):
-        raise InvalidParameterError(
-            f"features:{argument}: task={asked['task']!r} must be {CLASSES} or {VALUES}: whether classes or numbers "
-            "are predicted"
+        counting = [name for name in rest if _ROW.fullmatch(name) and _counts(table, name)]
+        constant = [name for name in rest if name not in counting and len(table[name].unique()) < 2]
+        for those, what in ((counting, "number the rows"), (constant, "are the same everywhere")):
+            notes += [f"columns that {what} are no features: {shown(those)}"] if those else []
+        features = [name for name in rest if name not in (*counting, *constant)]
+        if not features:
+            raise wrong(path, "the table", f"no feature beside {target!r}", "columns that it is predicted from")
+        numbers, texts, times = (
+            [name for name in features if kind_of_column(table, name) == kind] for kind in ("number", "text", "time")
         )
-    return user_path(path), asked
-
-
-def source_of(path: Path, table: pa.Table, asked: Mapping[str, str]) -> Source:
-    """Return the examples of a table as `read_frame` gives it; `asked` says what `ASKED` names, where anything."""
-    names, notes = table.column_names, []
-    target = target_of(path, names, asked.get("target"))
-    dropped = [name.strip() for name in asked.get("drop", "").split(",") if name.strip()]
-    if unknown := [name for name in (target, *dropped) if name not in names]:
-        raise wrong(path, "the table", f"no column {unknown[0]!r} but {shown(names)}", "one of these")
-    rest = [name for name in names if name not in (target, *dropped)]
-    roles = {key: found[0] for key in ("split", "names", "groups") if (found := called(rest, key))}
-    rest = [name for name in rest if name not in roles.values()]
-
-    lacking = np.array([value is None for value in column_values(table, target)])
-    if lacking.all():
-        raise wrong(path, f"column {target!r}", "nothing in any row", "what is to be predicted")
-    if lacking.any():
-        notes.append(f"{lacking.sum():,} rows without a value in {target!r} were left out")
-        table = table.take(np.flatnonzero(~lacking))
-    labels, class_names, told = labels_of(path, table, target, asked.get("task"))
-    notes += told
-
-    counting = [name for name in rest if _ROW.fullmatch(name) and _counts(table, name)]
-    constant = [name for name in rest if name not in counting and len(table[name].unique()) < 2]
-    for those, what in ((counting, "number the rows"), (constant, "are the same everywhere")):
-        notes += [f"columns that {what} are no features: {shown(those)}"] if those else []
-    features = [name for name in rest if name not in (*counting, *constant)]
-    if not features:
-        raise wrong(path, "the table", f"no feature beside {target!r}", "columns that it is predicted from")
-    numbers, texts, times = (
-        [name for name in features if kind_of_column(table, name) == kind] for kind in ("number", "text", "time")
-    )
-    for name in numbers:
-        values = table[name].to_numpy()
-        if np.isinf(values).any():
-            infinite = f"{values[np.isinf(values)][0]} in row {int(np.isinf(values).argmax())}"
-            raise wrong(path, f"column {name!r}", infinite, "finite numbers, or an empty cell where there is none")
-    if same := [name for name in features if table[name].equals(table[target])]:
-        notes.append(f"the column {same[0]!r} is the same as {target!r}: ?drop={same[0]} leaves it out")
-    kinds = {"of numbers": numbers, "of categories": texts, "of times": times}
-    counted = [f"{len(found)} {what}" for what, found in kinds.items() if found]
-    what = f"{len(class_names)} classes" if class_names else "values"
-    notes.append(f"{target!r} is predicted ({what}) from {len(features)} columns, {' and '.join(counted)}")
-    if many := [name for name in texts if len(table[name].unique()) > max(50, table.num_rows // 2)]:
-        notes.append(f"columns of text that differ in most rows tell little as categories: {shown(many)}")
-    chosen = table.select(features)
-    examples = Examples(
-        labels,
-        names=names_of(table, roles["names"]) if "names" in roles else None,
-        groups=groups_of(path, table, roles["groups"]) if "groups" in roles else None,
-        metadata=metadata_of(chosen, features),
-        features=chosen,
-    )
-    parts = parts_of(path, table, roles.get("split"))
-    cut = {part: examples.take(rows) for part, rows in parts.items()}
-    return Source(class_names, cut["train"], cut.get("test"), cut.get("validation"), tuple(notes))
+        for name in numbers:
+            values = table[name].to_numpy()
+            if np.isinf(values).any():
+                infinite = f"{values[np.isinf(values)][0]} in row {int(np.isinf(values).argmax())}"
+                raise wrong(path, f"column {name!r}", infinite, "finite numbers, or an empty cell where there is none")
+        if same := [name for name in features if table[name].equals(table[target])]:
+            notes.append(f"the column {same[0]!r} is the same as {target!r}: ?drop={same[0]} leaves it out")
+        kinds = {"of numbers": numbers, "of categories": texts, "of times": times}
+        counted = [f"{len(found)} {what}" for what, found in kinds.items() if found]
+        what = f"{len(class_names)} classes" if class_names else "values"
+        notes.append(f"{target!r} is predicted ({what}) from {len(features)} columns, {' and '.join(counted)}")
+        if many := [name for name in texts if len(table[name].unique()) > max(50, table.num_rows // 2)]:
+            notes.append(f"columns of text that differ in most rows tell little as categories: {shown(many)}")
+        chosen = table.select(features)
+        described = {"metadata": metadata_of(chosen, features), "features": chosen}
+        return source(path, table, roles, labels, class_names, notes, **described)
 
 
 def _counts(table: pa.Table, name: str) -> bool:

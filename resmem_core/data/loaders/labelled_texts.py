@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from urllib.parse import parse_qsl
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from resmem_core.common.errors import DatasetError, InvalidParameterError
-from resmem_core.common.progress import Progress, Step
-from resmem_core.data.base import DATASETS, LABELLED, DatasetLoader, Source, file_state, shown, user_path
-from resmem_core.data.frame_roles import groups_of, kind_of_column, labels_of, names_of, parts_of, target_of
-from resmem_core.data.frames import READERS, column_values, read_frame
-from resmem_core.data.keys import called
+from resmem_core.data.base import DATASETS, LABELLED, Source, shown
+from resmem_core.data.frame_loader import FrameLoader, roles_of, source
+from resmem_core.data.frame_roles import kind_of_column, labels_of, target_of
+from resmem_core.data.frames import column_values
 from resmem_core.data.model_file import wrong
 from resmem_core.data.table_columns import metadata_of
-from resmem_core.data.types import CLASSES, Examples
+from resmem_core.data.types import CLASSES
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 TEXTS = ("text", "sentence", "review", "content", "document")  # as columns of texts are called, the first counts
-ASKED = ("text", "target")
 
 
-class LabelledTexts(DatasetLoader):
+class LabelledTexts(FrameLoader):
     """One row a text, in a CSV file (any delimiter, gzip too), TSV, Parquet, Feather, JSON lines or Excel.
 
     - The column of texts is called `text` (or `sentence`, `review`, `content`, `document`), or named:
@@ -33,37 +34,13 @@ class LabelledTexts(DatasetLoader):
 
     name = "texts"
     summary = "texts of your own with a label each: CSV, TSV, Parquet, Feather, JSON lines or Excel (PATH?text=COLUMN)"
-    argument = "PATH"
     kind = LABELLED
+    takes: ClassVar[Mapping[str, str]] = {"text": "text=COLUMN", "target": "target=COLUMN"}
+    reading = "Reading the texts"
 
-    def unavailable(self, argument: str | None) -> str | None:
-        """Return that there is no such file, if so."""
-        path, _ = _parse(argument)
-        try:
-            return None if path.is_file() else f"{path} is {'a folder' if path.is_dir() else 'not there'}"
-        except OSError as error:
-            return f"{path} cannot be read: {error.strerror}"
-
-    def stamp(self, argument: str | None) -> str:
-        """Return the file's size and time."""
-        return str(file_state(_parse(argument)[0]))
-
-    def load(self, argument: str | None, progress: Progress) -> Source:
-        """Read the table.
-
-        Raises
-        ------
-        DatasetError
-            If it is not as expected; the message says where.
-        InvalidParameterError
-            If what stands after the path is nothing that it takes.
-        """
-        path, asked = _parse(argument)
-        if reason := self.unavailable(argument):
-            raise DatasetError(f"{reason}; give a file that ends in one of {', '.join(READERS)}")
-        progress(Step("Reading the texts", 0, 0))
-        table, notes = read_frame(path)
-        names = table.column_names
+    def source_of(self, path: Path, table: pa.Table, asked: Mapping[str, str], notes: Sequence[str]) -> Source:
+        """Return the texts with their classes."""
+        names, notes = table.column_names, list(notes)
         text, target = asked.get("text") or _column_of_texts(path, names), target_of(path, names, asked.get("target"))
         if unknown := [name for name in (text, target) if name not in names]:
             raise wrong(path, "the table", f"no column {unknown[0]!r} but {shown(names)}", "one of these")
@@ -80,30 +57,13 @@ class LabelledTexts(DatasetLoader):
             table = table.take(np.flatnonzero(there))
         labels, class_names, _ = labels_of(path, table, target, CLASSES)
         rest = [name for name in names if name not in (text, target)]
-        roles = {key: found[0] for key in ("split", "names", "groups") if (found := called(rest, key))}
+        roles = roles_of(rest)
         others = [name for name in rest if name not in roles.values()]
-        texts = np.array(column_values(table, text), object)
-        examples = Examples(
-            labels,
-            names=names_of(table, roles["names"]) if "names" in roles else None,
-            groups=groups_of(path, table, roles["groups"]) if "groups" in roles else None,
-            metadata=metadata_of(table, [text, *others]),
-            texts=texts,
-        )
-        cut = {part: examples.take(rows) for part, rows in parts_of(path, table, roles.get("split")).items()}
-        return Source(class_names, cut["train"], cut.get("test"), cut.get("validation"), tuple(notes))
-
-
-def _parse(argument: str | None) -> tuple[Path, dict[str, str]]:
-    """Return the path, and what is said of the table."""
-    path, mark, query = (argument or "").rpartition("?")
-    if not mark or "=" not in query:
-        return user_path(argument or ""), {}
-    asked = dict(parse_qsl(query, keep_blank_values=True))
-    if strange := [name for name in asked if name not in ASKED]:
-        expected = "text=COLUMN or target=COLUMN, with & between them"
-        raise InvalidParameterError(f"texts:{argument}: {strange[0]!r} is nothing it takes; expected {expected}")
-    return user_path(path), asked
+        described = {
+            "metadata": metadata_of(table, [text, *others]),
+            "texts": np.array(column_values(table, text), object),
+        }
+        return source(path, table, roles, labels, class_names, notes, **described)
 
 
 def _column_of_texts(path: Path, names: list[str]) -> str:
