@@ -94,7 +94,7 @@ def experiment_line(experiment: Searched) -> None:
     st.markdown(
         f"**{plain(config.title)}** ({ORIGINS[experiment.origin]}), seed {config.seed}{plain(''.join(others))}: "
         f"{experiment.n_memory:,} training {'tokens' if config.kind == TEXT else 'points'} in memory, "
-        f"{len(experiment.asked['validation']):,} for choosing the setting, {len(experiment.asked['test']):,} for "
+        f"{len(experiment.validation):,} for choosing the setting, {len(experiment.test):,} for "
         "testing."
     )
 

@@ -17,7 +17,7 @@ from pages._shared.state import bound, change, settings
 from pages._shared.summary import experiment_line, paged, sentence
 from pages._shared.text import plain
 from resmem_core.data.pictures import title
-from resmem_core.evaluation.choice import ks_to_try
+from resmem_core.evaluation.choice import STEPS, ks_to_try
 from resmem_core.evaluation.values import AXES, ValueEvaluation, rmse_by_k, sweep_method, value_influence
 from resmem_core.experiment.code import OF_VALUES
 from resmem_core.experiment.values import ValueExperiment
@@ -156,12 +156,10 @@ def grid(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -
         "Each cell is one setting of k and sigma, on validation, at the gamma of the current setting: blue where "
         "ResMem beats the base model, orange where it falls behind. The circle is the current setting."
     )
-    ks, sigmas = ks_to_try(experiment.k_max), experiment.sigma_scale * 2.0 ** np.arange(-3, 5.5, 0.5)
+    ks, sigmas = ks_to_try(experiment.k_max), experiment.sigma_scale * STEPS["dense"].sigmas
     swept = sweep_method("resmem", experiment.memory, experiment.validation, ks, sigmas, [params.gamma])
-    base = float(np.sqrt((experiment.validation.residuals**2).mean()))
-    show(
-        plots.grid_map(swept, base, params.k, params.sigma), "grid", "RMSE by k and sigma less that of base, as colours"
-    )
+    drawn = plots.grid_map(swept, experiment.validation.rmse, params.k, params.sigma)
+    show(drawn, "grid", "RMSE by k and sigma less that of base, as colours")
     share("evaluate", params, work=OF_VALUES)
 
 

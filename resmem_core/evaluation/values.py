@@ -18,6 +18,7 @@ from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, called, silent
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.evaluation.choice import EIGHTHS, KS, STEPS, ks_to_try
+from resmem_core.evaluation.leave_one_out import GAMMAS
 from resmem_core.evaluation.metrics import Interval, for_json, interval_of, mean_intervals, scope
 from resmem_core.evaluation.slices import BINS, quantile_bins, range_name
 from resmem_core.memory.residuals import resmem_values
@@ -27,7 +28,6 @@ from resmem_core.memory.values import ValueMemory, ValueQueries, predicted, with
 
 METHODS = ("base", "knn", "resmem")
 MEASURES = ("rmse", "mae", "r2")
-GAMMAS = np.linspace(0, 1, 11).round(1)
 AXES = {
     "distance": "embedding distance to the nearest memory",
     "prediction": "value that the base model predicts",
@@ -97,11 +97,10 @@ def tune_values(
         least[method] = math.sqrt(fine.mean_squared_error.min())
         if method == "resmem":
             n_settings = coarse.squared_error.size + fine.squared_error.size
-    base = math.sqrt(float((validation.residuals**2).mean()))
     return ValueTuned(
         chosen["resmem"],
         chosen["knn"],
-        {"base": base, **{method: least[method] for method in ("knn", "resmem")}},
+        {"base": validation.rmse, **{method: least[method] for method in ("knn", "resmem")}},
         n_settings,
         round(time.perf_counter() - began, 3),
     )
@@ -337,9 +336,8 @@ def rmse_by_k(memory: ValueMemory, queries: ValueQueries, params: Params) -> tup
     ks = sorted({*(k for k in KS if k <= queries.neighbors.k), queries.neighbors.k})
     strengths = {"knn": 1.0, "resmem": params.gamma}
     found = {of: sweep_method(of, memory, queries, ks, [params.sigma], [gamma]) for of, gamma in strengths.items()}
-    base = math.sqrt(float((queries.residuals**2).mean()))
     errors = {method: np.sqrt(swept.mean_squared_error[0, :, 0]).tolist() for method, swept in found.items()}
-    return ks, {"base": [base] * len(ks), **errors}
+    return ks, {"base": [queries.rmse] * len(ks), **errors}
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,6 +39,10 @@ class Searched(ABC):
 
     Attributes
     ----------
+    memory : Memory or ValueMemory
+        The training split.
+    validation, test : Queries or ValueQueries
+        With their `k_max` nearest memory points.
     sigma_scale : float
         `auto_sigma` of the distances from validation points to memory.
     index : str
@@ -60,6 +64,9 @@ class Searched(ABC):
     """
 
     config: ExperimentConfig
+    memory: Memory | ValueMemory
+    validation: Queries | ValueQueries
+    test: Queries | ValueQueries
     sigma_scale: float
     index: str
     index_reason: str | None
@@ -80,14 +87,9 @@ class Searched(ABC):
         """How many points memory holds."""
 
     @property
-    @abstractmethod
-    def asked(self) -> Mapping[str, Queries | ValueQueries]:
-        """Validation and test, as memory is asked for them."""
-
-    @property
-    @abstractmethod
     def k_max(self) -> int:
         """The largest k there are neighbours for."""
+        return self.validation.neighbors.k
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -103,7 +105,8 @@ class Searched(ABC):
             "normalize_reason": self.normalize_reason,
             "weights": self.origin,
             "n_memory": self.n_memory,
-            **{f"n_{part}": len(queries) for part, queries in self.asked.items()},
+            "n_validation": len(self.validation),
+            "n_test": len(self.test),
             "notes": list(self.notes),
         }
 
@@ -142,15 +145,7 @@ class Searched(ABC):
 
 @dataclass(frozen=True, eq=False)
 class Prepared(Searched):
-    """What is prepared where classes are told apart, those of examples or the next tokens of a text.
-
-    Attributes
-    ----------
-    memory : Memory
-        The training split.
-    validation, test : Queries
-        With their `k_max` nearest memory points.
-    """
+    """What is prepared where classes are told apart, those of examples or the next tokens of a text."""
 
     memory: Memory
     validation: Queries
@@ -160,16 +155,6 @@ class Prepared(Searched):
     @abstractmethod
     def class_names(self) -> tuple[str, ...]:
         """What each class there is is called, C of them."""
-
-    @property
-    def asked(self) -> Mapping[str, Queries]:
-        """Validation and test."""
-        return {"validation": self.validation, "test": self.test}
-
-    @property
-    def k_max(self) -> int:
-        """The largest k there are neighbours for."""
-        return self.validation.neighbors.k
 
     @property
     def n_memory(self) -> int:

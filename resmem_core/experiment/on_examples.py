@@ -80,7 +80,7 @@ class OnExamples(Searched):
                 index = exact.ExactIndex(memory.at(remaining), seed=original.config.seed, rows=remaining)
                 return index.search(asked.at(rows), k)
 
-            queries: Any = original.asked[part]
+            queries: Any = getattr(original, part)
             return edited_queries(queries, edits, n_train, search)
 
         changed = {

@@ -34,7 +34,7 @@ VERSION = 2  # of the steps below; raise it when one of them would give other nu
 
 
 @dataclass(frozen=True, eq=False)
-class Experiment(OnExamples, Prepared):
+class Experiment(Prepared, OnExamples):
     """An experiment on examples whose classes are told apart."""
 
     @property

@@ -20,29 +20,11 @@ from resmem_core.memory.values import ValueExplanation, ValueMemory, ValueQuerie
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ValueExperiment(OnExamples):
-    """An experiment on examples whose values are predicted.
-
-    Attributes
-    ----------
-    memory : ValueMemory
-        The training split.
-    validation, test : ValueQueries
-        With their `k_max` nearest memory points.
-    """
+    """An experiment on examples whose values are predicted."""
 
     memory: ValueMemory
     validation: ValueQueries
     test: ValueQueries
-
-    @property
-    def asked(self) -> Mapping[str, ValueQueries]:
-        """Validation and test."""
-        return {"validation": self.validation, "test": self.test}
-
-    @property
-    def k_max(self) -> int:
-        """The largest k there are neighbours for."""
-        return self.validation.neighbors.k
 
     @property
     def n_memory(self) -> int:

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from resmem_core.common.errors import InvalidParameterError
-from resmem_core.common.types import FloatArray, IntArray, is_whole
+from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.data.text import Ids
 from resmem_core.memory.residuals import neighbor_weights, probabilities, project_to_simplex, residuals
 from resmem_core.memory.types import Memory, Params, Queries
@@ -161,10 +160,7 @@ def explain(memory: Memory, queries: Queries, point: int, params: Params, smooth
     InvalidParameterError
         If there is no such row.
     """
-    if not is_whole(point, 0, len(queries) - 1):
-        raise InvalidParameterError(f"point={point!r} must be a whole number from 0 to {len(queries) - 1}")
-    near = queries.neighbors.first(params.k)
-    ids, distances = near.indices[point], near.distances[point].astype(np.float64)
+    ids, distances = queries.neighbors.of(point, params.k)
     weights = neighbor_weights(distances, params.sigma)
     labels = memory.labels[ids].astype(np.int64)
     table = residuals(memory.logits[ids].astype(np.float64), labels, params.temperature)

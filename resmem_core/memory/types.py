@@ -9,8 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import numpy as np
+
 from resmem_core.common.errors import InvalidParameterError
-from resmem_core.common.types import FloatArray, IntArray, check_k, check_positive
+from resmem_core.common.types import FloatArray, IntArray, check_k, check_positive, is_whole
 from resmem_core.models.types import HeadLogits
 
 T = TypeVar("T")
@@ -88,6 +90,20 @@ class Neighbors:
         if k > self.k:
             raise InvalidParameterError(f"k={k} cannot exceed the {self.k} neighbours that were searched")
         return Neighbors(self.distances[:, :k], self.indices[:, :k])
+
+    def of(self, point: int, k: int) -> tuple[IntArray, FloatArray]:
+        """Return the rows and the distances, in float64, of the `k` nearest of one query, (k,), (k,).
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is no such query.
+        """
+        last = len(self.indices) - 1
+        if not is_whole(point, 0, last):
+            raise InvalidParameterError(f"point={point!r} must be a whole number from 0 to {last}")
+        near = self.first(k)
+        return near.indices[point], near.distances[point].astype(np.float64)
 
     def take(self, rows: IntArray | slice) -> Neighbors:
         """Return those of some queries."""

@@ -5,16 +5,16 @@ Shapes: N points in memory, M queries, K neighbours.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from resmem_core.common.errors import InvalidParameterError
-from resmem_core.common.types import FloatArray, IntArray, is_whole
+from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.memory.residuals import neighbor_weights, resmem_values
-from resmem_core.memory.types import Latest, Neighbors, Params
+from resmem_core.memory.types import Neighbors, Params
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,6 @@ class Values:
 
     predictions: FloatArray
     targets: FloatArray
-    latest: Latest = field(default_factory=Latest, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.predictions.shape != self.targets.shape or self.targets.ndim != 1:
@@ -44,6 +43,11 @@ class Values:
     def residuals(self) -> FloatArray:
         """Target less prediction, (N,)."""
         return self.targets - self.predictions
+
+    @property
+    def rmse(self) -> float:
+        """Root mean squared error of the base model."""
+        return float(np.sqrt((self.residuals**2).mean()))
 
 
 class ValueMemory(Values):
@@ -147,10 +151,7 @@ def explain_value(memory: ValueMemory, queries: ValueQueries, point: int, params
     InvalidParameterError
         If there is no such row.
     """
-    if not is_whole(point, 0, len(queries) - 1):
-        raise InvalidParameterError(f"point={point!r} must be a whole number from 0 to {len(queries) - 1}")
-    near = queries.neighbors.first(params.k)
-    ids, distances = near.indices[point], near.distances[point].astype(np.float64)
+    ids, distances = queries.neighbors.of(point, params.k)
     weights = neighbor_weights(distances, params.sigma)
     return ValueExplanation(
         point=int(point),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from typing import Any
 
 from resmem_core.common.errors import UnavailableError
@@ -102,3 +103,9 @@ def unreadable(source: str, kind: str, error: Exception) -> UnavailableError:
         f"name of {kind} that has them, and connect to the internet if it was not fetched yet, or fetch its files "
         "elsewhere, and give the folder that they are put in"
     )
+
+
+def definition_of(model: Any) -> str:
+    """Return what the model is made by, wherever it lies."""
+    values = {name: value for name, value in model.config.to_dict().items() if not name.startswith("_")}
+    return json.dumps(values, sort_keys=True, default=str)

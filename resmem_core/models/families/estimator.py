@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from resmem_core.common.errors import InvalidParameterError, UnavailableError
 from resmem_core.data.base import EMBEDDINGS, FEATURES, IMAGE, LABELLED, shown
-from resmem_core.data.types import CLASSES
+from resmem_core.data.types import CLASSES, VALUES
 from resmem_core.models.base import BACKBONES, Estimator
 
 OTHERS = {  # packages beside scikit-learn whose estimators are known, and what these are
@@ -21,7 +21,7 @@ QUIET: dict[str, dict[str, Any]] = {
     "lightgbm": {"verbose": -1},
     "catboost": {"verbose": False, "allow_writing_files": False},
 }
-TASKS = {CLASSES: "classifier", "values": "regressor"}
+TASKS = {CLASSES: "classifier", VALUES: "regressor"}
 
 
 class ByName(Estimator):
@@ -121,7 +121,7 @@ class Usual(Estimator):
 
     def __init__(self, name: str, summary: str, classifier: str, regressor: str) -> None:
         self.name, self.summary = name, summary
-        self._of = {CLASSES: classifier, "values": regressor}
+        self._of = {CLASSES: classifier, VALUES: regressor}
 
     def estimator(self, task: str, argument: str | None, seed: int) -> Any:
         """Return it."""

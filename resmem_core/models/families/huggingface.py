@@ -7,7 +7,6 @@ Under the same name, models of images are `huggingface_images`.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from resmem_core.common.errors import InvalidParameterError
@@ -123,16 +122,10 @@ def _in_two_parts(model: Any, n_classes: int) -> LanguageNetwork:
     length = min(getattr(config, "max_position_embeddings", None) or LONGEST, LONGEST)
     trunk = DecoderStates(model) if two else LastStates(inner)
     about = f"the decoder of the model {name!r} reads the text, its encoder nothing but the token that ends one"
-    definition = _definition(model)
+    definition = hub.definition_of(model)
     network = LanguageNetwork(trunk, head, length, frozen=True, definition=definition, about=about if two else "")
     _probe(model, network, name)
     return network
-
-
-def _definition(model: Any) -> str:
-    """Return what the model is made by, wherever it lies."""
-    values = {name: value for name, value in model.config.to_dict().items() if not name.startswith("_")}
-    return json.dumps(values, sort_keys=True, default=str)
 
 
 def _probe(model: Any, network: LanguageNetwork, name: str) -> None:

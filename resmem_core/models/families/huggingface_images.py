@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from resmem_core.common.errors import InvalidParameterError
@@ -70,7 +69,7 @@ class HuggingFaceImages(Frozen):
             n_classes,
             called=called,
             own=None if trained else own,
-            definition=f"{_definition(model)} {sorted(asked.options.items())} {before.size} {before.mode}",
+            definition=f"{hub.definition_of(model)} {sorted(asked.options.items())} {before.size} {before.mode}",
             about=f"{called} sees all of an image, resized to {height} x {width} pixels; the embedding is {how}",
         )
 
@@ -92,12 +91,6 @@ def _model(source: str) -> tuple[Any, bool]:
             "chance; use one whose weights are all there"
         )
     return model.float().eval(), not pooler
-
-
-def _definition(model: Any) -> str:
-    """Return what the model is made by, wherever it lies."""
-    values = {name: value for name, value in model.config.to_dict().items() if not name.startswith("_")}
-    return json.dumps(values, sort_keys=True, default=str)
 
 
 def _input(source: str, asked: Argument) -> ImageNetInput:
