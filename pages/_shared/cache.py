@@ -33,6 +33,7 @@ from resmem_core.evaluation.judging import judge as judge_points
 from resmem_core.evaluation.metrics import outcomes
 from resmem_core.evaluation.slices import Slice
 from resmem_core.evaluation.slices import slices as slices_of
+from resmem_core.evaluation.values import ValueEvaluation, ValueInfluence, value_influence
 from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.on_examples import OnExamples
 from resmem_core.experiment.prepare import Experiment, prepare, prepare_examples
@@ -99,6 +100,13 @@ def of_examples(config: ExperimentConfig) -> Experiment:
     return opened
 
 
+def of_values(config: ExperimentConfig) -> ValueExperiment:
+    """Return an experiment whose values are predicted."""
+    opened = prepared(config)
+    assert isinstance(opened, ValueExperiment)
+    return opened
+
+
 def of_text(config: ExperimentConfig) -> LanguageExperiment:
     """Return an experiment on text."""
     opened = experiment(config)
@@ -131,6 +139,19 @@ def evaluation(config: ExperimentConfig, params: Params, objective: str = "accur
         with bar() as progress:
             kept.append(experiment(config).evaluate(params, objective, progress))
     return kept[0]
+
+
+@st.cache_resource(max_entries=64, show_spinner="Judging…", hash_funcs=BY_DATA)
+def value_evaluation(config: ExperimentConfig, params: Params) -> ValueEvaluation:
+    """Return the methods judged on test where values are predicted."""
+    return of_values(config).evaluate(params)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=BY_DATA)
+def value_influence_of(config: ExperimentConfig, params: Params) -> ValueInfluence:
+    """Return what each memory point did to the test split where values are predicted."""
+    opened = of_values(config)
+    return value_influence(opened.memory, opened.test, params)
 
 
 @st.cache_data(max_entries=256, show_spinner=False, hash_funcs=BY_DATA)

@@ -12,7 +12,7 @@ from pages._shared.state import bound, change
 from pages._shared.summary import setting_in_words
 from resmem_core.data.base import TEXT
 from resmem_core.evaluation.tuning import Tuned
-from resmem_core.experiment.experiment import Prepared
+from resmem_core.experiment.experiment import Prepared, Searched
 from resmem_core.memory.types import Params
 
 UNTUNED = {"k": None, "sigma": None, "temperature": None}
@@ -20,15 +20,9 @@ UNTUNED = {"k": None, "sigma": None, "temperature": None}
 
 def knobs(places: Sequence[DeltaGenerator], experiment: Prepared, params: Params) -> None:
     """Show the three sliders, each in a place of its own."""
-    scale, most = experiment.sigma_scale, max(2, experiment.k_max)
-    one = "token" if experiment.config.kind == TEXT else "point"
-    places[0].slider(
-        "k, neighbours",
-        1,
-        most,
-        help=f"How many training {one}s vote.",
-        **bound("k", params.k, place=f"up to {most}"),
-    )
+    scale = experiment.sigma_scale
+    one = _one(experiment)
+    k_knob(places[0], experiment, params)
     places[1].select_slider(
         "sigma, bandwidth of the distance",
         log_scale(scale / 30, scale * 30, 69, params.sigma),
@@ -45,6 +39,22 @@ def knobs(places: Sequence[DeltaGenerator], experiment: Prepared, params: Params
         help="Divides the logits, of query and memory alike. Large: base cancels out, the neighbours' vote stays.",
         **bound("temperature", params.temperature),
     )
+
+
+def k_knob(place: DeltaGenerator, experiment: Searched, params: Params) -> None:
+    """Show the slider of k."""
+    most = max(2, experiment.k_max)
+    place.slider(
+        "k, neighbours",
+        1,
+        most,
+        help=f"How many training {_one(experiment)}s vote.",
+        **bound("k", params.k, place=f"up to {most}"),
+    )
+
+
+def _one(experiment: Searched) -> str:
+    return "token" if experiment.config.kind == TEXT else "point"
 
 
 def tuned_line(experiment: Prepared, params: Params, tuned: Tuned) -> None:

@@ -11,14 +11,14 @@ import streamlit as st
 
 from pages._shared import cache
 from pages._shared.figures import show
-from pages._shared.knobs import UNTUNED, compact, log_scale
+from pages._shared.knobs import UNTUNED, compact, k_knob, log_scale
 from pages._shared.share import share
 from pages._shared.state import bound, change, settings
 from pages._shared.summary import experiment_line, paged, sentence
 from pages._shared.text import plain
 from resmem_core.data.pictures import title
 from resmem_core.evaluation.choice import STEPS, ks_to_try
-from resmem_core.evaluation.values import AXES, ValueEvaluation, rmse_by_k, sweep_method, value_influence
+from resmem_core.evaluation.values import AXES, ValueEvaluation, rmse_by_k, sweep_method
 from resmem_core.experiment.code import OF_VALUES
 from resmem_core.experiment.values import ValueExperiment
 from resmem_core.memory.types import Params
@@ -44,7 +44,7 @@ def show_page(name: str, experiment: ValueExperiment, params: Params) -> None:
             icon=":material/info:",
         )
         return
-    view(experiment, params, experiment.evaluate(params))
+    view(experiment, params)
 
 
 def headline(experiment: ValueExperiment, result: ValueEvaluation) -> None:
@@ -89,7 +89,7 @@ def headline(experiment: ValueExperiment, result: ValueEvaluation) -> None:
 
 def _share(command: str, experiment: ValueExperiment, params: Params, *options: str) -> None:
     """Show the address and the command of what is shown; only `evaluate` takes a gamma beside numbers set by hand."""
-    chosen = params == experiment.tune().params
+    chosen = params == cache.tuned(experiment.config).params
     share(command if chosen else "evaluate", params, *(options if chosen else ()), work=OF_VALUES)
 
 
@@ -97,10 +97,10 @@ def _setting(params: Params) -> str:
     return f"k = {params.k}, sigma = {params.sigma:.4g}, gamma = {params.gamma:g}"
 
 
-def overview(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -> None:
+def overview(experiment: ValueExperiment, params: Params) -> None:
     """Show the setting chosen on validation, judged on test."""
-    chosen = experiment.tune().params
-    result = experiment.evaluate(chosen)
+    chosen = cache.tuned(experiment.config).params
+    result = cache.value_evaluation(experiment.config, chosen)
     experiment_line(experiment)
     headline(experiment, result)
     for note in experiment.notes:
@@ -115,13 +115,11 @@ def overview(experiment: ValueExperiment, params: Params, result: ValueEvaluatio
     share("evaluate", chosen, work=OF_VALUES)
 
 
-def tune(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -> None:
+def tune(experiment: ValueExperiment, params: Params) -> None:
     """Show the knobs and what they do."""
     left, right = st.columns(2)
-    most, scale = max(2, experiment.k_max), experiment.sigma_scale
-    left.slider(
-        "k, neighbours", 1, most, help="How many training points vote.", **bound("k", params.k, place=f"up to {most}")
-    )
+    scale = experiment.sigma_scale
+    k_knob(left, experiment, params)
     right.select_slider(
         "sigma, bandwidth of the distance",
         log_scale(scale / 30, scale * 90, 80, params.sigma),
@@ -129,7 +127,7 @@ def tune(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -
         help="A neighbour at distance d weighs exp(-d / sigma): in the units of the embedding distance.",
         **bound("sigma", params.sigma),
     )
-    tuned = experiment.tune()
+    tuned = cache.tuned(experiment.config)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             "Choose on validation",
@@ -143,14 +141,14 @@ def tune(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -
             f"{_setting(params)}, {how}. Gamma, which multiplies what memory adds, is always validation's choice; at 0 "
             "memory is left out."
         )
-    headline(experiment, result)
+    headline(experiment, cache.value_evaluation(experiment.config, params))
     st.header("RMSE against k")
     ks, curves = rmse_by_k(experiment.memory, experiment.test, params)
     show(plots.rmse_against_k(ks, curves, params.k), "rmse-by-k", "Lines of test RMSE against k, by method")
     share("evaluate", params, work=OF_VALUES)
 
 
-def grid(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -> None:
+def grid(experiment: ValueExperiment, params: Params) -> None:
     """Show every k and sigma at the gamma chosen."""
     st.caption(
         "Each cell is one setting of k and sigma, on validation, at the gamma of the current setting: blue where "
@@ -163,8 +161,9 @@ def grid(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -
     share("evaluate", params, work=OF_VALUES)
 
 
-def inspect(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -> None:
+def inspect(experiment: ValueExperiment, params: Params) -> None:
     """Take single test points apart."""
+    result = cache.value_evaluation(experiment.config, params)
     data, gain = experiment.dataset, abs(result.error("base")) - abs(result.error("resmem"))
     best = int(gain.argmax())
     shown = settings().point
@@ -205,13 +204,13 @@ def inspect(experiment: ValueExperiment, params: Params, result: ValueEvaluation
     _share("explain", experiment, params, f"--point={point}")
 
 
-def memory(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -> None:
+def memory(experiment: ValueExperiment, params: Params) -> None:
     """Show which training points help and which harm."""
     st.caption(
         "Net: by how much the summed squared error on test would grow if memory forgot the point, the next nearest "
         "taking its place. Above 0 it helps."
     )
-    found, held = value_influence(experiment.memory, experiment.test, params), experiment.memory
+    found, held = cache.value_influence_of(experiment.config, params), experiment.memory
     table = pd.DataFrame(
         {
             "training point": np.arange(len(held)),
@@ -230,7 +229,7 @@ def memory(experiment: ValueExperiment, params: Params, result: ValueEvaluation)
     _share("memory", experiment, params)
 
 
-def gain(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -> None:
+def gain(experiment: ValueExperiment, params: Params) -> None:
     """Show the gain within slices of the test points."""
     by = settings().by if settings().by in AXES else next(iter(AXES))
     st.segmented_control(
@@ -240,6 +239,7 @@ def gain(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -
         help="; ".join(f"{axis}: {what}" for axis, what in AXES.items()) + ".",
         **bound("by", by, lambda picked: picked or by, place="values"),
     )
+    result = cache.value_evaluation(experiment.config, params)
     found = result.slices(by)
     show(plots.slice_gains(found, AXES[by]), f"gain-by-{by}", f"RMSE saved by ResMem, by {AXES[by]}, as bars")
     st.dataframe(pd.DataFrame([asdict(part) for part in found]), hide_index=True, alt="The same as numbers")
@@ -247,12 +247,12 @@ def gain(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -
     _share("slices", experiment, params, f"--by={by}")
 
 
-def embedding_map(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -> None:
+def embedding_map(experiment: ValueExperiment, params: Params) -> None:
     """Show the test points in two dimensions, coloured by value or error."""
     color = st.selectbox("Coloured by", list(COLORINGS), width=280, help="What the colour of a test point tells.")
     projection = cache.projection(experiment.config, "pca")
     placed = projection.points["test"]
-    values = COLORINGS[color](experiment, result)
+    values = COLORINGS[color](experiment, cache.value_evaluation(experiment.config, params))
     rows = np.flatnonzero(~np.isnan(placed[:, 0]))
     figure = plots.value_map(placed[rows], values[rows], color, rows)
     show(figure, "map", f"Test points in two dimensions, coloured by {color}")
@@ -260,8 +260,9 @@ def embedding_map(experiment: ValueExperiment, params: Params, result: ValueEval
     st.caption(f"PCA: the axes hold {first:.1%} and {second:.1%} of the variance of the training points.")
 
 
-def export(experiment: ValueExperiment, params: Params, result: ValueEvaluation) -> None:
+def export(experiment: ValueExperiment, params: Params) -> None:
     """Offer tables to take away."""
+    result = cache.value_evaluation(experiment.config, params)
     for name, make in (
         ("examples", lambda: plots.example_table(experiment, result)),
         ("methods", lambda: plots.method_table(result)),
@@ -279,7 +280,7 @@ def export(experiment: ValueExperiment, params: Params, result: ValueEvaluation)
     _share("export", experiment, params, "--output=examples.csv")
 
 
-View = Callable[[ValueExperiment, Params, ValueEvaluation], None]
+View = Callable[[ValueExperiment, Params], None]
 VIEWS: dict[str, View] = {
     "overview": overview,
     "tune": tune,

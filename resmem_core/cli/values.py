@@ -13,7 +13,7 @@ import numpy as np
 from resmem_core.cli.base import Output, given_numbers, notes_of, numbers
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress
-from resmem_core.data.lookup import row_of
+from resmem_core.data.lookup import named, row_of
 from resmem_core.data.pictures import title
 from resmem_core.evaluation.values import AXES, METHODS, ValueEvaluation, ValueGain, value_influence
 from resmem_core.memory.types import Params
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 NAMES = {"base": "base", "knn": "kNN", "resmem": "ResMem"}
 
 
-def params_of(args: argparse.Namespace, experiment: ValueExperiment, progress: Progress) -> tuple[Params, str | None]:
-    """Return the setting asked for, and the split it was tuned on.
+def params_of(
+    args: argparse.Namespace, experiment: ValueExperiment, progress: Progress, gamma: float = 1.0
+) -> tuple[Params, str | None]:
+    """Return the setting asked for, and the split it was tuned on, with gamma too.
 
     Raises
     ------
@@ -39,19 +41,18 @@ def params_of(args: argparse.Namespace, experiment: ValueExperiment, progress: P
         )
     if args.tune:
         return experiment.tune(progress).params, "validation"
-    gamma = getattr(args, "gamma", "1")
-    if gamma not in ("1", None):
-        given["gamma"] = float(gamma)
-    return experiment.check(replace(experiment.default_params(), **given)), None
+    return experiment.check(replace(experiment.default_params(), gamma=gamma, **given)), None
 
 
 def _told(experiment: ValueExperiment, params: Params, tuned_on: str | None) -> dict[str, Any]:
     return {**experiment.facts, "task": "values", **asdict(params), "tuned_on": tuned_on}
 
 
-def evaluate(experiment: ValueExperiment, args: argparse.Namespace, progress: Progress) -> Output:
-    """Judge the methods on test."""
-    params, tuned_on = params_of(args, experiment, progress)
+def evaluate(
+    experiment: ValueExperiment, args: argparse.Namespace, progress: Progress, gamma: float | None = None
+) -> Output:
+    """Judge the methods on test; without a gamma, --tune has chosen it."""
+    params, tuned_on = params_of(args, experiment, progress, 1.0 if gamma is None else gamma)
     found = experiment.evaluate(params)
     lines = [
         f"{experiment.config.title}, seed {args.seed}, {experiment.index} index: {experiment.n_memory:,} in memory, "
@@ -101,10 +102,7 @@ def explain(experiment: ValueExperiment, args: argparse.Namespace, progress: Pro
     data = experiment.dataset
     point = row_of(data.test, args.point)
     found = experiment.explain(point, params)
-    told = {**found.as_dict(), "name": title(data.test, point), "metadata": data.test.about(point)}
-    for neighbor in told["neighbors"]:
-        neighbor["name"] = title(data.train, neighbor["id"])
-        neighbor["metadata"] = data.train.about(neighbor["id"])
+    told = named(found.as_dict(), data, point)
     lines = [
         f"test point {point} ({told['name']}): is {found.target:.5g}, base says {found.base:.5g}, memory adds "
         f"{found.memory:+.4g}, ResMem says {found.prediction:.5g}",

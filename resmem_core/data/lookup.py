@@ -1,6 +1,8 @@
-"""Find examples by number or by name."""
+"""Examples by number or by name, and what their owner calls and says of them."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -9,7 +11,7 @@ from resmem_core.common.names import clean_name
 from resmem_core.common.types import IntArray
 from resmem_core.data.base import shown
 from resmem_core.data.pictures import title
-from resmem_core.data.types import Examples
+from resmem_core.data.types import Dataset, Examples
 
 
 def find_rows(examples: Examples, text: str) -> IntArray:
@@ -45,3 +47,13 @@ def row_of(examples: Examples, point: int | str) -> int:
             f"there, or a part of its name that no other has; {len(found)} names hold it: {names}"
         )
     return int(found[0])
+
+
+def named(explanation: dict[str, Any], dataset: Dataset, point: int) -> dict[str, Any]:
+    """Return what was told of a test point and its "neighbors", with what their owner's file calls and says of each."""
+    told = {**explanation, "name": title(dataset.test, point), "metadata": dataset.test.about(point)}
+    train = dataset.train
+    told["neighbors"] = [
+        {**near, "name": title(train, near["id"]), "metadata": train.about(near["id"])} for near in told["neighbors"]
+    ]
+    return told

@@ -57,7 +57,7 @@ def fitted_estimator(dataset: Dataset, spec: str, kind: str, seed: int, runner: 
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # one that has not converged is a base model as good as any
                 model.fit(inputs["train"], dataset.train.labels)
-                outputs = {part: _outputs(model, x, dataset) for part, x in inputs.items()}
+                outputs = _outputs(model, inputs, dataset)
         except ResMemError:
             raise
         except Exception as error:  # an estimator of anybody's may raise anything
@@ -111,14 +111,16 @@ def _width(dataset: Dataset) -> int:
     return 1 if seen is None else int(np.prod(seen.shape[1:]))
 
 
-def _outputs(model: Any, inputs: FloatArray, dataset: Dataset) -> FloatArray:
-    """Return logits (N, C), or predicted values (N, 1)."""
+def _outputs(model: Any, inputs: Mapping[str, FloatArray], dataset: Dataset) -> dict[str, FloatArray]:
+    """Return logits (N, C) of each part, or predicted values (N, 1); what scores are is told by train's."""
     from resmem_core.models.estimator_outputs import gives_probabilities, scores_of, values_of
 
     if dataset.task == VALUES:
-        return values_of(model, inputs, len(inputs))
+        return {part: values_of(model, x, len(x)) for part, x in inputs.items()}
     classes = np.unique(dataset.train.labels)
-    scores = scores_of(model, inputs, len(inputs), classes)
-    logits = np.full((len(inputs), dataset.n_classes), NEVER, np.float32)
-    logits[:, classes] = logarithms(scores) if gives_probabilities(model, inputs, scores, classes) else scores
+    scores = {part: scores_of(model, x, len(x), classes) for part, x in inputs.items()}
+    probable = gives_probabilities(model, inputs["train"], scores["train"], classes)
+    logits = {part: np.full((len(x), dataset.n_classes), NEVER, np.float32) for part, x in inputs.items()}
+    for part, table in logits.items():
+        table[:, classes] = logarithms(scores[part]) if probable else scores[part]
     return logits

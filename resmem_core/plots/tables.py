@@ -19,6 +19,7 @@ from resmem_core.evaluation.evaluate import Evaluation
 from resmem_core.evaluation.metrics import GroupResult
 
 if TYPE_CHECKING:
+    from resmem_core.data.types import Examples
     from resmem_core.experiment.prepare import Experiment
 
 # A spreadsheet takes text that begins like this for a formula. The apostrophe is here so that a name of a person's own
@@ -46,12 +47,9 @@ def example_table(experiment: Experiment, evaluation: Evaluation) -> pd.DataFram
     """
     test, names = experiment.test, np.array(evaluation.class_names, dtype=object)
     nearest = test.neighbors.indices[:, 0]
-    rows = np.arange(len(test))
-    called, metadata = experiment.dataset.test.names, experiment.dataset.test.metadata
     return pd.DataFrame(
         {
-            "row": rows,
-            "name": (rows if called is None else called).astype(str).astype(object),
+            **row_columns(experiment.dataset.test),
             "label": names[evaluation.labels],
             **{method: names[predicted] for method, predicted in evaluation.predictions.items()},
             "outcome": evaluation.outcome.astype(object),
@@ -60,9 +58,22 @@ def example_table(experiment: Experiment, evaluation: Evaluation) -> pd.DataFram
             "nearest_distance": test.neighbors.distances[:, 0],
             "nearest_id": nearest,
             "nearest_label": names[experiment.memory.labels[nearest]],
-            **({} if metadata is None else metadata.to_pandas().astype(object).add_prefix("metadata_")),
+            **metadata_columns(experiment.dataset.test),
         }
     )
+
+
+def row_columns(examples: Examples) -> dict[str, Any]:
+    """Return the columns that every table of examples begins with: their `row`, and their `name`."""
+    rows = np.arange(len(examples))
+    called = rows if examples.names is None else examples.names
+    return {"row": rows, "name": called.astype(str).astype(object)}
+
+
+def metadata_columns(examples: Examples) -> Mapping[Any, Any]:
+    """Return the columns that it ends with, what else its owner's file says, called `metadata_COLUMN`."""
+    metadata = examples.metadata
+    return {} if metadata is None else dict(metadata.to_pandas().astype(object).add_prefix("metadata_"))
 
 
 def method_table(evaluation: Evaluation) -> pd.DataFrame:

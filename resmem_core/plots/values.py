@@ -13,6 +13,7 @@ from resmem_core.evaluation.values import METHODS, ValueEvaluation, ValueSlice
 from resmem_core.memory.value_sweep import ValueSweep
 from resmem_core.memory.values import ValueExplanation
 from resmem_core.plots.common import COLORS, NAMES, Figure, figure, level, plain, scatter, whiskers
+from resmem_core.plots.tables import metadata_columns, row_columns
 
 if TYPE_CHECKING:
     from resmem_core.experiment.values import ValueExperiment
@@ -28,19 +29,16 @@ def example_table(experiment: ValueExperiment, evaluation: ValueEvaluation) -> p
         of the embedding), `nearest_id` (row in memory) and `nearest_target` of the nearest memory; then, called
         `metadata_COLUMN`, what else its owner's file says of the point.
     """
-    test, rows = experiment.test, np.arange(evaluation.n)
-    called, metadata = experiment.dataset.test.names, experiment.dataset.test.metadata
-    nearest = test.neighbors.indices[:, 0]
+    nearest = experiment.test.neighbors.indices[:, 0]
     return pd.DataFrame(
         {
-            "row": rows,
-            "name": (rows if called is None else called).astype(str).astype(object),
+            **row_columns(experiment.dataset.test),
             "target": evaluation.targets,
             **evaluation.predictions,
             "nearest_distance": evaluation.nearest,
             "nearest_id": nearest,
             "nearest_target": experiment.memory.targets[nearest],
-            **({} if metadata is None else metadata.to_pandas().astype(object).add_prefix("metadata_")),
+            **metadata_columns(experiment.dataset.test),
         }
     )
 

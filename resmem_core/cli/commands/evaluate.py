@@ -87,7 +87,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     gamma = strength_of(args)
     experiment = prepared(args, progress)
     if isinstance(experiment, ValueExperiment):
-        return of_values.evaluate(experiment, args, progress)
+        return of_values.evaluate(experiment, args, progress, gamma)
     params, tuned_on = params_of(args, experiment, progress)
     if gamma is None:
         params = experiment.tune(objective_of(args), progress, with_gamma=True).params

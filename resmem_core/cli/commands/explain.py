@@ -10,8 +10,7 @@ from resmem_core.cli.base import EXAMPLES, EXPERIMENT, NUMBERS, Output, command,
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress
 from resmem_core.data.base import TEXT
-from resmem_core.data.lookup import row_of
-from resmem_core.data.pictures import title
+from resmem_core.data.lookup import named, row_of
 from resmem_core.memory.types import Params
 
 if TYPE_CHECKING:
@@ -50,12 +49,7 @@ def _example(experiment: Experiment, point: int, params: Params) -> tuple[dict[s
     """Return the prediction of a test point as plain values, and as lines of text."""
     explanation, data = experiment.explain(point, params), experiment.dataset
     names = data.class_names
-    told = explanation.as_dict(names)
-    told["name"] = title(data.test, point)  # as its owner's file calls it
-    told["metadata"] = data.test.about(point)
-    for neighbor in told["neighbors"]:
-        neighbor["name"] = title(data.train, neighbor["id"])
-        neighbor["metadata"] = data.train.about(neighbor["id"])
+    told = named(explanation.as_dict(names), data, point)
     lines = [
         f"test point {point} ({told['name']}): is {told['label']}, base says {told['base_prediction']}, "
         f"ResMem says {told['prediction']}",
