@@ -19,7 +19,8 @@ from resmem_core.common.store import Store
 from resmem_core.data.leakage import find_leakage
 from resmem_core.data.text import Document
 from resmem_core.data.text_loading import Corpus
-from resmem_core.experiment.config import LanguageConfig
+from resmem_core.experiment.config import ExperimentConfig, LanguageConfig
+from resmem_core.experiment.prepare import prepare
 from resmem_core.experiment.text_prepare import LanguageExperiment, prepare_language
 from resmem_core.memory.types import Memory, Neighbors, Queries
 
@@ -189,3 +190,20 @@ def tiny_config(tiny_folder):
 @pytest.fixture(scope="session")
 def tiny(tiny_config, tiny_store) -> LanguageExperiment:
     return prepare_language(tiny_config, store=tiny_store)
+
+
+@pytest.fixture(scope="module")
+def shared_store(tmp_path_factory):
+    """Return the folder of a store that the tests of a module share."""
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture
+def _in_shared_store(shared_store, monkeypatch):
+    monkeypatch.setenv("RESMEM_CACHE", str(shared_store))
+
+
+@pytest.fixture(scope="module")
+def diabetes(shared_store):
+    """Return a small regression, prepared there."""
+    return prepare(ExperimentConfig("diabetes"), store=Store(shared_store))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from abc import abstractmethod
 from typing import Any, Self
 
 import numpy as np
@@ -55,26 +56,26 @@ class Remembering(Saving, BaseEstimator):
 
     # What each of the two says for itself ------------------------------------------------------------------
 
+    @abstractmethod
     def _usual(self, seed: int | None = None) -> Any:
         """Return the base where none is given."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _checked_labels(self, X: Any, y: Any) -> Any:
         """Return y as an array, if it is as many labels or targets as X has rows."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _recall(self, X: Any, y: Any, *, first: bool) -> dict[str, np.ndarray]:
         """Return what memory keeps of new points beside their place, by attribute, with a row for each.
 
         The first time, take what else `fit` tells.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def _best(
         self, X: Any, y: Any, rows: IntArray, near: Neighbors, sigma_scale: float, grid: dict[str, Any]
     ) -> Params:
         """Return the best setting on memory's `rows`, of which `near` are the neighbours."""
-        raise NotImplementedError
 
     # Checks ------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from numbers import Integral
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -18,7 +19,7 @@ from resmem_core.models.saved_estimator import linear_base, linear_parts, read, 
 SETTINGS = ("n_neighbors", "sigma", "temperature", "gamma")
 
 
-class Saving:
+class Saving(ABC):
     """An estimator's fitted state, and the way of it into a file and back."""
 
     base_estimator: Any
@@ -37,21 +38,21 @@ class Saving:
     _probes: Any
     _arrays: ClassVar[tuple[str, ...]]  # attributes that memory keeps beside the points
 
+    @abstractmethod
     def _base_outputs(self, X: Any) -> FloatArray:
         """Return what the base says of X, a row for each example."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _raw_embeddings(self, X: Any) -> FloatArray:
         """Return where X lies, (M, D)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _notes(self) -> dict[str, Any]:
         """Return what else must be known, as plain values."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _take(self, notes: dict[str, Any]) -> None:
         """Take what `_notes` gave."""
-        raise NotImplementedError
 
     def save(self, path: str | Path) -> None:
         """Write memory and settings into one .safetensors file: no pickle, so that reading it runs no code.

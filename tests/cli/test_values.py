@@ -4,46 +4,30 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from resmem_core.common.store import Store
 from resmem_core.evaluation.values import AXES, value_influence
-from resmem_core.experiment.config import ExperimentConfig
-from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.types import Params
+
+pytestmark = pytest.mark.usefixtures("_in_shared_store")
 
 OF = "--dataset=diabetes"
 SETTING = Params(5, 2.0, 1.0)
 OPTIONS = ("--k=5", "--sigma=2")
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    return tmp_path_factory.mktemp("store")
-
-
-@pytest.fixture(autouse=True)
-def _one_store(root, monkeypatch):
-    monkeypatch.setenv("RESMEM_CACHE", str(root))
-
-
-@pytest.fixture(scope="module")
-def experiment(root):
-    return prepare(ExperimentConfig("diabetes"), store=Store(root))
-
-
-def test_evaluate_prints_what_the_core_finds(experiment, printed):
-    tuned = experiment.tune()
+def test_evaluate_prints_what_the_core_finds(diabetes, printed):
+    tuned = diabetes.tune()
     by_hand = ((*OPTIONS, "--gamma=0.5"), Params(5, 2.0, 1.0, 0.5), None)
     for options, params, tuned_on in ((OPTIONS, SETTING, None), by_hand, (("--tune",), tuned.params, "validation")):
-        found, result = experiment.evaluate(params).as_dict(), printed("evaluate", OF, *options)
-        assert (result["task"], result["tuned_on"], result["n_memory"]) == ("values", tuned_on, len(experiment.memory))
+        found, result = diabetes.evaluate(params).as_dict(), printed("evaluate", OF, *options)
+        assert (result["task"], result["tuned_on"], result["n_memory"]) == ("values", tuned_on, len(diabetes.memory))
         for name in ("rmse", "mae", "r2", "k", "sigma", "gamma"):
             assert result[name] == pytest.approx(found[name])
         assert result["versus"]["base"]["rmse"] == pytest.approx(found["versus"]["base"]["rmse"])
 
 
-def test_evaluate_tells_people(told, experiment):
+def test_evaluate_tells_people(told, diabetes):
     out = told("evaluate", OF, "--tune")
-    measures = experiment.evaluate(experiment.tune().params).measures
+    measures = diabetes.evaluate(diabetes.tune().params).measures
     row = next(line for line in out.splitlines() if line.strip().startswith("ResMem "))
     assert [float(cell) for cell in row.split()[1:4]] == pytest.approx(
         [measures[name]["resmem"] for name in ("rmse", "mae", "r2")], rel=1e-3
@@ -51,57 +35,57 @@ def test_evaluate_tells_people(told, experiment):
     assert "RMSE of base less ResMem's" in out
 
 
-def test_tune_and_train_tell_the_choice(printed, experiment):
-    tuned = experiment.tune()
+def test_tune_and_train_tell_the_choice(printed, diabetes):
+    tuned = diabetes.tune()
     for command in ("tune", "train"):
         result = printed(command, OF)
         assert (result["k"], result["gamma"]) == (tuned.params.k, tuned.params.gamma)
         assert result["rmse"] == pytest.approx(tuned.rmse)
 
 
-def test_explain_adds_up(printed, experiment):
-    result, found = printed("explain", OF, "--point=3", *OPTIONS), experiment.explain(3, SETTING)
+def test_explain_adds_up(printed, diabetes):
+    result, found = printed("explain", OF, "--point=3", *OPTIONS), diabetes.explain(3, SETTING)
     assert result["prediction"] == pytest.approx(found.prediction)
     assert result["base_prediction"] + sum(n["contribution"] for n in result["neighbors"]) == pytest.approx(
         result["prediction"]
     )
     assert [n["id"] for n in result["neighbors"]] == found.ids.tolist()
-    assert set(result["metadata"]) == set(experiment.dataset.test.features.column_names)
+    assert set(result["metadata"]) == set(diabetes.dataset.test.features.column_names)
     assert printed("explain", OF, f"--point={result['name']}", *OPTIONS)["point"] == 3
 
 
 @pytest.mark.parametrize("by", AXES)
-def test_slices_are_those_of_the_core(printed, experiment, by):
+def test_slices_are_those_of_the_core(printed, diabetes, by):
     result = printed("slices", OF, f"--by={by}", *OPTIONS)
-    found = experiment.evaluate(SETTING).slices(by)
+    found = diabetes.evaluate(SETTING).slices(by)
     assert [part["n"] for part in result["slices"]] == [part.n for part in found]
     assert [part["gain"] for part in result["slices"]] == pytest.approx([part.gain for part in found])
 
 
-def test_memory_lists_who_helps_and_who_harms(printed, experiment):
+def test_memory_lists_who_helps_and_who_harms(printed, diabetes):
     result = printed("memory", OF, "--top=3", *OPTIONS)
-    found = value_influence(experiment.memory, experiment.test, SETTING)
+    found = value_influence(diabetes.memory, diabetes.test, SETTING)
     assert [row["row"] for row in result["helpful"]] == found.helpful(3).tolist()
     assert [row["net"] for row in result["harmful"]] == pytest.approx(found.net[found.harmful(3)])
     assert all(row["target"] - row["base"] == pytest.approx(row["residual"]) for row in result["helpful"])
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])
-def test_tables_hold_every_point_and_give_the_same_figures(told, experiment, tmp_path, ending):
+def test_tables_hold_every_point_and_give_the_same_figures(told, diabetes, tmp_path, ending):
     file = tmp_path / f"out{ending}"
     told("export", OF, f"--output={file}", *OPTIONS)
     table = pd.read_csv(file) if ending == ".csv" else pd.read_parquet(file)
     rmse = np.sqrt(((table["resmem"] - table["target"]) ** 2).mean())
-    assert rmse == pytest.approx(experiment.evaluate(SETTING).measures["rmse"]["resmem"])
+    assert rmse == pytest.approx(diabetes.evaluate(SETTING).measures["rmse"]["resmem"])
     told("export", OF, "--table=methods", f"--output={file}", *OPTIONS)
     methods = pd.read_csv(file) if ending == ".csv" else pd.read_parquet(file)
     assert methods["method"].tolist() == ["base", "knn", "resmem"]
     assert methods["rmse"].iloc[2] == pytest.approx(rmse)
 
 
-def test_two_settings_are_compared_point_by_point(printed, experiment):
+def test_two_settings_are_compared_point_by_point(printed, diabetes):
     result = printed("compare", OF, "--with=dataset=diabetes&k=9&sigma=2", *OPTIONS)
-    a, b = (experiment.evaluate(params) for params in (SETTING, Params(9, 2.0, 1.0)))
+    a, b = (diabetes.evaluate(params) for params in (SETTING, Params(9, 2.0, 1.0)))
     assert result["a"]["rmse"]["resmem"] == pytest.approx(a.measures["rmse"]["resmem"])
     assert result["rmse_gain"] == pytest.approx(a.measures["rmse"]["resmem"] - result["b"]["rmse"]["resmem"])
     assert b.n == a.n

@@ -14,22 +14,9 @@ from resmem_core.memory.edits import Edits
 from resmem_core.memory.types import Params
 from tests.pages.conftest import PAGES
 
+pytestmark = pytest.mark.usefixtures("_in_shared_store")
+
 OF_AN_EXPERIMENT = sorted({p.rsplit("/", 1)[1][:-3] for p in PAGES} - {"experiments", "your_data", *FORMS})
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    return tmp_path_factory.mktemp("store")
-
-
-@pytest.fixture(autouse=True)
-def _one_store(root, monkeypatch):
-    monkeypatch.setenv("RESMEM_CACHE", str(root))
-
-
-@pytest.fixture(scope="module")
-def experiment(root):
-    return prepare(ExperimentConfig("diabetes"), store=Store(root))
 
 
 @pytest.mark.parametrize("page", OF_AN_EXPERIMENT)
@@ -39,8 +26,8 @@ def test_every_page_shows_values_or_says_that_it_is_about_classes(opened, page):
     assert ("This page is about classes" in at.text) == (page not in VIEWS)
 
 
-def test_the_overview_shows_the_choice_on_test(opened, experiment):
-    found = experiment.evaluate(experiment.tune().params)
+def test_the_overview_shows_the_choice_on_test(opened, diabetes):
+    found = diabetes.evaluate(diabetes.tune().params)
     at = opened("overview", dataset="diabetes")
     assert at.numbers["Base RMSE"] == f"{found.measures['rmse']['base']:.4g}"
     assert at.numbers["ResMem RMSE"] == f"{found.measures['rmse']['resmem']:.4g}"
@@ -48,21 +35,21 @@ def test_the_overview_shows_the_choice_on_test(opened, experiment):
     assert (at.numbers["Closer"], at.numbers["Farther"]) == (str(gain.closer), str(gain.farther))
 
 
-def test_the_knobs_change_what_is_shown(opened, experiment):
+def test_the_knobs_change_what_is_shown(opened, diabetes):
     at = opened("tune", dataset="diabetes", k="5", sigma="2.0")
-    gamma = experiment.tune().params.gamma
-    found = experiment.evaluate(Params(5, 2.0, 1.0, gamma))
+    gamma = diabetes.tune().params.gamma
+    found = diabetes.evaluate(Params(5, 2.0, 1.0, gamma))
     assert at.numbers["ResMem RMSE"] == f"{found.measures['rmse']['resmem']:.4g}"
     at.labelled("slider", "k, neighbours").set_value(9).run()
-    found = experiment.evaluate(Params(9, 2.0, 1.0, gamma))
+    found = diabetes.evaluate(Params(9, 2.0, 1.0, gamma))
     assert at.numbers["ResMem RMSE"] == f"{found.measures['rmse']['resmem']:.4g}"
     at.press("Choose on validation")
     assert "chosen on validation" in at.text
 
 
-def test_a_point_is_taken_apart(opened, experiment):
+def test_a_point_is_taken_apart(opened, diabetes):
     at = opened("inspect", dataset="diabetes", point="3", k="5", sigma="2.0")
-    found = experiment.explain(3, Params(5, 2.0, 1.0, experiment.tune().params.gamma))
+    found = diabetes.explain(3, Params(5, 2.0, 1.0, diabetes.tune().params.gamma))
     assert f"ResMem says **{found.prediction:.5g}**" in at.text
     table = at.dataframe[0].value
     assert table["training point"].tolist() == found.ids.tolist()
@@ -71,23 +58,23 @@ def test_a_point_is_taken_apart(opened, experiment):
 
 
 @pytest.mark.parametrize("by", ["distance", "prediction", "error"])
-def test_the_slices_are_those_of_the_core(opened, experiment, by):
+def test_the_slices_are_those_of_the_core(opened, diabetes, by):
     table = opened("gain", dataset="diabetes", by=by).dataframe[0].value
-    found = experiment.evaluate(experiment.tune().params).slices(by)
+    found = diabetes.evaluate(diabetes.tune().params).slices(by)
     assert table["gain"].tolist() == pytest.approx([part.gain for part in found])
 
 
-def test_edits_of_memory_are_shown(opened, experiment, root):
-    used = np.unique(experiment.test.neighbors.first(3).indices)[:40]
+def test_edits_of_memory_are_shown(opened, diabetes, shared_store):
+    used = np.unique(diabetes.test.neighbors.first(3).indices)[:40]
     edits = Edits().forget(used)
-    reference = edits.save(Store(root), experiment.dataset)
-    found = experiment.edited(edits).evaluate(experiment.tune().params)
+    reference = edits.save(Store(shared_store), diabetes.dataset)
+    found = diabetes.edited(edits).evaluate(diabetes.tune().params)
     at = opened("overview", dataset="diabetes", edits=reference)
     assert at.numbers["ResMem RMSE"] == f"{found.measures['rmse']['resmem']:.4g}"
 
 
 @pytest.mark.parametrize("task", ["classes", "values"])
-def test_a_table_of_ones_own_is_shown_on_every_page(opened, tmp_path, root, task):
+def test_a_table_of_ones_own_is_shown_on_every_page(opened, tmp_path, shared_store, task):
     rng = np.random.default_rng(0)
     a = rng.normal(size=90)
     label = np.where(a + rng.normal(size=90) > 0, "yes", "no") if task == "classes" else (a * 3 + rng.normal(size=90))
@@ -95,8 +82,8 @@ def test_a_table_of_ones_own_is_shown_on_every_page(opened, tmp_path, root, task
     (tmp_path / "mine.csv").write_text("\n".join(["a,t,label", *lines]))
     dataset = f"features:{tmp_path / 'mine.csv'}"
     assert "is not prepared yet" in opened("overview", dataset=dataset).text  # its size is not known
-    with Job(ExperimentConfig(dataset), store=Store(root)).reporting(silent):
-        prepare(ExperimentConfig(dataset), store=Store(root))
+    with Job(ExperimentConfig(dataset), store=Store(shared_store)).reporting(silent):
+        prepare(ExperimentConfig(dataset), store=Store(shared_store))
     for page in OF_AN_EXPERIMENT:
         at = opened(page, dataset=dataset)
         assert not at.error, page
