@@ -71,7 +71,7 @@ def headline(experiment: ValueExperiment, result: ValueEvaluation) -> None:
                 f"{own - base:+.3g}",
                 delta_color="inverse" if measure == "mae" else "normal",
                 border=True,
-                width=120,
+                width=150,
                 height="stretch",
             )
         for label, count in (("Closer", gain.closer), ("Farther", gain.farther)):
