@@ -40,5 +40,10 @@ def called(progress: Progress, stage: str) -> Progress:
     return lambda step: progress(replace(step, stage=stage, message=step.message or step.stage))
 
 
+def within(progress: Progress, done: int, total: int) -> Progress:
+    """Return `progress` for a part of some work, which begins when `done` of `total` units are finished."""
+    return lambda step: progress(replace(step, done=done + step.done, total=total))
+
+
 def silent(step: Step) -> None:
     """Ignore the report."""

@@ -6,13 +6,14 @@ Shapes: T temperatures, S sigmas, G values of k.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from resmem_core.common.progress import Progress, called
+from resmem_core.common.progress import Progress, called, within
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.evaluation.judging import judge_base
 from resmem_core.memory.grid import Grid, Sweep
@@ -69,10 +70,15 @@ class Peak:
 
     Attributes
     ----------
+    folds : list of Sweep
+        The first grid on each of the folds, where there are any.
+    coarse, fine : Sweep
+        Each grid on all of validation.
     at, best : tuple of int
         The best cell (temperature, sigma, k) of `coarse` and of `fine`.
     """
 
+    folds: list[Sweep]
     coarse: Sweep
     fine: Sweep
     at: Cell
@@ -112,39 +118,54 @@ class Peak:
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """What is chosen from, and what for."""
+    """What is chosen from, and what for.
+
+    Attributes
+    ----------
+    folds : sequence of ndarray
+        Rows of validation on which the coarse grid is looked at apart, too.
+    """
 
     memory: Memory
     validation: Queries
     sigma_scale: float
     objective: str
     progress: Progress
+    folds: Sequence[IntArray] = ()
 
     @property
     def _steps(self) -> Steps:
         return STEPS[engine_for(self.memory.n_classes)]
 
-    def _swept(self, grid: Grid, stage: str) -> Sweep:
+    def _swept(self, queries: Queries, grid: Grid, progress: Progress) -> Sweep:
         smoothings = SMOOTHINGS if self.objective == "perplexity" else ()
-        told = called(self.progress, stage)
-        return sweep(self.memory, self.validation, **vars(grid), smoothings=smoothings, progress=told)
+        return sweep(self.memory, queries, **vars(grid), smoothings=smoothings, progress=progress)
 
-    def coarse(self) -> tuple[Sweep, Cell]:
-        """Return ResMem on the coarse grid, and the best cell."""
-        swept = self._swept(coarse_grid(self.memory, self.validation, self.sigma_scale), "Choosing on validation")
-        return swept, best_cell(swept, self.sigma_scale, self.objective)
+    def coarse(self) -> tuple[list[Sweep], Sweep, Cell]:
+        """Return ResMem on the coarse grid, on each fold and on all of validation, and the best cell."""
+        n, grid = len(self.validation), coarse_grid(self.memory, self.validation, self.sigma_scale)
+        parts, done, swept = [self.validation], 0, []
+        if self.folds:
+            rest = np.delete(np.arange(n), np.concatenate(self.folds))
+            parts = [self.validation.take(rows) for rows in (*self.folds, rest) if len(rows)]
+        for part in parts:
+            told = within(called(self.progress, "Choosing on validation"), done, n)
+            swept.append(self._swept(part, grid, told))
+            done += len(part)
+        together = Sweep.joined(swept)
+        return swept[: len(self.folds)], together, best_cell(together, self.sigma_scale, self.objective)
 
     def of_resmem(self) -> Peak:
         """Return the best setting of ResMem."""
-        coarse, cell = self.coarse()
+        folds, coarse, cell = self.coarse()
         winner, steps = coarse.grid.params(*cell), self._steps
         finer = Grid.of(
             _between(coarse.grid.ks.tolist(), cell[2], steps.ks),
             winner.sigma * steps.fine_sigmas,
             winner.temperature * steps.fine_temperatures,
         )
-        fine = self._swept(finer, "Choosing more finely")
-        return Peak(coarse, fine, cell, best_cell(fine, self.sigma_scale, self.objective), self.objective)
+        fine = self._swept(self.validation, finer, called(self.progress, "Choosing more finely"))
+        return Peak(folds, coarse, fine, cell, best_cell(fine, self.sigma_scale, self.objective), self.objective)
 
     def of_rivals(self) -> Rivals:
         """Return the best settings of soft kNN, of the interpolation, and of base alone."""

@@ -16,7 +16,7 @@ from resmem_core.evaluation import figures
 from resmem_core.evaluation.choice import OBJECTIVES, STEPS, Choice, standard_error
 from resmem_core.evaluation.figures import METHODS, Figures
 from resmem_core.evaluation.judging import Judged, judge, judge_rivals
-from resmem_core.evaluation.optimism import optimism
+from resmem_core.evaluation.optimism import folds_of, optimism
 from resmem_core.memory.interpolation import Rivals
 from resmem_core.memory.rows import evenly
 from resmem_core.memory.sweep import engine_for
@@ -145,7 +145,7 @@ def tune(
     if objective not in OBJECTIVES:
         raise InvalidParameterError(f"objective={objective!r} must be one of: {', '.join(OBJECTIVES)}")
     began = time.perf_counter()
-    task = Choice(memory, validation, sigma_scale, objective, progress)
+    task = Choice(memory, validation, sigma_scale, objective, progress, folds_of(validation))
     peak = task.of_resmem()
     judged = judge(memory, validation, peak.params, progress=called(progress, "Judging the choice"))
     smoothing = best_smoothing(judged)
@@ -162,7 +162,7 @@ def tune(
         accuracy={method: means[f"top1 {method}"] for method in METHODS},
         perplexity={method: means[f"nll {method}"] for method in figures.LIKELIHOODS},
         standard_error=error,
-        optimism=optimism(memory, validation, sigma_scale, objective, progress),
+        optimism=optimism(peak.folds, len(validation), sigma_scale, objective),
         **peak.within(error),
         undecided=peak.undecided,
         n_settings=peak.n_settings,

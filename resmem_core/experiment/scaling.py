@@ -105,7 +105,7 @@ def _right(search: Search, parts: Mapping[str, Part], rows: IntArray, progress: 
     memory, validation = (Memory(parts[part].logits, parts[part].labels) for part in ("train", "validation"))
     found = search.exactly("validation", rows, progress)
     asked = Queries(validation.logits_of(rows), validation.labels[rows], found)
-    swept, cell = Choice(memory, asked, auto_sigma(found.distances[:, 0]), "accuracy", progress).coarse()
+    _, swept, cell = Choice(memory, asked, auto_sigma(found.distances[:, 0]), "accuracy", progress).coarse()
     judged = judge(memory, asked, swept.grid.params(*cell), progress=progress)
     return judged.resmem.predictions == asked.labels
 

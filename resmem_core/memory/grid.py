@@ -6,8 +6,8 @@ Shapes: T temperatures, S sigmas, G values of k, E smoothings.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -127,6 +127,16 @@ class Sweep:
         """Return what is known from counts alone, over all classes."""
         none = Tally.zeros(grid.shape, 0)
         return cls(grid, n, base_right, right, fixed, none.undecided, np.empty(0), none.nll, none.nll_most, none.brier)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Sweep]) -> Sweep:
+        """Return what is known of all the points of several sweeps, one at least, of the same settings."""
+        n = [part.n for part in parts]
+        sums = ("base_right", "right", "fixed", "undecided")
+        found = {name: sum(getattr(part, name) for part in parts) for name in sums}
+        for name in ("nll", "nll_most", "brier"):
+            found[name] = np.average([getattr(part, name) for part in parts], axis=0, weights=n)
+        return replace(parts[0], n=sum(n), **found)
 
 
 class Tally(NamedTuple):

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from resmem_core.evaluation import optimism as module
+from resmem_core.common.progress import silent
+from resmem_core.evaluation.choice import Choice
 from resmem_core.evaluation.optimism import FOLDS, folds_of, luck, optimism
 from resmem_core.memory.grid import Grid, Sweep
 
@@ -13,32 +14,27 @@ GRID = Grid.of(range(1, 9), 2.0 ** np.arange(5), 2.0 ** np.arange(5))
 N = 240
 
 
-def planted(monkeypatch, data, rights):
-    """Let a sweep find what `rights`, (N, T, S, G), says of the points, which are told by their rows in the labels."""
-
-    def sweep(memory, queries, *, smoothings, **grid):
-        right = rights[queries.labels].sum(axis=0)
-        return Sweep.counted(GRID, len(queries), 0, right, 0 * right)
-
-    monkeypatch.setattr(module, "sweep", sweep)
-    monkeypatch.setattr(module, "coarse_grid", lambda *_: GRID)
-    return data.memory, replace(data.validation.take(np.zeros(N, np.int64)), labels=np.arange(N))
+def planted(data, rights):
+    """Return the sweeps of the folds that find what `rights`, (N, T, S, G), says of the points."""
+    folds = folds_of(data.validation.take(np.zeros(N, np.int64)))
+    counts = [rights[rows].sum(axis=0) for rows in folds]
+    return [Sweep.counted(GRID, len(rows), 0, right, 0 * right) for rows, right in zip(folds, counts, strict=True)]
 
 
-def test_of_settings_that_differ_by_luck_alone(monkeypatch, experiment_arrays):
+def test_of_settings_that_differ_by_luck_alone(experiment_arrays):
     """All settings are right half the time: what the best shows above that is luck."""
     expected, found = [], []
     for seed in range(20):
         rights = np.random.default_rng(seed).random((N, *GRID.shape)) < 0.5
-        found.append(optimism(*planted(monkeypatch, experiment_arrays, rights), 1.0))
+        found.append(optimism(planted(experiment_arrays, rights), N, 1.0))
         expected.append(rights.mean(axis=0).max() - 0.5)
     assert np.mean(found) == pytest.approx(np.mean(expected), rel=0.15)
 
 
-def test_where_one_setting_is_by_far_the_best_there_is_no_luck(monkeypatch, experiment_arrays):
+def test_where_one_setting_is_by_far_the_best_there_is_no_luck(experiment_arrays):
     rights = np.zeros((N, *GRID.shape), bool)
     rights[:, 1, 2, 3] = np.random.default_rng(0).random(N) < 0.7
-    assert optimism(*planted(monkeypatch, experiment_arrays, rights), 1.0) == 0
+    assert optimism(planted(experiment_arrays, rights), N, 1.0) == 0
 
 
 def test_how_hard_a_half_is_cancels():
@@ -48,28 +44,31 @@ def test_how_hard_a_half_is_cancels():
 
 
 @pytest.mark.parametrize(("n_groups", "n_folds"), [(1, 0), (2, 2), (3, 2), (7, 6), (50, FOLDS)])
-def test_groups_stay_whole(n_groups, n_folds):
+def test_groups_stay_whole(experiment_arrays, n_groups, n_folds):
     groups = np.random.default_rng(0).permutation(np.r_[np.arange(n_groups), np.arange(n_groups), np.arange(n_groups)])
-    folds = folds_of(groups, len(groups))
+    folds = folds_of(replace(experiment_arrays.validation.take(0 * groups), groups=groups))
     assert len(folds) == n_folds
     held = [set(groups[fold]) for fold in folds]
     assert sum(map(len, held)) == len(set().union(*held)) == (n_groups if folds else 0)
 
 
-def test_folds_part_the_rows():
-    folds = folds_of(None, 101)
+def test_folds_part_the_rows(experiment_arrays):
+    folds = folds_of(experiment_arrays.validation.take(slice(0, 101)))
     assert np.array_equal(np.sort(np.concatenate(folds)), np.arange(101))
     assert {len(fold) for fold in folds} == {12, 13}
 
 
 @pytest.mark.parametrize("objective", ["accuracy", "perplexity"])
 def test_of_few_points_it_is_more(experiment_arrays, objective):
-    memory, validation = experiment_arrays.memory, experiment_arrays.validation
-    of_all = optimism(memory, validation, 0.5, objective)
-    of_few = optimism(memory, validation.take(slice(0, 24)), 0.5, objective)
-    assert 0 <= of_all < of_few
+    def found(validation):
+        choice = Choice(experiment_arrays.memory, validation, 0.5, objective, silent, folds_of(validation))
+        return optimism(choice.of_resmem().folds, len(validation), 0.5, objective)
+
+    validation = experiment_arrays.validation
+    assert 0 <= found(validation) < found(validation.take(slice(0, 24)))
 
 
 def test_of_a_single_group_nothing_is_known(experiment_arrays):
     alone = replace(experiment_arrays.validation, groups=np.zeros(150, np.int64))
-    assert optimism(experiment_arrays.memory, alone, 0.5) is None
+    assert folds_of(alone) == []
+    assert optimism([], 150, 0.5) is None

@@ -1,6 +1,7 @@
 """Pages by Streamlit's own test runner: the app's router with one page as the default."""
 
 import re
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,11 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 import streamlit as st
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from pages._shared import stamps
 from resmem_core.experiment.config import LanguageConfig
 from tests.pages.tales import prepared, write_tales
+
+# An app of Streamlit's test runner looks through every installed package for components; once is enough.
+manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
 
 PAGES = sorted(map(str, (Path(__file__).parents[2] / "pages").glob("[a-z]*.py")))
 ROUTER = """
