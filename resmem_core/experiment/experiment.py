@@ -22,7 +22,6 @@ from resmem_core.evaluation import tuning
 from resmem_core.evaluation.evaluate import Evaluation, evaluate
 from resmem_core.evaluation.tuning import Tuned, choose_smoothing, tune, tune_gamma
 from resmem_core.experiment.config import ExperimentConfig
-from resmem_core.memory import dense_sweep
 from resmem_core.memory.interpolation import Rivals
 from resmem_core.memory.residuals import auto_sigma
 from resmem_core.memory.search import ASKED, Search, neighbors_of, recall
@@ -31,6 +30,7 @@ from resmem_core.memory.values import ValueMemory, ValueQueries
 from resmem_core.models.types import HeadLogits
 
 P = TypeVar("P", bound="Searched")
+LONG = 5_000_000  # neighbours' logits, M K C, whose grid is more than a page may judge while somebody waits
 
 
 @dataclass(frozen=True, eq=False)
@@ -286,5 +286,5 @@ def of_groups(groups: IntArray | None) -> dict[str, str]:
 
 
 def takes_long_to_sweep(n_queries: int, k_max: int, n_classes: int) -> bool:
-    """Tell whether judging a grid is more than a page may do while somebody waits."""
-    return n_queries * k_max * n_classes >= dense_sweep.LARGE
+    """Tell whether judging a grid of so many is what a page may not do while somebody waits."""
+    return n_queries * k_max * n_classes >= LONG

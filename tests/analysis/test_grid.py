@@ -15,8 +15,8 @@ from resmem_core.common.errors import Cancelled, InvalidParameterError
 from resmem_core.common.runner import NeedsPreparing
 from resmem_core.common.store import Store
 from resmem_core.evaluation.choice import KS, STEPS, best_cell, standard_error
+from resmem_core.experiment import experiment
 from resmem_core.experiment.prepare import prepare
-from resmem_core.memory import dense_sweep
 from resmem_core.memory.edits import Edits
 from resmem_core.memory.grid import Grid, Sweep
 from resmem_core.memory.residuals import resmem_scores
@@ -90,7 +90,7 @@ def test_edited_memory_has_a_grid_of_its_own(small, grids):
 
 
 def test_what_takes_long_is_refused_and_reported_and_can_be_cancelled(small, monkeypatch):
-    monkeypatch.setattr(dense_sweep, "LARGE", 1)
+    monkeypatch.setattr(experiment, "LONG", 1)
     other = small.edited(Edits(forgotten=(3,)))
     with pytest.raises(NeedsPreparing):
         grid_of(other.without_waiting())

@@ -160,7 +160,7 @@ def test_auto_says_what_it_chose_and_keeps_to_it(tmp_path, monkeypatch):
     assert len([entry for entry in store.entries() if entry.kind == "neighbors"]) == 1  # that of "exact"
 
 
-@pytest.mark.parametrize("large", ["resmem_core.memory.indexes.exact.LARGE", "resmem_core.memory.dense_sweep.LARGE"])
+@pytest.mark.parametrize("large", ["resmem_core.memory.indexes.exact.LARGE", "resmem_core.experiment.experiment.LONG"])
 def test_much_work_is_left_to_a_job(tmp_path, monkeypatch, large):
     store, config = Store(tmp_path), ExperimentConfig(seed=5, limit_train=200, epochs=1)
     prepare(config, store=store)

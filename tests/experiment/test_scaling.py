@@ -131,7 +131,7 @@ def test_the_store_keeps_the_choice_and_knows_other_embeddings(tmp_path, store, 
     assert prepare(other, store=store).normalize_reason != found.normalize_reason
 
 
-@pytest.mark.parametrize("large", ["resmem_core.memory.indexes.exact.LARGE", "resmem_core.memory.dense_sweep.LARGE"])
+@pytest.mark.parametrize("large", ["resmem_core.memory.indexes.exact.LARGE", "resmem_core.experiment.experiment.LONG"])
 def test_a_page_is_not_kept_waiting_for_it(tmp_path, store, monkeypatch, large):
     config = ExperimentConfig(brought(tmp_path))
     prepare(config, store=store, may_wait=False).tune()
