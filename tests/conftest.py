@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -97,6 +98,19 @@ def experiment_arrays():
         return Queries(logits, labels, Neighbors(distances.astype(np.float32), indices))
 
     return SimpleNamespace(memory=Memory(logits, labels), validation=queries(150), test=queries(200))
+
+
+@pytest.fixture(scope="session")
+def _digits(tmp_path_factory):
+    root = tmp_path_factory.mktemp("digits")
+    prepare(ExperimentConfig(), store=Store(root)).tune()
+    return root
+
+
+@pytest.fixture
+def _digits_ready(_digits, _own_folders):
+    """Let the test's own store begin with the default experiment prepared and tuned."""
+    shutil.copytree(_digits, os.environ["RESMEM_CACHE"], copy_function=os.link)
 
 
 @pytest.fixture

@@ -58,8 +58,9 @@ def nothing_measured(monkeypatch):
     monkeypatch.setattr(module, "_right", None)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize(("made", "normalize"), [(lengths_tell, False), (lengths_are_noise, True)])
+@pytest.mark.parametrize(
+    ("made", "normalize", "dtype"), [(lengths_tell, False, np.float64), (lengths_are_noise, True, np.float32)]
+)
 def test_validation_chooses_and_it_is_told(tmp_path, store, made, normalize, dtype):
     dataset = brought(tmp_path, made, dtype=dtype)
     found = prepare(ExperimentConfig(dataset), store=store)

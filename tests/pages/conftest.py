@@ -71,6 +71,11 @@ class App(AppTest):
         return self.run()
 
 
+@pytest.fixture(autouse=True)
+def _default_is_open(_digits_ready):
+    """Spare every page the default experiment's preparation, which others test."""
+
+
 def _leave(page: str) -> None:
     """Note which page this one is left for; Streamlit's test runner cannot go there."""
     st.session_state.left_for = page
