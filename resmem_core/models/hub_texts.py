@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.data.text_rows import NONE
-from resmem_core.models.published import run
+from resmem_core.models.published import TOLERANCE, run
 
 CAUSAL = 1e-6  # of the largest state: what does not change more does not depend on what comes later
 
@@ -83,12 +83,12 @@ def encoder_of(model: Any, called: str) -> Any:
 
 def two_texts(encoder: Any, longest: int) -> Tensor:
     """Return the tokens of two texts that are made up, (2, L), always the same for a model."""
-    length = min(16, longest)
+    length = max(2, min(16, longest))
     return (torch.arange(2 * length) * 7919 % encoder.get_input_embeddings().num_embeddings).view(2, length)
 
 
-def check_both_ways(encoder: Any, texts: Tensor, called: str) -> None:
-    """Refuse a model whose states depend on what comes before them alone.
+def check_encoder(encoder: Any, texts: Tensor, called: str) -> None:
+    """Refuse a model whose states do not depend on what comes later, or depend on what rows are filled up with.
 
     Raises
     ------
@@ -96,17 +96,27 @@ def check_both_ways(encoder: Any, texts: Tensor, called: str) -> None:
         If it is such, gives no states, or cannot read these texts, (2, L).
     """
     half = texts.shape[1] // 2
-    states, first = (
-        getattr(run(Encoder(encoder), part, called), "last_hidden_state", None) for part in (texts, texts[:, :half])
-    )
-    if states is None or first is None or states.ndim != 3:
-        raise InvalidParameterError(f"{called} gives no state for each token of a text; use an encoder such as BERT")
-    change = (states[:, :half] - first).abs().max()
-    if half and change <= CAUSAL * states.abs().max():
+    filled = torch.cat([texts[:, :half], torch.full_like(texts[:, half:], NONE)], dim=1)
+    first, whole, beside = (_states(encoder, some, called) for some in (texts[:, :half], texts, filled))
+    most = float(first.abs().max())
+    later, filling = (float((states[:, :half] - first).abs().max()) for states in (whole, beside))
+    if later <= CAUSAL * most:
         raise InvalidParameterError(
             f"{called} reads a text from left to right only, as language models do: it has no encoder, and its first "
             "states know nothing of the rest; use an encoder such as BERT or a sentence encoder"
         )
+    if filling > TOLERANCE * most:
+        raise InvalidParameterError(
+            f"{called} says something else of a text beside a longer one (off by {filling / most:.1%} of the largest "
+            "state), as it pays no heed to the attention mask; use an encoder such as BERT or a sentence encoder"
+        )
+
+
+def _states(encoder: Any, texts: Tensor, called: str) -> Tensor:
+    states = getattr(run(Encoder(encoder), texts, called), "last_hidden_state", None)
+    if not isinstance(states, Tensor) or states.shape[:2] != texts.shape:
+        raise InvalidParameterError(f"{called} gives no state for each token of a text; use an encoder such as BERT")
+    return states
 
 
 def positions_of(encoder: Any) -> int | None:

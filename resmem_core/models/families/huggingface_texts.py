@@ -52,7 +52,7 @@ class HuggingFaceTexts(Frozen):
         from resmem_core.models.hub_texts import (
             Encoder,
             PooledText,
-            check_both_ways,
+            check_encoder,
             encoder_of,
             names_of,
             positions_of,
@@ -74,7 +74,7 @@ class HuggingFaceTexts(Frozen):
                 f"{reader.size}; use the tokenizer that belongs to it"
             )
         texts = two_texts(encoder, reader.longest)
-        check_both_ways(encoder, texts, called)
+        check_encoder(encoder, texts, called)
         own, how = None, ""
         if not pool and (names := names_of(model)):
             trunk, own = in_two_parts(nn.Sequential(Encoder(model), Logits()), names, texts, called)
