@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from resmem_core.common.store import Store
-from resmem_core.data.base import EMBEDDINGS, FEATURES, IMAGE
+from resmem_core.data.base import EMBEDDINGS, FEATURES, IMAGE, LABELLED
 from resmem_core.data.types import CLASSES, VALUES
 from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.prepare import prepare
@@ -81,17 +81,29 @@ def folder_of_images(folder, rng):
     return f"folder:{folder / 'pictures'}"
 
 
+def texts(folder, rng):
+    """Write JSON lines of texts with a column of classes."""
+    labels = rng.integers(0, 2, 2 * N)
+    words = [rng.choice(["tail", "paw", "ear", ("purr", "bark")[label]], 4) for label in labels]
+    pd.DataFrame({"text": [" ".join(some) for some in words], "label": np.array(["cat", "dog"])[labels]}).to_json(
+        folder / "texts.jsonl", orient="records", lines=True
+    )
+    return f"texts:{folder / 'texts.jsonl'}"
+
+
 MAKERS = {  # of data: what writes it and returns its name, its kind and its task
     "arrays": (arrays, EMBEDDINGS, CLASSES),
     "table": (table, EMBEDDINGS, CLASSES),
     "features of classes": (features_with_classes, FEATURES, CLASSES),
     "features of values": (features_with_values, FEATURES, VALUES),
     "folder": (folder_of_images, IMAGE, CLASSES),
+    "texts": (texts, LABELLED, CLASSES),
 }
 KNN = {CLASSES: "estimator:KNeighborsClassifier", VALUES: "estimator:KNeighborsRegressor"}
 MODELS = {  # base models that need no download, by kind of data
     EMBEDDINGS: lambda task: ("precomputed", KNN[task], "estimator:SVC"),
     FEATURES: lambda task: ("linear", "random-forest", "gradient-boosting", KNN[task]),
+    LABELLED: lambda task: ("tfidf", KNN[task]),
     IMAGE: lambda task: ("linear", "small-cnn", KNN[task], "estimator:GaussianNB"),
 }
 CASES = [(data, backbone) for data, (_, kind, task) in MAKERS.items() for backbone in MODELS[kind](task)]
@@ -192,6 +204,6 @@ def test_what_memory_forgets_is_no_neighbour(opened, data):
 
 def test_every_kind_of_example_and_task_is_here():
     assert {(kind, task) for _, kind, task in MAKERS.values()} >= {
-        *product((EMBEDDINGS, FEATURES, IMAGE), (CLASSES,)),
+        *product((EMBEDDINGS, FEATURES, IMAGE, LABELLED), (CLASSES,)),
         (FEATURES, VALUES),
     }

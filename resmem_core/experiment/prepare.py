@@ -13,7 +13,7 @@ from resmem_core.common.runner import Runner, Task
 from resmem_core.common.store import Store
 from resmem_core.common.types import IntArray
 from resmem_core.data import load_dataset
-from resmem_core.data.base import TEXT
+from resmem_core.data.base import LABELLED, TEXT
 from resmem_core.data.types import CLASSES
 from resmem_core.experiment.config import PRECOMPUTED, ExperimentConfig
 from resmem_core.experiment.experiment import Part, Prepared, remembered
@@ -28,6 +28,7 @@ from resmem_core.memory.types import Memory, Params
 from resmem_core.models import Estimator, backbone_of
 from resmem_core.models.fitted import ImageFitting, given
 from resmem_core.models.fitted_estimator import fitted_estimator
+from resmem_core.models.fitted_labelled import LabelledFitting
 
 K_MAX = 256
 VERSION = 2  # of the steps below; raise it when one of them would give other numbers
@@ -139,7 +140,7 @@ def _as_it_came(config: ExperimentConfig, device: str, runner: Runner) -> Experi
         base = fitted_estimator(dataset, config.backbone, config.kind, config.seed, runner)
         usual, notes = False, dataset.notes
     else:
-        fitting = ImageFitting(
+        fitting = (LabelledFitting if config.kind == LABELLED else ImageFitting)(
             dataset=dataset,
             spec=config.backbone,
             seed=config.seed,

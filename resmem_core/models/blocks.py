@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from resmem_core.common.errors import InvalidParameterError
 
 if TYPE_CHECKING:
+    from resmem_core.data.text_rows import TextReader
     from resmem_core.models.types import Shape
 
 
@@ -37,6 +38,11 @@ class Network(nn.Module):
         How many of the last columns of what the trunk gives are not of the embedding, but the model's own logits.
     about : str
         What a user should know of how it embeds.
+
+    Attributes
+    ----------
+    reader : TextReader or None
+        What makes its inputs of whole texts, where it looks at such: tokens, (B, L) of int32.
     """
 
     def __init__(
@@ -58,6 +64,7 @@ class Network(nn.Module):
         self.own = own
         self.n_given = n_given
         self.about = about
+        self.reader: TextReader | None = None
         if frozen:
             trunk.requires_grad_(False).eval()
 

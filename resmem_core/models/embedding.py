@@ -14,7 +14,8 @@ from resmem_core.common.errors import DatasetError
 from resmem_core.common.progress import Progress, Step, silent
 from resmem_core.common.row_writer import RowWriter
 from resmem_core.common.store import digest_arrays, digest_key
-from resmem_core.common.types import FloatArray, ReadableRows
+from resmem_core.common.types import FloatArray, IntArray, ReadableRows
+from resmem_core.data.text_rows import lengths_of
 from resmem_core.models.batch_size import affordable
 from resmem_core.models.blocks import Network
 from resmem_core.models.checkpoint import content_of, portable_state
@@ -23,41 +24,47 @@ from resmem_core.models.training import choose_device, placed
 from resmem_core.models.types import Embedded
 
 HEAD_BATCH = 4096  # embeddings that a head looks at at a time
+BATCHES = 4  # of texts, sorted by length together
 
 
-def embed(network: Network, images: ReadableRows, *, device: torch.device | None = None) -> Embedded:
-    """Return embeddings and logits of `images`, in evaluation mode.
+def embed(network: Network, inputs: ReadableRows, *, device: torch.device | None = None) -> Embedded:
+    """Return embeddings and logits of images or texts, in evaluation mode.
 
     Parameters
     ----------
     network : Network
         Moved to `device`.
-    images : ndarray of uint8, shape (N, channels, height, width)
+    inputs : ndarray of uint8, shape (N, channels, height, width), or of int32, shape (N, L)
+        Images, or tokens, filled up with `NONE`.
     device : torch.device, optional
         `choose_device()` unless given.
 
     Raises
     ------
     DatasetError
-        If `images` is anything else than images.
+        If `inputs` are anything else.
     """
-    z = features(network, images, device=device)
+    z = features(network, inputs, device=device)
     return Embedded(logits_of(network.head, z, device=device), z)
 
 
-def features(network: Network, images: ReadableRows, *, device: torch.device | None = None) -> FloatArray:
-    """Return the trunk's output alone, (N, channels, height, width) -> (N, D); arguments and errors as for `embed`."""
-    _check_images(images)
+def features(network: Network, inputs: ReadableRows, *, device: torch.device | None = None) -> FloatArray:
+    """Return the trunk's output alone, (N, D); arguments and errors as for `embed`."""
+    _check(inputs)
     device = placed(network, device)
+    blocks: list[Tensor] = []
+    rows = 0
     with evaluating(network):
-        size = _batch_size(network, images, device)
-        starts = range(0, len(images), size)
-        return torch.cat([_features(network, images[row : row + size], device) for row in starts]).numpy()
+        read = _reading(network.trunk, inputs, device)
+        while rows < len(inputs):
+            blocks.append(read(rows))
+            rows += len(blocks[-1])
+    return torch.cat(blocks).numpy()
 
 
 def write_features(
     network: Network,
-    images: ReadableRows,
+    inputs: ReadableRows,
     file: Path,
     *,
     work: Path | None = None,
@@ -66,17 +73,16 @@ def write_features(
 ) -> RowWriter:
     """Write what `features` returns, row by row; the writer is returned, whose `finish` gives the file its name.
 
-    When it is stopped or killed, before that too, the next call with the same network and images goes on from there.
+    When it is stopped or killed, before that too, the next call with the same network and inputs goes on from there.
     `file` and `work` are as for `RowWriter`, whose errors it raises; all else is as for `embed`. `progress` is told how
-    many images are done.
+    many rows are done.
     """
-    _check_images(images)
-    digest = digest_key({"trunk": content_of(portable_state(network.trunk)), "images": digest_arrays(images)})
-    writer = RowWriter(file, len(images), digest, work)
+    _check(inputs)
+    digest = digest_key({"trunk": content_of(portable_state(network.trunk)), "images": digest_arrays(inputs)})
+    writer = RowWriter(file, len(inputs), digest, work)
     device = placed(network, device)
     with evaluating(network):
-        size = _batch_size(network, images, device)
-        write_rows(writer, lambda row: _features(network, images[row : row + size], device), progress)
+        write_rows(writer, _reading(network.trunk, inputs, device), progress)
     return writer
 
 
@@ -88,20 +94,47 @@ def write_rows(writer: RowWriter, read: Callable[[int], Tensor], progress: Progr
         progress(Step("Embedding", writer.rows, writer.n))
 
 
-def _check_images(images: ReadableRows) -> None:
-    if images.dtype != np.uint8 or images.ndim != 4 or len(images) == 0:
+def _check(inputs: ReadableRows) -> None:
+    images = inputs.dtype == np.uint8 and inputs.ndim == 4
+    texts = inputs.dtype == np.int32 and inputs.ndim == 2
+    if not (images or texts) or len(inputs) == 0:
         raise DatasetError(
-            "expected images as uint8 of shape (N, channels, height, width), one at least, but was given "
-            f"{images.dtype} of shape {images.shape}"
+            "expected images as uint8 of shape (N, channels, height, width), or texts as int32 of shape (N, L), one at "
+            f"least, but was given {inputs.dtype} of shape {inputs.shape}"
         )
 
 
-def _features(network: Network, images: ReadableRows, device: torch.device) -> Tensor:
-    return network.trunk(_pixels(images, device)).float().cpu()
+def _reading(trunk: nn.Module, inputs: ReadableRows, device: torch.device) -> Callable[[int], Tensor]:
+    """Return what embeds the next inputs, from a row on, as many as the device affords: (n, D), on the CPU."""
+    if inputs.dtype == np.int32:
+        return _reading_texts(trunk, inputs, device)
+    size = affordable(trunk, _pixels(inputs[:2], device))
+    return lambda row: trunk(_pixels(inputs[row : row + size], device)).float().cpu()
 
 
-def _batch_size(network: Network, images: ReadableRows, device: torch.device) -> int:
-    return affordable(network.trunk, _pixels(images[:2], device))
+def _reading_texts(trunk: nn.Module, tokens: ReadableRows, device: torch.device) -> Callable[[int], Tensor]:
+    """Return the same for tokens, (N, L): of some texts the short ones are read first, so that little is filled up."""
+    lengths = lengths_of(tokens).clip(min=1)
+    width = int(lengths.max())
+
+    def seen(rows: IntArray) -> Tensor:
+        return torch.from_numpy(tokens[rows][:, : lengths[rows].max()].astype(np.int64)).to(device)
+
+    longest = np.sort(lengths.argsort(kind="stable")[-2:])
+    most = affordable(trunk, seen(longest)) * width  # tokens at a time
+
+    def read(row: int) -> Tensor:
+        n = max(1, int(np.searchsorted(np.cumsum(lengths[row : row + BATCHES * most]), BATCHES * most, "right")))
+        order = row + lengths[row : row + n].argsort(kind="stable")
+        found, start = [], 0
+        while start < n:
+            filled = lengths[order[start:]] * np.arange(1, n - start + 1)  # tokens, if all up to here are read together
+            count = max(1, int(np.searchsorted(filled, most, "right")))
+            found.append(trunk(seen(order[start : start + count])).float().cpu())
+            start += count
+        return torch.cat(found)[torch.from_numpy(np.argsort(order))]
+
+    return read
 
 
 def _pixels(images: ReadableRows, device: torch.device) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,7 +15,7 @@ from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, Step, about
 from resmem_core.common.runner import Runner, Task
 from resmem_core.common.store import Entry, digest_file, digest_key, save_array
-from resmem_core.common.types import FloatArray
+from resmem_core.common.types import FloatArray, ReadableRows
 from resmem_core.data.base import IMAGE, PARTS
 from resmem_core.data.types import Dataset
 from resmem_core.models import shipped
@@ -183,30 +184,25 @@ class Fitting:
 
 
 @dataclass(eq=False, kw_only=True)
-class ImageFitting(Fitting):
-    """A backbone on images: its weights, and what it says of every part with them.
+class ExampleFitting(Fitting, ABC):
+    """A backbone on labelled examples: its weights, and what it says of every part with them.
 
     Attributes
     ----------
     dataset : Dataset
-        With images.
-
-    Raises
-    ------
-    InvalidParameterError
-        If the dataset has no images.
+        With examples of the kind.
     """
 
     dataset: Dataset
 
-    kind: ClassVar[str] = IMAGE
+    @property
+    @abstractmethod
+    def shape(self) -> Shape:
+        """That of an example, as `Backbone.network` takes it."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.images = {part: getattr(self.dataset, part).images for part in PARTS}
-        for part, images in self.images.items():
-            if images is None:
-                raise InvalidParameterError(f"{self.dataset.name!r} has no images in {part} for a backbone to look at")
+    @abstractmethod
+    def inputs(self, part: str) -> ReadableRows:
+        """Return what the network looks at of a part, (N, ...)."""
 
     def base_model(self) -> BaseModel:
         """Return the model, taking weights and embeddings from where they are, or making them.
@@ -256,7 +252,7 @@ class ImageFitting(Fitting):
 
     @cached_property
     def _network(self) -> Network:
-        return self.new_network(self.images["train"].shape[1:], self.dataset.n_classes)
+        return self.new_network(self.shape, self.dataset.n_classes)
 
     @cached_property
     def _rows(self) -> tuple[list[int] | None, str]:
@@ -305,7 +301,7 @@ class ImageFitting(Fitting):
     def _begin(self) -> tuple[Network, Batches]:
         from resmem_core.models.example_batches import ExampleBatches
 
-        inputs = self._features("train") if self.backbone.frozen else self.images["train"]
+        inputs = self._features("train") if self.backbone.frozen else self.inputs("train")
         return self._network, ExampleBatches.of(inputs, self.dataset.train.labels)
 
     def _features(self, part: str) -> np.ndarray:
@@ -322,7 +318,7 @@ class ImageFitting(Fitting):
         from resmem_core.models.embedding import write_features
 
         told = about(progress, part)
-        return write_features(self._network, self.images[part], file, work=work, device=self.on, progress=told)
+        return write_features(self._network, self.inputs(part), file, work=work, device=self.on, progress=told)
 
     def _embed(self, directory: Path, work: Path, progress: Progress) -> None:
         """Write embeddings and logits of every part; what a stopped call has written is gone on with."""
@@ -344,3 +340,32 @@ class ImageFitting(Fitting):
         for part, file in files.items():
             z = np.load(file, mmap_mode="r")
             save_array(directory, f"{part}_logits", logits_of(self._network.head, z, device=self.on))
+
+
+@dataclass(eq=False, kw_only=True)
+class ImageFitting(ExampleFitting):
+    """A backbone on images.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the dataset has no images.
+    """
+
+    kind: ClassVar[str] = IMAGE
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for part in PARTS:
+            if getattr(self.dataset, part).images is None:
+                raise InvalidParameterError(f"{self.dataset.name!r} has no images in {part} for a backbone to look at")
+
+    @property
+    def shape(self) -> Shape:
+        """Channels, height, width."""
+        return self.inputs("train").shape[1:]
+
+    def inputs(self, part: str) -> ReadableRows:
+        """Return the images of a part."""
+        images: ReadableRows = getattr(self.dataset, part).images
+        return images

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from pathlib import Path
 from typing import Any
 
-from resmem_core.common.errors import UnavailableError
+from resmem_core.common.errors import InvalidParameterError, UnavailableError
 from resmem_core.data.base import user_path
 
 CONFIG = "config.json"
@@ -93,6 +94,57 @@ def read(auto_class: Any, source: str, kind: str) -> tuple[Any, set[str]]:
     except Exception as error:  # the network, the hub and the libraries have classes of their own
         raise unreadable(source, kind, error) from error
     return model, set(report["missing_keys"])
+
+
+def read_whole(source: str, kind: str, classifies: str) -> tuple[Any, bool]:
+    """Return a model in float32 and evaluation mode, and whether what pools its output was trained, if there is such.
+
+    Parameters
+    ----------
+    kind : str
+        As for `read`.
+    classifies : str
+        How the classes of classifiers end ("ForImageClassification"): one comes with the layer that classifies.
+
+    Raises
+    ------
+    UnavailableError
+        As `read`.
+    InvalidParameterError
+        If it lacks other weights than those that pool.
+    """
+    import transformers
+
+    architectures = config_of(source, kind).architectures or ()
+    classifier = any(name.endswith(classifies) for name in architectures)
+    model, lacking = read(getattr(transformers, f"AutoModel{classifies if classifier else ''}"), source, kind)
+    pooler = {name for name in lacking if "pooler" in name}
+    if lacking := lacking - pooler:
+        raise InvalidParameterError(
+            f"the model {source!r} lacks {len(lacking)} of its weights, {min(lacking)} for one, which would be left to "
+            "chance; use one whose weights are all there"
+        )
+    return model.float().eval(), not pooler
+
+
+def json_of(source: str, name: str) -> Any:
+    """Return what a file of JSON beside a model says; None where there is no such file.
+
+    Raises
+    ------
+    UnavailableError
+        If it cannot be read.
+    """
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
+
+    try:
+        file = Path(source) / name if Path(source).is_dir() else Path(hf_hub_download(source, name))
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (EntryNotFoundError, FileNotFoundError):  # or it may be there, but was not fetched and cannot be now
+        return None
+    except Exception as error:  # the network, the hub and the libraries have classes of their own
+        raise unreadable(source, "a model", error) from error
 
 
 def unreadable(source: str, kind: str, error: Exception) -> UnavailableError:

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.models.published import run
-from resmem_core.models.types import Shape
 
 
 class Vision(nn.Module):
@@ -71,7 +70,7 @@ class Pooled(nn.Module):
 
 
 def pooled(
-    before: nn.Module, model: Any, pool: str, shape: Shape, called: str, *, pooler: bool
+    before: nn.Module, model: Any, pool: str, images: Tensor, called: str, *, pooler: bool
 ) -> tuple[nn.Sequential, str]:
     """Return what embeds images by a model of `transformers`, and by which of its outputs.
 
@@ -81,8 +80,8 @@ def pooled(
         Prepares images.
     pool : str
         As for `Pooled`; empty: the first of these that there is.
-    shape : tuple of int
-        Of an image.
+    images : Tensor, shape (2, channels, height, width)
+        Two of those that it is to look at.
     called : str
         What messages call it.
     pooler : bool
@@ -93,7 +92,7 @@ def pooled(
     InvalidParameterError
         If there is no such output, or it cannot look at such images.
     """
-    output = run(nn.Sequential(before, Vision(tower(model))), shape, called)
+    output = run(nn.Sequential(before, Vision(tower(model))), images, called)
     there = {
         "projection": projects(model),
         "pooler": pooler and getattr(output, "pooler_output", None) is not None,

@@ -1,10 +1,11 @@
-"""Published image models as frozen networks: what embeds, and the layer that names their classes.
+"""Published models as frozen networks: what embeds, and the layer that names their classes.
 
 It imports torch, so it lives outside `families`, whose modules are all imported to list their names.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -126,31 +127,31 @@ def cut(model: nn.Module, n_outputs: int) -> tuple[str, nn.Linear] | None:
 
 
 def in_two_parts(
-    model: nn.Sequential, names: Sequence[tuple[str, ...]], shape: Shape, called: str
+    model: nn.Sequential, names: Sequence[tuple[str, ...]], examples: Tensor, called: str
 ) -> tuple[nn.Sequential, OwnHead | None]:
     """Return a classifier without its last linear layer, and that layer; whole, and None, where it does not end in one.
 
     Parameters
     ----------
     model : Sequential
-        (B, channels, height, width) -> logits (B, R).
+        Examples -> logits (B, R).
     names : sequence of tuple of str, length R
         What each class is called.
-    shape : tuple of int
-        Of an image.
+    examples : Tensor, shape (2, ...)
+        Two of them: see `two_images`.
     called : str
         What messages call it.
 
     Raises
     ------
     InvalidParameterError
-        If it cannot look at such images.
+        If it cannot look at such examples.
     """
-    expected = run(model.eval(), shape, called)
+    expected = run(model.eval(), examples, called)
     if (head := cut(model, len(names))) is None:
         return model, None
     name, layer = head
-    z = run(model, shape, called)
+    z = run(model, examples, called)
     if z.ndim == 2 and z.shape[1] == layer.in_features:
         with torch.no_grad():
             off = float((layer(z) - expected).abs().max() / expected.abs().max())
@@ -160,31 +161,38 @@ def in_two_parts(
     return model, None
 
 
-def run(model: nn.Module, shape: Shape, called: str) -> Tensor:
-    """Return what a model in evaluation mode makes of two images that are made up, always the same.
+def two_images(shape: Shape) -> Tensor:
+    """Return two images of a shape (channels, height, width) that are made up, always the same."""
+    return ((torch.arange(2 * math.prod(shape)) * 7919 % 251) / 250).view(2, *shape)
+
+
+def run(model: nn.Module, examples: Tensor, called: str) -> Tensor:
+    """Return what a model in evaluation mode makes of images, (B, channels, height, width), or tokens, (B, L).
 
     Raises
     ------
     InvalidParameterError
-        If it cannot look at such images.
+        If it cannot look at them.
     """
-    n = 2 * shape[0] * shape[1] * shape[2]
-    images = ((torch.arange(n) * 7919 % 251) / 250).view(2, *shape)
     try:
         with torch.no_grad():
-            return model(images)
+            return model(examples)
     except InvalidParameterError:
         raise
     except (RuntimeError, ValueError, TypeError, AssertionError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-        raise InvalidParameterError(
-            f"{called} cannot look at images of {shape[0]} channels and {shape[1]} x {shape[2]} pixels: {reason}"
-        ) from error
+        shape = examples.shape[1:]
+        of = f"{shape[0]} channels and {shape[1]} x {shape[2]} pixels" if len(shape) == 3 else f"{shape[0]} tokens"
+        raise InvalidParameterError(f"{called} cannot look at {_kind(examples)}s of {of}: {reason}") from error
+
+
+def _kind(examples: Tensor) -> str:
+    return "image" if examples.ndim == 4 else "text"
 
 
 def frozen_network(
     trunk: nn.Module,
-    shape: Shape,
+    examples: Tensor,
     n_classes: int,
     *,
     called: str,
@@ -194,24 +202,30 @@ def frozen_network(
 ) -> Network:
     """Return a network whose trunk stays as it is, with a head to be trained on its features, standardised.
 
+    Parameters
+    ----------
+    examples : Tensor, shape (2, ...)
+        Two of those that it is to look at.
+
     Raises
     ------
     InvalidParameterError
-        If the trunk cannot look at such images, or what it gives is no vector an image, not finite, or not the same
-        each time.
+        If the trunk cannot look at them, or what it gives is no vector for each, not finite, or not the same each time.
     """
     trunk.eval()
-    z, again = run(trunk, shape, called), run(trunk, shape, called)
+    z, again = run(trunk, examples, called), run(trunk, examples, called)
+    kind = _kind(examples)
     if not isinstance(z, Tensor) or z.ndim != 2 or len(z) != 2 or not z.is_floating_point():
         found = f"{z.dtype} of shape {tuple(z.shape)}" if isinstance(z, Tensor) else type(z).__name__
-        raise InvalidParameterError(f"{called} gives {found} for two images; expected embeddings, floats of (2, D)")
+        raise InvalidParameterError(f"{called} gives {found} for two {kind}s; expected embeddings, floats of (2, D)")
     if not z.isfinite().all():
         raise InvalidParameterError(
-            f"{called} gives embeddings that are not finite; see to its weights, and to the mean and std of pixels"
+            f"{called} gives embeddings that are not finite; see to its weights"
+            + (", and to the mean and std of pixels" if kind == "image" else "")
         )
     if float((z - again).abs().max()) > TOLERANCE * float(z.abs().max()):
         raise InvalidParameterError(
-            f"{called} gives another embedding each time it sees an image; use a model without chance in it"
+            f"{called} gives another embedding each time it sees the same {kind}; use a model without chance in it"
         )
     head = nn.Sequential(Standardize(z.shape[1]), nn.Linear(z.shape[1], n_classes))
     return Network(trunk, head, frozen=True, definition=definition, own=own, about=about)

@@ -59,11 +59,7 @@ class HuggingFaceTokenizer(Tokenizer):
         InvalidParameterError
             If it is a slow one, or has neither a token that begins a text nor one that ends it.
         """
-        fast = getattr(tokenizer, "backend_tokenizer", None)
-        if fast is None:
-            raise InvalidParameterError(
-                f"{type(tokenizer).__name__} is none of the fast tokenisers of transformers; use a model that has one"
-            )
+        fast = fast_of(tokenizer)
         told = tokenizer.bos_token or tokenizer.eos_token
         bos = told if begins is None else tokenizer.convert_ids_to_tokens(begins)
         if bos is None:
@@ -86,17 +82,7 @@ class HuggingFaceTokenizer(Tokenizer):
         InvalidParameterError
             As `of`.
         """
-        try:
-            from transformers import AutoTokenizer
-        except ImportError as error:
-            raise UnavailableError(
-                f"the tokeniser of {name!r} needs the package transformers: pip install transformers"
-            ) from error
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
-        except Exception as error:  # the network, the hub and the libraries have classes of their own
-            raise UnavailableError(f"the tokeniser of {name!r} cannot be read: {error}") from error
-        return cls.of(tokenizer, begins)
+        return cls.of(published_tokenizer(name), begins)
 
     def _encode(self, text: str) -> Iterable[int]:
         return self._fast.encode(text, add_special_tokens=False).ids
@@ -125,6 +111,42 @@ class HuggingFaceTokenizer(Tokenizer):
     @classmethod
     def _restored(cls, state: Mapping[str, Any]) -> HuggingFaceTokenizer:
         return cls(state["definition"], state["bos"])
+
+
+def published_tokenizer(name: str) -> Any:
+    """Return the tokeniser of a model as `transformers` has it, by folder or by name. Its code is never run.
+
+    Raises
+    ------
+    UnavailableError
+        If transformers is not installed, or there is no such tokeniser here or to be fetched.
+    """
+    try:
+        from transformers import AutoTokenizer
+    except ImportError as error:
+        raise UnavailableError(
+            f"the tokeniser of {name!r} needs the package transformers: pip install transformers"
+        ) from error
+    try:
+        return AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+    except Exception as error:  # the network, the hub and the libraries have classes of their own
+        raise UnavailableError(f"the tokeniser of {name!r} cannot be read: {error}") from error
+
+
+def fast_of(tokenizer: Any) -> Any:
+    """Return the tokeniser of the `tokenizers` library that one of `transformers` is.
+
+    Raises
+    ------
+    InvalidParameterError
+        If it is a slow one.
+    """
+    fast = getattr(tokenizer, "backend_tokenizer", None)
+    if fast is None:
+        raise InvalidParameterError(
+            f"{type(tokenizer).__name__} is none of the fast tokenisers of transformers; use a model that has one"
+        )
+    return fast
 
 
 def _style(decoder: Mapping[str, Any] | None) -> str:

@@ -2,7 +2,7 @@
 
 Of an encoder-decoder model (T5, BART) the decoder is the language model; the encoder reads the token that ends a text.
 
-Under the same name, models of images are `huggingface_images`.
+Under the same name, models of images are `huggingface_images`, and of whole texts `huggingface_texts`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from resmem_core.common.errors import InvalidParameterError
-from resmem_core.data.base import IMAGE, TEXT
+from resmem_core.data.base import IMAGE, LABELLED, TEXT
 from resmem_core.models import hub
 from resmem_core.models.base import BACKBONES, Backbone
 from resmem_core.models.families.huggingface_images import HuggingFaceImages
+from resmem_core.models.families.huggingface_texts import HuggingFaceTexts
 from resmem_core.models.types import Shape
 
 if TYPE_CHECKING:
@@ -31,15 +32,16 @@ class HuggingFace(Backbone):
     """Whatever `transformers` loads as a model that predicts the next token, its weights safetensors, in float32."""
 
     name = "hf"
-    summary = "a model of Hugging Face, by name or folder, frozen: of images, or a language model"
+    summary = "a model of Hugging Face, by name or folder, frozen: of images, of texts, or a language model"
     argument: ClassVar[str | None] = "NAME_OR_PATH"
-    kinds: ClassVar[tuple[str, ...]] = (IMAGE, TEXT)
+    kinds: ClassVar[tuple[str, ...]] = (IMAGE, LABELLED, TEXT)
     normalize: ClassVar[bool] = False
     frozen: ClassVar[bool] = True
 
     def of(self, kind: str) -> Backbone:
-        """Return itself for text, and what reads models of images for those."""
-        return HuggingFaceImages() if kind == IMAGE else self
+        """Return itself for running text, and what reads models of images, or of whole texts, for those."""
+        others: dict[str, type[Backbone]] = {IMAGE: HuggingFaceImages, LABELLED: HuggingFaceTexts}
+        return others[kind]() if kind in others else self
 
     def unavailable(self, argument: str | None = None) -> str | None:
         """Return what is missing and cannot be fetched: the package, the folder, or its content."""

@@ -43,7 +43,7 @@ class HuggingFaceImages(Frozen):
         from torch import nn
 
         from resmem_core.models.hub_images import Logits, Vision, names_of, pooled
-        from resmem_core.models.published import Tapped, frozen_network, in_two_parts
+        from resmem_core.models.published import Tapped, frozen_network, in_two_parts, two_images
 
         assert argument is not None  # backbone_of sees to it
         asked = Argument.parse(argument, *OPTIONS)
@@ -52,45 +52,31 @@ class HuggingFaceImages(Frozen):
         if pool and layers:
             raise InvalidParameterError(f"{argument!r}: pool and layer do not go together; leave one out")
         source = hub.source(asked.what)
-        model, pooler = _model(source)
+        model, pooler = hub.read_whole(source, "a model of images", "ForImageClassification")
+        if model.main_input_name != "pixel_values" and not hasattr(model, "get_image_features"):
+            raise InvalidParameterError(
+                f"the model {source!r} ({type(model).__name__}) is none of images; use one that is"
+            )
+        images = two_images(shape)
         before, called, own = _input(source, asked), f"the model {asked.what!r}", None
         if layers:
             trunk, how = nn.Sequential(before, Tapped(Vision(model), layers, of=model)), f"layer {' and '.join(layers)}"
         elif not pool and (names := names_of(model)):
-            trunk, own = in_two_parts(nn.Sequential(before, Vision(model), Logits()), names, shape, called)
+            trunk, own = in_two_parts(nn.Sequential(before, Vision(model), Logits()), names, images, called)
             how = "what its last layer sees"
         if own is None and not layers:
-            trunk, pool = pooled(before, model, pool, shape, called, pooler=pooler)
+            trunk, pool = pooled(before, model, pool, images, called, pooler=pooler)
             how = POOLS[pool]
         height, width = before.size or shape[1:]
         return frozen_network(
             trunk,
-            shape,
+            images,
             n_classes,
             called=called,
             own=None if trained else own,
             definition=f"{hub.definition_of(model)} {sorted(asked.options.items())} {before.size} {before.mode}",
             about=f"{called} sees all of an image, resized to {height} x {width} pixels; the embedding is {how}",
         )
-
-
-def _model(source: str) -> tuple[Any, bool]:
-    """Return the model, and whether what pools its output was trained, where it has such."""
-    from transformers import AutoModel, AutoModelForImageClassification
-
-    kind = "a model of images"
-    architectures = hub.config_of(source, kind).architectures or ()
-    classifies = any(name.endswith("ForImageClassification") for name in architectures)
-    model, lacking = hub.read(AutoModelForImageClassification if classifies else AutoModel, source, kind)
-    if model.main_input_name != "pixel_values" and not hasattr(model, "get_image_features"):
-        raise InvalidParameterError(f"the model {source!r} ({type(model).__name__}) is none of images; use one that is")
-    pooler = {name for name in lacking if "pooler" in name}
-    if lacking := lacking - pooler:
-        raise InvalidParameterError(
-            f"the model {source!r} lacks {len(lacking)} of its weights, {min(lacking)} for one, which would be left to "
-            "chance; use one whose weights are all there"
-        )
-    return model.float().eval(), not pooler
 
 
 def _input(source: str, asked: Argument) -> ImageNetInput:

@@ -46,12 +46,12 @@ class Torchvision(Frozen):
         """Return the frozen model, its weights fetched if they are not there, and a new head."""
         from torch import nn
 
-        from resmem_core.models.published import Tapped, frozen_network, in_two_parts
+        from resmem_core.models.published import Tapped, frozen_network, in_two_parts, two_images
 
         assert argument is not None  # backbone_of sees to it
         if reason := self.unavailable(argument):
             raise InvalidParameterError(reason)
-        asked = Argument.parse(argument, *OPTIONS)
+        asked, images = Argument.parse(argument, *OPTIONS), two_images(shape)
         trained = asked.one_of("head", "own", "trained") == "trained"
         before, model, weights = _with_weights(asked.what)
         called, definition = f"torchvision's {asked.what}", f"{weights} at {before.size}"
@@ -59,14 +59,14 @@ class Torchvision(Frozen):
         if "layer" in asked.options:
             layers = asked.options["layer"].split(",")
             trunk, definition = nn.Sequential(before, Tapped(model, layers)), f"{definition}, {layers}"
-            return frozen_network(trunk, shape, n_classes, called=called, definition=definition, about=about)
+            return frozen_network(trunk, images, n_classes, called=called, definition=definition, about=about)
         names = [(name,) for name in weights.meta["categories"]]
-        trunk, own = in_two_parts(nn.Sequential(before, model, nn.Flatten()), names, shape, called)
+        trunk, own = in_two_parts(nn.Sequential(before, model, nn.Flatten()), names, images, called)
         if own is None:  # as in SqueezeNet, which ends in a convolution
             last = [name for name, layer in model.named_modules() if isinstance(layer, nn.Conv2d | nn.Linear)][-1]
             trunk = nn.Sequential(before, Tapped(model, [f"input:{last}"]))
         own = None if trained else own
-        return frozen_network(trunk, shape, n_classes, called=called, own=own, definition=definition, about=about)
+        return frozen_network(trunk, images, n_classes, called=called, own=own, definition=definition, about=about)
 
 
 class Pretrained(Frozen):
@@ -90,11 +90,11 @@ class Pretrained(Frozen):
         """Return the frozen trunk, its weights fetched if they are not there, and a new head."""
         from torch import nn
 
-        from resmem_core.models.published import cut, frozen_network
+        from resmem_core.models.published import cut, frozen_network, two_images
 
         before, model, weights = _with_weights(self.name)
         cut(model, len(weights.meta["categories"]))
-        return frozen_network(nn.Sequential(before, model), shape, n_classes, called=self.name)
+        return frozen_network(nn.Sequential(before, model), two_images(shape), n_classes, called=self.name)
 
 
 def _names() -> list[str]:

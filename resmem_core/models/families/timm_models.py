@@ -46,7 +46,7 @@ class Timm(Frozen):
         from torch import nn
 
         from resmem_core.models.blocks import ImageNetInput
-        from resmem_core.models.published import Tapped, frozen_network, in_two_parts
+        from resmem_core.models.published import Tapped, frozen_network, in_two_parts, two_images
 
         assert argument is not None  # backbone_of sees to it
         if reason := self.unavailable(argument):
@@ -61,17 +61,18 @@ class Timm(Frozen):
             f"the model {asked.what!r}",
             None,
         )
+        images = two_images(shape)
         about = f"{called} sees all of an image, resized to {height} x {width} pixels"
         if "layer" in asked.options:
             trunk = nn.Sequential(before, Tapped(model, asked.options["layer"].split(",")))
         else:
             trunk = nn.Sequential(before, model)
-            trunk, own = in_two_parts(trunk, _names(model), shape, called)
+            trunk, own = in_two_parts(trunk, _names(model), images, called)
             if own is None:
                 model.reset_classifier(0)
         return frozen_network(
             trunk,
-            shape,
+            images,
             n_classes,
             called=called,
             own=None if trained else own,

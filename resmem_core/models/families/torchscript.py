@@ -56,7 +56,7 @@ class TorchScript(Frozen):
         """Return the module as a frozen trunk."""
         from torch import nn
 
-        from resmem_core.models.published import Joined, LastColumns, frozen_network, prepares, run
+        from resmem_core.models.published import Joined, LastColumns, frozen_network, prepares, run, two_images
 
         assert argument is not None  # backbone_of sees to it
         if reason := self.unavailable(argument):
@@ -65,12 +65,13 @@ class TorchScript(Frozen):
         before, called = prepares(asked), f"the module {asked.what!r}"
         height, width = before.size or shape[1:]
         module = _read(asked.what)
-        found = run(nn.Sequential(before, module), shape, called)
+        images = two_images(shape)
+        found = run(nn.Sequential(before, module), images, called)
         definition = digest_file(user_path(asked.what))  # a frozen TorchScript module has weights that it does not list
         about = f"{called} sees images of {height} x {width} pixels"
         if not isinstance(found, tuple):
             trunk = nn.Sequential(before, module)
-            return frozen_network(trunk, shape, n_classes, called=called, definition=definition, about=about)
+            return frozen_network(trunk, images, n_classes, called=called, definition=definition, about=about)
         if len(found) != 2 or any(getattr(part, "ndim", 0) != 2 for part in found) or found[0].shape[1] != n_classes:
             given = ", ".join(str(tuple(getattr(part, "shape", ()))) for part in found)
             raise InvalidParameterError(
@@ -78,7 +79,7 @@ class TorchScript(Frozen):
                 f"a pair of logits (2, {n_classes}) and embeddings (2, D)"
             )
         trunk = nn.Sequential(before, module, Joined())
-        network = frozen_network(trunk, shape, n_classes, called=called, definition=definition, about=about)
+        network = frozen_network(trunk, images, n_classes, called=called, definition=definition, about=about)
         network.head, network.n_given = LastColumns(n_classes), n_classes
         return network
 

@@ -95,7 +95,7 @@ def test_layers_are_joined_at_length_one(folder):
 @pytest.mark.parametrize(
     ("kind", "option", "message"),
     [
-        ("masked", "", "gives another embedding each time it sees an image"),
+        ("masked", "", "gives another embedding each time it sees the same image"),
         ("text", "", r"\(GPT2Model\) is none of images"),
         ("resnet", "?pool=cls", "has no trained pool='cls'; choose one of: pooler, mean"),
         ("vit without pooler", "?pool=pooler", "has no trained pool='pooler'; choose one of: cls, mean"),
