@@ -23,6 +23,7 @@ from resmem_core.analysis.near_duplicates import near_duplicates as find_near_du
 from resmem_core.analysis.projection import Projection, project
 from resmem_core.analysis.seeds import SeedResult, judge
 from resmem_core.analysis.shapley import shapley_of
+from resmem_core.analysis.value_grid import ValueGrids, value_grid_of
 from resmem_core.common.progress import Progress, Step
 from resmem_core.common.store import Store
 from resmem_core.data.pictures import data_url
@@ -263,6 +264,12 @@ def near_duplicates(config: ExperimentConfig, params: Params, fraction: float) -
 def grids(config: ExperimentConfig) -> Grids:
     """Return every setting of the grid on validation and test, without working long for it."""
     return grid_of(of_examples(config))
+
+
+@st.cache_resource(max_entries=8, show_spinner="Judging the grid…", hash_funcs=BY_DATA)
+def value_grids(config: ExperimentConfig) -> ValueGrids:
+    """Return the same where values are predicted."""
+    return value_grid_of(of_values(config))
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=BY_DATA)

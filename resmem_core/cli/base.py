@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = "examples"  # images, or embeddings
 EXPERIMENT = fields_of(IMAGE)
-OF_VALUES = ("train", "tune", "evaluate", "explain", "slices", "memory", "map", "compare", "export")
+OF_VALUES = ("train", "tune", "evaluate", "explain", "slices", "memory", "map", "grid", "compare", "export", "report")
 NUMBERS = tuple(f.name for f in fields(Params) if f.name != "gamma")
 
 
@@ -240,6 +240,15 @@ def numbers(params: Params) -> str:
 def notes_of(*of: Searched | Evaluation) -> list[str]:
     """Return what a user should know of an experiment, or of an evaluation, a line each."""
     return [f"note: {note}" for noted in of for note in noted.notes]
+
+
+def write_report(args: argparse.Namespace, html: str) -> str:
+    """Write a report where `--output` says, and return what is said of it."""
+    from resmem_core.common.files import write_whole
+
+    content = html.encode()
+    write_whole(Path(args.output), content)
+    return f"{args.output}: {len(content) / 1e6:.1f} MB; open it in a browser"
 
 
 def listing(name: str, items: Iterable[DatasetLoader | Family]) -> Output:

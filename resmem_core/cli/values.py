@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resmem_core.cli.base import Output, given_numbers, notes_of, numbers
+from resmem_core.cli.base import Output, given_numbers, notes_of, reporting, write_report
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress
 from resmem_core.data.lookup import named, row_of
@@ -72,7 +72,11 @@ def evaluate(
 
 def _setting(params: Params, tuned_on: str | None) -> str:
     chosen = " (chosen on validation, gamma too)" if tuned_on else " (not tuned: --tune chooses them)"
-    return f"k={params.k} sigma={params.sigma:.4g} gamma={params.gamma:g}{chosen}"
+    return _numbers(params) + chosen
+
+
+def _numbers(params: Params) -> str:
+    return f"k={params.k} sigma={params.sigma:.4g} gamma={params.gamma:g}"
 
 
 def beside(called: str, found: ValueEvaluation, of: ValueGain) -> str:
@@ -161,7 +165,8 @@ def memory(experiment: ValueExperiment, args: argparse.Namespace, progress: Prog
     rows = {name: [row(int(point)) for point in points] for name, points in listed.items()}
     lines = [
         f"{experiment.config.title}: {experiment.n_memory:,} in memory, {int((found.uses > 0).sum()):,} of them are a "
-        f"neighbour, {int((found.net > 0).sum()):,} help and {int((found.net < 0).sum()):,} harm, at {numbers(params)}",
+        f"neighbour, {int((found.net > 0).sum()):,} help and {int((found.net < 0).sum()):,} harm, at "
+        f"{_numbers(params)}",
         "net: by how much the summed squared error on test would grow without the point",
     ]
     for name, of in rows.items():
@@ -171,6 +176,55 @@ def memory(experiment: ValueExperiment, args: argparse.Namespace, progress: Prog
             for r in of
         ]
     return Output({**_told(experiment, params, tuned_on), **rows}, "\n".join(lines))
+
+
+def grid(experiment: ValueExperiment, args: argparse.Namespace, progress: Progress) -> Output:
+    """Judge every setting of a grid, and tell how flat it is around the best."""
+    from resmem_core.analysis.value_grid import value_grid_of
+    from resmem_core.plots.tables import write_table
+
+    with reporting(args, progress) as told:
+        grids = value_grid_of(experiment, told)
+    if args.output:
+        write_table(grids.table(), Path(args.output))
+    swept, base = grids.on(args.split), grids.base[args.split]
+    best, moves = swept.params(*grids.best), grids.one_step_away(args.split)
+    rmse, share = float(swept.rmse[grids.best]), float(grids.near(args.split).mean())
+    result = {
+        **experiment.facts,
+        "task": "values",
+        "split": args.split,
+        "n": swept.n,
+        **{f"{name}s": values.tolist() for name, values in grids.axes.items()},
+        "base_rmse": base,
+        "rmse": swept.rmse.tolist(),
+        "mae": swept.mean_absolute_error.tolist(),
+        "chosen_on": "validation",
+        "chosen": {**asdict(best), "rmse": rmse},
+        "one_step_away": [asdict(move) for move in moves],
+        "within_one_standard_error": share,
+        "rank_correlation": grids.rank_correlation,
+        "regret": grids.regret,
+    }
+    lines = [
+        f"{swept.rmse.size:,} settings on {swept.n:,} {args.split} points, RMSE of base {base:.4g}",
+        f"best on validation: {_numbers(best)}, RMSE {rmse:.4g} on {args.split}",
+        f"one step away at most {max(0.0, *(move.loss for move in moves)):.4g} is added; {share:.0%} of the grid is "
+        "within one standard error",
+        *([f"written to {args.output}"] if args.output else []),
+    ]
+    return Output(result, "\n".join(lines))
+
+
+def report(experiment: ValueExperiment, args: argparse.Namespace, progress: Progress) -> Output:
+    """Write the report."""
+    from resmem_core.plots.value_report import value_report_html
+
+    params, tuned_on = params_of(args, experiment, progress)
+    evaluation = experiment.evaluate(params)
+    html = value_report_html(experiment, evaluation, tuned=experiment.tune(progress) if tuned_on else None)
+    told = {**evaluation.as_dict(), "output": args.output}
+    return Output({**_told(experiment, params, tuned_on), **told}, write_report(args, html))
 
 
 def export(experiment: ValueExperiment, args: argparse.Namespace, progress: Progress) -> Output:

@@ -1,9 +1,13 @@
 """Commands on a regression: they print what the core finds, for people and as JSON."""
 
+from dataclasses import fields
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from resmem_core.analysis.grid import SPLITS
+from resmem_core.analysis.value_grid import value_grid_of
 from resmem_core.evaluation.values import AXES, value_influence
 from resmem_core.memory.types import Params
 
@@ -83,6 +87,27 @@ def test_tables_hold_every_point_and_give_the_same_figures(told, diabetes, tmp_p
     assert methods["rmse"].iloc[2] == pytest.approx(rmse)
 
 
+@pytest.mark.parametrize("split", SPLITS)
+def test_the_grid_is_that_of_the_core(printed, diabetes, tmp_path, split):
+    result = printed("grid", OF, f"--split={split}", f"--output={tmp_path / 'grid.csv'}")
+    found = value_grid_of(diabetes)
+    assert Params(*(result["chosen"][f.name] for f in fields(Params))) == found.validation.params(*found.best)
+    np.testing.assert_allclose(result["rmse"], found.on(split).rmse)
+    assert (result["n"], result["regret"]) == (len(getattr(diabetes, split)), found.regret)
+    assert len(pd.read_csv(tmp_path / "grid.csv")) == found.test.rmse.size
+
+
+def test_the_report_is_that_of_the_core(told, diabetes, tmp_path):
+    file, params = tmp_path / "report.html", diabetes.tune().params
+    told("report", OF, "--tune", f"--output={file}")
+    text, found = file.read_text(), diabetes.evaluate(params)
+    assert f"{found.measures['rmse']['resmem']:.4g} ({found.measures_ci95['rmse']['resmem'][0]:.4g} to " in text
+    assert "were set by hand" not in text
+    assert "report --dataset=diabetes --backbone=linear --tune --output=report.html" in text
+    told("report", OF, *OPTIONS, f"--output={file}")
+    assert "k, sigma and gamma were set by hand" in file.read_text()
+
+
 def test_two_settings_are_compared_point_by_point(printed, diabetes):
     result = printed("compare", OF, "--with=dataset=diabetes&k=9&sigma=2", *OPTIONS)
     a, b = (diabetes.evaluate(params) for params in (SETTING, Params(9, 2.0, 1.0)))
@@ -99,10 +124,8 @@ def test_two_settings_are_compared_point_by_point(printed, diabetes):
         (("evaluate", "--k=1000"), "k=1000 must lie between 1 and 256"),
         (("slices", "--by=class-size"), "by='class-size' must be one of: distance, prediction, error"),
         (("export", "--table=classes", "--output=x.csv"), "--table=classes needs classes; with values choose examples"),
-        (("grid",), "grid is about classes, and 'diabetes' has values to predict; those do: train, tune, evaluate"),
-        (("lab",), "lab is about classes"),
+        (("lab",), "lab is about classes, and 'diabetes' has values to predict; those do: train, tune, evaluate"),
         (("longtail",), "has values to predict, and classes are needed here"),
-        (("report", "--output=x.html"), "report is about classes"),
         (("explain", "--point=9999"), "9999"),
         (("evaluate", "--backbone=estimator:SVC"), "has values to predict; choose a regressor"),
         (("evaluate", "--imbalance=5"), "are of classes, and the data has values to predict"),
