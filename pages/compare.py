@@ -180,7 +180,7 @@ def pair() -> None:
         "compare-classes",
         "Bars of the accuracy gain of B over A in each class, with intervals",
     )
-    share("compare", a_params, f"--with={urlencode(replace(b, other=None, compare='pair').to_query())}")
+    share("compare", a_params, f"--with={b.beside(settings())}")
 
 
 def seeds() -> None:

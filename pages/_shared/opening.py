@@ -106,10 +106,10 @@ def opened_as(shown: Settings) -> tuple[Experiment, Params]:
 
     Where values are predicted, show what the page has of these instead, and stop.
     """
-    config, tuned, params = _opened(shown, PREPARING)
+    config, _, params = _opened(shown, PREPARING)
     of_values = cache.prepared(config)
     if isinstance(of_values, ValueExperiment):
-        values.show_page(page_name(), of_values, replace(params, temperature=1.0, gamma=tuned.params.gamma))
+        values.show_page(page_name(), of_values, replace(params, temperature=1.0))
         st.stop()
     return cache.of_examples(config), params
 
@@ -135,7 +135,7 @@ def _opened(form: ExperimentForm, preparing: str, objective: str = "accuracy") -
         return config, tuned, cache.prepared(config).check(params)
     except InvalidParameterError as error:
         st.warning(f"{plain(error)}; showing k={chosen.k}, the choice on validation.", icon=":material/warning:")
-        return config, tuned, Params(chosen.k, params.sigma, params.temperature)
+        return config, tuned, replace(params, k=chosen.k)
 
 
 def _at_hand(config: ExperimentConfig, job: Job) -> ExperimentConfig:

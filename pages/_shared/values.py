@@ -94,12 +94,6 @@ def headline(experiment: ValueExperiment, result: ValueEvaluation) -> None:
     )
 
 
-def _share(command: str, experiment: ValueExperiment, params: Params, *options: str) -> None:
-    """Show the address and the command of what is shown; only `evaluate` takes a gamma beside numbers set by hand."""
-    chosen = params == cache.tuned(experiment.config).params
-    share(command if chosen else "evaluate", params, *(options if chosen else ()), work=OF_VALUES)
-
-
 def _setting(params: Params) -> str:
     return f"k = {params.k}, sigma = {params.sigma:.4g}, gamma = {params.gamma:g}"
 
@@ -230,7 +224,7 @@ def inspect(experiment: ValueExperiment, params: Params) -> None:
     if about:
         with st.expander("What the table says of it"):
             st.dataframe(pd.DataFrame({"column": list(about), "value": list(about.values())}), hide_index=True)
-    _share("explain", experiment, params, f"--point={point}")
+    share("explain", params, f"--point={point}", work=OF_VALUES)
 
 
 def memory(experiment: ValueExperiment, params: Params) -> None:
@@ -255,7 +249,7 @@ def memory(experiment: ValueExperiment, params: Params) -> None:
         st.header(name)
         page = paged(len(part), PER_PAGE, "Page (of {})", f"values-{name}", width=140, help=f"{PER_PAGE} a page.")
         st.dataframe(part.iloc[page], hide_index=True, alt=f"{name} training points")
-    _share("memory", experiment, params)
+    share("memory", params, work=OF_VALUES)
 
 
 def gain(experiment: ValueExperiment, params: Params) -> None:
@@ -273,7 +267,7 @@ def gain(experiment: ValueExperiment, params: Params) -> None:
     show(plots.slice_gains(found, AXES[by]), f"gain-by-{by}", f"RMSE saved by ResMem, by {AXES[by]}, as bars")
     st.dataframe(pd.DataFrame([asdict(part) for part in found]), hide_index=True, alt="The same as numbers")
     st.caption(f"Whiskers: 95 % intervals, paired, {result.scope}.")
-    _share("slices", experiment, params, f"--by={by}")
+    share("slices", params, f"--by={by}", work=OF_VALUES)
 
 
 def embedding_map(experiment: ValueExperiment, params: Params) -> None:
@@ -316,7 +310,7 @@ def export(experiment: ValueExperiment, params: Params) -> None:
             grids.table,
         )
     about_csv()
-    _share("report", experiment, params, "--output=report.html")
+    share("report", params, "--output=report.html", work=OF_VALUES)
 
 
 View = Callable[[ValueExperiment, Params], None]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resmem_core.cli.base import Output, given_numbers, notes_of, reporting, write_report
+from resmem_core.cli.base import Output, notes_of, params_of, reporting, write_report
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress
 from resmem_core.data.lookup import named, row_of
@@ -24,35 +24,13 @@ if TYPE_CHECKING:
 NAMES = {"base": "base", "knn": "kNN", "resmem": "ResMem"}
 
 
-def params_of(
-    args: argparse.Namespace, experiment: ValueExperiment, progress: Progress, gamma: float = 1.0
-) -> tuple[Params, str | None]:
-    """Return the setting asked for, and the split it was tuned on, with gamma too.
-
-    Raises
-    ------
-    InvalidParameterError
-        If a temperature is given, which values have none of, or k exceeds the neighbours kept.
-    """
-    given = given_numbers(args)
-    if given.pop("temperature", 1) != 1:
-        raise InvalidParameterError(
-            f"--temperature={args.temperature:g} divides logits, and values have none: leave it out"
-        )
-    if args.tune:
-        return experiment.tune(progress).params, "validation"
-    return experiment.check(replace(experiment.default_params(), gamma=gamma, **given)), None
-
-
 def _told(experiment: ValueExperiment, params: Params, tuned_on: str | None) -> dict[str, Any]:
     return {**experiment.facts, "task": "values", **asdict(params), "tuned_on": tuned_on}
 
 
-def evaluate(
-    experiment: ValueExperiment, args: argparse.Namespace, progress: Progress, gamma: float | None = None
-) -> Output:
-    """Judge the methods on test; without a gamma, --tune has chosen it."""
-    params, tuned_on = params_of(args, experiment, progress, 1.0 if gamma is None else gamma)
+def evaluate(experiment: ValueExperiment, args: argparse.Namespace, progress: Progress) -> Output:
+    """Judge the methods on test."""
+    params, tuned_on = params_of(args, experiment, progress)
     found = experiment.evaluate(params)
     lines = [
         f"{experiment.config.title}, seed {args.seed}, {experiment.index} index: {experiment.n_memory:,} in memory, "

@@ -65,7 +65,7 @@ def report_html(experiment: Experiment, evaluation: Evaluation, *, tuned: Tuned 
         experiment,
         evaluation,
         tuned,
-        numbers="k, sigma and temperature",
+        numbers="k, sigma and temperature" if evaluation.params.gamma == 1 else "k, sigma, temperature and gamma",
         changes=evaluation.calibration_change_ci95,
         ece_bins=ECE_BINS,
         nll_floor=NLL_FLOOR,
@@ -178,6 +178,8 @@ def file_stem(experiment: Experiment | ValueExperiment) -> str:
 def report_command(experiment: Experiment | ValueExperiment, params: Params, *, on_validation: bool) -> str:
     """Return the command line that writes this report."""
     numbers = ["--tune"] if on_validation else params.options()
+    if on_validation and params.gamma != 1 and experiment.dataset.task != VALUES:
+        numbers.append("--gamma=tuned")
     return experiment.config.command("report", *numbers, "--output=report.html")
 
 

@@ -66,6 +66,21 @@ def test_slices_are_those_of_the_core(printed, diabetes, by):
     assert [part["gain"] for part in result["slices"]] == pytest.approx([part.gain for part in found])
 
 
+def test_a_gamma_by_hand_goes_with_every_view(printed, told, diabetes, tmp_path):
+    params = Params(5, 2.0, 1.0, 0.5)
+    by_hand, file = (*OPTIONS, "--gamma=0.5"), tmp_path / "a.csv"
+    found = diabetes.evaluate(params)
+    assert printed("explain", OF, "--point=3", *by_hand)["prediction"] == pytest.approx(
+        diabetes.explain(3, params).prediction
+    )
+    gains = [part["gain"] for part in printed("slices", OF, "--by=error", *by_hand)["slices"]]
+    assert gains == pytest.approx([part.gain for part in found.slices("error")])
+    top = value_influence(diabetes.memory, diabetes.test, params).helpful(1).tolist()
+    assert [row["row"] for row in printed("memory", OF, "--top=1", *by_hand)["helpful"]] == top
+    told("export", OF, f"--output={file}", *by_hand)
+    assert pd.read_csv(file)["resmem"].tolist() == pytest.approx(found.predictions["resmem"].tolist())
+
+
 def test_memory_lists_who_helps_and_who_harms(printed, diabetes):
     result = printed("memory", OF, "--top=3", *OPTIONS)
     found = value_influence(diabetes.memory, diabetes.test, SETTING)
@@ -121,6 +136,8 @@ def test_two_settings_are_compared_point_by_point(printed, diabetes):
     [
         (("evaluate", "--temperature=2"), "--temperature=2 divides logits, and values have none: leave it out"),
         (("evaluate", "--gamma=tuned"), "--gamma"),
+        (("explain", "--point=0", "--tune", "--gamma=1"), "--tune chooses gamma, too, where values are predicted"),
+        (("compare", "--with=colour=red"), "'colour=red': colour='red' is not known"),
         (("evaluate", "--k=1000"), "k=1000 must lie between 1 and 256"),
         (("slices", "--by=class-size"), "by='class-size' must be one of: distance, prediction, error"),
         (("export", "--table=classes", "--output=x.csv"), "--table=classes needs classes; with values choose examples"),
@@ -137,3 +154,9 @@ def test_what_is_not_for_values_is_told(run, argv, said):
     assert status
     assert said in err
     assert "Traceback" not in err
+
+
+def test_the_other_one_differs_in_what_is_named_alone(printed, diabetes):
+    result = printed("compare", OF, "--normalize", "--with=normalize=&k=9&sigma=2", *OPTIONS, "--gamma=0.5")
+    params = Params(9, 2.0, 1.0, 0.5)
+    assert result["b"]["rmse"]["resmem"] == pytest.approx(diabetes.evaluate(params).measures["rmse"]["resmem"])

@@ -7,6 +7,7 @@ import argparse
 from resmem_core.cli.base import (
     EXPERIMENT,
     NUMBERS,
+    TUNED,
     Output,
     Parser,
     add_output,
@@ -41,6 +42,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     assert isinstance(experiment, Experiment)  # the command line has seen to it
     params, tuned_on = params_of(args, experiment, progress)
     evaluation = experiment.evaluate(params)
-    html = report_html(experiment, evaluation, tuned=experiment.tune(progress=progress) if tuned_on else None)
+    tuned = experiment.tune(progress=progress, with_gamma=args.gamma == TUNED) if tuned_on else None
+    html = report_html(experiment, evaluation, tuned=tuned)
     result = {**experiment.facts, "tuned_on": tuned_on, **evaluation.as_dict(), "output": args.output}
     return Output(result, write_report(args, html))
