@@ -158,7 +158,10 @@ def value_influence_of(config: ExperimentConfig, params: Params) -> ValueInfluen
 @st.cache_data(max_entries=256, show_spinner=False, hash_funcs=BY_DATA)
 def recorded(config: ExperimentConfig, params: Params, objective: str = "accuracy") -> None:
     """List the experiment, at the setting chosen on validation, among those judged on this machine."""
-    Runs().record(experiment(config), params, evaluation(config, params, objective), tuned=True)
+    opened = prepared(config)
+    of_values = isinstance(opened, ValueExperiment)
+    found = value_evaluation(config, params) if of_values else evaluation(config, params, objective)
+    Runs().record(opened, params, found, tuned=True)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_DATA)

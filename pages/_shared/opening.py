@@ -106,12 +106,23 @@ def opened_as(shown: Settings) -> tuple[Experiment, Params]:
 
     Where values are predicted, show what the page has of these instead, and stop.
     """
-    config, _, params = _opened(shown, PREPARING)
-    of_values = cache.prepared(config)
-    if isinstance(of_values, ValueExperiment):
-        values.show_page(page_name(), of_values, replace(params, temperature=1.0))
+    experiment, params = opened_any(shown)
+    if isinstance(experiment, ValueExperiment):
+        values.show_page(page_name(), experiment, params)
         st.stop()
-    return cache.of_examples(config), params
+    return experiment, params
+
+
+def opened_any(shown: Settings) -> tuple[Experiment | ValueExperiment, Params]:
+    """Return the experiment of these settings, whatever is predicted, as `opened` does that of the page's own."""
+    config, _, params = _opened(shown, PREPARING)
+    experiment = cache.prepared(config)
+    assert not isinstance(experiment, LanguageExperiment)  # a form of text is none of `Settings`
+    if not isinstance(experiment, ValueExperiment):
+        return experiment, params
+    if shown.temperature not in (None, 1):
+        st.warning(f"temperature = {shown.temperature:g} divides logits, and values have none: it is left out.")
+    return experiment, replace(params, temperature=1.0)
 
 
 def opened_text(form: Language) -> Opened:

@@ -104,6 +104,7 @@ def overview(experiment: ValueExperiment, params: Params) -> None:
     result = cache.value_evaluation(experiment.config, chosen)
     experiment_line(experiment)
     headline(experiment, result)
+    cache.recorded(experiment.config, chosen)
     for note in experiment.notes:
         st.info(plain(sentence(note)), icon=":material/info:")
     left, right = st.columns(2)
@@ -313,6 +314,11 @@ def export(experiment: ValueExperiment, params: Params) -> None:
     share("report", params, "--output=report.html", work=OF_VALUES)
 
 
+def seeds(experiment: ValueExperiment, params: Params) -> None:
+    """Say what the page Compare, which shows pairs by itself, does not show."""
+    st.info("Several seeds are compared where classes are predicted; of values, two settings or experiments are.")
+
+
 View = Callable[[ValueExperiment, Params], None]
 VIEWS: dict[str, View] = {
     "overview": overview,
@@ -321,6 +327,7 @@ VIEWS: dict[str, View] = {
     "inspect": inspect,
     "memory": memory,
     "gain": gain,
+    "compare": seeds,
     "map": embedding_map,
     "export": export,
 }

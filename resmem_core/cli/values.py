@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from resmem_core.cli.base import Output, notes_of, params_of, reporting, write_report
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress
 from resmem_core.data.lookup import named, row_of
 from resmem_core.data.pictures import title
+from resmem_core.evaluation.comparison import compare_values, same_points
 from resmem_core.evaluation.values import AXES, METHODS, ValueEvaluation, ValueGain, value_influence
+from resmem_core.experiment.runs import Runs
 from resmem_core.memory.types import Params
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ def evaluate(experiment: ValueExperiment, args: argparse.Namespace, progress: Pr
     """Judge the methods on test."""
     params, tuned_on = params_of(args, experiment, progress)
     found = experiment.evaluate(params)
+    if params.gamma == experiment.tune(progress).params.gamma:  # another gamma is nothing that pages could show again
+        Runs().record(experiment, params, found, tuned=tuned_on is not None)
     lines = [
         f"{experiment.config.title}, seed {args.seed}, {experiment.index} index: {experiment.n_memory:,} in memory, "
         f"{found.n:,} test points",
@@ -227,13 +229,12 @@ def export(experiment: ValueExperiment, args: argparse.Namespace, progress: Prog
 
 def compare(a: ValueExperiment, b: ValueExperiment, of_a: Params, of_b: Params) -> Output:
     """Compare two settings or experiments, point by point."""
-    if not np.array_equal(a.test.targets, b.test.targets):
+    if not same_points(a.dataset.test, b.dataset.test):
         raise InvalidParameterError(
             f"{a.dataset.name!r} and {b.dataset.name!r} have other test points, so they cannot be compared one by one"
         )
     first, second = a.evaluate(of_a), b.evaluate(of_b)
-    beside_b = replace(second, predictions={**second.predictions, "base": first.predictions["resmem"]})
-    gain = beside_b.against("base")
+    gain = compare_values(first, second)
     low, high = gain.rmse_ci95
     text = (
         f"RMSE of A {first.measures['rmse']['resmem']:.4g}, of B {second.measures['rmse']['resmem']:.4g}; A - B: "

@@ -29,6 +29,25 @@ def test_evaluate_prints_what_the_core_finds(diabetes, printed):
         assert result["versus"]["base"]["rmse"] == pytest.approx(found["versus"]["base"]["rmse"])
 
 
+def test_what_pages_could_show_again_is_listed(printed, told, diabetes):
+    printed("evaluate", OF, "--tune")
+    listed = [run for run in printed("runs", OF)["runs"] if run["tuned"]]
+    params = diabetes.tune().params
+    found, (run,) = diabetes.evaluate(params), listed
+    assert (run["task"], run["k"], run["gamma"]) == ("values", params.k, params.gamma)
+    assert run["rmse_resmem"] == found.measures["rmse"]["resmem"]
+    assert run["versus"]["knn"]["rmse"] == found.against("knn").rmse
+    assert "base" not in run
+    printed("evaluate", OF, *OPTIONS, f"--gamma={params.gamma}")
+    printed("evaluate", OF, "--k=6", "--sigma=2", f"--gamma={params.gamma + 1}")
+    ks = [run["k"] for run in printed("runs", OF)["runs"]]
+    assert (5 in ks, 6 in ks) == (True, False)
+    lines = told("runs", OF).splitlines()
+    assert "base RMSE" in lines[0]
+    assert f"{found.measures['rmse']['resmem']:.4g}" in lines[-1]
+    assert "fixed" not in lines[0]
+
+
 def test_evaluate_tells_people(told, diabetes):
     out = told("evaluate", OF, "--tune")
     measures = diabetes.evaluate(diabetes.tune().params).measures
