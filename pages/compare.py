@@ -10,22 +10,26 @@ import streamlit as st
 from pages._shared import cache
 from pages._shared.background import prepared
 from pages._shared.cards import cards
+from pages._shared.editing import effect_line
 from pages._shared.figures import show
 from pages._shared.links import to_test_point
-from pages._shared.opening import opened, opened_as
+from pages._shared.opening import opened, opened_any
 from pages._shared.share import share
 from pages._shared.state import bound, change, hold, settings
 from pages._shared.summary import columns, of_intervals
 from pages._shared.text import plain
+from pages._shared.value_pair import value_pair
 from resmem_core.analysis.seeds import over_seeds, spread
 from resmem_core.cli.base import EXPERIMENT, NUMBERS
 from resmem_core.cli.settings import Settings
 from resmem_core.data import dataset_title
 from resmem_core.evaluation.comparison import Comparison
 from resmem_core.evaluation.evaluate import Evaluation
+from resmem_core.experiment.code import OF_VALUES
 from resmem_core.experiment.config import PRECOMPUTED
 from resmem_core.experiment.jobs import Job
 from resmem_core.experiment.prepare import Experiment
+from resmem_core.experiment.values import ValueExperiment
 from resmem_core.memory.indexes import INDEXES
 from resmem_core.models import BACKBONES
 from resmem_core.plots.classes import class_gains
@@ -153,8 +157,16 @@ def pair() -> None:
     """Compare A and B."""
     b = other_settings()
     choose_other(b)
-    a_experiment, a_params = opened()
-    b_experiment, b_params = opened_as(b)
+    a_experiment, a_params = opened_any(settings())
+    b_experiment, b_params = opened_any(b)
+    if isinstance(a_experiment, ValueExperiment) and isinstance(b_experiment, ValueExperiment):
+        value_pair({"A": (a_experiment, a_params), "B": (b_experiment, b_params)})
+        share("compare", a_params, f"--with={b.beside(settings())}", work=OF_VALUES)
+        return
+    if isinstance(a_experiment, ValueExperiment) or isinstance(b_experiment, ValueExperiment):
+        st.info("A and B cannot be compared: one has classes to predict, the other values. Give B another dataset.")
+        return
+    effect_line(a_experiment, a_params)
     results = {
         "A": (a_experiment, cache.evaluation(a_experiment.config, a_params)),
         "B": (b_experiment, cache.evaluation(b_experiment.config, b_params)),
@@ -180,7 +192,7 @@ def pair() -> None:
         "compare-classes",
         "Bars of the accuracy gain of B over A in each class, with intervals",
     )
-    share("compare", a_params, f"--with={urlencode(replace(b, other=None, compare='pair').to_query())}")
+    share("compare", a_params, f"--with={b.beside(settings())}")
 
 
 def seeds() -> None:

@@ -1,23 +1,21 @@
 """Take away what the pages show: the report, tables and figures."""
 
 from collections.abc import Callable
-from functools import partial
 
 import pandas as pd
 import streamlit as st
 
 from pages._shared import cache
+from pages._shared.downloads import about_csv, save, save_report, save_table
 from pages._shared.opening import opened
 from pages._shared.share import share
 from pages._shared.state import bound, settings
 from resmem_core.common.runner import NeedsPreparing
 from resmem_core.plots.report import file_stem, report_html
 from resmem_core.plots.standalone import figure_html
-from resmem_core.plots.tables import class_table, example_table, method_table, table_bytes
+from resmem_core.plots.tables import class_table, example_table, method_table
 
 PAGE = {"title": "Export", "icon": ":material/download:", "section": "Workspace", "place": 3}
-FORMAT_NAMES = {".csv": "CSV", ".parquet": "Parquet"}
-MIME = {".csv": "text/csv", ".parquet": "application/vnd.apache.parquet"}
 BUTTONS = 80  # pixels beneath a figure
 
 experiment, params = opened()
@@ -28,20 +26,6 @@ st.caption(
 config = experiment.config
 result, tuned = cache.evaluation(config, params), cache.tuned(config)
 stem = file_stem(experiment)
-
-
-def save(label: str, name: str, mime: str, make: Callable[[], str | bytes], about: str, icon: str = "table") -> None:
-    """Show a button that makes a file when it is clicked, and not before."""
-    st.download_button(
-        label,
-        make,
-        f"{stem}-{name}",
-        mime,
-        key=f"save-{name}",
-        help=about,
-        on_click="ignore",
-        icon=f":material/{icon}:",
-    )
 
 
 def report() -> None:
@@ -57,20 +41,8 @@ def report() -> None:
             "picked while looking at test are optimistic.",
             icon=":material/visibility:",
         )
-    save(
-        "Report (HTML)",
-        "report.html",
-        "text/html",
-        lambda: report_html(experiment, result, tuned=tuned),
-        "About 5 MB, most of it the library that draws the figures.",
-        "description",
-    )
+    save_report(stem, lambda: report_html(experiment, result, tuned=tuned))
     share("report", params, "--output=report.html")
-
-
-def file_of(make: Callable[[], pd.DataFrame], extension: str) -> bytes:
-    """Return the content of the table's file."""
-    return table_bytes(make(), extension)
 
 
 def grid_table() -> pd.DataFrame | None:
@@ -108,23 +80,10 @@ def tables() -> None:
             lambda: grid,
         )
     for name, (text, make) in offered.items():
-        st.markdown(text)
-        with st.container(horizontal=True):
-            for extension in FORMAT_NAMES:
-                save(
-                    FORMAT_NAMES[extension],
-                    f"{name}{extension}",
-                    MIME[extension],
-                    partial(file_of, make, extension),
-                    f"The table of {name} as {FORMAT_NAMES[extension]}.",
-                )
+        save_table(stem, name, text, make)
     if grid is None:
         st.info("The grid was not worked out yet: open Grid to start it, and it can be saved here.")
-    st.caption(
-        "In CSV, an apostrophe stands before text that a spreadsheet would take for a formula (it begins with =, +, -, "
-        "@ or a space), and before text that begins with an apostrophe: drop one to have it as it was. Parquet holds "
-        "every value as it is."
-    )
+    about_csv()
 
 
 @st.fragment
@@ -144,6 +103,7 @@ def figures() -> None:
     scheme = st.context.theme.type or ""
     st.iframe(figure_html(shown, scheme=scheme), height=shown.height + BUTTONS, alt=shown.alt)
     save(
+        stem,
         "HTML",
         f"{shown.name}.html",
         "text/html",

@@ -23,6 +23,7 @@ from resmem_core.analysis.near_duplicates import near_duplicates as find_near_du
 from resmem_core.analysis.projection import Projection, project
 from resmem_core.analysis.seeds import SeedResult, judge
 from resmem_core.analysis.shapley import shapley_of
+from resmem_core.analysis.value_grid import ValueGrids, value_grid_of
 from resmem_core.common.progress import Progress, Step
 from resmem_core.common.store import Store
 from resmem_core.data.pictures import data_url
@@ -157,7 +158,10 @@ def value_influence_of(config: ExperimentConfig, params: Params) -> ValueInfluen
 @st.cache_data(max_entries=256, show_spinner=False, hash_funcs=BY_DATA)
 def recorded(config: ExperimentConfig, params: Params, objective: str = "accuracy") -> None:
     """List the experiment, at the setting chosen on validation, among those judged on this machine."""
-    Runs().record(experiment(config), params, evaluation(config, params, objective), tuned=True)
+    opened = prepared(config)
+    of_values = isinstance(opened, ValueExperiment)
+    found = value_evaluation(config, params) if of_values else evaluation(config, params, objective)
+    Runs().record(opened, params, found, tuned=True)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_DATA)
@@ -263,6 +267,12 @@ def near_duplicates(config: ExperimentConfig, params: Params, fraction: float) -
 def grids(config: ExperimentConfig) -> Grids:
     """Return every setting of the grid on validation and test, without working long for it."""
     return grid_of(of_examples(config))
+
+
+@st.cache_resource(max_entries=8, show_spinner="Judging the grid…", hash_funcs=BY_DATA)
+def value_grids(config: ExperimentConfig) -> ValueGrids:
+    """Return the same where values are predicted."""
+    return value_grid_of(of_values(config))
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=BY_DATA)

@@ -106,12 +106,23 @@ def opened_as(shown: Settings) -> tuple[Experiment, Params]:
 
     Where values are predicted, show what the page has of these instead, and stop.
     """
-    config, tuned, params = _opened(shown, PREPARING)
-    of_values = cache.prepared(config)
-    if isinstance(of_values, ValueExperiment):
-        values.show_page(page_name(), of_values, replace(params, temperature=1.0, gamma=tuned.params.gamma))
+    experiment, params = opened_any(shown)
+    if isinstance(experiment, ValueExperiment):
+        values.show_page(page_name(), experiment, params)
         st.stop()
-    return cache.of_examples(config), params
+    return experiment, params
+
+
+def opened_any(shown: Settings) -> tuple[Experiment | ValueExperiment, Params]:
+    """Return the experiment of these settings, whatever is predicted, as `opened` does that of the page's own."""
+    config, _, params = _opened(shown, PREPARING)
+    experiment = cache.prepared(config)
+    assert not isinstance(experiment, LanguageExperiment)  # a form of text is none of `Settings`
+    if not isinstance(experiment, ValueExperiment):
+        return experiment, params
+    if shown.temperature not in (None, 1):
+        st.warning(f"temperature = {shown.temperature:g} divides logits, and values have none: it is left out.")
+    return experiment, replace(params, temperature=1.0)
 
 
 def opened_text(form: Language) -> Opened:
@@ -135,7 +146,7 @@ def _opened(form: ExperimentForm, preparing: str, objective: str = "accuracy") -
         return config, tuned, cache.prepared(config).check(params)
     except InvalidParameterError as error:
         st.warning(f"{plain(error)}; showing k={chosen.k}, the choice on validation.", icon=":material/warning:")
-        return config, tuned, Params(chosen.k, params.sigma, params.temperature)
+        return config, tuned, replace(params, k=chosen.k)
 
 
 def _at_hand(config: ExperimentConfig, job: Job) -> ExperimentConfig:

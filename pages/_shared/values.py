@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 
 import numpy as np
@@ -10,20 +11,26 @@ import pandas as pd
 import streamlit as st
 
 from pages._shared import cache
+from pages._shared.background import prepared
+from pages._shared.downloads import about_csv, save_report, save_table
 from pages._shared.figures import show
 from pages._shared.knobs import UNTUNED, compact, k_knob, log_scale
 from pages._shared.share import share
 from pages._shared.state import bound, change, settings
 from pages._shared.summary import experiment_line, paged, sentence
 from pages._shared.text import plain
+from resmem_core.analysis.grid import SPLITS
+from resmem_core.analysis.value_grid import ValueGrids
+from resmem_core.common.runner import NeedsPreparing
 from resmem_core.data.pictures import title
-from resmem_core.evaluation.choice import STEPS, ks_to_try
-from resmem_core.evaluation.values import AXES, ValueEvaluation, rmse_by_k, sweep_method
+from resmem_core.evaluation.values import AXES, ValueEvaluation, rmse_by_k
 from resmem_core.experiment.code import OF_VALUES
+from resmem_core.experiment.jobs import Job
 from resmem_core.experiment.values import ValueExperiment
 from resmem_core.memory.types import Params
 from resmem_core.plots import values as plots
-from resmem_core.plots.tables import table_bytes
+from resmem_core.plots.report import file_stem
+from resmem_core.plots.value_report import value_report_html
 
 PER_PAGE = 20
 COLORINGS = {
@@ -87,12 +94,6 @@ def headline(experiment: ValueExperiment, result: ValueEvaluation) -> None:
     )
 
 
-def _share(command: str, experiment: ValueExperiment, params: Params, *options: str) -> None:
-    """Show the address and the command of what is shown; only `evaluate` takes a gamma beside numbers set by hand."""
-    chosen = params == cache.tuned(experiment.config).params
-    share(command if chosen else "evaluate", params, *(options if chosen else ()), work=OF_VALUES)
-
-
 def _setting(params: Params) -> str:
     return f"k = {params.k}, sigma = {params.sigma:.4g}, gamma = {params.gamma:g}"
 
@@ -103,6 +104,7 @@ def overview(experiment: ValueExperiment, params: Params) -> None:
     result = cache.value_evaluation(experiment.config, chosen)
     experiment_line(experiment)
     headline(experiment, result)
+    cache.recorded(experiment.config, chosen)
     for note in experiment.notes:
         st.info(plain(sentence(note)), icon=":material/info:")
     left, right = st.columns(2)
@@ -149,16 +151,38 @@ def tune(experiment: ValueExperiment, params: Params) -> None:
 
 
 def grid(experiment: ValueExperiment, params: Params) -> None:
-    """Show every k and sigma at the gamma chosen."""
+    """Show every k and sigma at the gamma of the setting."""
     st.caption(
-        "Each cell is one setting of k and sigma, on validation, at the gamma of the current setting: blue where "
+        "Each cell is one setting of k and sigma, at the gamma of the grid nearest to the current one: blue where "
         "ResMem beats the base model, orange where it falls behind. The circle is the current setting."
     )
-    ks, sigmas = ks_to_try(experiment.k_max), experiment.sigma_scale * STEPS["dense"].sigmas
-    swept = sweep_method("resmem", experiment.memory, experiment.validation, ks, sigmas, [params.gamma])
-    drawn = plots.grid_map(swept, experiment.validation.rmse, params.k, params.sigma)
-    show(drawn, "grid", "RMSE by k and sigma less that of base, as colours")
-    share("evaluate", params, work=OF_VALUES)
+    config, n_points = experiment.config, len(experiment.validation) + len(experiment.test)
+    grids: ValueGrids = prepared(
+        lambda: cache.value_grids(config),
+        Job(config, "grid"),
+        "Grid",
+        f"It judges thousands of settings of k, sigma and gamma on {n_points:,} validation and test points, all in one "
+        "pass.",
+        "Judge the grid",
+    )
+    split = settings().grid_split
+    st.segmented_control(
+        "Split",
+        SPLITS,
+        help="Choose on validation; test is for looking once at what was chosen.",
+        **bound("grid_split", split, lambda picked: picked or split),
+    )
+    swept = grids.on(split)
+    drawn = plots.grid_map(swept, grids.base[split], params)
+    show(drawn, f"grid-{split}", f"RMSE on {split} by k and sigma less that of base, as colours")
+    best, worst = swept.params(*grids.best), max(0.0, *(move.loss for move in grids.one_step_away(split)))
+    st.markdown(
+        f"Best on validation: **{_setting(best)}**, an RMSE of {swept.rmse[grids.best]:.4g} on {split}. One step of "
+        f"the grid away from it at most {worst:.3g} is added; **{grids.near(split).mean():.0%}** of the grid is at "
+        f"most one standard error above it. On test the best of all {swept.rmse.size:,} settings, which only test "
+        f"itself could have picked, has {grids.regret:.3g} less."
+    )
+    share("grid", None, f"--split={split}", work=OF_VALUES)
 
 
 def inspect(experiment: ValueExperiment, params: Params) -> None:
@@ -201,7 +225,7 @@ def inspect(experiment: ValueExperiment, params: Params) -> None:
     if about:
         with st.expander("What the table says of it"):
             st.dataframe(pd.DataFrame({"column": list(about), "value": list(about.values())}), hide_index=True)
-    _share("explain", experiment, params, f"--point={point}")
+    share("explain", params, f"--point={point}", work=OF_VALUES)
 
 
 def memory(experiment: ValueExperiment, params: Params) -> None:
@@ -226,7 +250,7 @@ def memory(experiment: ValueExperiment, params: Params) -> None:
         st.header(name)
         page = paged(len(part), PER_PAGE, "Page (of {})", f"values-{name}", width=140, help=f"{PER_PAGE} a page.")
         st.dataframe(part.iloc[page], hide_index=True, alt=f"{name} training points")
-    _share("memory", experiment, params)
+    share("memory", params, work=OF_VALUES)
 
 
 def gain(experiment: ValueExperiment, params: Params) -> None:
@@ -244,7 +268,7 @@ def gain(experiment: ValueExperiment, params: Params) -> None:
     show(plots.slice_gains(found, AXES[by]), f"gain-by-{by}", f"RMSE saved by ResMem, by {AXES[by]}, as bars")
     st.dataframe(pd.DataFrame([asdict(part) for part in found]), hide_index=True, alt="The same as numbers")
     st.caption(f"Whiskers: 95 % intervals, paired, {result.scope}.")
-    _share("slices", experiment, params, f"--by={by}")
+    share("slices", params, f"--by={by}", work=OF_VALUES)
 
 
 def embedding_map(experiment: ValueExperiment, params: Params) -> None:
@@ -261,23 +285,38 @@ def embedding_map(experiment: ValueExperiment, params: Params) -> None:
 
 
 def export(experiment: ValueExperiment, params: Params) -> None:
-    """Offer tables to take away."""
-    result = cache.value_evaluation(experiment.config, params)
-    for name, make in (
-        ("examples", lambda: plots.example_table(experiment, result)),
-        ("methods", lambda: plots.method_table(result)),
-    ):
-        for extension in (".csv", ".parquet"):
-            st.download_button(
-                f"{name.capitalize()} ({extension[1:].upper()})",
-                lambda make=make, extension=extension: table_bytes(make(), extension),  # type: ignore[misc]
-                f"resmem-{name}{extension}",
-                key=f"save-{name}{extension}",
-                on_click="ignore",
-                icon=":material/table:",
-                help="What is known of every test point." if name == "examples" else "The methods with intervals.",
-            )
-    _share("export", experiment, params, "--output=examples.csv")
+    """Offer the report and tables to take away."""
+    config, stem = experiment.config, file_stem(experiment)
+    result, chosen = cache.value_evaluation(config, params), cache.tuned(config)
+    st.header("Report")
+    st.markdown(
+        "One HTML file with settings, results with their intervals, figures, and the points most helped and most "
+        "harmed with their nearest memories. It opens without this app and without a network."
+    )
+    save_report(stem, lambda: value_report_html(experiment, result, tuned=chosen))
+    st.header("Tables")
+    told = "true value, each method's prediction, and the nearest memory"
+    save_table(
+        *(stem, "examples", f"**Test examples**: {result.n:,} rows with the {told}."),
+        lambda: plots.example_table(experiment, result),
+    )
+    save_table(
+        *(stem, "methods", "**Methods**: base, soft kNN and ResMem, each with its setting, RMSE, MAE and R2."),
+        lambda: plots.method_table(result),
+    )
+    with suppress(NeedsPreparing):
+        grids = cache.value_grids(config)
+        save_table(
+            *(stem, "grid", f"**Grid**: {grids.validation.rmse.size:,} rows, one a setting, with RMSE and MAE."),
+            grids.table,
+        )
+    about_csv()
+    share("report", params, "--output=report.html", work=OF_VALUES)
+
+
+def seeds(experiment: ValueExperiment, params: Params) -> None:
+    """Say what the page Compare, which shows pairs by itself, does not show."""
+    st.info("Several seeds are compared where classes are predicted; of values, two settings or experiments are.")
 
 
 View = Callable[[ValueExperiment, Params], None]
@@ -288,6 +327,7 @@ VIEWS: dict[str, View] = {
     "inspect": inspect,
     "memory": memory,
     "gain": gain,
+    "compare": seeds,
     "map": embedding_map,
     "export": export,
 }

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, about
 from resmem_core.common.store import save_array
+from resmem_core.common.types import FloatArray
 from resmem_core.evaluation.choice import Cell, best_cell, coarse_grid, standard_error
 from resmem_core.experiment.experiment import takes_long_to_sweep
 from resmem_core.experiment.prepare import Experiment
@@ -33,18 +34,18 @@ AXES = ("temperature", "sigma", "k")
 
 @dataclass(frozen=True)
 class Move:
-    """One step of the grid away from a cell.
+    """One step of a grid away from a cell.
 
     Attributes
     ----------
     name : str
-        What is moved, one of `AXES`.
+        What is moved: the axis of the grid.
     step : int
         -1 (down) or 1 (up).
     value : float
         Where to.
     loss : float
-        Accuracy lost by it; below 0 where it is better there.
+        Accuracy lost by it, or RMSE added; below 0 where it is better there.
     """
 
     name: str
@@ -100,12 +101,7 @@ class Grids:
     @cached_property
     def rank_correlation(self) -> float | None:
         """Spearman's rank correlation of validation and test accuracy over all settings; None if one is constant."""
-        from scipy.stats import spearmanr
-
-        validation, test = self.validation.right.ravel(), self.test.right.ravel()
-        if np.ptp(validation) == 0 or np.ptp(test) == 0:
-            return None
-        return float(spearmanr(validation, test).statistic)
+        return rank_correlation(self.validation.right, self.test.right)
 
     @property
     def regret(self) -> float:
@@ -124,17 +120,32 @@ class Grids:
         return pd.DataFrame(columns)
 
 
+def rank_correlation(validation: NDArray[Any], test: NDArray[Any]) -> float | None:
+    """Return Spearman's rank correlation over all settings; None if one of the two is constant."""
+    from scipy.stats import spearmanr
+
+    if np.ptp(validation) == 0 or np.ptp(test) == 0:
+        return None
+    return float(spearmanr(validation.ravel(), test.ravel()).statistic)
+
+
 def one_step_away(swept: Sweep, cell: Cell) -> list[Move]:
     """Return the moves from a cell to the next ones in temperature, sigma and k, where there are any."""
-    grid, moves = swept.grid, []
-    for axis, (name, values) in enumerate(zip(AXES, (grid.temperatures, grid.sigmas, grid.ks), strict=True)):
+    grid = swept.grid
+    lost = (swept.right[cell] - swept.right) / swept.n
+    return moves(dict(zip(AXES, (grid.temperatures, grid.sigmas, grid.ks), strict=True)), lost, cell)
+
+
+def moves(axes: Mapping[str, NDArray[Any]], lost: FloatArray, cell: Cell) -> list[Move]:
+    """Return the moves from a cell to its neighbours along each axis; `lost`, in each cell, is against this one."""
+    found = []
+    for axis, (name, values) in enumerate(axes.items()):
         for step in (-1, 1):
             at = list(cell)
             at[axis] += step
             if 0 <= at[axis] < len(values):
-                loss = float(swept.right[cell] - swept.right[tuple(at)]) / swept.n
-                moves.append(Move(name, step, values[at[axis]].item(), loss))
-    return moves
+                found.append(Move(name, step, values[at[axis]].item(), float(lost[tuple(at)])))
+    return found
 
 
 def grid_of(experiment: Experiment, progress: Progress | None = None) -> Grids:

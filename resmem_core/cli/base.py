@@ -14,6 +14,7 @@ from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.forms import flag
 from resmem_core.common.progress import Progress
 from resmem_core.common.registry import Registry
+from resmem_core.common.types import check_positive
 from resmem_core.data.base import IMAGE, TEXT
 from resmem_core.evaluation.choice import OBJECTIVES
 from resmem_core.experiment.config import ExperimentConfig, fields_of
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
 
 EXAMPLES = "examples"  # images, or embeddings
 EXPERIMENT = fields_of(IMAGE)
-OF_VALUES = ("train", "tune", "evaluate", "explain", "slices", "memory", "map", "compare", "export")
+OF_VALUES = ("train", "tune", "evaluate", "explain", "slices", "memory", "map", "grid", "compare", "export", "report")
 NUMBERS = tuple(f.name for f in fields(Params) if f.name != "gamma")
+TUNED = "tuned"  # the gamma of those who have it chosen on validation
 
 
 class Output(NamedTuple):
@@ -112,7 +114,8 @@ class Command:
         From the arguments and a progress callback to what was found.
     options : tuple of str
         The fields of a form that it takes; where the dataset is text, that kind's fields (`fields_of`) stand in place
-        of `EXPERIMENT`. `args.config` is the experiment they name; with `NUMBERS`, there is `--tune` as well.
+        of `EXPERIMENT`. `args.config` is the experiment they name; with `NUMBERS`, there are
+        `--tune` and `--gamma` as well.
     arguments : callable
         Adds what is the command's own.
     of : tuple of str
@@ -224,11 +227,59 @@ def given_numbers(args: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(args, name) for name in NUMBERS if getattr(args, name) is not None}
 
 
-def params_of(args: argparse.Namespace, experiment: Prepared, progress: Progress) -> tuple[Params, str | None]:
-    """Return the setting asked for, and the split it was tuned on."""
+def add_strength(parser: Parser) -> None:
+    """Add how strong the correction is."""
+
+    def read(text: str) -> float | str:
+        if text == TUNED:
+            return text
+        try:
+            return check_positive("gamma", float(text), or_zero=True)
+        except ValueError:
+            raise InvalidParameterError(f"{text!r} must be a number of at least 0, or {TUNED}") from None
+
+    parser.add_argument(
+        "--gamma",
+        type=_reader(read),
+        help=f"correction strength, of at least 0 (default: 1), or, with --tune, {TUNED}: chosen on validation, as it "
+        "always is where values are predicted",
+    )
+
+
+def params_of(
+    args: argparse.Namespace, experiment: Prepared | ValueExperiment, progress: Progress
+) -> tuple[Params, str | None]:
+    """Return the setting asked for, and the split it was tuned on.
+
+    Raises
+    ------
+    InvalidParameterError
+        If it is not possible, or has what values have none of.
+    """
+    from resmem_core.experiment.values import ValueExperiment as OfValues
+
+    of_values = isinstance(experiment, OfValues)
+    if of_values and args.temperature not in (None, 1):
+        raise InvalidParameterError(
+            f"--temperature={args.temperature:g} divides logits, and values have none: leave it out"
+        )
+    if of_values and args.tune and args.gamma not in (None, TUNED):
+        raise InvalidParameterError(
+            f"--tune chooses gamma, too, where values are predicted: leave out --gamma={args.gamma:g}"
+        )
     if args.tune:
-        return experiment.tune(objective_of(args), progress=progress).params, "validation"
-    return experiment.check(replace(experiment.default_params(), **given_numbers(args))), None
+        return tuned_of(args, experiment, progress), "validation"
+    gamma = 1.0 if args.gamma is None else args.gamma
+    return experiment.check(replace(experiment.default_params(), gamma=gamma, **given_numbers(args))), None
+
+
+def tuned_of(args: argparse.Namespace, experiment: Prepared | ValueExperiment, progress: Progress) -> Params:
+    """Return the setting chosen on validation: its gamma, too, where `--gamma` says so or values are predicted."""
+    from resmem_core.experiment.values import ValueExperiment as OfValues
+
+    if isinstance(experiment, OfValues):
+        return experiment.tune(progress).params
+    return experiment.tune(objective_of(args), progress, with_gamma=args.gamma == TUNED).params
 
 
 def numbers(params: Params) -> str:
@@ -240,6 +291,15 @@ def numbers(params: Params) -> str:
 def notes_of(*of: Searched | Evaluation) -> list[str]:
     """Return what a user should know of an experiment, or of an evaluation, a line each."""
     return [f"note: {note}" for noted in of for note in noted.notes]
+
+
+def write_report(args: argparse.Namespace, html: str) -> str:
+    """Write a report where `--output` says, and return what is said of it."""
+    from resmem_core.common.files import write_whole
+
+    content = html.encode()
+    write_whole(Path(args.output), content)
+    return f"{args.output}: {len(content) / 1e6:.1f} MB; open it in a browser"
 
 
 def listing(name: str, items: Iterable[DatasetLoader | Family]) -> Output:

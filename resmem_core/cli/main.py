@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import Field
 from typing import TYPE_CHECKING, Any
 
-from resmem_core.cli.base import COMMANDS, EXAMPLES, Command, Parser, add_option, given_numbers
+from resmem_core.cli.base import COMMANDS, EXAMPLES, TUNED, Command, Parser, add_option, add_strength, given_numbers
 from resmem_core.cli.settings import TABLE, ExperimentForm, Language, Settings
 from resmem_core.common.errors import InvalidParameterError, ResMemError
 from resmem_core.common.forms import table_of
@@ -88,9 +88,19 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
             _complete(args, command)
     except InvalidParameterError as error:
         parser.error(str(error))
-    if getattr(args, "tune", False) and (given := given_numbers(args)):
-        parser.error(f"--tune chooses k, sigma and temperature: leave out --{', --'.join(given)}")
+    if hasattr(args, "tune"):
+        _check_choice(parser, args)
     return args
+
+
+def _check_choice(parser: Parser, args: argparse.Namespace) -> None:
+    """Leave where what `--tune` chooses is given, too."""
+    if args.tune and (given := given_numbers(args)):
+        parser.error(f"--tune chooses k, sigma and temperature: leave out --{', --'.join(given)}")
+    if args.tune and args.gamma not in (None, TUNED, 1):
+        parser.error(f"--tune chooses the setting: give --gamma={TUNED} in place of --gamma={args.gamma:g}")
+    if not args.tune and args.gamma == TUNED:
+        parser.error(f"--gamma={TUNED} goes with --tune, which chooses the other three; give both")
 
 
 def _complete(args: argparse.Namespace, command: Command) -> None:
@@ -145,6 +155,7 @@ def _parser() -> Parser:
             sub.add_argument(
                 "--tune", action="store_true", help="choose k, sigma and temperature on the validation split"
             )
+            add_strength(sub)
         command.arguments(sub)
         sub.add_argument("--json", action="store_true", help="print one JSON object")
     return parser

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
+from urllib.parse import parse_qsl, urlencode
 
 from resmem_core.analysis.grid import SPLITS
 from resmem_core.analysis.influence import RANKINGS
@@ -12,6 +13,7 @@ from resmem_core.analysis.longtail import AXES as LAB_AXES
 from resmem_core.analysis.longtail import MAX_SEEDS, SEEDS, read_values, written
 from resmem_core.analysis.near_duplicates import FRACTION
 from resmem_core.analysis.projection import COLORINGS, METHODS
+from resmem_core.cli.base import EXPERIMENT, NUMBERS
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.forms import (
     Form,
@@ -89,8 +91,9 @@ class ExperimentForm(Form):
         return ExperimentConfig(**{name: getattr(self, name) for name in fields_of(loader.kind)})
 
     def params(self, chosen: Params) -> Params:
-        """Return k, sigma and temperature, with those of `chosen` where they are left to the data."""
-        return Params(self.k or chosen.k, self.sigma or chosen.sigma, self.temperature or chosen.temperature)
+        """Return k, sigma and temperature, with those of `chosen` where they are left to the data, and its gamma."""
+        given = (self.k or chosen.k, self.sigma or chosen.sigma, self.temperature or chosen.temperature)
+        return Params(*given, chosen.gamma)
 
     def check(self) -> None:
         """Do nothing where the experiment is a possible one; errors as `experiment`."""
@@ -142,6 +145,26 @@ class Settings(ExperimentForm):
     figure: str = setting("accuracy", str, "figure shown for export")
     runs_of: str | None = setting(None, str, "list only experiments on this dataset")
     runs_with: str | None = setting(None, str, "list only experiments with this backbone")
+
+    def changed(self, query: str) -> Settings:
+        """Return these with what a query like `k=5&epochs=` says in place of them; nothing stands for the default.
+
+        Raises
+        ------
+        InvalidParameterError
+            If a part of it cannot be used.
+        """
+        asked = {**self.to_query(), **dict(parse_qsl(query, keep_blank_values=True))}
+        found, notes = Settings.from_query({name: text for name, text in asked.items() if text or name not in TABLE})
+        if notes:
+            raise InvalidParameterError(f"{query!r}: {'; '.join(notes)}")
+        return found
+
+    def beside(self, other: Settings) -> str:
+        """Return the query by which `other.changed` gives this experiment and setting."""
+        mine, its = self.to_query(), other.to_query()
+        told = {name: mine.get(name, "") for name in EXPERIMENT if mine.get(name) != its.get(name)}
+        return urlencode({**told, **{name: mine[name] for name in NUMBERS if name in mine}})
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from resmem_core.cli.base import Output, given_numbers, notes_of, numbers
+from resmem_core.cli.base import Output, notes_of, params_of, reporting, write_report
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress
 from resmem_core.data.lookup import named, row_of
 from resmem_core.data.pictures import title
+from resmem_core.evaluation.comparison import compare_values, same_points
 from resmem_core.evaluation.values import AXES, METHODS, ValueEvaluation, ValueGain, value_influence
+from resmem_core.experiment.runs import Runs
 from resmem_core.memory.types import Params
 
 if TYPE_CHECKING:
@@ -24,36 +24,16 @@ if TYPE_CHECKING:
 NAMES = {"base": "base", "knn": "kNN", "resmem": "ResMem"}
 
 
-def params_of(
-    args: argparse.Namespace, experiment: ValueExperiment, progress: Progress, gamma: float = 1.0
-) -> tuple[Params, str | None]:
-    """Return the setting asked for, and the split it was tuned on, with gamma too.
-
-    Raises
-    ------
-    InvalidParameterError
-        If a temperature is given, which values have none of, or k exceeds the neighbours kept.
-    """
-    given = given_numbers(args)
-    if given.pop("temperature", 1) != 1:
-        raise InvalidParameterError(
-            f"--temperature={args.temperature:g} divides logits, and values have none: leave it out"
-        )
-    if args.tune:
-        return experiment.tune(progress).params, "validation"
-    return experiment.check(replace(experiment.default_params(), gamma=gamma, **given)), None
-
-
 def _told(experiment: ValueExperiment, params: Params, tuned_on: str | None) -> dict[str, Any]:
     return {**experiment.facts, "task": "values", **asdict(params), "tuned_on": tuned_on}
 
 
-def evaluate(
-    experiment: ValueExperiment, args: argparse.Namespace, progress: Progress, gamma: float | None = None
-) -> Output:
-    """Judge the methods on test; without a gamma, --tune has chosen it."""
-    params, tuned_on = params_of(args, experiment, progress, 1.0 if gamma is None else gamma)
+def evaluate(experiment: ValueExperiment, args: argparse.Namespace, progress: Progress) -> Output:
+    """Judge the methods on test."""
+    params, tuned_on = params_of(args, experiment, progress)
     found = experiment.evaluate(params)
+    if params.gamma == experiment.tune(progress).params.gamma:  # another gamma is nothing that pages could show again
+        Runs().record(experiment, params, found, tuned=tuned_on is not None)
     lines = [
         f"{experiment.config.title}, seed {args.seed}, {experiment.index} index: {experiment.n_memory:,} in memory, "
         f"{found.n:,} test points",
@@ -72,7 +52,11 @@ def evaluate(
 
 def _setting(params: Params, tuned_on: str | None) -> str:
     chosen = " (chosen on validation, gamma too)" if tuned_on else " (not tuned: --tune chooses them)"
-    return f"k={params.k} sigma={params.sigma:.4g} gamma={params.gamma:g}{chosen}"
+    return _numbers(params) + chosen
+
+
+def _numbers(params: Params) -> str:
+    return f"k={params.k} sigma={params.sigma:.4g} gamma={params.gamma:g}"
 
 
 def beside(called: str, found: ValueEvaluation, of: ValueGain) -> str:
@@ -161,7 +145,8 @@ def memory(experiment: ValueExperiment, args: argparse.Namespace, progress: Prog
     rows = {name: [row(int(point)) for point in points] for name, points in listed.items()}
     lines = [
         f"{experiment.config.title}: {experiment.n_memory:,} in memory, {int((found.uses > 0).sum()):,} of them are a "
-        f"neighbour, {int((found.net > 0).sum()):,} help and {int((found.net < 0).sum()):,} harm, at {numbers(params)}",
+        f"neighbour, {int((found.net > 0).sum()):,} help and {int((found.net < 0).sum()):,} harm, at "
+        f"{_numbers(params)}",
         "net: by how much the summed squared error on test would grow without the point",
     ]
     for name, of in rows.items():
@@ -171,6 +156,55 @@ def memory(experiment: ValueExperiment, args: argparse.Namespace, progress: Prog
             for r in of
         ]
     return Output({**_told(experiment, params, tuned_on), **rows}, "\n".join(lines))
+
+
+def grid(experiment: ValueExperiment, args: argparse.Namespace, progress: Progress) -> Output:
+    """Judge every setting of a grid, and tell how flat it is around the best."""
+    from resmem_core.analysis.value_grid import value_grid_of
+    from resmem_core.plots.tables import write_table
+
+    with reporting(args, progress) as told:
+        grids = value_grid_of(experiment, told)
+    if args.output:
+        write_table(grids.table(), Path(args.output))
+    swept, base = grids.on(args.split), grids.base[args.split]
+    best, moves = swept.params(*grids.best), grids.one_step_away(args.split)
+    rmse, share = float(swept.rmse[grids.best]), float(grids.near(args.split).mean())
+    result = {
+        **experiment.facts,
+        "task": "values",
+        "split": args.split,
+        "n": swept.n,
+        **{f"{name}s": values.tolist() for name, values in grids.axes.items()},
+        "base_rmse": base,
+        "rmse": swept.rmse.tolist(),
+        "mae": swept.mean_absolute_error.tolist(),
+        "chosen_on": "validation",
+        "chosen": {**asdict(best), "rmse": rmse},
+        "one_step_away": [asdict(move) for move in moves],
+        "within_one_standard_error": share,
+        "rank_correlation": grids.rank_correlation,
+        "regret": grids.regret,
+    }
+    lines = [
+        f"{swept.rmse.size:,} settings on {swept.n:,} {args.split} points, RMSE of base {base:.4g}",
+        f"best on validation: {_numbers(best)}, RMSE {rmse:.4g} on {args.split}",
+        f"one step away at most {max(0.0, *(move.loss for move in moves)):.4g} is added; {share:.0%} of the grid is "
+        "within one standard error",
+        *([f"written to {args.output}"] if args.output else []),
+    ]
+    return Output(result, "\n".join(lines))
+
+
+def report(experiment: ValueExperiment, args: argparse.Namespace, progress: Progress) -> Output:
+    """Write the report."""
+    from resmem_core.plots.value_report import value_report_html
+
+    params, tuned_on = params_of(args, experiment, progress)
+    evaluation = experiment.evaluate(params)
+    html = value_report_html(experiment, evaluation, tuned=experiment.tune(progress) if tuned_on else None)
+    told = {**evaluation.as_dict(), "output": args.output}
+    return Output({**_told(experiment, params, tuned_on), **told}, write_report(args, html))
 
 
 def export(experiment: ValueExperiment, args: argparse.Namespace, progress: Progress) -> Output:
@@ -195,13 +229,12 @@ def export(experiment: ValueExperiment, args: argparse.Namespace, progress: Prog
 
 def compare(a: ValueExperiment, b: ValueExperiment, of_a: Params, of_b: Params) -> Output:
     """Compare two settings or experiments, point by point."""
-    if not np.array_equal(a.test.targets, b.test.targets):
+    if not same_points(a.dataset.test, b.dataset.test):
         raise InvalidParameterError(
             f"{a.dataset.name!r} and {b.dataset.name!r} have other test points, so they cannot be compared one by one"
         )
     first, second = a.evaluate(of_a), b.evaluate(of_b)
-    beside_b = replace(second, predictions={**second.predictions, "base": first.predictions["resmem"]})
-    gain = beside_b.against("base")
+    gain = compare_values(first, second)
     low, high = gain.rmse_ci95
     text = (
         f"RMSE of A {first.measures['rmse']['resmem']:.4g}, of B {second.measures['rmse']['resmem']:.4g}; A - B: "

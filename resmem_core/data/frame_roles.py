@@ -9,7 +9,7 @@ import numpy as np
 
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.data.base import PART_OF, PARTS, part_called, shown
-from resmem_core.data.frames import column_values
+from resmem_core.data.frames import are_flags, column_values
 from resmem_core.data.keys import called
 from resmem_core.data.model_file import MAX_CLASSES, in_class_order, wrong
 from resmem_core.data.plain_labels import whole
@@ -58,9 +58,10 @@ def labels_of(
             return values, (), [f"{target!r} holds {why}"] if are_whole and task is None else []
         if not are_whole:
             raise wrong(path, f"column {target!r}", "fractions", "classes, as ?task=classes says")
-        texts = [str(int(value)) for value in values]
+        flags = are_flags(table, target)
+        texts = [str(bool(value)) if flags else str(int(value)) for value in values]
         told = f"{target!r} holds {n} whole numbers, taken as classes: ?task=values takes them as values"
-        notes = [told] if task is None else []
+        notes = [told] if task is None and not flags else []
     texts = [whole(text) or text for text in texts]
     class_names = in_class_order(set(texts))
     if len(class_names) > MAX_CLASSES:

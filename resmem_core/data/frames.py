@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>", "nat", "?"})  # as missing numbers are written
+FLAGS = {b"read_from": b"True and False"}  # of a field: what its numbers, 1 and 0, were in the file
 DELIMITERS = ",;\t|"
 SNIFFED = 2**16  # characters by which the delimiter is chosen
 _TIMES = (  # what cannot be read as another day
@@ -43,7 +44,8 @@ _THOUSANDS = re.compile(r"[+-]?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?([eE][+-]?\d+)?")  
 def read_frame(path: Path) -> tuple[pa.Table, list[str]]:
     """Return the columns of a table, by their clean names, and notes on how it was read.
 
-    Columns are of float64 (numbers, and 0 and 1 for false and true), of text or of timestamps; what is empty is null.
+    Columns are of float64 (numbers, and 0 and 1 for false and true: see `are_flags`), of text or of timestamps; what is
+    empty is null.
 
     Raises
     ------
@@ -207,8 +209,25 @@ def as_columns(path: Path, frame: pd.DataFrame) -> pa.Table:
         raise wrong(path, "the table", f"more than one column {repeated[0]!r}", "a name of its own for each")
     if not len(frame):
         raise wrong(path, "the table", "no rows", "one row for each example")
-    columns = {name: _column(frame.iloc[:, at]) for at, name in enumerate(names)}
-    return pa.table({name: column for name, column in columns.items() if column is not None})
+    fields, columns = [], []
+    for at, name in enumerate(names):
+        cells = frame.iloc[:, at]
+        column = _column(cells)
+        if column is not None:
+            fields.append(pa.field(name, column.type, metadata=FLAGS if _are_flags(cells) else None))
+            columns.append(column)
+    return pa.table(columns, schema=pa.schema(fields))
+
+
+def _are_flags(cells: pd.Series) -> bool:
+    """Tell whether all cells that are not missing say True or False."""
+    said = {str(value).strip().casefold() for value in cells.unique()} - MISSING
+    return bool(said) and said <= {"true", "false"}
+
+
+def are_flags(table: pa.Table, name: str) -> bool:
+    """Tell whether a column of numbers stood as True and False in the file."""
+    return bool(table.schema.field(name).metadata == FLAGS)
 
 
 def _column(cells: pd.Series) -> pa.Array | None:

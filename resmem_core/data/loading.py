@@ -157,9 +157,9 @@ def limited(train: Examples, n: int | None, seed: int) -> Examples:
     strata = _strata(train)
     n_classes = len(np.unique(strata))
     if not is_whole(n, n_classes, len(train)):
+        least = "one example" if task_of(train.labels) == VALUES else "one example of each class"
         raise InvalidParameterError(
-            f"limit_train={n!r} must be a whole number from {n_classes} (one example of each class) "
-            f"to {len(train)} (all of train)"
+            f"limit_train={n!r} must be a whole number from {n_classes} ({least}) to {len(train)} (all of train)"
         )
     kept, _ = split_rows(strata, len(train) - int(n), (seed, 2))
     return train.take(kept)

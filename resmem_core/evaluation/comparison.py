@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +15,7 @@ from resmem_core.data.types import Examples
 from resmem_core.evaluation import metrics
 from resmem_core.evaluation.evaluate import Evaluation
 from resmem_core.evaluation.metrics import GroupResult
+from resmem_core.evaluation.values import ValueEvaluation, ValueGain
 
 
 def same_points(a: Examples, b: Examples) -> bool:
@@ -111,3 +112,16 @@ class Comparison:
             "delta_ci95": list(self.delta_ci95),
             "mcnemar_p": self.mcnemar_p,
         }
+
+
+def compare_values(a: ValueEvaluation, b: ValueEvaluation) -> ValueGain:
+    """Return what ResMem of `b` gains over that of `a` on the same points.
+
+    Raises
+    ------
+    InvalidParameterError
+        If they do not judge the same points.
+    """
+    if not np.array_equal(a.targets, b.targets):
+        raise InvalidParameterError("A and B have other test points, so they cannot be compared one by one")
+    return replace(b, predictions={**b.predictions, "base": a.predictions["resmem"]}).against("base")

@@ -17,7 +17,7 @@ import numpy as np
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, called, silent
 from resmem_core.common.types import FloatArray, IntArray
-from resmem_core.evaluation.choice import EIGHTHS, KS, STEPS, ks_to_try
+from resmem_core.evaluation.choice import EIGHTHS, KS, STEPS, Cell, ks_to_try
 from resmem_core.evaluation.leave_one_out import GAMMAS
 from resmem_core.evaluation.metrics import Interval, for_json, interval_of, mean_intervals, scope
 from resmem_core.evaluation.slices import BINS, quantile_bins, range_name
@@ -87,13 +87,13 @@ def tune_values(
         ) -> ValueSweep:
             return sweep_method(of, memory, validation, ks, sigmas, gammas, called(progress, f"{stage} ({of})"))
 
-        ks = ks_to_try(validation.neighbors.k)
-        coarse = swept(ks, sigma_scale * STEPS["dense"].sigmas, "Choosing on validation")
-        first = best_of(coarse, sigma_scale)
+        ks, sigmas = coarse_values(validation, sigma_scale)
+        coarse = swept(ks, sigmas, "Choosing on validation")
+        first = coarse.params(*best_cell(coarse, sigma_scale))
         at = ks.index(first.k)
         between = range(ks[max(0, at - 1)], ks[min(at + 1, len(ks) - 1)] + 1)
         fine = swept(between, first.sigma * EIGHTHS, "Choosing more finely")
-        chosen[method] = best_of(fine, sigma_scale)
+        chosen[method] = fine.params(*best_cell(fine, sigma_scale))
         least[method] = math.sqrt(fine.mean_squared_error.min())
         if method == "resmem":
             n_settings = coarse.squared_error.size + fine.squared_error.size
@@ -104,6 +104,11 @@ def tune_values(
         n_settings,
         round(time.perf_counter() - began, 3),
     )
+
+
+def coarse_values(queries: ValueQueries, sigma_scale: float) -> tuple[list[int], FloatArray]:
+    """Return the values of k and of sigma that `tune_values` begins with; its gammas are `GAMMAS`."""
+    return ks_to_try(queries.neighbors.k), sigma_scale * STEPS["dense"].sigmas
 
 
 def sweep_method(
@@ -129,13 +134,13 @@ def sweep_method(
     )
 
 
-def best_of(swept: ValueSweep, sigma_scale: float) -> Params:
-    """Return the setting of least squared error; ties as in `tune_values`."""
+def best_cell(swept: ValueSweep, sigma_scale: float) -> Cell:
+    """Return the cell (sigma, k, gamma) of least squared error; ties as in `tune_values`."""
     error = swept.squared_error  # (S, G, L)
     far = abs(np.log(swept.sigmas / sigma_scale))
     keys = (far[:, None, None], swept.ks[:, None], swept.gammas, error)
     s, g, i = np.unravel_index(np.lexsort([np.broadcast_to(key, error.shape).ravel() for key in keys])[0], error.shape)
-    return Params(int(swept.ks[g]), float(swept.sigmas[s]), 1.0, float(swept.gammas[i]))
+    return int(s), int(g), int(i)
 
 
 @dataclass(frozen=True)

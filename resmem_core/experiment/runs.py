@@ -23,13 +23,14 @@ from filelock import FileLock
 from resmem_core.common.errors import StoreError
 from resmem_core.common.store import Store, digest_key
 from resmem_core.data import DATASETS
+from resmem_core.data.types import VALUES
 from resmem_core.evaluation.metrics import for_json
+from resmem_core.evaluation.values import ValueEvaluation
 from resmem_core.memory.types import Params
 
 if TYPE_CHECKING:
     from resmem_core.evaluation.evaluate import Evaluation
-    from resmem_core.experiment.prepare import Experiment
-    from resmem_core.experiment.text_prepare import LanguageExperiment
+    from resmem_core.experiment.experiment import Searched
 
 T = TypeVar("T")
 FILE = "runs.sqlite"
@@ -59,11 +60,12 @@ class Run:
     setting : mapping
         The fields of the experiment's configuration, and of `Params`.
     results : mapping
-        `weights` (where the base model came from), `n_memory` and `n_test` (points, or tokens), the accuracies `base`
-        and `resmem` (0 to 1), the gain `delta` from `delta_low` to `delta_high` (95 % interval), the counts `fixed` and
-        `broken`, `METRIC_METHOD` ("nll_resmem") of every metric that was registered and each method it knows, and, as
-        `evaluate --json` has them, `rivals` (their settings), `best_rival` and `against_rival`; earlier versions kept
-        none of these three.
+        `weights` (where the base model came from), `n_memory` and `n_test` (points, or tokens). Of classes, the
+        accuracies `base` and `resmem` (0 to 1), the gain `delta` from `delta_low` to `delta_high` (95 % interval), the
+        counts `fixed` and `broken`, `METRIC_METHOD` ("nll_resmem") of every metric that was registered and each method
+        it knows, and, as `evaluate --json` has them, `rivals` (their settings), `best_rival` and `against_rival`;
+        earlier versions kept none of these three. Of values, `task` ("values"), `gamma`, `METRIC_METHOD` ("rmse_base"),
+        `rivals`, and, as `evaluate --json` has it, `versus` (what ResMem gains over base and over kNN).
     """
 
     id: str
@@ -75,15 +77,15 @@ class Run:
     @classmethod
     def of(
         cls,
-        experiment: Experiment | LanguageExperiment,
+        experiment: Searched,
         params: Params,
-        evaluation: Evaluation,
+        evaluation: Evaluation | ValueEvaluation,
         *,
         tuned: bool,
     ) -> Run:
         """Return what is to be remembered of an evaluation on the test split."""
         setting = {**experiment.config.as_dict(), **{name: getattr(params, name) for name in _PARAMS}}
-        low, high = evaluation.delta_ci95
+        found = _of_values(evaluation) if isinstance(evaluation, ValueEvaluation) else _of_classes(evaluation)
         return cls(
             id=id_of(setting),
             recorded=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -93,21 +95,7 @@ class Run:
                 "weights": experiment.origin,
                 "n_memory": experiment.n_memory,
                 "n_test": evaluation.n,
-                "base": evaluation.accuracy["base"],
-                "resmem": evaluation.accuracy["resmem"],
-                "delta": evaluation.delta,
-                "delta_low": low,
-                "delta_high": high,
-                "fixed": evaluation.fixed,
-                "broken": evaluation.broken,
-                **{
-                    f"{metric}_{method}": value
-                    for metric, values in evaluation.metrics.items()
-                    for method, value in values.items()
-                },
-                "rivals": evaluation.rivals.by_method(),
-                "best_rival": evaluation.best_rival,
-                "against_rival": for_json(asdict(evaluation.against_rival)),
+                **found,
             },
         )
 
@@ -126,6 +114,11 @@ class Run:
         """Whether the next token was predicted."""
         return "tokenizer" in self.setting
 
+    @property
+    def of_values(self) -> bool:
+        """Whether values were predicted, and their errors are its results."""
+        return self.results.get("task") == VALUES
+
     def as_dict(self) -> dict[str, Any]:
         """Return everything as plain values, for JSON; what is no finite number is None."""
         return for_json({"id": self.id, "recorded": self.recorded, "tuned": self.tuned, **self.setting, **self.results})
@@ -138,6 +131,33 @@ class Run:
     def _of_row(cls, row: tuple[Any, ...]) -> Run:
         run, recorded, _, _, tuned, setting, results = row
         return cls(run, recorded, bool(tuned), json.loads(setting), json.loads(results))
+
+
+def _of_classes(evaluation: Evaluation) -> dict[str, Any]:
+    low, high = evaluation.delta_ci95
+    return {
+        "base": evaluation.accuracy["base"],
+        "resmem": evaluation.accuracy["resmem"],
+        "delta": evaluation.delta,
+        "delta_low": low,
+        "delta_high": high,
+        "fixed": evaluation.fixed,
+        "broken": evaluation.broken,
+        **_by_method(evaluation.metrics),
+        "rivals": evaluation.rivals.by_method(),
+        "best_rival": evaluation.best_rival,
+        "against_rival": for_json(asdict(evaluation.against_rival)),
+    }
+
+
+def _of_values(evaluation: ValueEvaluation) -> dict[str, Any]:
+    told = evaluation.as_dict()
+    shared = {name: told[name] for name in ("gamma", "rivals", "versus")}
+    return {"task": VALUES, **for_json(_by_method(evaluation.measures)), **shared}
+
+
+def _by_method(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    return {f"{metric}_{method}": value for metric, values in metrics.items() for method, value in values.items()}
 
 
 def id_of(setting: Mapping[str, Any]) -> str:
@@ -169,9 +189,9 @@ class Runs:
 
     def record(
         self,
-        experiment: Experiment | LanguageExperiment,
+        experiment: Searched,
         params: Params,
-        evaluation: Evaluation,
+        evaluation: Evaluation | ValueEvaluation,
         *,
         tuned: bool,
     ) -> None:
@@ -179,7 +199,7 @@ class Runs:
 
         Parameters
         ----------
-        evaluation : Evaluation
+        evaluation : Evaluation or ValueEvaluation
             Of `experiment` at `params`.
         tuned : bool
             Whether `params` were chosen on the validation split. Once said of a setting, it stays so.

@@ -20,7 +20,7 @@ from resmem_core.common.threads import n_workers
 from resmem_core.common.types import FloatArray, IntArray, check_positive
 from resmem_core.memory.blocks import BUDGET, FINITE, all_blocks, as_tensor, check_range
 from resmem_core.memory.grid import STAGE, Grid
-from resmem_core.memory.types import Neighbors
+from resmem_core.memory.types import Neighbors, Params
 
 MOST = 256  # queries in a block
 
@@ -53,6 +53,16 @@ class ValueSweep:
     def mean_squared_error(self) -> FloatArray:
         """Mean over all queries and outputs, (S, G, L)."""
         return self.squared_error / self.n
+
+    @property
+    def rmse(self) -> FloatArray:
+        """Root of the mean squared error, (S, G, L)."""
+        root: FloatArray = np.sqrt(self.mean_squared_error)
+        return root
+
+    def params(self, sigma: int, k: int, gamma: int) -> Params:
+        """Return the setting in a cell of the grid."""
+        return Params(int(self.ks[k]), float(self.sigmas[sigma]), 1.0, float(self.gammas[gamma]))
 
     @property
     def mean_absolute_error(self) -> FloatArray:

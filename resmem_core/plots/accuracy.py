@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from resmem_core.evaluation.evaluate import Evaluation
 from resmem_core.plots.common import COLORS, NAMES, Figure, figure, level, scatter, whiskers
@@ -35,11 +36,16 @@ def accuracy_by_k(ks: Sequence[int], curves: Mapping[str, Sequence[float]], base
     for method, values in curves.items():
         of_method = {"name": NAMES[method], "line": {"color": COLORS[method]}, "hovertemplate": "k=%{x}: %{y:.2%}"}
         traces.append(scatter("lines+markers", list(ks), list(values), **of_method))
-    ticks = [k for k in ks if k in _TICKS]
     return figure(
         340,
         traces,
-        xaxis={"type": "log", "title": f"k, neighbours (log scale); dotted: k = {k}", "tickvals": ticks},
+        xaxis=k_axis(ks, k),
         yaxis={"tickformat": ".2~%", "title": "test accuracy"},
         shapes=[level("x", k, color=COLORS["resmem"], dash="dot")],
     )
+
+
+def k_axis(ks: Sequence[int], k: int) -> dict[str, Any]:
+    """Return a log axis of the values of k, at whose current one figures have a dotted line."""
+    ticks = [k for k in ks if k in _TICKS]
+    return {"type": "log", "title": f"k, neighbours (log scale); dotted: k = {k}", "tickvals": ticks}

@@ -15,6 +15,7 @@ from resmem_core.analysis.grid import grid_of
 from resmem_core.common.runner import NeedsPreparing
 from resmem_core.common.types import NLL_FLOOR
 from resmem_core.data.pictures import data_url
+from resmem_core.data.types import VALUES
 from resmem_core.data.uploads import shown_name
 from resmem_core.evaluation.choice import ks_to_try
 from resmem_core.evaluation.evaluate import Evaluation, accuracy_by_k
@@ -25,7 +26,9 @@ from resmem_core.evaluation.metrics import (
 )
 from resmem_core.evaluation.slices import slices
 from resmem_core.evaluation.tuning import Tuned
+from resmem_core.evaluation.values import ValueEvaluation, ValueTuned
 from resmem_core.experiment.prepare import Experiment
+from resmem_core.experiment.values import ValueExperiment
 from resmem_core.memory.explain import Explanation
 from resmem_core.memory.types import Params
 from resmem_core.plots.accuracy import accuracy_by_k as drawn_by_k
@@ -57,10 +60,33 @@ def report_html(experiment: Experiment, evaluation: Evaluation, *, tuned: Tuned 
     str
         An HTML page. Everything that a person can name in it, such as classes and files, is escaped.
     """
+    return report_page(
+        "report_classes.html",
+        experiment,
+        evaluation,
+        tuned,
+        numbers="k, sigma and temperature" if evaluation.params.gamma == 1 else "k, sigma, temperature and gamma",
+        changes=evaluation.calibration_change_ci95,
+        ece_bins=ECE_BINS,
+        nll_floor=NLL_FLOOR,
+        figures=report_figures(experiment, evaluation),
+        points={outcome: _some(experiment, evaluation, outcome) for outcome in ("fixed", "broken")},
+        image=data_url,
+    )
+
+
+def report_page(
+    template: str,
+    experiment: Experiment | ValueExperiment,
+    evaluation: Evaluation | ValueEvaluation,
+    tuned: Tuned | ValueTuned | None,
+    **more: Any,
+) -> str:
+    """Return a report made of a template that extends `report.html`; `more` is what it has of its own."""
     config, params = experiment.config, evaluation.params
     chosen = tuned if tuned is not None and tuned.params == params else None
     return rendered(
-        "report.html",
+        template,
         title=f"ResMem: {config.title}",
         scheme="",
         date=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
@@ -69,15 +95,10 @@ def report_html(experiment: Experiment, evaluation: Evaluation, *, tuned: Tuned 
         result=evaluation,
         tuned=chosen,
         method_names=NAMES,
-        changes=evaluation.calibration_change_ci95,
-        ece_bins=ECE_BINS,
-        nll_floor=NLL_FLOOR,
-        figures=report_figures(experiment, evaluation),
-        points={outcome: _some(experiment, evaluation, outcome) for outcome in ("fixed", "broken")},
         memories_shown=MEMORIES_SHOWN,
-        image=data_url,
         settings=_settings(experiment, params),
         command=report_command(experiment, params, on_validation=chosen is not None),
+        **more,
     )
 
 
@@ -148,15 +169,17 @@ def report_figures(experiment: Experiment, evaluation: Evaluation) -> list[Shown
     return figures
 
 
-def file_stem(experiment: Experiment) -> str:
+def file_stem(experiment: Experiment | ValueExperiment) -> str:
     """Return what the names of the files begin with that are saved of an experiment."""
     config, edited = experiment.config, "-edited" if len(experiment.edits) else ""
     return f"resmem-{shown_name(experiment.dataset.name.rstrip('/'))}-{config.backbone}-seed{config.seed}{edited}"
 
 
-def report_command(experiment: Experiment, params: Params, *, on_validation: bool) -> str:
+def report_command(experiment: Experiment | ValueExperiment, params: Params, *, on_validation: bool) -> str:
     """Return the command line that writes this report."""
     numbers = ["--tune"] if on_validation else params.options()
+    if on_validation and params.gamma != 1 and experiment.dataset.task != VALUES:
+        numbers.append("--gamma=tuned")
     return experiment.config.command("report", *numbers, "--output=report.html")
 
 
@@ -167,13 +190,13 @@ def _some(experiment: Experiment, evaluation: Evaluation, outcome: str) -> list[
     return [experiment.explain(int(row), evaluation.params) for row in np.sort(drawn)]
 
 
-def _settings(experiment: Experiment, params: Params) -> dict[str, dict[str, Any]]:
+def _settings(experiment: Experiment | ValueExperiment, params: Params) -> dict[str, dict[str, Any]]:
     """Return everything that shaped the numbers, by caption and name."""
     config, data, base = experiment.config, experiment.dataset, experiment.base
     shaped = {
         "Dataset": data.name,
         "Digest of the data": data.fingerprint,
-        "Classes": f"{data.n_classes:,}",
+        **({} if data.task == VALUES else {"Classes": f"{data.n_classes:,}"}),
         "Training points, in memory": f"{experiment.n_memory:,}"
         + (" (limited)" if config.limit_train is not None else ""),
         "Validation points": f"{len(data.validation):,}",
@@ -187,8 +210,11 @@ def _settings(experiment: Experiment, params: Params) -> dict[str, dict[str, Any
         "Neighbours kept per point": experiment.k_max,
         "k, neighbours": params.k,
         "sigma, bandwidth in units of the embedding distance": f"{params.sigma:.6g}",
-        "Temperature of the base model": f"{params.temperature:.6g}",
     }
+    if data.task != VALUES:
+        shaped["Temperature of the base model"] = f"{params.temperature:.6g}"
+    if data.task == VALUES or params.gamma != 1:
+        shaped["gamma, which multiplies what memory adds"] = f"{params.gamma:.6g}"
     recipe = base.recipe.as_dict() if base.recipe is not None else {}
     software = {
         "ResMem Lab": __version__,

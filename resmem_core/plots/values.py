@@ -10,8 +10,10 @@ import pandas as pd
 
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.evaluation.values import METHODS, ValueEvaluation, ValueSlice
+from resmem_core.memory.types import Params
 from resmem_core.memory.value_sweep import ValueSweep
 from resmem_core.memory.values import ValueExplanation
+from resmem_core.plots.accuracy import k_axis
 from resmem_core.plots.common import COLORS, NAMES, Figure, figure, level, plain, scatter, whiskers
 from resmem_core.plots.tables import metadata_columns, row_columns
 
@@ -128,7 +130,7 @@ def rmse_against_k(ks: list[int], curves: dict[str, list[float]], k: int) -> Fig
     return figure(
         340,
         traces,
-        xaxis={"type": "log", "title": f"k, neighbours (log scale); dotted: k = {k}"},
+        xaxis=k_axis(ks, k),
         yaxis={"title": "RMSE on test"},
         shapes=[level("x", k, color=COLORS["resmem"], dash="dot")],
     )
@@ -163,9 +165,9 @@ def slice_gains(slices: list[ValueSlice], axis: str) -> Figure:
     return figure(340, [bars], xaxis={"title": plain(axis), "type": "category"}, yaxis={"title": "RMSE saved"})
 
 
-def grid_map(swept: ValueSweep, base: float, k: int, sigma: float) -> Figure:
-    """Draw the RMSE of each k and sigma at the first gamma of a sweep, less that of base; the setting is marked."""
-    change = np.sqrt(swept.mean_squared_error[:, :, 0]) - base
+def grid_map(swept: ValueSweep, base: float, params: Params) -> Figure:
+    """Draw the RMSE of each k and sigma less that of base, at the gamma nearest a setting's; the setting is marked."""
+    change = swept.rmse[:, :, abs(swept.gammas - params.gamma).argmin()] - base
     gain = -float(change.min())
     most = 3 * gain if gain > 0 else float(change.max()) or 1.0  # a setting that is far off hides no other
     ks, sigmas = [str(k) for k in swept.ks], [f"{sigma:.3g}" for sigma in swept.sigmas]
@@ -180,7 +182,7 @@ def grid_map(swept: ValueSweep, base: float, k: int, sigma: float) -> Figure:
         "colorbar": {"title": "RMSE - base"},
         "hovertemplate": "k=%{x}, sigma=%{y}: %{z:+.4g}<extra></extra>",
     }
-    near = (int(abs(swept.ks - k).argmin()), int(abs(np.log(swept.sigmas / sigma)).argmin()))
+    near = (int(abs(swept.ks - params.k).argmin()), int(abs(np.log(swept.sigmas / params.sigma)).argmin()))
     mark = {"size": 14, "symbol": "circle-open", "color": "#000000", "line": {"width": 2}}
     here = scatter("markers", [ks[near[0]]], [sigmas[near[1]]], marker=mark, hoverinfo="skip")
     axes = {"xaxis": {"title": "k", "type": "category"}, "yaxis": {"title": "sigma", "type": "category"}}

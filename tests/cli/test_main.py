@@ -57,6 +57,11 @@ def test_gamma_by_hand_and_tuned(printed):
     assert tuned["validation"]["accuracy"]["resmem"] >= printed("tune")["validation"]["accuracy"]["resmem"]
 
 
+def test_gamma_reaches_what_is_explained(printed):
+    whole, half = (printed("explain", "--point=3", f"--gamma={gamma}") for gamma in (1, 0.5))
+    assert half["memory"] == pytest.approx([value / 2 for value in whole["memory"]])
+
+
 def test_tune_and_explain_agree_with_evaluate(printed):
     tuned = printed("tune")
     evaluated = printed("evaluate", "--tune")
@@ -129,6 +134,10 @@ def test_backbones_of_every_kind_are_listed(printed):
         (["evaluate", "--seed", "-1"], "at least 0"),
         (["evaluate", "--epochs", "0"], "at least 1"),
         (["evaluate", "--tune", "--k", "3"], "leave out --k"),
+        (["evaluate", "--gamma=much"], "argument --gamma: 'much' must be a number of at least 0, or tuned"),
+        (["explain", "--gamma=-1"], "argument --gamma: '-1' must be a number of at least 0, or tuned"),
+        (["slices", "--gamma=tuned"], "goes with --tune"),
+        (["memory", "--tune", "--gamma=2"], "give --gamma=tuned in place of --gamma=2"),
         (["explain"], "--point is needed"),
         (["cache", "burn"], "clear"),
         (["evaluate", "--dataset", "python-docs", "--imbalance", "5"], "--imbalance does not go with the text dataset"),
@@ -173,10 +182,6 @@ def test_wrong_usage_is_told_in_one_line(run, argv, says):
         (["evaluate", "--dataset", "arrays:/no/such.npz"], "/no/such.npz"),
         (["evaluate", "--k", "99999"], "k=99999"),
         (["evaluate", "--k", "300"], "k=300"),
-        (["evaluate", "--gamma", "much"], "--gamma='much' must be a number of at least 0, or tuned"),
-        (["evaluate", "--gamma", "-1"], "--gamma=-1.0 must be a finite number of at least 0"),
-        (["evaluate", "--gamma", "tuned"], "goes with --tune"),
-        (["evaluate", "--tune", "--gamma", "2"], "give --gamma=tuned in place of --gamma=2"),
         (["explain", "--point", "99999"], "point=99999"),
         (["explain", "--point", "nobody"], "point='nobody' must be a row"),
         (["evaluate", "--limit-train", "3"], "limit_train=3"),

@@ -9,6 +9,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from resmem_core.cli.settings import TABLE, Language, Settings
+from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.forms import table_of
 from resmem_core.data import DATASETS
 from resmem_core.data.base import IMAGE, TEXT
@@ -49,6 +50,21 @@ def possible(draw):
         outcome=draw(st.sampled_from(OUTCOMES)),
         of_class=draw(st.none() | WORDS),
     )
+
+
+@quick
+@given(possible(), possible())
+def test_what_is_beside_another_experiment_is_told_by_what_differs(a, b):
+    found = a.changed(b.beside(a))
+    assert found.experiment() == b.experiment()
+    assert (found.k or a.k, found.sigma or a.sigma) == (b.k or a.k, b.sigma or a.sigma)
+
+
+def test_nothing_stands_for_the_default():
+    a = Settings("cifar10", "resnet8", epochs=3)
+    assert a.changed("epochs=&k=5") == Settings("cifar10", "resnet8", k=5)
+    with pytest.raises(InvalidParameterError, match="'banana=': banana='' is not known"):
+        a.changed("banana=")
 
 
 class TestUrl:

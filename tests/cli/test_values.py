@@ -1,9 +1,13 @@
 """Commands on a regression: they print what the core finds, for people and as JSON."""
 
+from dataclasses import fields
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from resmem_core.analysis.grid import SPLITS
+from resmem_core.analysis.value_grid import value_grid_of
 from resmem_core.evaluation.values import AXES, value_influence
 from resmem_core.memory.types import Params
 
@@ -23,6 +27,25 @@ def test_evaluate_prints_what_the_core_finds(diabetes, printed):
         for name in ("rmse", "mae", "r2", "k", "sigma", "gamma"):
             assert result[name] == pytest.approx(found[name])
         assert result["versus"]["base"]["rmse"] == pytest.approx(found["versus"]["base"]["rmse"])
+
+
+def test_what_pages_could_show_again_is_listed(printed, told, diabetes):
+    printed("evaluate", OF, "--tune")
+    listed = [run for run in printed("runs", OF)["runs"] if run["tuned"]]
+    params = diabetes.tune().params
+    found, (run,) = diabetes.evaluate(params), listed
+    assert (run["task"], run["k"], run["gamma"]) == ("values", params.k, params.gamma)
+    assert run["rmse_resmem"] == found.measures["rmse"]["resmem"]
+    assert run["versus"]["knn"]["rmse"] == found.against("knn").rmse
+    assert "base" not in run
+    printed("evaluate", OF, *OPTIONS, f"--gamma={params.gamma}")
+    printed("evaluate", OF, "--k=6", "--sigma=2", f"--gamma={params.gamma + 1}")
+    ks = [run["k"] for run in printed("runs", OF)["runs"]]
+    assert (5 in ks, 6 in ks) == (True, False)
+    lines = told("runs", OF).splitlines()
+    assert "base RMSE" in lines[0]
+    assert f"{found.measures['rmse']['resmem']:.4g}" in lines[-1]
+    assert "fixed" not in lines[0]
 
 
 def test_evaluate_tells_people(told, diabetes):
@@ -62,6 +85,21 @@ def test_slices_are_those_of_the_core(printed, diabetes, by):
     assert [part["gain"] for part in result["slices"]] == pytest.approx([part.gain for part in found])
 
 
+def test_a_gamma_by_hand_goes_with_every_view(printed, told, diabetes, tmp_path):
+    params = Params(5, 2.0, 1.0, 0.5)
+    by_hand, file = (*OPTIONS, "--gamma=0.5"), tmp_path / "a.csv"
+    found = diabetes.evaluate(params)
+    assert printed("explain", OF, "--point=3", *by_hand)["prediction"] == pytest.approx(
+        diabetes.explain(3, params).prediction
+    )
+    gains = [part["gain"] for part in printed("slices", OF, "--by=error", *by_hand)["slices"]]
+    assert gains == pytest.approx([part.gain for part in found.slices("error")])
+    top = value_influence(diabetes.memory, diabetes.test, params).helpful(1).tolist()
+    assert [row["row"] for row in printed("memory", OF, "--top=1", *by_hand)["helpful"]] == top
+    told("export", OF, f"--output={file}", *by_hand)
+    assert pd.read_csv(file)["resmem"].tolist() == pytest.approx(found.predictions["resmem"].tolist())
+
+
 def test_memory_lists_who_helps_and_who_harms(printed, diabetes):
     result = printed("memory", OF, "--top=3", *OPTIONS)
     found = value_influence(diabetes.memory, diabetes.test, SETTING)
@@ -83,6 +121,27 @@ def test_tables_hold_every_point_and_give_the_same_figures(told, diabetes, tmp_p
     assert methods["rmse"].iloc[2] == pytest.approx(rmse)
 
 
+@pytest.mark.parametrize("split", SPLITS)
+def test_the_grid_is_that_of_the_core(printed, diabetes, tmp_path, split):
+    result = printed("grid", OF, f"--split={split}", f"--output={tmp_path / 'grid.csv'}")
+    found = value_grid_of(diabetes)
+    assert Params(*(result["chosen"][f.name] for f in fields(Params))) == found.validation.params(*found.best)
+    np.testing.assert_allclose(result["rmse"], found.on(split).rmse)
+    assert (result["n"], result["regret"]) == (len(getattr(diabetes, split)), found.regret)
+    assert len(pd.read_csv(tmp_path / "grid.csv")) == found.test.rmse.size
+
+
+def test_the_report_is_that_of_the_core(told, diabetes, tmp_path):
+    file, params = tmp_path / "report.html", diabetes.tune().params
+    told("report", OF, "--tune", f"--output={file}")
+    text, found = file.read_text(), diabetes.evaluate(params)
+    assert f"{found.measures['rmse']['resmem']:.4g} ({found.measures_ci95['rmse']['resmem'][0]:.4g} to " in text
+    assert "were set by hand" not in text
+    assert "report --dataset=diabetes --backbone=linear --tune --output=report.html" in text
+    told("report", OF, *OPTIONS, f"--output={file}")
+    assert "k, sigma and gamma were set by hand" in file.read_text()
+
+
 def test_two_settings_are_compared_point_by_point(printed, diabetes):
     result = printed("compare", OF, "--with=dataset=diabetes&k=9&sigma=2", *OPTIONS)
     a, b = (diabetes.evaluate(params) for params in (SETTING, Params(9, 2.0, 1.0)))
@@ -96,13 +155,13 @@ def test_two_settings_are_compared_point_by_point(printed, diabetes):
     [
         (("evaluate", "--temperature=2"), "--temperature=2 divides logits, and values have none: leave it out"),
         (("evaluate", "--gamma=tuned"), "--gamma"),
+        (("explain", "--point=0", "--tune", "--gamma=1"), "--tune chooses gamma, too, where values are predicted"),
+        (("compare", "--with=colour=red"), "'colour=red': colour='red' is not known"),
         (("evaluate", "--k=1000"), "k=1000 must lie between 1 and 256"),
         (("slices", "--by=class-size"), "by='class-size' must be one of: distance, prediction, error"),
         (("export", "--table=classes", "--output=x.csv"), "--table=classes needs classes; with values choose examples"),
-        (("grid",), "grid is about classes, and 'diabetes' has values to predict; those do: train, tune, evaluate"),
-        (("lab",), "lab is about classes"),
+        (("lab",), "lab is about classes, and 'diabetes' has values to predict; those do: train, tune, evaluate"),
         (("longtail",), "has values to predict, and classes are needed here"),
-        (("report", "--output=x.html"), "report is about classes"),
         (("explain", "--point=9999"), "9999"),
         (("evaluate", "--backbone=estimator:SVC"), "has values to predict; choose a regressor"),
         (("evaluate", "--imbalance=5"), "are of classes, and the data has values to predict"),
@@ -114,3 +173,9 @@ def test_what_is_not_for_values_is_told(run, argv, said):
     assert status
     assert said in err
     assert "Traceback" not in err
+
+
+def test_the_other_one_differs_in_what_is_named_alone(printed, diabetes):
+    result = printed("compare", OF, "--normalize", "--with=normalize=&k=9&sigma=2", *OPTIONS, "--gamma=0.5")
+    params = Params(9, 2.0, 1.0, 0.5)
+    assert result["b"]["rmse"]["resmem"] == pytest.approx(diabetes.evaluate(params).measures["rmse"]["resmem"])

@@ -15,7 +15,7 @@ from resmem_core.evaluation.values import (
     METHODS,
     ValueEvaluation,
     ValueTuned,
-    best_of,
+    best_cell,
     evaluate_values,
     rmse_by_k,
     sweep_method,
@@ -189,7 +189,7 @@ def test_equals_go_to_the_weaker_claim():
     memory, queries = problem()
     flat = ValueMemory(memory.targets, memory.targets)  # nothing to add: all settings are equal
     swept = sweep_method("resmem", flat, queries, [2, 3], [0.1, 0.4, 3.0], [0.5, 1.0])
-    assert best_of(swept, 0.3) == Params(2, 0.4, 1.0, 0.5)
+    assert swept.params(*best_cell(swept, 0.3)) == Params(2, 0.4, 1.0, 0.5)
 
 
 def test_errors_by_k_are_those_of_each_k():

@@ -71,6 +71,27 @@ def test_a_run_is_removed(opened, two):
     assert [run.setting["k"] for run in Runs().list()] == [5]
 
 
+def test_errors_of_values_stand_in_a_table_of_their_own(opened, two):
+    config = ExperimentConfig("diabetes")
+    experiment = prepare(config)
+    params = experiment.tune().params
+    record(config, params, tuned=True)
+    at = opened("experiments", dataset="diabetes")
+    classes, values = (table.value for table in at.dataframe)
+    assert classes["dataset"].tolist() == ["digits"] * 2
+    assert not {"base RMSE", "gamma"} & set(classes)
+    assert not {"base", "gain, points", "NLL"} & set(values)
+    found = experiment.evaluate(params)
+    assert values["ResMem RMSE"].tolist() == [found.measures["rmse"]["resmem"]]
+    assert (values["from"].iloc[0], values["to"].iloc[0]) == found.against("base").rmse_ci95
+    assert (values["gamma"].iloc[0], values["R2"].iloc[0]) == (params.gamma, found.measures["r2"]["resmem"])
+    at.session_state["runs-of-values"] = {"selection": {"rows": [0], "columns": [], "cells": []}}
+    at.run()
+    assert f"RMSE of base {found.measures['rmse']['base']:.4g}" in at.text
+    at.press("Open")
+    assert (at.address("dataset"), at.address("k")) == ("diabetes", str(params.k))
+
+
 def test_runs_on_uploads_are_listed_to_their_owner_only(opened):
     kept = Uploads(ME).add("my file.csv", example_file(".csv"))
     record(ExperimentConfig(kept.dataset), Params(3, 0.5))

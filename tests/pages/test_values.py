@@ -7,6 +7,7 @@ from pages._shared.frame import FORMS
 from pages._shared.values import VIEWS
 from resmem_core.common.progress import silent
 from resmem_core.common.store import Store
+from resmem_core.evaluation.comparison import compare_values
 from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.jobs import Job
 from resmem_core.experiment.prepare import prepare
@@ -62,6 +63,20 @@ def test_the_slices_are_those_of_the_core(opened, diabetes, by):
     table = opened("gain", dataset="diabetes", by=by).dataframe[0].value
     found = diabetes.evaluate(diabetes.tune().params).slices(by)
     assert table["gain"].tolist() == pytest.approx([part.gain for part in found])
+
+
+def test_two_regressions_stand_side_by_side(opened, diabetes):
+    at = opened("compare", dataset="diabetes", other="dataset=diabetes&k=3&sigma=2.0")
+    params = diabetes.tune().params
+    a, b = diabetes.evaluate(params), diabetes.evaluate(Params(3, 2.0, 1.0, params.gamma))
+    gain = compare_values(a, b)
+    assert f"RMSE of A less that of B: {gain.rmse:+.4g}**" in at.text
+    assert f"closer on {gain.closer:,} points" in at.text
+    of_a = at.dataframe[0].value
+    told = abs(of_a["B says"] - of_a["is"]) - abs(of_a["A says"] - of_a["is"])
+    assert told.tolist() == pytest.approx(of_a["closer by"].tolist())
+    assert of_a["closer by"].is_monotonic_decreasing
+    assert "one has classes to predict" in opened("compare", other="dataset=diabetes").text
 
 
 def test_edits_of_memory_are_shown(opened, diabetes, shared_store):

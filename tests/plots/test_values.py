@@ -58,9 +58,9 @@ def test_curves_bars_and_slices_are_the_numbers_given(experiment, result):
 
 
 def test_the_grid_is_less_base_and_marks_the_setting(experiment):
-    swept = sweep_method("resmem", experiment.memory, experiment.validation, [1, 5, 20], [0.5, 2.0], [0.5])
-    heat, mark = plots.grid_map(swept, 50.0, 6, 1.9)["data"]
-    np.testing.assert_allclose(heat["z"], np.sqrt(swept.mean_squared_error[:, :, 0]) - 50)
+    swept = sweep_method("resmem", experiment.memory, experiment.validation, [1, 5, 20], [0.5, 2.0], [0.2, 0.5])
+    heat, mark = plots.grid_map(swept, 50.0, Params(6, 1.9, gamma=0.45))["data"]
+    np.testing.assert_allclose(heat["z"], np.sqrt(swept.mean_squared_error[:, :, 1]) - 50)
     assert (list(mark["x"]), list(mark["y"])) == (["5"], ["2"])
     assert heat["zmin"] == -heat["zmax"] < 0
 

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from urllib.parse import parse_qsl
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from resmem_core.cli.base import EXPERIMENT, NUMBERS, Output, Parser, command, params_of, prepared
+from resmem_core.cli.base import EXPERIMENT, NUMBERS, TUNED, Output, Parser, command, params_of, prepared, tuned_of
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress
+from resmem_core.memory.types import Params
+
+if TYPE_CHECKING:
+    from resmem_core.cli.settings import Settings
+    from resmem_core.experiment.prepare import Experiment
+    from resmem_core.experiment.values import ValueExperiment
 
 
 def arguments(parser: Parser) -> None:
@@ -17,8 +24,8 @@ def arguments(parser: Parser) -> None:
         dest="other",
         required=True,
         metavar="QUERY",
-        help="the other one, as in a page's address: 'backbone=small-cnn&k=5'; what it leaves out of k, sigma "
-        "and temperature is chosen on validation",
+        help="what the other one has that is not the same: 'backbone=small-cnn&k=5' (nothing after = stands for the "
+        "default); what it leaves out of k, sigma and temperature is chosen on validation",
     )
 
 
@@ -30,13 +37,11 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.experiment.prepare import Experiment
     from resmem_core.experiment.values import ValueExperiment
 
-    other, notes = Settings.from_query(dict(parse_qsl(args.other, keep_blank_values=True)))
-    if notes:
-        raise InvalidParameterError(f"--with={args.other!r}: {'; '.join(notes)}")
+    other = Settings(**{name: getattr(args, name) for name in EXPERIMENT}).changed(args.other)
     a, b = prepared(args, progress), prepared(args, progress, config=other.experiment())
+    of_a = params_of(args, a, progress)[0]
     if isinstance(a, ValueExperiment) and isinstance(b, ValueExperiment):
-        chosen = other.params(b.tune(progress).params)
-        return values.compare(a, b, values.params_of(args, a, progress)[0], b.check(chosen))
+        return values.compare(a, b, of_a, _params_of_b(args, other, b, progress))
     if not (isinstance(a, Experiment) and isinstance(b, Experiment)):
         raise InvalidParameterError(
             f"{a.config.dataset!r} and {b.config.dataset!r} do not both have classes, or both values, to predict"
@@ -45,8 +50,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
         raise InvalidParameterError(
             f"{a.dataset.name!r} and {b.dataset.name!r} have other test points, so they cannot be compared one by one"
         )
-    results = {"a": a.evaluate(params_of(args, a, progress)[0])}
-    results["b"] = b.evaluate(b.check(other.params(b.tune(progress=progress).params)))
+    results = {"a": a.evaluate(of_a), "b": b.evaluate(_params_of_b(args, other, b, progress))}
     comparison = Comparison.of(results["a"], results["b"])
     low, high = comparison.delta_ci95
     text = (
@@ -57,3 +61,11 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     )
     data = {name: result.as_dict() for name, result in results.items()}
     return Output({**data, **comparison.as_dict()}, text)
+
+
+def _params_of_b(
+    args: argparse.Namespace, other: Settings, b: Experiment | ValueExperiment, progress: Progress
+) -> Params:
+    """Return B's setting: as named, else chosen on validation; a gamma that is given is that of both."""
+    params = other.params(tuned_of(args, b, progress))
+    return b.check(params if args.gamma in (None, TUNED) else replace(params, gamma=args.gamma))

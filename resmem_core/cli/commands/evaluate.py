@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from resmem_core.cli.base import (
@@ -19,9 +18,7 @@ from resmem_core.cli.base import (
     params_of,
     prepared,
 )
-from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress
-from resmem_core.common.types import check_positive
 from resmem_core.data.base import TEXT
 
 if TYPE_CHECKING:
@@ -34,39 +31,12 @@ FEW = 10  # classes up to which being among the first five says little
 
 
 def arguments(parser: Parser) -> None:
-    """Add which settings rivals are judged at, and how strong the correction is."""
+    """Add which settings rivals are judged at."""
     parser.add_argument(
         "--rivals",
         choices=("tuned", "same"),
         help="tuned: each at its own setting, chosen on validation (usual with --tune); same: at ResMem's k and sigma",
     )
-    parser.add_argument(
-        "--gamma",
-        default="1",
-        help="correction strength, of at least 0, or, with --tune, tuned: chosen on validation, too (default: 1)",
-    )
-
-
-def strength_of(args: argparse.Namespace) -> float | None:
-    """Return gamma, or None where it is to be chosen on validation.
-
-    Raises
-    ------
-    InvalidParameterError
-        If it is neither a number of at least 0 nor "tuned", or does not go with `--tune`.
-    """
-    if args.gamma == "tuned":
-        if not args.tune:
-            raise InvalidParameterError("--gamma=tuned goes with --tune, which chooses the other three; give both")
-        return None
-    try:
-        number = float(args.gamma)
-    except ValueError:
-        raise InvalidParameterError(f"--gamma={args.gamma!r} must be a number of at least 0, or tuned") from None
-    gamma = check_positive("--gamma", number, or_zero=True)
-    if args.tune and gamma != 1:
-        raise InvalidParameterError(f"--tune chooses the setting: give --gamma=tuned in place of --gamma={args.gamma}")
-    return gamma
 
 
 @command(
@@ -84,15 +54,10 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.experiment.values import ValueExperiment
     from resmem_core.memory.interpolation import Rivals
 
-    gamma = strength_of(args)
     experiment = prepared(args, progress)
     if isinstance(experiment, ValueExperiment):
-        return of_values.evaluate(experiment, args, progress, gamma)
+        return of_values.evaluate(experiment, args, progress)
     params, tuned_on = params_of(args, experiment, progress)
-    if gamma is None:
-        params = experiment.tune(objective_of(args), progress, with_gamma=True).params
-    else:
-        params = replace(params, gamma=gamma)
     same = args.rivals == "same" or (args.rivals is None and tuned_on is None)
     found = experiment.evaluate(params, objective_of(args), progress, Rivals.untuned(params) if same else None)
     if params.gamma == 1:  # another gamma is nothing that pages could show again

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from resmem_core.cli.base import EXPERIMENT, Output, Parser, add_output, command, examples, numbers, reporting
+from resmem_core.cli.base import EXPERIMENT, Output, Parser, add_output, command, numbers, prepared, reporting
 from resmem_core.common.progress import Progress
 
 
@@ -18,12 +18,23 @@ def arguments(parser: Parser) -> None:
     add_output(parser, "also write every setting to this .csv or .parquet file")
 
 
-@command("grid", "Judge a whole grid of k, sigma and temperature on validation and test.", EXPERIMENT, arguments)
+@command(
+    "grid",
+    "Judge a whole grid of k, sigma and temperature or gamma on validation and test.",
+    EXPERIMENT,
+    arguments,
+)
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.analysis.grid import grid_of, one_step_away
+    from resmem_core.cli import values
+    from resmem_core.experiment.prepare import Experiment
+    from resmem_core.experiment.values import ValueExperiment
     from resmem_core.plots.tables import write_table
 
-    experiment = examples(args, progress)
+    experiment = prepared(args, progress)
+    if isinstance(experiment, ValueExperiment):
+        return values.grid(experiment, args, progress)
+    assert isinstance(experiment, Experiment)  # the command line has seen to it
     with reporting(args, progress) as told:
         grids = grid_of(experiment, progress=told)
     if args.output:

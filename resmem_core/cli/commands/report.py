@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from resmem_core.cli.base import EXPERIMENT, NUMBERS, Output, Parser, add_output, command, examples, params_of
+from resmem_core.cli.base import (
+    EXPERIMENT,
+    NUMBERS,
+    TUNED,
+    Output,
+    Parser,
+    add_output,
+    command,
+    params_of,
+    prepared,
+    write_report,
+)
 from resmem_core.common.progress import Progress
 
 
@@ -21,14 +31,18 @@ def arguments(parser: Parser) -> None:
     arguments,
 )
 def run(args: argparse.Namespace, progress: Progress) -> Output:
-    from resmem_core.common.files import write_whole
+    from resmem_core.cli import values
+    from resmem_core.experiment.prepare import Experiment
+    from resmem_core.experiment.values import ValueExperiment
     from resmem_core.plots.report import report_html
 
-    experiment = examples(args, progress)
-    tuned = experiment.tune(progress=progress) if args.tune else None
-    evaluation = experiment.evaluate(tuned.params if tuned else params_of(args, experiment, progress)[0])
-    content = report_html(experiment, evaluation, tuned=tuned).encode()
-    write_whole(Path(args.output), content)
-    tuned_on = "validation" if tuned else None
+    experiment = prepared(args, progress)
+    if isinstance(experiment, ValueExperiment):
+        return values.report(experiment, args, progress)
+    assert isinstance(experiment, Experiment)  # the command line has seen to it
+    params, tuned_on = params_of(args, experiment, progress)
+    evaluation = experiment.evaluate(params)
+    tuned = experiment.tune(progress=progress, with_gamma=args.gamma == TUNED) if tuned_on else None
+    html = report_html(experiment, evaluation, tuned=tuned)
     result = {**experiment.facts, "tuned_on": tuned_on, **evaluation.as_dict(), "output": args.output}
-    return Output(result, f"{args.output}: {len(content) / 1e6:.1f} MB; open it in a browser")
+    return Output(result, write_report(args, html))

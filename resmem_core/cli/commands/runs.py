@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from resmem_core.cli.base import Output, Parser, command
@@ -23,13 +24,8 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
 
     runs = Runs()
     found = runs.list(dataset=args.dataset_name, backbone=args.backbone_name)
-    header = (
-        f"{'recorded (UTC)':16}  {'dataset':20}  {'backbone':12}  {'seed':>4}  {'k':>4} {'sigma':>9} {'T':>6}  "
-        f"{'chosen on':10}  {'base':>7} {'ResMem':>7}  {'gain (95 %, that trained model)':31}  {'fixed':>5} "
-        f"{'broken':>6}  {'over best rival':22}"
-    )
     if found:
-        text = "\n".join([header, *map(_line, found)])
+        text = "\n\n".join(_table(some) for some in (_of_task(found, False), _of_task(found, True)) if some)
     elif asked := [name for name in (args.dataset_name, args.backbone_name) if name is not None]:
         text = f"nothing with {' and '.join(map(repr, asked))}: names are as `runs` alone lists them"
     else:
@@ -38,14 +34,58 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     return Output({"file": str(runs.path), "runs": [run.as_dict() for run in found]}, "\n".join([text, *notes]))
 
 
-def _line(run: Run) -> str:
-    setting, got = run.setting, run.results
+HEAD = f"{'recorded (UTC)':16}  {'dataset':20}  {'backbone':12}  {'seed':>4}  {'k':>4} {'sigma':>9} "
+
+
+def _of_task(runs: Sequence[Run], values: bool) -> list[Run]:
+    return [run for run in runs if run.of_values == values]
+
+
+def _table(runs: Sequence[Run]) -> str:
+    """Return runs of one task, with metrics of their own."""
+    if runs[0].of_values:
+        own = (
+            f"{'gamma':>6}  {'chosen on':10}  {'base RMSE':>10} {'ResMem':>10}  "
+            f"{'RMSE saved (95 %, that trained model)':37}  {'R2':>7}  {'closer':>6} {'farther':>7}  {'over kNN':10}"
+        )
+        return "\n".join([HEAD + own, *map(_of_values, runs)])
+    own = (
+        f"{'T':>6}  {'chosen on':10}  {'base':>7} {'ResMem':>7}  {'gain (95 %, that trained model)':31}  {'fixed':>5} "
+        f"{'broken':>6}  {'over best rival':22}"
+    )
+    return "\n".join([HEAD + own, *map(_of_classes, runs)])
+
+
+def _begin(run: Run) -> str:
+    setting = run.setting
+    return (
+        f"{run.recorded[:16].replace('T', ' ')}  {run.dataset:20}  {run.backbone:12}  {setting['seed']:4}  "
+        f"{setting['k']:4} {setting['sigma']:9.4g} "
+    )
+
+
+def _chosen_on(run: Run) -> str:
+    return "validation" if run.tuned else "(by hand)"
+
+
+def _of_classes(run: Run) -> str:
+    got = run.results
     interval = f"{got['delta']:+.2%} ({got['delta_low']:+.2%} to {got['delta_high']:+.2%})"
     over = got.get("against_rival")  # earlier versions kept none
     rival = f"{over['gain']:+.2%} ({got['best_rival']})" if over else ""
-    return (
-        f"{run.recorded[:16].replace('T', ' ')}  {run.dataset:20}  {run.backbone:12}  {setting['seed']:4}  "
-        f"{setting['k']:4} {setting['sigma']:9.4g} {setting['temperature']:6.3g}  "
-        f"{'validation' if run.tuned else '(by hand)':10}  "
-        f"{got['base']:7.2%} {got['resmem']:7.2%}  {interval:31}  {got['fixed']:5} {got['broken']:6}  {rival:22}"
+    return _begin(run) + (
+        f"{run.setting['temperature']:6.3g}  {_chosen_on(run):10}  {got['base']:7.2%} {got['resmem']:7.2%}  "
+        f"{interval:31}  {got['fixed']:5} {got['broken']:6}  {rival:22}"
+    )
+
+
+def _of_values(run: Run) -> str:
+    got = run.results
+    base, knn = (got["versus"][method] for method in ("base", "knn"))
+    low, high = base["rmse_ci95"]
+    saved = f"{base['rmse']:+.4g} ({low:+.4g} to {high:+.4g})"
+    r2 = "" if got["r2_resmem"] is None else f"{got['r2_resmem']:.3f}"
+    return _begin(run) + (
+        f"{got['gamma']:6.3g}  {_chosen_on(run):10}  {got['rmse_base']:10.4g} {got['rmse_resmem']:10.4g}  {saved:37}  "
+        f"{r2:>7}  {base['closer']:6} {base['farther']:7}  {knn['rmse']:+10.4g}"
     )
