@@ -16,6 +16,8 @@ ROOT = Path(__file__).parents[2]
 FLAGS = ["headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-sync"]
 FLAGS += ["disable-background-networking", "disable-component-update"]
 
+HUNG_UP = "WebSocket is not connected"  # Streamlit's own failure where a browser leaves while it is answered
+
 # As `python -m streamlit`, but jobs in the background are not put behind the other tests, which leave them no core.
 STREAMLIT = "import os; del os.setpriority; from streamlit.web.cli import main; main()"
 
@@ -79,7 +81,8 @@ def server(tmp_path_factory, browser) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(60)
-    assert "Traceback" not in (folder / "log.txt").read_text()
+    failures = (folder / "log.txt").read_text().split("Traceback")[1:]
+    assert [told for told in failures if HUNG_UP not in told] == []
 
 
 @pytest.fixture
