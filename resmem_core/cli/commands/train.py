@@ -37,6 +37,8 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
         _check_export(args)  # before the work, not after it
     experiment = prepared(args, progress, tuned=True)  # so that the dashboard opens it at once
     if isinstance(experiment, ValueExperiment):
+        params = experiment.tune(progress).params
+        Runs().record(experiment, params, experiment.evaluate(params), tuned=True)
         return values.tune(experiment, args, progress)
     tuned = experiment.tune(progress=progress)
     found = experiment.evaluate(tuned.params, progress=progress)
