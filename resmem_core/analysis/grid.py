@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 SPLITS = ("validation", "test")
 AXES = ("temperature", "sigma", "k")
+S = TypeVar("S")
 
 
 @dataclass(frozen=True)
@@ -55,31 +56,36 @@ class Move:
 
 
 @dataclass(frozen=True, eq=False)
-class Grids:
+class OnBothSplits(Generic[S]):
     """Every setting of one grid, judged on both splits.
 
     Attributes
     ----------
-    validation, test : Sweep
+    validation, test : Sweep or ValueSweep
         Of the same grid.
     best : tuple of int
-        The cell (temperature, sigma, k) that ranks first on validation.
+        The cell that is best on validation.
     """
 
-    validation: Sweep
-    test: Sweep
+    validation: S
+    test: S
     best: Cell
+
+    def on(self, split: str) -> S:
+        """Return what was found on "validation" or "test"."""
+        if split not in SPLITS:
+            raise InvalidParameterError(f"split={split!r} must be one of: {', '.join(SPLITS)}")
+        return self.validation if split == "validation" else self.test
+
+
+@dataclass(frozen=True, eq=False)
+class Grids(OnBothSplits[Sweep]):
+    """The grid where classes are predicted; a cell is (temperature, sigma, k)."""
 
     @property
     def grid(self) -> Grid:
         """The settings, (T, S, G)."""
         return self.validation.grid
-
-    def on(self, split: str) -> Sweep:
-        """Return what was found on "validation" or "test"."""
-        if split not in SPLITS:
-            raise InvalidParameterError(f"split={split!r} must be one of: {', '.join(SPLITS)}")
-        return self.validation if split == "validation" else self.test
 
     def nearest(self, params: Params) -> Cell:
         """Return the cell nearest to a setting, by ratio in each of the three numbers."""

@@ -15,11 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from resmem_core.analysis.grid import SPLITS, Move, moves, rank_correlation
-from resmem_core.common.errors import InvalidParameterError
+from resmem_core.analysis.grid import SPLITS, Move, OnBothSplits, moves, rank_correlation
 from resmem_core.common.progress import Progress, about
 from resmem_core.common.store import save_array
-from resmem_core.evaluation.choice import Cell
 from resmem_core.evaluation.leave_one_out import GAMMAS
 from resmem_core.evaluation.values import best_cell, coarse_values, sweep_method
 from resmem_core.experiment.experiment import takes_long_to_sweep
@@ -35,24 +33,17 @@ AXES = ("sigma", "k", "gamma")
 
 
 @dataclass(frozen=True, eq=False)
-class ValueGrids:
-    """Every setting of one grid, judged on both splits.
+class ValueGrids(OnBothSplits[ValueSweep]):
+    """The grid where values are predicted; a cell is (sigma, k, gamma).
 
     Attributes
     ----------
-    validation, test : ValueSweep
-        Of the same grid.
-    best : tuple of int
-        The cell (sigma, k, gamma) of least error on validation.
     base : dict of float
         RMSE of the base model, by split.
     standard_error : dict of float
         That of the mean squared error in the best cell, by split.
     """
 
-    validation: ValueSweep
-    test: ValueSweep
-    best: Cell
     base: Mapping[str, float]
     standard_error: Mapping[str, float]
 
@@ -61,12 +52,6 @@ class ValueGrids:
         """The values along each axis, by name."""
         swept = self.validation
         return dict(zip(AXES, (swept.sigmas, swept.ks, swept.gammas), strict=True))
-
-    def on(self, split: str) -> ValueSweep:
-        """Return what was found on "validation" or "test"."""
-        if split not in SPLITS:
-            raise InvalidParameterError(f"split={split!r} must be one of: {', '.join(SPLITS)}")
-        return self.validation if split == "validation" else self.test
 
     def near(self, split: str) -> NDArray[np.bool_]:
         """Return the cells at most one standard error above the best on validation, (S, G, L)."""

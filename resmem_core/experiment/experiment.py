@@ -286,5 +286,5 @@ def of_groups(groups: IntArray | None) -> dict[str, str]:
 
 
 def takes_long_to_sweep(n_queries: int, k_max: int, n_classes: int) -> bool:
-    """Tell whether judging a grid of so many is what a page may not do while somebody waits."""
+    """Tell whether judging a grid for so many is more than a page may do while somebody waits."""
     return n_queries * k_max * n_classes >= LONG

@@ -157,6 +157,12 @@ def unreadable(source: str, kind: str, error: Exception) -> UnavailableError:
     )
 
 
+def labels_of(model: Any) -> list[str]:
+    """Return what a classifier calls its classes, in their order."""
+    labels = {int(row): str(name) for row, name in model.config.id2label.items()}
+    return [labels[row] for row in sorted(labels)]
+
+
 def definition_of(model: Any) -> str:
     """Return what the model is made by, wherever it lies."""
     values = {name: value for name, value in model.config.to_dict().items() if not name.startswith("_")}

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from resmem_core.common.errors import InvalidParameterError
+from resmem_core.models.hub import labels_of
 from resmem_core.models.published import run
 
 
@@ -125,5 +126,4 @@ def names_of(model: Any) -> list[tuple[str, ...]]:
     """Return all that each class of a classifier is called ("tench, Tinca tinca" is two); empty if it is none."""
     if not type(model).__name__.endswith("ForImageClassification"):
         return []
-    labels = {int(row): str(name) for row, name in model.config.id2label.items()}
-    return [(labels[row], *labels[row].split(", ")) for row in sorted(labels)]
+    return [(label, *label.split(", ")) for label in labels_of(model)]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.data.text_rows import NONE
+from resmem_core.models.hub import labels_of
 from resmem_core.models.published import TOLERANCE, run
 
 CAUSAL = 1e-6  # of the largest state: what does not change more does not depend on what comes later
@@ -137,5 +138,4 @@ def names_of(model: Any) -> list[tuple[str, ...]]:
     several = config.problem_type in (None, "single_label_classification") and len(config.id2label) > 1
     if not type(model).__name__.endswith("ForSequenceClassification") or not several or config.is_encoder_decoder:
         return []
-    labels = {int(row): str(name) for row, name in config.id2label.items()}
-    return [(labels[row],) for row in sorted(labels)]
+    return [(label,) for label in labels_of(model)]
