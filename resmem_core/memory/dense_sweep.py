@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-LARGE = 1_000_000  # neighbours' logits, M K C, from which the compiled loops are worth being loaded
+LARGE = 2_000_000  # neighbours' logits, M K C, from which the compiled loops are worth being loaded
 COMPILED_BLOCK = 64  # queries judged between two reports
 
 
