@@ -26,7 +26,7 @@ from resmem_core.common.errors import DatasetError, InvalidParameterError, Store
 from resmem_core.data import load_dataset
 from resmem_core.data.base import user_path
 from resmem_core.data.foreign_tables import as_arrow
-from resmem_core.data.model_file import endings_read, path_and_meaning, reader_of
+from resmem_core.data.model_file import endings_read, path_and_options, reader_of
 from resmem_core.experiment.jobs import in_background
 from resmem_core.experiment.runs import Runs
 
@@ -208,7 +208,7 @@ def _taken(folder: Path, given: Any) -> str:
 
 
 def _named(path: Path) -> str:
-    bare, _ = path_and_meaning(str(path))
+    bare, _ = path_and_options(str(path))
     loader = reader_of(bare)
     if loader is None:
         found = "is a folder that no loader reads" if bare.is_dir() else f"ends in {bare.suffix!r}"

@@ -12,8 +12,8 @@ from resmem_core.data.base import PARTS, part_called
 from resmem_core.data.keys import called, key_called, like_probabilities, like_vectors
 from resmem_core.data.model_file import wrong
 
-NAMES = ("embeddings", "logits", "labels", "images", "names", "groups")  # of what each part has
-_DATA = NAMES[:4]
+NAMES = ("embeddings", "logits", "predictions", "labels", "images", "names", "groups")  # of what each part has
+_DATA = ("embeddings", "logits", "labels", "images")
 _HEAD = ("weights", "bias")
 _LOOSE = ("x", "features", "z")  # what embeddings are called, too, where nothing is called embeddings
 _OWN = re.compile(rf"\b({'|'.join(PARTS)})_({'|'.join(NAMES)})\b")

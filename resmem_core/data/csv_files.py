@@ -15,7 +15,7 @@ from resmem_core.common.names import clean_name
 from resmem_core.data.base import shown
 from resmem_core.data.keys import called
 from resmem_core.data.model_file import wrong
-from resmem_core.data.table_columns import SAMPLE, TableFile, are_lists, is_number, wrong_cell
+from resmem_core.data.table_columns import SAMPLE, TableFile, are_lists, have_decimal_commas, is_number, wrong_cell
 from resmem_core.data.table_layout import Layout
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ MAX_HEADER = 2**20  # bytes of a CSV file's first line
 BLOCK = 2**24  # bytes of CSV read at a time; no row may be longer
 MARKS = (",", ";", "\t", "|")  # that may separate columns
 _IRREGULAR = re.compile("Row #([0-9]+): Expected ([0-9]+) columns, got ([0-9]+)")  # Arrow counts the header, from 1
-_COMMA = re.compile(r"\s*[-+]?[0-9]*,[0-9]+(?:[eE][-+]?[0-9]+)?\s*")
-_THOUSANDS = re.compile(r"\s*[-+]?[1-9][0-9]{0,2},[0-9]{3}\s*")  # or three decimals: nobody knows
 
 
 def read_csv(path: Path) -> TableFile:
@@ -120,9 +118,7 @@ def _header(path: Path) -> tuple[str, list[str]]:
 
 def _decimal(mark: str, texts: Sequence[str]) -> str:
     """Return "," where numbers are unmistakably written with a decimal comma ("0,5"), else "."."""
-    commas = [text for text in texts if _COMMA.fullmatch(text)]
-    unclear = all(_THOUSANDS.fullmatch(text) for text in commas)
-    return "." if mark == "," or unclear or any("." in text for text in texts) else ","
+    return "," if mark != "," and have_decimal_commas(texts) else "."
 
 
 def _notes(path: Path, mark: str, decimal: str) -> tuple[str, ...]:

@@ -6,11 +6,11 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import parse_qsl
 
 import numpy as np
 
-from resmem_core.common.errors import DatasetError, InvalidParameterError
+from resmem_core.common.arguments import Argument
+from resmem_core.common.errors import DatasetError
 from resmem_core.common.progress import Progress, Step
 from resmem_core.data.base import DatasetLoader, Source, file_state, user_path
 from resmem_core.data.frame_roles import groups_of, names_of, parts_of
@@ -29,14 +29,14 @@ class FrameLoader(DatasetLoader):
 
     Attributes
     ----------
-    takes : mapping of str to str
-        What may be said of the table after its path, and how that is written.
+    options : tuple of str
+        What may be said of the table after its path.
     reading : str
         What is done, as progress tells it.
     """
 
     argument = "PATH"
-    takes: ClassVar[Mapping[str, str]]
+    options: ClassVar[tuple[str, ...]]
     reading: ClassVar[str]
 
     def unavailable(self, argument: str | None) -> str | None:
@@ -66,29 +66,18 @@ class FrameLoader(DatasetLoader):
             raise DatasetError(f"{reason}; give a file that ends in one of {', '.join(READERS)}")
         progress(Step(self.reading, 0, 0))
         table, notes = read_frame(path)
-        return self.source_of(path, table, asked, notes)
+        return self.source_of(path, table, asked, notes, progress)
 
     @abstractmethod
-    def source_of(self, path: Path, table: pa.Table, asked: Mapping[str, str], notes: Sequence[str]) -> Source:
-        """Return the examples of a table as `read_frame` gives it, with its notes; `asked` is of what it `takes`."""
+    def source_of(
+        self, path: Path, table: pa.Table, asked: Argument, notes: Sequence[str], progress: Progress
+    ) -> Source:
+        """Return the examples of a table as `read_frame` gives it, with its notes; `asked` has some of the options."""
 
-    def check_asked(self, argument: str | None, asked: Mapping[str, str]) -> None:
-        """Raise where a value of what is asked is not possible."""
-
-    def _parse(self, argument: str | None) -> tuple[Path, dict[str, str]]:
+    def _parse(self, argument: str | None) -> tuple[Path, Argument]:
         """Return the path, and what is said of the table."""
-        path, mark, query = (argument or "").rpartition("?")
-        if not mark or "=" not in query:
-            return user_path(argument or ""), {}
-        asked = dict(parse_qsl(query, keep_blank_values=True))
-        if strange := [name for name in asked if name not in self.takes]:
-            *first, last = self.takes.values()
-            expected = f"{', '.join(first)} or {last}, with & between them"
-            raise InvalidParameterError(
-                f"{self.name}:{argument}: {strange[0]!r} is nothing it takes; expected {expected}"
-            )
-        self.check_asked(argument, asked)
-        return user_path(path), asked
+        asked = Argument.parse(f"{self.name}:{argument or ''}", *self.options)
+        return user_path(asked.what.removeprefix(f"{self.name}:")), asked
 
 
 def roles_of(names: Sequence[str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,10 +36,31 @@ def target_of(path: Path, names: list[str], asked: str | None) -> str:
     return found[0]
 
 
+def rows_with(path: Path, table: pa.Table, columns: Sequence[str]) -> tuple[pa.Table, list[str]]:
+    """Return the rows in which none of these columns is empty, and a note on the others.
+
+    Raises
+    ------
+    DatasetError
+        If there is no such row.
+    """
+    empty = np.any([table[name].is_null().to_numpy() for name in columns], axis=0)
+    if empty.all():
+        found = f"no row with {' and '.join(map(repr, columns))}"
+        raise wrong(path, "the table", found, "what is to be predicted, and from what, in each")
+    if not empty.any():
+        return table, []
+    rows, called = "1 row was" if empty.sum() == 1 else f"{empty.sum():,} rows were", " or ".join(map(repr, columns))
+    return table.take(np.flatnonzero(~empty)), [f"{rows} left out for lack of {called}"]
+
+
 def labels_of(
-    path: Path, table: pa.Table, target: str, task: str | None
+    path: Path, table: pa.Table, target: str, task: str | None, most: int = MAX_CLASSES
 ) -> tuple[IntArray | FloatArray, tuple[str, ...], list[str]]:
-    """Return classes or values, (N,), the names of the classes, and what is to be told."""
+    """Return classes or values, (N,), the names of the classes, and what is to be told.
+
+    Unless `task` says what they are, fractions are values, and so are whole numbers where more than `most` differ.
+    """
     kind, cells = kind_of_column(table, target), column_values(table, target)
     if kind == "time":
         raise wrong(path, f"column {target!r}", "times", "classes or numbers to be predicted")
@@ -53,7 +75,7 @@ def labels_of(
             row = int(np.flatnonzero(~np.isfinite(values))[0])
             raise wrong(path, f"column {target!r}", f"{values[row]} in row {row}", "finite numbers")
         n, are_whole = len(np.unique(values)), bool((values % 1 == 0).all())
-        if task == VALUES or (task is None and (not are_whole or n > MANY)):
+        if task == VALUES or (task is None and (not are_whole or n > most)):
             why = f"whole numbers, {n} different ones, taken as values: ?task=classes takes them as classes"
             return values, (), [f"{target!r} holds {why}"] if are_whole and task is None else []
         if not are_whole:
@@ -61,7 +83,7 @@ def labels_of(
         flags = are_flags(table, target)
         texts = [str(bool(value)) if flags else str(int(value)) for value in values]
         told = f"{target!r} holds {n} whole numbers, taken as classes: ?task=values takes them as values"
-        notes = [told] if task is None and not flags else []
+        notes = [told] if task is None and not flags and n > (0 if most == MANY else MANY) else []
     texts = [whole(text) or text for text in texts]
     class_names = in_class_order(set(texts))
     if len(class_names) > MAX_CLASSES:
@@ -99,7 +121,9 @@ def groups_of(path: Path, table: pa.Table, name: str) -> IntArray:
     return np.unique(list(map(str, values)), return_inverse=True)[1].reshape(-1)
 
 
-def parts_of(path: Path, table: pa.Table, column: str | None) -> dict[str, IntArray]:
+def parts_of(
+    path: Path, table: pa.Table, column: str | None, needed: Sequence[str] = ("train", "test")
+) -> dict[str, IntArray]:
     """Return the rows of each part; all are in train where no column says otherwise."""
     if column is None:
         return {"train": np.arange(table.num_rows)}
@@ -108,7 +132,7 @@ def parts_of(path: Path, table: pa.Table, column: str | None) -> dict[str, IntAr
         row = parts.index(None)
         found = repr(column_values(table, column)[row])
         raise wrong(path, f"column {column!r}", f"{found} in row {row}", f"one of {', '.join(PART_OF)}")
-    if missing := [part for part in ("train", "test") if part not in parts]:
+    if missing := [part for part in needed if part not in parts]:
         expected = "train and test there, or no such column, so that the parts are cut off by the seed"
         raise wrong(path, f"column {column!r}", f"no {missing[0]}", expected)
     of = np.array(parts)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>", "nat", "?"})  # as missing numbers are written
 FLAGS = {b"read_from": b"True and False"}  # of a field: what its numbers, 1 and 0, were in the file
 DELIMITERS = ",;\t|"
+LONGEST = 2**30  # characters of a cell
 SNIFFED = 2**16  # characters by which the delimiter is chosen
 _TIMES = (  # what cannot be read as another day
     (re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?)?(Z|[+-]\d{2}:?\d{2})?"), "ISO8601"),
@@ -101,13 +102,24 @@ def _read_text(path: Path) -> tuple[pd.DataFrame, list[str]]:
     if not text.strip():
         raise wrong(path, "the file", "nothing", "the names of the columns, and a row for each example")
     mark = delimiter_of(text)
-    raw = pd.read_csv(io.StringIO(text), sep=mark, header=None, dtype=str, keep_default_na=False, skipinitialspace=True)
-    frame, notes = _headed(raw), [] if mark == "," else [f"the columns are separated by {mark!r}"]
+    csv.field_size_limit(LONGEST)  # texts are longer than what it takes by default
+    rows = [row for row in csv.reader(io.StringIO(text), delimiter=mark, skipinitialspace=True, strict=True) if row]
+    width = len(rows[0])
+    if long := next((at for at, row in enumerate(rows) if len(row) > width), None):
+        cells = f"{len(rows[long])} cells in row {long - 1} (the first is row 0)"
+        raise wrong(path, "the table", cells, f"{width}, as the header has")
+    short = [at - 1 for at, row in enumerate(rows) if len(row) < width]  # as Excel writes empty cells at the end
+    rows = [row + [""] * (width - len(row)) for row in rows]
+    usual = "\t" if _ending(path) == ".tsv" else ","
+    frame, notes = _headed(pd.DataFrame(rows)), [] if mark == usual else [f"the columns are separated by {mark!r}"]
+    if short:
+        n = f"row {short[0]} ends" if len(short) == 1 else f"{len(short):,} rows, the first of them row {short[0]}, end"
+        notes.append(f"{n} early: the cells that are not there were taken as empty")
     of = [_commas(frame.iloc[:, at], mark) for at in range(frame.shape[1])]
-    for what, removed, point in (("decimal commas", ".", ","), ("commas between thousands", ",", ".")):
+    for what, thousands, point in (("decimal commas", ".", ","), ("commas between thousands", ",", ".")):
         found = [at for at, commas in enumerate(of) if commas == what]
         for at in found:
-            plain = frame.iloc[:, at].str.replace(removed, "", regex=False).str.replace(point, ".", regex=False)
+            plain = frame.iloc[:, at].str.replace(thousands, "", regex=False).str.replace(point, ".", regex=False)
             frame.isetitem(at, plain)
         if found:
             notes.append(f"{what} were read in the columns {shown([str(frame.columns[at]) for at in found])}")

@@ -11,15 +11,16 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from resmem_core.common.arguments import Argument
 from resmem_core.common.errors import DatasetError, InvalidParameterError
 from resmem_core.common.mapped import picked, room
 from resmem_core.common.progress import Progress, Step
 from resmem_core.common.threads import in_parallel
-from resmem_core.common.types import BoolArray, IntArray
+from resmem_core.common.types import BoolArray, FloatArray, IntArray
 from resmem_core.data.base import Source
 from resmem_core.data.file_kinds import IMAGES, kind_of
 from resmem_core.data.image_files import MOST_PIXELS, Look, decode, look, span
-from resmem_core.data.types import Examples
+from resmem_core.data.types import CLASSES, Examples, task_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,8 +44,10 @@ class ImageFiles:
         What messages call each.
     open : callable
         Returns the content of the one in a row, 0 to N - 1, to be read.
-    labels : ndarray of int64, shape (N,)
+    labels : ndarray of int64 or float64, shape (N,)
+        Classes or values.
     class_names : sequence of str
+        None of values.
     parts : mapping of str to ndarray of int
         The rows of each part that there is.
     how_classed : str
@@ -60,7 +63,7 @@ class ImageFiles:
     where: str
     files: list[str]
     open: Callable[[int], IO[bytes]]
-    labels: IntArray
+    labels: IntArray | FloatArray
     class_names: Sequence[str]
     parts: Mapping[str, IntArray]
     how_classed: str
@@ -78,12 +81,26 @@ def with_size(spec: str) -> tuple[str, int | None]:
     InvalidParameterError
         If S is not a possible number of pixels.
     """
-    path, asked, size = spec.partition("?size=")
-    if not asked:
-        return path, None
+    asked = Argument.parse(spec, "size")
+    return asked.what, side_of(asked)
+
+
+def side_of(asked: Argument) -> int | None:
+    """Return the option `size`, if it is given.
+
+    Raises
+    ------
+    InvalidParameterError
+        If it is not a possible number of pixels.
+    """
+    size = asked.options.get("size")
+    if size is None:
+        return None
     if not re.fullmatch("[0-9]{1,4}", size) or int(size) not in SIDES:
-        raise InvalidParameterError(f"{spec}: size={size!r} must be a whole number from {SIDES[0]} to {SIDES[-1]}")
-    return path, int(size)
+        raise InvalidParameterError(
+            f"{asked.what}: size={size!r} must be a whole number from {SIDES[0]} to {SIDES[-1]}"
+        )
+    return int(size)
 
 
 def noted(names: Sequence[str], one: str, many: str, done: str) -> list[str]:
@@ -117,14 +134,16 @@ def decoded(given: ImageFiles, side: int | None, progress: Progress) -> Source:
                 f"none of {len(given.parts[part])} images in the {part} part of {given.where} can be read: "
                 f"{'; '.join(notes)}"
             )
-    used = np.unique(given.labels[readable])
-    class_names = tuple(given.class_names[label] for label in used)
-    if len(class_names) < 2:
-        raise DatasetError(
-            f"{given.where} has images of one class only, {class_names[0]!r}; at least 2 are needed, "
-            f"{given.how_classed}{''.join(f'; {note}' for note in notes)}"
-        )
-    labels = np.searchsorted(used, given.labels)  # of no matter where an image is damaged
+    labels, class_names = given.labels, tuple[str, ...]()
+    if task_of(labels) == CLASSES:
+        used = np.unique(labels[readable])
+        class_names = tuple(given.class_names[label] for label in used)
+        if len(class_names) < 2:
+            raise DatasetError(
+                f"{given.where} has images of one class only, {class_names[0]!r}; at least 2 are needed, "
+                f"{given.how_classed}{''.join(f'; {note}' for note in notes)}"
+            )
+        labels = np.searchsorted(used, labels)  # of no matter where an image is damaged
 
     def cut(rows: IntArray) -> Examples:
         groups = None if given.groups is None else given.groups[rows]

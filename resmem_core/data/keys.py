@@ -10,6 +10,7 @@ from resmem_core.common.names import clean_name
 KEYS = {  # what each is called here, and by others; the first that there is counts
     "embeddings": ("embedding", "embeddings", "vector", "vectors"),
     "logits": ("logits", "logit"),
+    "predictions": ("prediction", "predictions", "predicted", "y_pred"),
     "labels": ("label", "labels", "target", "targets", "class", "y"),
     "images": ("images", "image"),
     "names": ("name", "names"),

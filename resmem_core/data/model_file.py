@@ -1,6 +1,7 @@
 """What `arrays:` and `table:` share: a file that holds what a person's own model says of their data.
 
-What the logits are may stand after the path: `PATH?logits=raw`, `PATH?logits=probabilities`.
+What the logits are may stand after the path, and what the labels are: `PATH?logits=raw`, `PATH?logits=probabilities`,
+`PATH?task=classes`, `PATH?task=values`.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from resmem_core.common.errors import DatasetError, InvalidParameterError
+from resmem_core.common.arguments import Argument
+from resmem_core.common.errors import DatasetError
 from resmem_core.common.logits import MEANINGS, are_probabilities, logarithms
 from resmem_core.common.mapped import converted, row_blocks
 from resmem_core.common.progress import Progress
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.data.base import DATASETS, EMBEDDINGS, PARTS, DatasetLoader, Source, file_state, user_path
 from resmem_core.data.file_kinds import other_kind, saved_by_hugging_face
+from resmem_core.data.types import VALUES, task_asked, task_of
 
 NO_VALIDATION = (
     "there is no validation part, so it is cut off train: if the model was trained on all of train, it has "
@@ -31,12 +34,15 @@ NO_LOGITS = (
     "there are no logits, so the base model is a logistic regression (scikit-learn's, on standardised embeddings) "
     "fitted to the training part here: memory is put on top of a linear probe"
 )
+NO_PREDICTIONS = (
+    "there are no predictions, so the base model is a ridge regression (scikit-learn's, on standardised embeddings) "
+    "fitted to the training part here: memory is put on top of a linear probe"
+)
 ALIKE = "labels that look alike, but for blanks at their ends or how their accents are stored, were taken as the same"
 LOGARITHMS = (
     "every row of the logits is 0 or more and sums to 1 (or 100), as probabilities do, so their logarithms were taken "
     "as the logits; ?logits=raw after the dataset's name takes them as they are"
 )
-ASKED = "?logits="  # before what the logits are
 MAX_CLASSES = 10_000  # that labels alone may name; more is a column of something else
 
 
@@ -62,7 +68,7 @@ class ModelFile(DatasetLoader):
 
     def unavailable(self, argument: str | None) -> str | None:
         """Return that there is no such file or folder, if so."""
-        path, _ = path_and_meaning(argument)
+        path, _ = path_and_options(argument)
         try:
             if path.is_file() or (path.is_dir() and self.parts_of(path)):
                 return None
@@ -74,7 +80,7 @@ class ModelFile(DatasetLoader):
 
     def stamp(self, argument: str | None) -> str:
         """Return the size and time of the file, or of each in the folder."""
-        path, _ = path_and_meaning(argument)
+        path, _ = path_and_options(argument)
         try:
             files = self.parts_of(path) if path.is_dir() else []
         except (OSError, DatasetError):
@@ -89,24 +95,30 @@ class ModelFile(DatasetLoader):
         DatasetError
             If anything is missing or not as expected; the message says where.
         InvalidParameterError
-            If what stands after `?logits=` is nothing that it takes.
+            If what stands after the question mark is nothing that it takes.
         """
-        path, meaning = path_and_meaning(argument)
-        if meaning is not None and meaning not in MEANINGS:
-            raise InvalidParameterError(f"{path}: logits={meaning!r} must be one of: {', '.join(MEANINGS)}")
+        path, asked = path_and_options(argument)
+        meaning, task = asked.one_of("logits", "", *MEANINGS), task_asked(asked)
         if reason := self.unavailable(argument):
             raise DatasetError(f"{reason}; give {self.expected}")
-        return _with_logits(path, self.read(path, progress), meaning)
+        source = self.read(path, task, progress)
+        return source if task_of(source.train.labels) == VALUES else _with_logits(path, source, meaning or None)
 
     @abstractmethod
-    def read(self, path: Path, progress: Progress) -> Source:
-        """Read the file that is there, as `load`; logits as they stand there."""
+    def read(self, path: Path, task: str | None, progress: Progress) -> Source:
+        """Read the file that is there, as `load`; logits as they stand there. `task` is what labels are said to be."""
 
 
-def path_and_meaning(argument: str | None) -> tuple[Path, str | None]:
-    """Return the path, and what its logits are said to be."""
-    path, asked, meaning = (argument or "").partition(ASKED)
-    return user_path(path), meaning if asked else None
+def path_and_options(argument: str | None) -> tuple[Path, Argument]:
+    """Return the path, and what is said of what it holds.
+
+    Raises
+    ------
+    InvalidParameterError
+        If something else is said than what logits and labels are.
+    """
+    asked = Argument.parse(argument or "", "logits", "task")
+    return user_path(asked.what), asked
 
 
 def reader_of(path: Path) -> DatasetLoader | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from resmem_core.common.errors import DatasetError
+from resmem_core.common.types import FloatArray
 from resmem_core.data.model_file import wrong
 from resmem_core.data.table_layout import Layout
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 SAMPLE = 100  # rows that are looked at to tell what a column of text holds
 _NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?(?:nan|NaN|inf|Infinity)"
 _SPACED = re.compile(rf"\[\s*((?:{_NUMBER})(?:\s+(?:{_NUMBER}))*)\s*\]")  # as NumPy writes an array
+_COMMA = re.compile(r"\s*[-+]?[0-9]*,[0-9]+(?:[eE][-+]?[0-9]+)?\s*")
+_THOUSANDS = re.compile(r"\s*[-+]?[1-9][0-9]{0,2},[0-9]{3}\s*")  # or three decimals: nobody knows
 _LIST = re.compile(rf"\s*\[\s*(?:{_NUMBER})(?:(?:\s*,\s*|\s+)(?:{_NUMBER}|\.\.\.))*\s*\]\s*")
 
 
@@ -120,3 +123,17 @@ def is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def have_decimal_commas(texts: Sequence[str]) -> bool:
+    """Return whether numbers are unmistakably written with a decimal comma ("0,5")."""
+    commas = [text for text in texts if _COMMA.fullmatch(text)]
+    return not (all(map(_THOUSANDS.fullmatch, commas)) or any("." in text for text in texts))
+
+
+def as_numbers(texts: Sequence[str]) -> FloatArray | None:
+    """Return the numbers that texts are, NaN where one is empty, or None where one is no number."""
+    plain = [text.replace(",", ".") for text in texts] if have_decimal_commas(texts) else texts
+    if not all(is_number(text or "nan") for text in plain):
+        return None
+    return np.array([float(text or "nan") for text in plain])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from resmem_core.common.arguments import Argument
 from resmem_core.common.errors import DatasetError
 from resmem_core.common.mapped import Picked, picked, taken
 from resmem_core.common.types import FloatArray, IntArray
@@ -140,3 +141,14 @@ class Dataset:
 def task_of(labels: NDArray[Any]) -> str:
     """Return what labels are, (N,): `VALUES` where they are floating, else `CLASSES`."""
     return VALUES if labels.dtype.kind == "f" else CLASSES
+
+
+def task_asked(asked: Argument) -> str | None:
+    """Return what the option `task` says that labels are; None where it is not given.
+
+    Raises
+    ------
+    InvalidParameterError
+        If it is neither classes nor values.
+    """
+    return asked.one_of("task", "", CLASSES, VALUES) or None

@@ -17,10 +17,10 @@ from resmem_core.common.runner import Runner, Task
 from resmem_core.common.store import Entry, digest_file, digest_key, save_array
 from resmem_core.common.types import FloatArray, ReadableRows
 from resmem_core.data.base import IMAGE, PARTS
-from resmem_core.data.types import Dataset
+from resmem_core.data.types import VALUES, Dataset
 from resmem_core.models import shipped
 from resmem_core.models.base import network_of
-from resmem_core.models.linear_probe import LARGE, LinearProbe
+from resmem_core.models.linear_probe import LARGE, LinearProbe, ridge_on
 from resmem_core.models.types import Embedded, HeadLogits, OutputLayer, Recipe, Shape
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class BaseModel:
 
 
 def given(dataset: Dataset, runner: Runner) -> BaseModel:
-    """Return the model that a dataset brings along; a linear probe stands in for logits that are not given.
+    """Return the model that a dataset brings along; a linear probe stands in for what it would say.
 
     Raises
     ------
@@ -78,17 +78,20 @@ def given(dataset: Dataset, runner: Runner) -> BaseModel:
         }
         return BaseModel("given", None, None, {}, parts, dataset.fingerprint)
 
+    of_values = dataset.task == VALUES
+
     def build(directory: Path, progress: Progress) -> None:
         progress(Step("Fitting a linear probe", 0, 0))
-        probe = LinearProbe(embeddings["train"], dataset.train.labels, dataset.n_classes)
+        x, labels = embeddings["train"], dataset.train.labels
+        says = ridge_on(x, labels) if of_values else LinearProbe(x, labels, dataset.n_classes).logits
         for part in PARTS:
-            save_array(directory, part, probe.logits(embeddings[part]))
+            save_array(directory, part, says(embeddings[part]))
 
     task = Task(
         "probe",
         {"dataset": dataset.fingerprint, "version": VERSION},
         build,
-        long=embeddings["train"].size * dataset.n_classes >= LARGE,
+        long=embeddings["train"].size * max(1, dataset.n_classes) >= LARGE,
         missing=f"the linear probe on {dataset.name!r} is not fitted yet",
     )
     entry = runner.run(task)

@@ -1,8 +1,9 @@
-"""A linear probe: the base model of data that comes with embeddings and no logits."""
+"""A linear probe: the base model of data that comes with embeddings, and nothing that a model says of them."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 
@@ -54,3 +55,17 @@ class LinearProbe:
         logits = np.full((len(embeddings), self._n_classes), NEVER, dtype=np.float32)
         logits[:, self._model.classes_] = scores
         return logits
+
+
+def ridge_on(embeddings: FloatArray, values: FloatArray) -> Callable[[FloatArray], FloatArray]:
+    """Return what predicts values, (M, D) -> (M, 1) of float64: ridge regression on standardised embeddings.
+
+    It has scikit-learn's own penalty (alpha = 1). `embeddings` are (N, D), `values` (N,).
+    """
+    from sklearn.linear_model import Ridge
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = make_pipeline(StandardScaler(), Ridge())
+    model.fit(embeddings.astype(np.float64), values)
+    return lambda x: model.predict(x.astype(np.float64))[:, None]

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from resmem_core.common.arguments import Argument
 from resmem_core.common.errors import InvalidParameterError
-from resmem_core.models.arguments import Argument
 from resmem_core.models.blocks import ImageNetInput, Network, OwnHead, Standardize
 from resmem_core.models.module_outputs import Tap
 from resmem_core.models.types import Shape

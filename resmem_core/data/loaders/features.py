@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from resmem_core.common.errors import InvalidParameterError
+from resmem_core.common.arguments import Argument
+from resmem_core.common.progress import Progress
 from resmem_core.data.base import DATASETS, FEATURES, Source, shown
 from resmem_core.data.frame_loader import FrameLoader, roles_of, source
-from resmem_core.data.frame_roles import kind_of_column, labels_of, target_of
+from resmem_core.data.frame_roles import MANY, kind_of_column, labels_of, rows_with, target_of
 from resmem_core.data.frames import column_values
 from resmem_core.data.model_file import wrong
 from resmem_core.data.table_columns import metadata_of
-from resmem_core.data.types import CLASSES, VALUES
+from resmem_core.data.types import task_asked
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,40 +41,25 @@ class Features(FrameLoader):
     name = "features"
     summary = "a raw table of your own: CSV, TSV, Parquet, Feather, JSON lines or Excel (PATH?target=COLUMN)"
     kind = FEATURES
-    takes: ClassVar[Mapping[str, str]] = {
-        "target": "target=COLUMN",
-        "task": "task=classes, task=values",
-        "drop": "drop=COLUMN,COLUMN",
-    }
+    options: ClassVar[tuple[str, ...]] = ("target", "task", "drop")
     reading = "Reading the table"
 
-    def check_asked(self, argument: str | None, asked: Mapping[str, str]) -> None:
-        """Raise where the task is none."""
-        if asked.get("task", CLASSES) not in (CLASSES, VALUES):
-            raise InvalidParameterError(
-                f"features:{argument}: task={asked['task']!r} must be {CLASSES} or {VALUES}: whether classes or "
-                "numbers are predicted"
-            )
-
-    def source_of(self, path: Path, table: pa.Table, asked: Mapping[str, str], notes: Sequence[str]) -> Source:
+    def source_of(
+        self, path: Path, table: pa.Table, asked: Argument, notes: Sequence[str], progress: Progress
+    ) -> Source:
         """Return the examples; columns that say nothing are no features."""
-        names, notes = table.column_names, list(notes)
-        target = target_of(path, names, asked.get("target"))
-        dropped = [name.strip() for name in asked.get("drop", "").split(",") if name.strip()]
+        names, task = table.column_names, task_asked(asked)
+        target = target_of(path, names, asked.options.get("target"))
+        dropped = [name.strip() for name in asked.options.get("drop", "").split(",") if name.strip()]
         if unknown := [name for name in (target, *dropped) if name not in names]:
             raise wrong(path, "the table", f"no column {unknown[0]!r} but {shown(names)}", "one of these")
         rest = [name for name in names if name not in (target, *dropped)]
         roles = roles_of(rest)
         rest = [name for name in rest if name not in roles.values()]
 
-        lacking = np.array([value is None for value in column_values(table, target)])
-        if lacking.all():
-            raise wrong(path, f"column {target!r}", "nothing in any row", "what is to be predicted")
-        if lacking.any():
-            notes.append(f"{lacking.sum():,} rows without a value in {target!r} were left out")
-            table = table.take(np.flatnonzero(~lacking))
-        labels, class_names, told = labels_of(path, table, target, asked.get("task"))
-        notes += told
+        table, left_out = rows_with(path, table, [target])
+        labels, class_names, told = labels_of(path, table, target, task, most=MANY)
+        notes = [*notes, *left_out, *told]
 
         counting = [name for name in rest if _ROW.fullmatch(name) and _counts(table, name)]
         constant = [name for name in rest if name not in counting and len(table[name].unique()) < 2]

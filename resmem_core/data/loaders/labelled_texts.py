@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from resmem_core.common.arguments import Argument
+from resmem_core.common.progress import Progress
 from resmem_core.data.base import DATASETS, LABELLED, Source, shown
 from resmem_core.data.frame_loader import FrameLoader, roles_of, source
-from resmem_core.data.frame_roles import kind_of_column, labels_of, target_of
+from resmem_core.data.frame_roles import kind_of_column, labels_of, rows_with, target_of
 from resmem_core.data.frames import column_values
 from resmem_core.data.model_file import wrong
 from resmem_core.data.table_columns import metadata_of
-from resmem_core.data.types import CLASSES
+from resmem_core.data.types import task_asked
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,7 +29,8 @@ class LabelledTexts(FrameLoader):
 
     - The column of texts is called `text` (or `sentence`, `review`, `content`, `document`), or named:
       `PATH?text=COLUMN`.
-    - The classes are in the column `label` (or `target`, `class`, `y`), or in `?target=COLUMN`.
+    - The classes are in the column `label` (or `target`, `class`, `y`), or in `?target=COLUMN`. Fractions are values
+      that are to be predicted; `?task=values` takes whole numbers as such, too.
     - `split` (train, validation, test), `name` and `group`, if there are any, are as in `table:`.
     - Rows without a text or a label are left out. All other columns are kept as metadata.
     """
@@ -35,27 +38,22 @@ class LabelledTexts(FrameLoader):
     name = "texts"
     summary = "texts of your own with a label each: CSV, TSV, Parquet, Feather, JSON lines or Excel (PATH?text=COLUMN)"
     kind = LABELLED
-    takes: ClassVar[Mapping[str, str]] = {"text": "text=COLUMN", "target": "target=COLUMN"}
+    options: ClassVar[tuple[str, ...]] = ("text", "target", "task")
     reading = "Reading the texts"
 
-    def source_of(self, path: Path, table: pa.Table, asked: Mapping[str, str], notes: Sequence[str]) -> Source:
-        """Return the texts with their classes."""
-        names, notes = table.column_names, list(notes)
-        text, target = asked.get("text") or _column_of_texts(path, names), target_of(path, names, asked.get("target"))
+    def source_of(
+        self, path: Path, table: pa.Table, asked: Argument, notes: Sequence[str], progress: Progress
+    ) -> Source:
+        """Return the texts with their classes or values."""
+        names, of, task = table.column_names, asked.options, task_asked(asked)
+        text, target = of.get("text") or _column_of_texts(path, names), target_of(path, names, of.get("target"))
         if unknown := [name for name in (text, target) if name not in names]:
             raise wrong(path, "the table", f"no column {unknown[0]!r} but {shown(names)}", "one of these")
         if text == target or kind_of_column(table, text) != "text":
             held = "what is to be predicted" if text == target else f"{kind_of_column(table, text)}s"
             raise wrong(path, f"column {text!r}", held, "texts")
-        there = np.array(
-            [None not in row for row in zip(*(column_values(table, name) for name in (text, target)), strict=True)]
-        )
-        if not there.any():
-            raise wrong(path, f"columns {text!r} and {target!r}", "no row with both", "a text and its class in each")
-        if not there.all():
-            notes.append(f"{(~there).sum():,} rows without a text or a label were left out")
-            table = table.take(np.flatnonzero(there))
-        labels, class_names, _ = labels_of(path, table, target, CLASSES)
+        table, left_out = rows_with(path, table, [text, target])
+        labels, class_names, told = labels_of(path, table, target, task)
         rest = [name for name in names if name not in (text, target)]
         roles = roles_of(rest)
         others = [name for name in rest if name not in roles.values()]
@@ -63,7 +61,7 @@ class LabelledTexts(FrameLoader):
             "metadata": metadata_of(table, [text, *others]),
             "texts": np.array(column_values(table, text), object),
         }
-        return source(path, table, roles, labels, class_names, notes, **described)
+        return source(path, table, roles, labels, class_names, [*notes, *left_out, *told], **described)
 
 
 def _column_of_texts(path: Path, names: list[str]) -> str:

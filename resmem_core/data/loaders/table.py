@@ -15,10 +15,12 @@ from resmem_core.common.progress import Progress, Step
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.data.base import DATASETS, PART_OF, PARTS, Source, part_called, shown
 from resmem_core.data.given_parts import CUT_BY_SEED, rows_by_part
+from resmem_core.data.keys import called
 from resmem_core.data.model_file import (
     ALIKE,
     MAX_CLASSES,
     NO_LOGITS,
+    NO_PREDICTIONS,
     NO_VALIDATION,
     ModelFile,
     as_embeddings,
@@ -29,6 +31,7 @@ from resmem_core.data.model_file import (
 from resmem_core.data.plain_labels import distinct, whole
 from resmem_core.data.table_columns import (
     TableFile,
+    as_numbers,
     is_number,
     is_numeric,
     is_text,
@@ -39,7 +42,7 @@ from resmem_core.data.table_columns import (
 from resmem_core.data.table_folders import row_in_part
 from resmem_core.data.table_layout import Layout
 from resmem_core.data.tables import ENDINGS, EXPECTED, read_table, table_files
-from resmem_core.data.types import Examples
+from resmem_core.data.types import CLASSES, VALUES, Examples
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,6 +56,9 @@ class Table(ModelFile):
 
     - `label` (or `target`, `class`, `y`): text, whole numbers (3.0 is 3), or true and false. Classes are sorted, as
       numbers where all are.
+    - Labels with fractions are values that are to be predicted; `PATH?task=values` takes whole numbers as such, too.
+      There may be a column `prediction` of what the model predicts of each; without it a ridge regression on the
+      embeddings is the base model.
     - `split`: train, validation (or valid, val, dev) or test; train and test are needed. Without the column, validation
       and test are cut off at random, by the seed, with equal shares of every class.
     - Embeddings: `embedding_0`, `embedding_1`, ...; or `e0`, `e1`, ...; or any one prefix with numbers, two at least,
@@ -84,40 +90,85 @@ class Table(ModelFile):
         """Return the files of the parts in a folder."""
         return table_files(folder)
 
-    def read(self, path: Path, progress: Progress) -> Source:
+    def read(self, path: Path, task: str | None, progress: Progress) -> Source:
         """Read and check every column; messages name column and row."""
         progress(Step("Reading the table", 0, 0))
         read = read_table(path)
         try:
-            return self._source(path, read)
+            return self._source(path, read, task)
         except DatasetError as error:
             raise DatasetError(row_in_part(str(error), read.starts)) from error
 
-    def _source(self, path: Path, read: TableFile) -> Source:
+    def _source(self, path: Path, read: TableFile, task: str | None) -> Source:
         layout, table = read.layout, read.table
         if not table.num_rows:
             raise wrong(path, "the table", "no rows", "one row for each example")
         embeddings = _matrix(path, table, layout, layout.embeddings, as_embeddings)
-        logits = _matrix(path, table, layout, layout.logits, as_float32) if layout.logits else None
-        class_names, labels, notes = _classes(path, read, None if logits is None else logits.shape[1])
-        notes = [*read.notes, *notes]
+        class_names: tuple[str, ...] = ()
+        others, notes = list(layout.others), list(read.notes)
+        labels: IntArray | FloatArray
+        if of_values := _are_values(path, read, task):
+            labels = _values(path, table, layout.texts["labels"])
+            predicted = called(others, "predictions")[:1]
+            logits = _values(path, table, predicted[0])[:, None] if predicted else None
+            others = [name for name in others if name not in predicted]
+        else:
+            logits = _matrix(path, table, layout, layout.logits, as_float32) if layout.logits else None
+            class_names, labels, told = _classes(path, read, None if logits is None else logits.shape[1])
+            notes += told
         if layout.chosen is not None:
             notes.append(f"the lists in column {layout.chosen!r}, the only ones, were taken as the embeddings")
         groups = _texts(path, table, layout.texts["groups"])[1] if "groups" in layout.texts else None
-        names, metadata = _names(path, read), metadata_of(table, layout.others)
+        names, metadata = _names(path, read), metadata_of(table, others)
         examples = Examples(labels, None, embeddings, logits, names, groups, metadata)
         if "split" not in layout.texts and metadata is not None:
             _refuse_parts_in(path, metadata)
         parts = _parts(path, table, layout.texts.get("split"))
-        notes += [NO_LOGITS] if logits is None else []
+        notes += [NO_PREDICTIONS if of_values else NO_LOGITS] if logits is None else []
         if logits is not None and "validation" not in parts:
             notes.append(CUT_BY_SEED if len(parts) == 1 else NO_VALIDATION)
-        kept = [name for name in layout.others if name in table.column_names]
-        ignored = [name for name in layout.others if name not in kept]
+        kept = [name for name in others if name in table.column_names]
+        ignored = [name for name in others if name not in kept]
         notes += [f"columns that mean nothing here are kept as metadata: {shown(kept)}"] if kept else []
         notes += [f"columns that mean nothing here were ignored: {shown(ignored)}"] if ignored else []
         cut = {part: examples.take(rows) for part, rows in parts.items()}
         return Source(class_names, cut["train"], cut.get("test"), cut.get("validation"), tuple(notes))
+
+
+def _are_values(path: Path, read: TableFile, task: str | None) -> bool:
+    """Tell whether labels are values: as `task` says, or as they have fractions."""
+    layout = read.layout
+    named = "names of classes" if read.class_names else f"logits, {shown(layout.logits)}" if layout.logits else None
+    if task is None:
+        numbers = _numbers(path, read.table, layout.texts["labels"])
+        broken = numbers is not None and (numbers[np.isfinite(numbers)] % 1).any()
+        task = VALUES if broken and named is None else CLASSES
+    if task == VALUES and named is not None:
+        expected = "a column 'prediction' of what the model predicts of each row, or none, where values are predicted"
+        raise wrong(path, "the table", named, expected)
+    return task == VALUES
+
+
+def _numbers(path: Path, table: pa.Table, column: str) -> FloatArray | None:
+    """Return the numbers in a column of numbers or text, as float64, (N,), NaN where a cell is empty; or None."""
+    if is_numeric(table[column].type):
+        return _column(path, table, column).astype(np.float64)
+    texts, places = _texts(path, table, column, may_lack=True, labels=True)
+    numbers = as_numbers(texts)
+    return None if numbers is None else numbers[places]
+
+
+def _values(path: Path, table: pa.Table, column: str) -> FloatArray:
+    """Return the finite numbers of a column, as float64, (N,)."""
+    values = _numbers(path, table, column)
+    if values is None:
+        texts, places = _texts(path, table, column, may_lack=True, labels=True)
+        strange = next(text for text in texts if text and not is_number(text))
+        raise wrong_cell(path, column, _row_of(texts, places, strange), repr(strange))
+    if (bad := np.flatnonzero(~np.isfinite(values))).size:
+        found = "an empty cell or NaN" if np.isnan(values[bad[0]]) else "infinity"
+        raise wrong_cell(path, column, int(bad[0]), found)
+    return values
 
 
 def _matrix(

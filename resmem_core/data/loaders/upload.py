@@ -5,14 +5,13 @@ from __future__ import annotations
 from resmem_core.common.errors import DatasetError, InvalidParameterError, UnavailableError
 from resmem_core.common.progress import Progress
 from resmem_core.data.base import DATASETS, EMBEDDINGS, DatasetLoader, Source, TextSource, file_state
-from resmem_core.data.model_file import ASKED
 from resmem_core.data.uploads import KINDS, describe, find, kind_of, note_made
 
 
 class UploadedFile(DatasetLoader):
     """A file of the kinds that `arrays:` and `table:` read, kept under an unguessable name.
 
-    As there, `ID?logits=raw` and `ID?logits=probabilities` say what its logits are.
+    As there, `ID?logits=raw` and the like say what its logits are, and `ID?task=values` what its labels are.
     """
 
     name = "upload"
@@ -49,7 +48,7 @@ class UploadedFile(DatasetLoader):
         DatasetError
             If it was damaged since.
         InvalidParameterError
-            If what stands after `?logits=` is nothing that it takes.
+            If what stands after the question mark is nothing that it takes.
         """
         path = find(_number(argument))
         if path is None:
@@ -66,7 +65,7 @@ class UploadedFile(DatasetLoader):
 
 
 def _number(argument: str | None) -> str:
-    return (argument or "").partition(ASKED)[0]
+    return (argument or "").partition("?")[0]
 
 
 DATASETS.register(UploadedFile.name, UploadedFile())

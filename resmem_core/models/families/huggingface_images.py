@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from resmem_core.common.arguments import Argument
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.models import hub
-from resmem_core.models.arguments import Argument
 from resmem_core.models.frozen import Frozen
 from resmem_core.models.types import Shape
 

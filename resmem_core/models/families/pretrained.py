@@ -8,8 +8,8 @@ from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
+from resmem_core.common.arguments import Argument
 from resmem_core.common.errors import InvalidParameterError, UnavailableError
-from resmem_core.models.arguments import Argument
 from resmem_core.models.base import BACKBONES
 from resmem_core.models.frozen import Frozen
 from resmem_core.models.types import Shape

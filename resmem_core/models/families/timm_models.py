@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from resmem_core.common.arguments import Argument
 from resmem_core.common.errors import InvalidParameterError, UnavailableError
 from resmem_core.data.base import user_path
 from resmem_core.models import hub
-from resmem_core.models.arguments import Argument
 from resmem_core.models.base import BACKBONES
 from resmem_core.models.frozen import Frozen
 from resmem_core.models.types import Shape

@@ -5,10 +5,10 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, ClassVar
 
+from resmem_core.common.arguments import Argument
 from resmem_core.common.errors import InvalidParameterError, UnavailableError
 from resmem_core.common.store import digest_file
 from resmem_core.data.base import user_path
-from resmem_core.models.arguments import Argument
 from resmem_core.models.base import BACKBONES
 from resmem_core.models.frozen import Frozen
 from resmem_core.models.types import Shape

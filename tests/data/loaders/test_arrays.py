@@ -391,7 +391,7 @@ WRONG = {
     "inf": (with_value("test_logits", 2, np.inf), ["test_logits", "infinity", "row 2"]),
     "too large": (with_array("test_logits", np.full((9, 3), 1e300)), ["test_logits", "float32"]),
     "object": (with_array("train_labels", np.array([0, None] * 15, object)), ["train_labels", "cannot be read"]),
-    "float labels": (with_array("train_labels", np.full(30, 0.5)), ["train_labels", "float64", "whole numbers"]),
+    "float labels": (with_array("train_labels", np.full(30, 0.5)), ["train_labels", "fractions", "train_logits"]),
     "no label": (with_array("train_labels", np.full(30, np.nan)), ["train_labels", "float64", "whole numbers"]),
     "two labels": (with_array("train_labels", np.ones((30, 3))), ["train_labels", "(30, 3)", "whole numbers"]),
     "labels ndim": (with_array("train_labels", np.zeros((30, 3), int)), ["train_labels", "(30, 3)", "(N,)"]),

@@ -91,7 +91,7 @@ def test_a_copy_of_the_target_is_told(load):
 def test_rows_without_a_target_are_left_out_and_told(load):
     data = load([HEADER, *ROWS, "3,4,", "5,6,"])
     assert sum(len(part) for part in (data.train, data.validation, data.test)) == 60
-    assert "2 rows without a value in 'label' were left out" in data.notes
+    assert "2 rows were left out for lack of 'label'" in data.notes
 
 
 def test_parts_groups_and_names_are_as_the_file_says(load):
@@ -125,7 +125,7 @@ def test_groups_whose_numbers_no_float_tells_apart_stay_apart(load):
         (["a,y,label", *ROWS], "", "which of them is to be predicted, after the path: \\?target=label"),
         (["label", *"xyzxyz"], "", "no feature beside 'label'"),
         ([HEADER, *(f",,{row[-1]}" for row in ROWS)], "", "no feature beside 'label'"),
-        ([HEADER, *(f"{row[:-1]}" for row in ROWS)], "", "nothing in any row; expected what is to be predicted"),
+        ([HEADER, *(f"{row[:-1]}" for row in ROWS)], "", "no row with .*; expected what is to be predicted"),
         ([HEADER, *ROWS, "inf,2,x"], "", "column 'a' has inf in row 60; expected finite numbers"),
         ([HEADER, *ROWS, "-1e999,2,x"], "", "column 'a' has -inf in row 60"),
         ([HEADER, *ROWS], "?task=values", "text, such as 'x'; expected numbers, as \\?task=values says"),
@@ -149,8 +149,8 @@ def test_what_cannot_be_used_is_told(load, lines, asked, said):
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ("?goal=a", "'goal' is nothing it takes; expected target=COLUMN, task=classes"),
-        ("?task=regression", "task='regression' must be classes or values"),
+        ("?goal=a", "'goal' is not possible .*: target, task, drop"),
+        ("?task=regression", "task='regression' must be one of: classes, values"),
     ],
 )
 def test_what_stands_after_the_path_is_checked(load, asked, said):

@@ -337,7 +337,7 @@ WRONG = {
     ),
     "embeddings of two models": ("label,e0,clip_embedding_0\na,1,1\nb,2,2\n", ["'clip_embedding_0', which looks like"]),
     "embeddings twice": ("label,embedding_0,Embedding_0\na,1,1\nb,2,2\n", ["'Embedding_0', which looks like data"]),
-    "floating label": ("label,e0\n1.5,1\n2,1\n", ["column 'label'", "'1.5' in row 0", "whole number"]),
+    "fractions and classes": ("label,e0,logit_0,logit_1\n1.5,1,1,1\n2,1,1,1\n", ["'1.5' in row 0", "whole number"]),
     "many labels": ("label,e0\n" + "".join(f"{n},1\n" for n in range(10_001)), ["'label' has 10001 different values"]),
     "long label": ("label,e0\n" + "x" * 300 + ",1\n", ["300 characters", "row 0"]),
     "label without logits": ("label,e0,logit_a,logit_b\na,1,2,3\nc,1,2,3\n", ["'c' in row 1", "'a', 'b'"]),
@@ -394,7 +394,6 @@ WRONG_PARQUET = {
     "text": (lists(e0=["1", "2"]), ["column 'e0'", "string", "numbers"]),
     "null": (lists(e0=pa.array([1, None], pa.int64())), ["column 'e0'", "empty cell or NaN in row 1"]),
     "booleans": (lists(e0=[True, False]), ["column 'e0'", "bool"]),
-    "floating labels": (pa.table({"label": [0.0, 1.5], "e0": [1, 2]}), ["column 'label'", "'1.5' in row 1"]),
     "NaN as a label": (pa.table({"label": [0.0, np.nan], "e0": [1, 2]}), ["column 'label'", "'nan' in row 1"]),
     "lists of labels": (
         pa.table({"label": [["a"], ["b"]], "e0": [1, 2]}),

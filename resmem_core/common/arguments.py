@@ -1,4 +1,4 @@
-"""What stands after a backbone's colon: a name or a path, and options after a question mark."""
+"""What stands after the colon of a dataset or a backbone: a name or a path, and options after a question mark."""
 
 from __future__ import annotations
 
