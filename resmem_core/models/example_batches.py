@@ -14,7 +14,7 @@ from torch.nn import functional
 from resmem_core.common.errors import DatasetError
 from resmem_core.common.mapped import Picked, row_blocks
 from resmem_core.common.store import digest_arrays
-from resmem_core.common.types import IntArray, ReadableRows
+from resmem_core.common.types import FloatArray, IntArray, ReadableRows
 from resmem_core.models.batches import Batch, Batches
 from resmem_core.models.blocks import Standardize
 from resmem_core.models.types import Recipe
@@ -46,7 +46,7 @@ def _reflected(images: Tensor, axis: int, beyond: int) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class ExampleBatches(Batches):
-    """Examples with a label each, in random order.
+    """Examples with a label each, a class or a value, in random order.
 
     Attributes
     ----------
@@ -54,9 +54,10 @@ class ExampleBatches(Batches):
         Images, uint8, of shape (N, height, width, channels), which the network sees as floats in [0, 1]; or features,
         float32, of shape (N, D), to which a recipe's crop and flip do not apply. Images that lie on disk and are many
         stay there, of shape (N, channels, height, width), and are read as they are shown.
-    labels : Tensor of int64, shape (N,)
+    labels : Tensor of int64 or float32, shape (N,)
+        Classes, or values, which should have mean 0 and deviation 1.
     top_label : int
-        The highest of them.
+        The highest class.
     """
 
     inputs: Tensor | ReadableRows
@@ -65,8 +66,10 @@ class ExampleBatches(Batches):
     one_thread_below: float = 1_000_000
 
     @classmethod
-    def of(cls, inputs: ReadableRows, labels: IntArray) -> ExampleBatches:
+    def of(cls, inputs: ReadableRows, labels: IntArray | FloatArray) -> ExampleBatches:
         """Take images (N, channels, height, width) or features, copied unless they are large and on disk, and labels.
+
+        Whole numbers are classes, floating ones values.
 
         Raises
         ------
@@ -74,7 +77,8 @@ class ExampleBatches(Batches):
             If they are anything else, or do not go together.
         """
         _check(inputs, labels)
-        targets, top_label = torch.from_numpy(np.array(labels, np.int64)), int(labels.max())
+        kind = np.float32 if labels.dtype.kind == "f" else np.int64
+        targets, top_label = torch.from_numpy(np.array(labels, kind)), int(labels.max())
         if inputs.dtype != np.uint8:
             return cls(torch.from_numpy(np.array(inputs, order="C")), targets, top_label)
         stays = inputs.nbytes > MOST_COPIED and isinstance(inputs, np.memmap | Picked)
@@ -129,7 +133,10 @@ class ExampleBatches(Batches):
         return _channels_last(self.inputs[rows.numpy()]).to(self.device)
 
     def loss(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return the cross-entropy, mean and sum.
+        """Return the cross-entropy, or, of values, the squared error, mean and sum.
+
+        An eighth of the squared error is minimised: its curvature is what that of cross-entropy is at most, so that
+        one learning rate serves both.
 
         Raises
         ------
@@ -137,6 +144,9 @@ class ExampleBatches(Batches):
             If there are labels that the network does not have.
         """
         logits = network(batch.inputs)
+        if batch.targets.is_floating_point():
+            mean = functional.mse_loss(logits[:, 0], batch.targets)
+            return mean / 8, mean.detach() * batch.n
         if self.top_label >= logits.shape[1]:
             raise DatasetError(f"the label {self.top_label} is beyond the network's {logits.shape[1]} classes")
         mean = functional.cross_entropy(logits, batch.targets)
@@ -209,7 +219,7 @@ def _cropped(images: Tensor, generator: torch.Generator) -> Tensor:
     return windows[here[:, None], rows, across[:, None]].unflatten(2, (width, -1))
 
 
-def _check(inputs: ReadableRows, labels: IntArray) -> None:
+def _check(inputs: ReadableRows, labels: IntArray | FloatArray) -> None:
     images = inputs.dtype == np.uint8 and inputs.ndim == 4
     features = inputs.dtype == np.float32 and inputs.ndim == 2
     if not (images or features) or len(inputs) == 0:
@@ -217,8 +227,9 @@ def _check(inputs: ReadableRows, labels: IntArray) -> None:
             "training needs images (uint8, shape (N, channels, height, width)) or features (float32, shape "
             f"(N, D)), one at least, but was given {inputs.dtype} of shape {inputs.shape}"
         )
-    if labels.shape != (len(inputs),) or not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0:
+    are_values = labels.dtype.kind == "f"
+    if labels.shape != (len(inputs),) or not (are_values or (labels.dtype.kind in "iu" and labels.min() >= 0)):
         raise DatasetError(
-            f"{len(inputs)} inputs need as many labels, whole numbers from 0, but were given labels of type "
-            f"{labels.dtype} and shape {labels.shape}, the smallest {labels.min(initial=0)}"
+            f"{len(inputs)} inputs need as many labels, whole from 0 or floating numbers, but were given labels "
+            f"of type {labels.dtype} and shape {labels.shape}, the smallest {labels.min(initial=0)}"
         )

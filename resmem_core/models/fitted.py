@@ -255,17 +255,25 @@ class ExampleFitting(Fitting, ABC):
 
     @cached_property
     def _network(self) -> Network:
-        return self.new_network(self.shape, self.dataset.n_classes)
+        return self.new_network(self.shape, 1 if self._scale else self.dataset.n_classes)
+
+    @cached_property
+    def _scale(self) -> tuple[float, float] | None:
+        """Mean and deviation of the values, which a network learns standardised; None of classes."""
+        y = self.dataset.train.labels
+        return (float(y.mean()), float(y.std())) if self.dataset.task == VALUES else None
 
     @cached_property
     def _rows(self) -> tuple[list[int] | None, str]:
         """The rows of the model's own head that are the dataset's classes, or None, and what a user is told of it."""
         network = self._network
+        if network.n_given and self._scale:
+            return [], "the model's own predictions are taken as they are"
         if network.n_given:
             order = ", ".join(map(repr, self.dataset.class_names[:3]))
             return [], f"the model's own logits are taken to be in the order of the classes: {order} ..."
         why = ""
-        if network.own is not None:
+        if network.own is not None and not self._scale:
             try:
                 rows = network.own.rows(self.dataset.class_names)
             except LookupError as error:
@@ -305,7 +313,10 @@ class ExampleFitting(Fitting, ABC):
         from resmem_core.models.example_batches import ExampleBatches
 
         inputs = self._features("train") if self.backbone.frozen else self.inputs("train")
-        return self._network, ExampleBatches.of(inputs, self.dataset.train.labels)
+        labels = self.dataset.train.labels
+        if self._scale:
+            labels = (labels - self._scale[0]) / self._scale[1]
+        return self._network, ExampleBatches.of(inputs, labels)
 
     def _features(self, part: str) -> np.ndarray:
         """Return what a frozen trunk says of a part, memory-mapped; it is slow, and the same for every head."""
@@ -342,7 +353,10 @@ class ExampleFitting(Fitting, ABC):
                 writer.finish()
         for part, file in files.items():
             z = np.load(file, mmap_mode="r")
-            save_array(directory, f"{part}_logits", logits_of(self._network.head, z, device=self.on))
+            logits = logits_of(self._network.head, z, device=self.on)
+            if self._scale:
+                logits = self._scale[0] + self._scale[1] * logits.astype(np.float64)
+            save_array(directory, f"{part}_logits", logits)
 
 
 @dataclass(eq=False, kw_only=True)

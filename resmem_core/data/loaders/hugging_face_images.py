@@ -12,7 +12,7 @@ import numpy as np
 from resmem_core.common.errors import DatasetError
 from resmem_core.common.progress import Progress, Step
 from resmem_core.common.store import digest_key
-from resmem_core.common.types import IntArray
+from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.data.base import DATASETS, DatasetLoader, Source, shown
 from resmem_core.data.hub_datasets import fetched, image_columns, package_missing, split_of_part, wanted, ways
 from resmem_core.data.image_source import VERSION, ImageFiles, decoded, noted, with_size
@@ -26,7 +26,8 @@ class HuggingFaceImages(DatasetLoader):
     """`hf-images:NAME`, `hf-images:NAME:CONFIG`, either with `@COLUMN` after it; NAME is a dataset's, or a folder's.
 
     A folder has files in formats of the hub, or is one that `save_to_disk` wrote. COLUMN is one of images, or of
-    classes: it is needed where there are several. Classes are called and ordered as the dataset says, or sorted.
+    classes: it is needed where there are several. Classes are called and ordered as the dataset says, or sorted;
+    numbers with fractions are values that are to be predicted.
     Splits are taken as by `hf:`, images are read as by `folder:`, and `?size=96` at the end sets their size. Rows
     without a class, as of test splits that are kept secret, are left out. Code that comes with a dataset is never run.
     """
@@ -84,17 +85,23 @@ def _listed(spec: str, splits: dict[str, Any], column: str | None) -> ImageFiles
         images[split] = rows.select_columns([of_images]).cast_column(of_images, datasets.Image(decode=False))
         labels = list(rows[of_labels])
         empty = (-1, None) if class_names else (None, "")  # -1: of what is kept secret
-        there = [row for row, label in enumerate(labels) if label not in empty]
-        without = [f"{split} {row}" for row, label in enumerate(labels) if label in empty]
-        notes += noted(without, "image has no class and was", "images have no class and were", "left out")
+        lacks = [label in empty or label != label for label in labels]
+        there = [row for row, lacking in enumerate(lacks) if not lacking]
+        without = [f"{split} {row}" for row, lacking in enumerate(lacks) if lacking]
+        notes += noted(without, "image has no label and was", "images have no label and were", "left out")
         if there or part == "train":
             rows_of[part] = np.arange(len(row_of), len(row_of) + len(there))
         texts += [labels[row] for row in there]
         row_of += [(split, row) for row in there]
-    if class_names is None:
+    found: IntArray | FloatArray
+    if class_names is None and any(isinstance(label, float) and label % 1 for label in texts):
+        class_names, found = [], np.array(texts, np.float64)
+    elif class_names is None:
         class_names = in_class_order(set(map(str, texts)))
         number = {text: label for label, text in enumerate(class_names)}
-        texts = [number[str(text)] for text in texts]
+        found = np.array([number[str(text)] for text in texts], np.int64)
+    else:
+        found = np.array(texts, np.int64)
 
     def content(place: int) -> IO[bytes]:
         split, row = row_of[place]
@@ -108,7 +115,7 @@ def _listed(spec: str, splits: dict[str, Any], column: str | None) -> ImageFiles
         where=spec,
         files=names,
         open=content,
-        labels=np.array(texts, np.int64),
+        labels=found,
         class_names=class_names,
         parts=rows_of,
         how_classed=f"in the column {of_labels!r}",

@@ -646,3 +646,70 @@ def test_odd_array_headers_never_raise_anything_else(tmp_path, header, tail):
         archive.writestr("test_labels.npy", member(header, tail))
     with pytest.raises(DatasetError, match=r"mine\.npz"):
         ARRAYS.load(str(path), silent)
+
+
+@pytest.fixture
+def values(good):
+    """Return arrays whose labels are values, with what a model predicts of them."""
+    rng = np.random.default_rng(1)
+    given = {key: array for key, array in good.items() if key.endswith("_embeddings")}
+    for part in {key.partition("_")[0] for key in given}:
+        n = len(given[f"{part}_embeddings"])
+        given |= {f"{part}_labels": rng.normal(100, 9, n), f"{part}_predictions": rng.normal(100, 9, n)}
+    return given
+
+
+def test_fractions_are_values_with_what_is_predicted_of_them(path, values):
+    source = load(path, values)
+    assert source.class_names == ()
+    np.testing.assert_array_equal(source.train.labels, values["train_labels"])
+    np.testing.assert_array_equal(source.test.logits, values["test_predictions"][:, None])
+    whole = {**values, "train_labels": np.arange(len(values["train_labels"]))[:, None]}
+    np.testing.assert_array_equal(load(path, whole).train.labels, whole["train_labels"][:, 0])  # the others have some
+
+
+def test_whole_numbers_are_values_where_that_is_said(path, values):
+    values = {key: array.round() if key.endswith("labels") else array for key, array in values.items()}
+    assert load(path, values).class_names  # the predictions are not used, then
+    np.savez(path, **values)
+    source = ARRAYS.load(f"{path}?task=values", silent)
+    assert source.class_names == ()
+    assert source.train.labels.dtype == np.float64
+    with pytest.raises(InvalidParameterError, match="task='numbers' must be one of: classes, values"):
+        ARRAYS.load(f"{path}?task=numbers", silent)
+
+
+@pytest.mark.parametrize("shape", [(4,), (1, 4)])
+def test_a_layer_of_one_row_predicts_values(path, values, shape):
+    weights = np.arange(4.0)
+    given = {key: array for key, array in values.items() if "predictions" not in key}
+    source = load(path, {**given, "weights": weights.reshape(shape), "bias": np.float64(100)})
+    assert source.head.weights.tolist() == [weights.tolist()]
+    assert source.head.bias.tolist() == [100]
+    assert source.train.logits is None
+    assert load(path, given).notes[0].startswith("there are no predictions, so the base model is a ridge regression")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"train_labels": np.full(30, np.inf)}, r"train_labels has inf in row 0; expected finite numbers"),
+        ({"train_labels": np.full((30, 2), 0.5)}, r"float64 of shape \(30, 2\); expected numbers of shape \(N,\)"),
+        ({"train_labels": np.full(30, "a")}, "expected numbers"),
+        ({"test_predictions": np.ones((9, 2))}, r"test_predictions has float64 of shape \(9, 2\)"),
+        ({"test_predictions": None}, "lacks test_predictions"),
+        ({"test_logits": np.ones((9, 1))}, "test_logits; expected train_predictions"),
+        ({"class_names": np.array(["a", "b"])}, "class_names; expected none, as values are predicted"),
+        ({"weights": np.ones((2, 4))}, "weights .*expected one row"),
+    ],
+)
+def test_what_is_wrong_with_values_is_said(path, values, change, said):
+    given = {key: array for key, array in {**values, **change}.items() if array is not None}
+    np.savez(path, **given)
+    with pytest.raises(DatasetError, match=said):
+        ARRAYS.load(f"{path}?task=values", silent)
+
+
+def test_values_with_logits_are_no_classes_and_no_values(path, good):
+    with pytest.raises(DatasetError, match="train_labels has fractions; expected classes, as there is train_logits"):
+        load(path, {**good, "train_labels": good["train_labels"] + 0.5})

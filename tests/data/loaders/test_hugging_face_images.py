@@ -66,7 +66,7 @@ def test_a_folder_that_was_saved_to_disk_is_read(saved):
     assert_pixels(source.validation, range(8, 12))
     assert source.notes == (
         "other splits were passed over: 'extra'",
-        "2 images have no class and were left out: test 0, test 1",
+        "2 images have no label and were left out: test 0, test 1",
     )
     assert LOADER.load(f"{saved}?size=8", silent).train.images.shape == (8, 3, 8, 8)
     with pytest.raises(InvalidParameterError, match="size='big'"):

@@ -194,3 +194,33 @@ def test_a_folder_and_a_missing_table_are_told(tmp_path):
         assert message in LOADER.unavailable(str(path))
         with pytest.raises(DatasetError, match=message):
             LOADER.load(str(path), silent)
+
+
+def test_fractions_are_values(root, rows):
+    rows["label"] = np.arange(18) / 8
+    rows.loc[5, "label"] = None
+    source = load(root, rows)
+    assert source.class_names == ()
+    of_path = dict(zip(rows["path"], rows["label"], strict=True))
+    for examples in (source.train, source.test):
+        assert examples.labels.tolist() == [of_path[name] for name in examples.names]
+    assert source.notes == ("1 row was left out for lack of 'label'",)
+
+
+def test_columns_may_be_named_and_whole_numbers_be_values(root, rows):
+    rows = rows.rename(columns={"path": "where", "label": "age"}).assign(age=range(18), image="none")
+    with pytest.raises(DatasetError, match=r"\?target=COLUMN"):
+        load(root, rows)
+    assert len(load(root, rows, query="?path=where&target=age").class_names) == 18
+    source = load(root, rows, query="?path=where&target=age&task=values")
+    assert source.class_names == ()
+    assert source.train.about(0) == {"image": "none"}
+    with pytest.raises(DatasetError, match="no column 'height' but"):
+        load(root, rows, query="?path=where&target=height")
+
+
+def test_names_in_the_other_unicode_form(root, rows):
+    decomposed = "cafe\u0301.png"  # as macOS writes it; the table is in the composed form
+    (root / rows["path"][0]).rename(root / decomposed)
+    rows.loc[0, "path"] = "caf\u00e9.png"
+    assert len(load(root, rows).train) + len(load(root, rows).test) == 18

@@ -462,3 +462,53 @@ def test_damaged_bytes_never_raise_anything_else(tmp_path, kind, damaged, data):
     content = damaged(data, (tmp_path / f"mine{kind}").read_bytes())
     with suppress(DatasetError):  # anything else fails the test
         assert len(load(tmp_path, content, kind).train) >= 1
+
+
+def of_values(labels):
+    data = frame(logits=False).assign(label=labels)
+    return data.assign(Prediction=np.arange(12) / 2)
+
+
+def test_fractions_are_values_with_what_is_predicted_of_them(tmp_path, kind):
+    labels = np.arange(12) / 4
+    source = load(tmp_path, of_values(labels), kind)
+    assert source.class_names == ()
+    for examples in (source.train, source.validation, source.test):
+        np.testing.assert_array_equal(examples.labels, labels[rows_of(examples)])
+        np.testing.assert_array_equal(examples.logits[:, 0], rows_of(examples) / 2)
+        assert examples.metadata is None
+    alone = load(tmp_path, of_values(labels).drop(columns="Prediction"), kind)
+    assert alone.train.logits is None
+    assert alone.notes[0].startswith("there are no predictions, so the base model is a ridge regression")
+
+
+def test_whole_numbers_are_values_where_that_is_said(tmp_path, kind):
+    load(tmp_path, of_values(np.arange(12)), kind)  # classes, and the prediction is kept as metadata
+    source = TABLE.load(f"{tmp_path / f'mine{kind}'}?task=values", silent)
+    assert sorted(source.train.labels.tolist() + source.test.labels.tolist()) == [0.0, 1, 2, 3, 4, 5, 9, 10, 11][:9]
+
+
+def test_values_with_a_decimal_comma(tmp_path):
+    source = load(tmp_path, "label;e0\n0,5;1\n1,25;2\n3;3\n")
+    assert source.train.labels.tolist() == [0.5, 1.25, 3]
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        ("", "an empty cell or NaN in row 1"),
+        ("many", "'many' in row 1 .* expected a finite number"),
+        ("inf", "infinity"),
+    ],
+)
+def test_what_is_no_value_is_told(tmp_path, label, said):
+    load(tmp_path, "label,e0\n1,1\n2,1\n")
+    (tmp_path / "mine.csv").write_text(f"label,e0\n1,1\n{label},2\n")
+    with pytest.raises(DatasetError, match=said):
+        TABLE.load(f"{tmp_path / 'mine.csv'}?task=values", silent)
+
+
+def test_logits_are_of_classes(tmp_path):
+    load(tmp_path, frame())
+    with pytest.raises(DatasetError, match="logits, 'logit_.* expected a column 'prediction'"):
+        TABLE.load(f"{tmp_path / 'mine.csv'}?task=values", silent)
