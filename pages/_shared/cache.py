@@ -216,7 +216,9 @@ def memories(config: ExperimentConfig, params: Params, with_shapley: bool) -> pd
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=BY_DATA)
 def thumbnails(config: ExperimentConfig, part: str, rows: tuple[int, ...]) -> list[str | None]:
     """Return small pictures as data URLs; None where there is nothing to look at."""
-    examples = getattr(of_examples(config).dataset, part)
+    opened = prepared(config)
+    assert isinstance(opened, OnExamples)
+    examples = getattr(opened.dataset, part)
     return [data_url(examples, row) for row in rows]
 
 

@@ -12,6 +12,7 @@ import streamlit as st
 
 from pages._shared import cache
 from pages._shared.background import prepared
+from pages._shared.cards import picture
 from pages._shared.downloads import about_csv, save_report, save_table
 from pages._shared.figures import show
 from pages._shared.knobs import UNTUNED, compact, k_knob, log_scale
@@ -199,33 +200,49 @@ def inspect(experiment: ValueExperiment, params: Params) -> None:
         for label, row in (("Most helped", best), ("Most harmed", int(gain.argmin()))):
             st.button(label, on_click=change, kwargs={"point": row}, help=f"Open test point {row}.")
     found = experiment.explain(point, params)
-    st.markdown(
-        f"**{plain(title(data.test, point))}** is **{found.target:.5g}**. Base says {found.base:.5g}, memory adds "
-        f"{found.memory:+.4g}, ResMem says **{found.prediction:.5g}**."
-    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        picture(data.test, point, 96, f"test point {point}")
+        st.markdown(
+            f"**{plain(title(data.test, point))}** is **{found.target:.5g}**. Base says {found.base:.5g}, memory adds "
+            f"{found.memory:+.4g}, ResMem says **{found.prediction:.5g}**."
+        )
     names = [title(data.train, int(row)) for row in found.ids]
     show(plots.contributions(found, names), f"point-{point}", "Bars of what each neighbour adds, nearest first")
-    st.dataframe(
-        pd.DataFrame(
-            {
-                "training point": found.ids,
-                "name": names,
-                "is": found.targets,
-                "base says": found.predictions,
-                "distance": found.distances,
-                "weight": found.weights,
-                "adds": found.contributions,
-                "without it": found.without,
-            }
-        ),
-        hide_index=True,
-        alt=f"The neighbours of test point {point}",
+    table = pd.DataFrame(
+        {
+            "training point": found.ids,
+            "name": names,
+            "is": found.targets,
+            "base says": found.predictions,
+            "distance": found.distances,
+            "weight": found.weights,
+            "adds": found.contributions,
+            "without it": found.without,
+        }
     )
+    _of_training_points(experiment, table, f"The neighbours of test point {point}")
     about = {column: value for column, value in data.test.about(point).items() if value is not None}
     if about:
         with st.expander("What the table says of it"):
             st.dataframe(pd.DataFrame({"column": list(about), "value": list(about.values())}), hide_index=True)
     share("explain", params, f"--point={point}", work=OF_VALUES)
+
+
+def _of_training_points(experiment: ValueExperiment, table: pd.DataFrame, alt: str) -> None:
+    """Show a table of training points, with what can be seen or read of each."""
+    train, rows = experiment.dataset.train, table["training point"].tolist()
+    if train.images is not None:
+        table = table.assign(image=cache.thumbnails(experiment.config, "train", tuple(rows)))
+        table = table[["image", *table.columns[:-1]]]
+    if train.texts is not None:
+        table = table.assign(text=[train.texts[row] for row in rows])
+    st.dataframe(
+        table,
+        hide_index=True,
+        row_height=44 if "image" in table else None,
+        column_config={"image": st.column_config.ImageColumn(width=60)},
+        alt=alt,
+    )
 
 
 def memory(experiment: ValueExperiment, params: Params) -> None:
@@ -249,7 +266,7 @@ def memory(experiment: ValueExperiment, params: Params) -> None:
     for name, part in (("Most helpful", table.nlargest(500, "net")), ("Most harmful", table.nsmallest(500, "net"))):
         st.header(name)
         page = paged(len(part), PER_PAGE, "Page (of {})", f"values-{name}", width=140, help=f"{PER_PAGE} a page.")
-        st.dataframe(part.iloc[page], hide_index=True, alt=f"{name} training points")
+        _of_training_points(experiment, part.iloc[page], f"{name} training points")
     share("memory", params, work=OF_VALUES)
 
 
