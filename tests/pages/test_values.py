@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pages._shared.frame import FORMS
 from pages._shared.values import VIEWS
 from resmem_core.common.progress import silent
 from resmem_core.common.store import Store
+from resmem_core.data.pictures import data_url
 from resmem_core.evaluation.comparison import compare_values
 from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.jobs import Job
@@ -105,3 +107,20 @@ def test_a_table_of_ones_own_is_shown_on_every_page(opened, tmp_path, shared_sto
         if task == "values":
             assert ("This page is about classes" in at.text) == (page not in VIEWS)
         assert "Train and prepare" not in [button.label for button in at.button]
+
+
+def test_pictures_of_points_are_shown(opened, tmp_path, shared_store):
+    rng = np.random.default_rng(0)
+    lines = ["path,label"]
+    for at in range(60):
+        pixels = rng.integers(0, 200, (4, 4), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{at}.png")
+        lines.append(f"{at}.png,{pixels.mean() + 0.5}")
+    (tmp_path / "mine.csv").write_text("\n".join(lines))
+    config = ExperimentConfig(f"images:{tmp_path / 'mine.csv'}", "estimator:Ridge")
+    with Job(config, store=Store(shared_store)).reporting(silent):
+        train = prepare(config, store=Store(shared_store)).dataset.train
+    at = opened("inspect", dataset=config.dataset, backbone=config.backbone, point="2")
+    table = at.dataframe[0].value
+    expected = [data_url(train, row) for row in table["training point"]]
+    assert table["image"].tolist() == expected
