@@ -100,6 +100,6 @@ def _told(info: Mapping[str, Any]) -> str:
     found = ", ".join(f"{of:.2%} {f'at {layer}' if layer else f'with {USUAL}'}" for layer, of in accuracy.items())
     beats = f"; it beats {USUAL} by {accuracy[chosen] - accuracy['']:.2%}, standard error {info['error']:.2%}"
     return (
-        f"memory's layer was chosen on validation, and test had no part in it: {chosen or USUAL}, of ResMem's accuracy "
-        f"{found}{beats if chosen else ''}; the best of several is a little too good on validation"
+        f"memory's layer was chosen on validation, and test had no part in it: {chosen or USUAL}; ResMem's accuracy "
+        f"there: {found}{beats if chosen else ''}; the best of several is a little too good on validation"
     )

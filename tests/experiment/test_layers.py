@@ -45,7 +45,7 @@ def chosen(settings):
 def test_it_is_what_its_name_gives(settings, chosen):
     store, config = settings
     (note,) = [note for note in chosen.notes if "was chosen on validation" in note]
-    layer = note.partition("no part in it: ")[2].partition(",")[0]
+    layer = note.partition("no part in it: ")[2].partition(";")[0]
     spec = config.backbone.replace("?layer=auto", "" if layer == "the usual embedding" else f"?layer={layer}")
     named = prepare(ExperimentConfig(config.dataset, spec), store=store, device="cpu")
     assert named.base.identity == chosen.base.identity
@@ -98,8 +98,8 @@ def test_nothing_of_test_is_looked_at(settings, tmp_path, monkeypatch):
 def test_the_note_tells_all_that_was_compared():
     layers = [["", 0.9], ["a", 0.95], ["b", 0.5]]
     assert _told({"layers": layers, "chosen": "a", "error": 0.01}) == (
-        "memory's layer was chosen on validation, and test had no part in it: a, of ResMem's accuracy 90.00% with the "
-        "usual embedding, 95.00% at a, 50.00% at b; it beats the usual embedding by 5.00%, standard error 1.00%; the "
-        "best of several is a little too good on validation"
+        "memory's layer was chosen on validation, and test had no part in it: a; ResMem's accuracy there: 90.00% "
+        "with the usual embedding, 95.00% at a, 50.00% at b; it beats the usual embedding by 5.00%, standard error "
+        "1.00%; the best of several is a little too good on validation"
     )
     assert "no stages or blocks" in _told({"layers": [["", 0.9]], "chosen": "", "error": 0.0})
