@@ -8,6 +8,8 @@ from urllib.parse import parse_qsl
 
 from resmem_core.common.errors import InvalidParameterError
 
+AUTO = "auto"  # of layers: the one that is best on validation
+
 
 @dataclass(frozen=True)
 class Argument:
@@ -53,6 +55,25 @@ class Argument:
             )
         return value
 
+    @property
+    def layers(self) -> list[str]:
+        """The names of the option layer, with commas between them; none where it is not given.
+
+        Raises
+        ------
+        InvalidParameterError
+            If one is empty or given twice, or "auto" is one of several.
+        """
+        if "layer" not in self.options:
+            return []
+        names = self.options["layer"].split(",")
+        if not all(names) or len(set(names)) < len(names) or (AUTO in names and len(names) > 1):
+            raise InvalidParameterError(
+                f"{self.what!r}: layer={self.options['layer']!r} must be {AUTO!r} alone, or names of layers, each "
+                "once, with commas between them"
+            )
+        return names
+
     def numbers(self, name: str, *counts: int) -> tuple[float, ...] | None:
         """Return an option that is so many numbers with commas between them, or None where it is not given."""
         if name not in self.options:
@@ -67,3 +88,11 @@ class Argument:
                 f"{self.what!r}: {name}={self.options[name]!r} must be {many} numbers, with commas between them"
             )
         return found
+
+
+def with_layer(spec: str, layer: str) -> str:
+    """Return what names a model ("NAME:ARGUMENT") with another layer, or with none where `layer` is empty."""
+    what, _, tail = spec.rpartition("?")
+    others = (pair for pair in tail.split("&") if not pair.startswith("layer=") or layer)
+    options = "&".join(f"layer={layer}" if pair.startswith("layer=") else pair for pair in others)
+    return f"{what}?{options}" if options else what

@@ -32,6 +32,8 @@ class TextReader:
         Tokens read of a text at most.
     lower : bool
         Whether texts are written in small letters first.
+    prompt : str
+        What is put before each text.
 
     Attributes
     ----------
@@ -40,6 +42,7 @@ class TextReader:
     size : int
         How many tokens there are.
     longest : int
+    prompt : str
 
     Raises
     ------
@@ -47,7 +50,7 @@ class TextReader:
         If `longest` leaves no room for a token of the text.
     """
 
-    def __init__(self, definition: str, longest: int, *, lower: bool = False) -> None:
+    def __init__(self, definition: str, longest: int, *, lower: bool = False, prompt: str = "") -> None:
         from tokenizers import Tokenizer
 
         self._fast = Tokenizer.from_str(definition)
@@ -58,11 +61,11 @@ class TextReader:
                 f"max_length={longest} must be above {around}, as the tokenizer puts {around} tokens around a text"
             )
         self._fast.enable_truncation(longest)
-        self.definition = json.dumps([self._fast.to_str(), longest, lower])
+        self.definition = json.dumps([self._fast.to_str(), longest, lower, *filter(None, [prompt])])
         self._fast.encode_special_tokens = True
         self.size = max(self._fast.get_vocab(with_added_tokens=True).values()) + 1
         self.longest = longest
-        self._lower = lower
+        self._lower, self.prompt = lower, prompt
 
     def read(self, texts: Sequence[str], progress: Progress = silent) -> tuple[IntArray, int]:
         """Return the tokens of texts, (N, L) of int32, filled up with `NONE`, and how many texts were cut.
@@ -73,8 +76,8 @@ class TextReader:
         n_cut = 0
         for start in range(0, len(texts), BLOCK):
             progress(Step("Cutting texts into tokens", start, len(texts)))
-            block = [text.lower() if self._lower else text for text in texts[start : start + BLOCK]]
-            found = self._fast.encode_batch(block)
+            block = [self.prompt + text for text in texts[start : start + BLOCK]]
+            found = self._fast.encode_batch([text.lower() for text in block] if self._lower else block)
             rows += [np.array(one.ids, np.int32) for one in found]
             n_cut += sum(bool(one.overflowing) for one in found)
         return _filled(rows), n_cut

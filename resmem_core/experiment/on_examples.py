@@ -15,7 +15,7 @@ from resmem_core.common.runner import Task
 from resmem_core.common.store import Entry
 from resmem_core.common.types import FloatArray, IntArray
 from resmem_core.data.types import Dataset
-from resmem_core.experiment.experiment import Searched
+from resmem_core.experiment.experiment import Part, Searched
 from resmem_core.memory.edits import Edits, edited_queries
 from resmem_core.memory.indexes import exact
 from resmem_core.memory.rows import Points
@@ -136,3 +136,12 @@ def points(base: BaseModel, part: str, normalize: bool) -> Points:
     precise = np.result_type(*(embedded.embeddings for embedded in base.parts.values())) == np.float64
     center = Points(base.parts["train"].embeddings, normalize=normalize).center() if precise else None
     return Points(base.parts[part].embeddings, normalize=normalize, center=center)
+
+
+def parts_of(base: BaseModel, dataset: Dataset) -> dict[str, Part]:
+    """Return what is known of each part that a base model was asked about."""
+    examples = {part: getattr(dataset, part) for part in base.parts}
+    return {
+        part: Part(embedded.embeddings, embedded.logits, examples[part].labels, examples[part].groups)
+        for part, embedded in base.parts.items()
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -16,8 +16,9 @@ from resmem_core.data import load_dataset
 from resmem_core.data.base import LABELLED, TEXT
 from resmem_core.data.types import CLASSES
 from resmem_core.experiment.config import PRECOMPUTED, ExperimentConfig
-from resmem_core.experiment.experiment import Part, Prepared, remembered
-from resmem_core.experiment.on_examples import OnExamples, points
+from resmem_core.experiment.experiment import Prepared, remembered
+from resmem_core.experiment.layers import at_layer
+from resmem_core.experiment.on_examples import OnExamples, parts_of, points
 from resmem_core.experiment.scaling import Scaling, scaling
 from resmem_core.experiment.text_prepare import LanguageExperiment, prepare_language
 from resmem_core.experiment.values import ValueExperiment
@@ -26,8 +27,9 @@ from resmem_core.memory.explain import Explanation, explain
 from resmem_core.memory.search import Search
 from resmem_core.memory.types import Memory, Params
 from resmem_core.models import Estimator, backbone_of
-from resmem_core.models.fitted import ImageFitting, given
+from resmem_core.models.fitted import BaseModel, ExampleFitting, given
 from resmem_core.models.fitted_estimator import fitted_estimator
+from resmem_core.models.fitted_images import ImageFitting
 from resmem_core.models.fitted_labelled import LabelledFitting
 
 K_MAX = 256
@@ -140,7 +142,7 @@ def _as_it_came(config: ExperimentConfig, device: str, runner: Runner) -> Experi
         base = fitted_estimator(dataset, config.backbone, config.kind, config.seed, runner)
         usual, notes = False, dataset.notes
     else:
-        fitting = (LabelledFitting if config.kind == LABELLED else ImageFitting)(
+        fitting: ExampleFitting = (LabelledFitting if config.kind == LABELLED else ImageFitting)(
             dataset=dataset,
             spec=config.backbone,
             seed=config.seed,
@@ -148,24 +150,10 @@ def _as_it_came(config: ExperimentConfig, device: str, runner: Runner) -> Experi
             device=device,
             runner=runner,
         )
-        base, usual, notes = fitting.base_model(), fitting.backbone.normalize, (*dataset.notes, *fitting.notes)
+        fitting, told = at_layer(fitting, config.normalize, partial(_searching, config))
+        base, usual, notes = fitting.base_model(), fitting.backbone.normalize, (*dataset.notes, *fitting.notes, *told)
 
-    def searching(normalize: bool) -> Search:
-        return Search(
-            vectors=lambda part: points(base, part, normalize),
-            sizes={part: len(embedded) for part, embedded in base.parts.items()},
-            key={"embeddings": base.identity, "normalize": normalize, "version": VERSION},
-            index_name=config.index,
-            seed=config.seed,
-            k_max=min(K_MAX, len(base.parts["train"])),
-            runner=runner,
-        )
-
-    examples = {part: getattr(dataset, part) for part in base.parts}
-    parts = {
-        part: Part(embedded.embeddings, embedded.logits, examples[part].labels, examples[part].groups)
-        for part, embedded in base.parts.items()
-    }
+    searching, parts = partial(_searching, config, base, runner), parts_of(base, dataset)
     if dataset.task == CLASSES:
         chosen = scaling(config.normalize, usual, searching, parts)
     else:
@@ -182,3 +170,15 @@ def _as_it_came(config: ExperimentConfig, device: str, runner: Runner) -> Experi
     )
     found.check_tuned()  # every page asks for the setting chosen on validation
     return found
+
+
+def _searching(config: ExperimentConfig, base: BaseModel, runner: Runner, normalize: bool) -> Search:
+    return Search(
+        vectors=lambda part: points(base, part, normalize),
+        sizes={part: len(embedded) for part, embedded in base.parts.items()},
+        key={"embeddings": base.identity, "normalize": normalize, "version": VERSION},
+        index_name=config.index,
+        seed=config.seed,
+        k_max=min(K_MAX, len(base.parts["train"])),
+        runner=runner,
+    )

@@ -69,7 +69,7 @@ def scaling(asked: bool | None, usual: bool, searching: Callable[[bool], Search]
         if equally_long((train.embeddings, validation.embeddings)):
             return Scaling(usual, "nothing to choose: all are equally long")._asdict()
         right = {
-            normalize: _right(searching(normalize), parts, rows, about(progress, words))
+            normalize: right_on(searching(normalize), parts, rows, about(progress, words))
             for normalize, words in IN_WORDS.items()
         }
         groups = None if validation.groups is None else validation.groups[rows]
@@ -100,7 +100,7 @@ def equally_long(arrays: Iterable[FloatArray]) -> bool:
     return bool(longest - shortest <= EQUAL * farthest)
 
 
-def _right(search: Search, parts: Mapping[str, Part], rows: IntArray, progress: Progress) -> BoolArray:
+def right_on(search: Search, parts: Mapping[str, Part], rows: IntArray, progress: Progress) -> BoolArray:
     """Return which of these validation points ResMem gets right at its best setting of the coarse grid, (M,)."""
     memory, validation = (Memory(parts[part].logits, parts[part].labels) for part in ("train", "validation"))
     found = search.exactly("validation", rows, progress)

@@ -61,7 +61,7 @@ class Search:
     @property
     def n_queries(self) -> int:
         """How many points are asked for."""
-        return sum(self.sizes[part] for part in ASKED)
+        return sum(self.sizes[part] for part in ASKED if part in self.sizes)
 
     @property
     def is_large(self) -> bool:

@@ -5,9 +5,9 @@ It imports torch, so it lives outside `families`, whose modules are all imported
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -20,27 +20,32 @@ if TYPE_CHECKING:
 
 
 class Network(nn.Module):
-    """`head(trunk(x))`; the trunk's output is the embedding.
+    """`head(trunk(x))`; the trunk's output is the embedding, or holds it and what the head sees side by side: `parts`.
 
     Parameters
     ----------
     trunk : Module
-        (B, channels, height, width), float in [0, 1] -> (B, D)
+        (B, channels, height, width), float in [0, 1] -> (B, D), or (B, D + n_beside)
     head : Module
-        (B, D) -> (B, C)
+        (B, D) -> (B, C), or (B, n_beside) -> (B, C)
     frozen : bool
         Whether the trunk stays as it is: no gradients, always in evaluation mode, not saved with the weights.
     definition : str
         What, beside its weights, decides what it says, where that is not known here.
     own : OwnHead or None
         The layer that a published model ends in, which may take the place of `head`.
-    n_given : int
-        How many of the last columns of what the trunk gives are not of the embedding, but the model's own logits.
     about : str
         What a user should know of how it embeds.
 
     Attributes
     ----------
+    n_beside : int
+        How many of the last columns of what the trunk gives are not of the embedding, but what the head sees.
+    given : bool
+        Whether these are the model's own logits, which the head leaves as they are.
+    candidates : mapping of str to int, or None
+        Layers that the embedding is to be chosen from, beside what the head sees, and how many of its columns each has,
+        in their order. None: there is nothing to choose.
     reader : TextReader or None
         What makes its inputs of whole texts, where it looks at such: tokens, (B, L) of int32.
     """
@@ -53,7 +58,6 @@ class Network(nn.Module):
         frozen: bool = False,
         definition: str = "",
         own: OwnHead | None = None,
-        n_given: int = 0,
         about: str = "",
     ) -> None:
         super().__init__()
@@ -62,15 +66,23 @@ class Network(nn.Module):
         self.frozen = frozen
         self.definition = definition
         self.own = own
-        self.n_given = n_given
         self.about = about
+        self.n_beside = 0
+        self.given = False
+        self.candidates: Mapping[str, int] | None = None
         self.reader: TextReader | None = None
         if frozen:
             trunk.requires_grad_(False).eval()
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits, (B, C)."""
-        return self.head(self.trunk(x))
+        return self.head(self.parts(self.trunk(x))[1])
+
+    def parts(self, found: Any) -> tuple[Any, Any]:
+        """Return the embeddings, (B, D), and what the head sees, of what the trunk gives: an array or a tensor."""
+        if not self.n_beside:
+            return found, found
+        return found[:, : -self.n_beside], found[:, -self.n_beside :]
 
     def train(self, mode: bool = True) -> Network:
         """Set the mode of what is trained."""
@@ -90,10 +102,13 @@ class OwnHead:
         (B, D) -> (B, R).
     names : tuple of tuple of str, length R
         All that each row's class is called.
+    at : str
+        Where it stood in the model.
     """
 
     layer: nn.Linear
     names: tuple[tuple[str, ...], ...]
+    at: str = ""
 
     def rows(self, class_names: Sequence[str]) -> list[int]:
         """Return the row of each class, found by its name, whatever its capitals, and blanks or underscores in it.

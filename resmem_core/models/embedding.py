@@ -44,12 +44,18 @@ def embed(network: Network, inputs: ReadableRows, *, device: torch.device | None
     DatasetError
         If `inputs` are anything else.
     """
-    z = features(network, inputs, device=device)
-    return Embedded(logits_of(network.head, z, device=device), z)
+    z, seen = network.parts(_found(network, inputs, device))
+    return Embedded(logits_of(network.head, seen, device=device), z)
 
 
 def features(network: Network, inputs: ReadableRows, *, device: torch.device | None = None) -> FloatArray:
-    """Return the trunk's output alone, (N, D); arguments and errors as for `embed`."""
+    """Return the embeddings alone, (N, D); arguments and errors as for `embed`."""
+    embeddings: FloatArray = network.parts(_found(network, inputs, device))[0]
+    return embeddings
+
+
+def _found(network: Network, inputs: ReadableRows, device: torch.device | None) -> FloatArray:
+    """Return all that the trunk gives."""
     _check(inputs)
     device = placed(network, device)
     blocks: list[Tensor] = []
@@ -71,7 +77,7 @@ def write_features(
     device: torch.device | None = None,
     progress: Progress = silent,
 ) -> RowWriter:
-    """Write what `features` returns, row by row; the writer is returned, whose `finish` gives the file its name.
+    """Write all that the trunk gives, row by row; the writer is returned, whose `finish` gives the file its name.
 
     When it is stopped or killed, before that too, the next call with the same network and inputs goes on from there.
     `file` and `work` are as for `RowWriter`, whose errors it raises; all else is as for `embed`. `progress` is told how

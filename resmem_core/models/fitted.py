@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, Step, about
 from resmem_core.common.runner import Runner, Task
 from resmem_core.common.store import Entry, digest_file, digest_key, save_array
 from resmem_core.common.types import FloatArray, ReadableRows
-from resmem_core.data.base import IMAGE, PARTS
+from resmem_core.data.base import PARTS
 from resmem_core.data.types import VALUES, Dataset
 from resmem_core.models import shipped
 from resmem_core.models.base import network_of
@@ -238,6 +237,39 @@ class ExampleFitting(Fitting, ABC):
         }
         return BaseModel(origin, weights, self.recipe, facts, parts, entry.path.name)
 
+    @property
+    def made_from(self) -> dict[str, Any]:
+        """What the head, or all that is trained, depends on, as plain values."""
+        return {**self._identity, "recipe": self.recipe and self.recipe.as_dict(), "seed": self.seed}
+
+    @property
+    def chooses_layer(self) -> bool:
+        """Whether memory is to embed at the layer that is best on validation."""
+        return not self._named and self._network.candidates is not None
+
+    def at_candidates(self) -> dict[str, BaseModel]:
+        """Return what the model says of train and validation with its embedding at each layer to choose from.
+
+        The usual embedding comes first, and is called "". Base is the same each time, and test is not looked at.
+        """
+        from resmem_core.models.training import load_weights
+
+        network, (origin, weights, facts) = self._network, self._weights()
+        if weights is not None:
+            load_weights(network, weights)
+        layers = network.candidates or {}
+        found = {
+            name: BaseModel(origin, weights, self.recipe, facts, {}, digest_key({**self.made_from, "layer": name}))
+            for name in ("", *layers)
+        }
+        for part in ("train", "validation"):
+            z, seen = network.parts(self._features(part))
+            *columns, _ = np.split(z, np.cumsum(list(layers.values())), axis=1)
+            logits = self._logits(seen)
+            for base, embeddings in zip(found.values(), (seen, *columns), strict=True):
+                base.parts[part] = Embedded(logits, embeddings)
+        return found
+
     @cached_property
     def _named(self) -> bool:
         """Whether the backbone always means the same model, so that its weights need not be looked at."""
@@ -266,16 +298,16 @@ class ExampleFitting(Fitting, ABC):
     @cached_property
     def _rows(self) -> tuple[list[int] | None, str]:
         """The rows of the model's own head that are the dataset's classes, or None, and what a user is told of it."""
-        network = self._network
-        if network.n_given and self._scale:
+        network, names = self._network, self.dataset.class_names
+        if network.given and self._scale:
             return [], "the model's own predictions are taken as they are"
-        if network.n_given:
-            order = ", ".join(map(repr, self.dataset.class_names[:3]))
+        if network.given:
+            order = ", ".join(map(repr, names[:3]))
             return [], f"the model's own logits are taken to be in the order of the classes: {order} ..."
         why = ""
         if network.own is not None and not self._scale:
             try:
-                rows = network.own.rows(self.dataset.class_names)
+                rows = network.own.rows(names)
             except LookupError as error:
                 why = f": {error.args[0]}"
             else:
@@ -305,15 +337,14 @@ class ExampleFitting(Fitting, ABC):
         found = shipped.find_shipped(self.dataset, self.spec, self.recipe, self.seed) if self._named else None
         if found is not None:
             return "shipped", *found
-        key = {**self._identity, "recipe": self.recipe.as_dict(), "seed": self.seed}
-        entry = self.trained("weights", key, self.dataset.name, self.recipe, self._begin)
+        entry = self.trained("weights", self.made_from, self.dataset.name, self.recipe, self._begin)
         return "trained here", entry.path / shipped.WEIGHTS, entry.info
 
     def _begin(self) -> tuple[Network, Batches]:
         from resmem_core.models.example_batches import ExampleBatches
 
-        inputs = self._features("train") if self.backbone.frozen else self.inputs("train")
-        labels = self.dataset.train.labels
+        frozen, labels = self.backbone.frozen, self.dataset.train.labels
+        inputs = self._network.parts(self._features("train"))[1] if frozen else self.inputs("train")
         if self._scale:
             labels = (labels - self._scale[0]) / self._scale[1]
         return self._network, ExampleBatches.of(inputs, labels)
@@ -336,53 +367,21 @@ class ExampleFitting(Fitting, ABC):
 
     def _embed(self, directory: Path, work: Path, progress: Progress) -> None:
         """Write embeddings and logits of every part; what a stopped call has written is gone on with."""
-        from resmem_core.models.embedding import logits_of
-
         files = {part: directory / f"{part}_embeddings.npy" for part in PARTS}
         if self.backbone.frozen:
-            given = self._network.n_given
             for part in PARTS:
-                features = self._features(part)
-                save_array(directory, f"{part}_embeddings", features[:, : features.shape[1] - given])
-                if given:
-                    save_array(directory, f"{part}_logits", features[:, -given:])
-            if given:
-                return
+                z, seen = self._network.parts(self._features(part))
+                save_array(directory, f"{part}_embeddings", z)
+                save_array(directory, f"{part}_logits", self._logits(seen))
         else:  # none is finished before all are whole: what lies in `directory` is lost when a later part is stopped
             for writer in [self._writer(file, part, work, progress) for part, file in files.items()]:
                 writer.finish()
-        for part, file in files.items():
-            z = np.load(file, mmap_mode="r")
-            logits = logits_of(self._network.head, z, device=self.on)
-            if self._scale:
-                logits = self._scale[0] + self._scale[1] * logits.astype(np.float64)
-            save_array(directory, f"{part}_logits", logits)
+            for part, file in files.items():
+                save_array(directory, f"{part}_logits", self._logits(np.load(file, mmap_mode="r")))
 
+    def _logits(self, seen: FloatArray) -> FloatArray:
+        """Return what the head makes of what it sees, (N, D) -> (N, C)."""
+        from resmem_core.models.embedding import logits_of
 
-@dataclass(eq=False, kw_only=True)
-class ImageFitting(ExampleFitting):
-    """A backbone on images.
-
-    Raises
-    ------
-    InvalidParameterError
-        If the dataset has no images.
-    """
-
-    kind: ClassVar[str] = IMAGE
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for part in PARTS:
-            if getattr(self.dataset, part).images is None:
-                raise InvalidParameterError(f"{self.dataset.name!r} has no images in {part} for a backbone to look at")
-
-    @property
-    def shape(self) -> Shape:
-        """Channels, height, width."""
-        return self.inputs("train").shape[1:]
-
-    def inputs(self, part: str) -> ReadableRows:
-        """Return the images of a part."""
-        images: ReadableRows = getattr(self.dataset, part).images
-        return images
+        logits = logits_of(self._network.head, seen, device=self.on)
+        return self._scale[0] + self._scale[1] * logits.astype(np.float64) if self._scale else logits

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.data.text_rows import NONE
 from resmem_core.models.hub import labels_of
-from resmem_core.models.published import TOLERANCE, run
+from resmem_core.models.layers import TOLERANCE, Pool, no_vectors
+from resmem_core.models.published import run
 
 CAUSAL = 1e-6  # of the largest state: what does not change more does not depend on what comes later
 
@@ -48,7 +49,7 @@ class PooledText(nn.Module):
     ----------
     model : Module
         Of `transformers`.
-    pool : {"pooler", "cls", "mean"}
+    pool : {"pooler", "mean", "cls", "last"}
     """
 
     def __init__(self, model: Any, pool: str) -> None:
@@ -58,12 +59,33 @@ class PooledText(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return the vectors."""
-        output, there = self.read(tokens), (tokens != NONE)[..., None]
+        output = self.read(tokens)
         if self.pool == "pooler":
-            return output.pooler_output * there.any(1)
-        if self.pool == "cls":
-            return output.last_hidden_state[:, 0] * there.any(1)
-        return (output.last_hidden_state * there).sum(1) / there.sum(1).clamp(min=1)
+            return output.pooler_output * (tokens != NONE).any(1, keepdim=True)
+        return _pooled(output.last_hidden_state, tokens, self.pool)
+
+
+def _pooled(states: Tensor, tokens: Tensor, pool: str) -> Tensor:
+    """Return one vector a text, (B, L, D), (B, L) -> (B, D): the mean of its states, the first, or the last."""
+    there = (tokens != NONE)[..., None]
+    if pool == "mean":
+        return (states * there).sum(1) / there.sum(1).clamp(min=1)
+    n = there.sum(1)
+    place = torch.zeros_like(n) if pool == "cls" else (n - 1).clamp(min=0)
+    return states.take_along_dim(place[..., None], 1)[:, 0] * (n > 0)
+
+
+def pooling(pool: str) -> Pool:
+    """Return what makes one vector a text of what a layer gives, a state for each token or one for all."""
+
+    def pooled(value: Any, tokens: Tensor, name: str) -> Tensor:
+        if isinstance(value, Tensor) and value.ndim == 2 and len(value) == len(tokens):
+            return value
+        if isinstance(value, Tensor) and value.ndim == 3 and value.shape[:2] == tokens.shape:
+            return _pooled(value, tokens, pool)
+        raise no_vectors(value, tokens, name, "texts")
+
+    return pooled
 
 
 def encoder_of(model: Any, called: str) -> Any:
@@ -88,8 +110,10 @@ def two_texts(encoder: Any, longest: int) -> Tensor:
     return (torch.arange(2 * length) * 7919 % encoder.get_input_embeddings().num_embeddings).view(2, length)
 
 
-def check_encoder(encoder: Any, texts: Tensor, called: str) -> None:
-    """Refuse a model whose states do not depend on what comes later, or depend on what rows are filled up with.
+def check_encoder(encoder: Any, texts: Tensor, called: str, pool: str) -> None:
+    """Refuse a model whose states depend on what rows are filled up with, or do not depend on what comes later.
+
+    The latter is right where the last token's state is taken, `pool` "last".
 
     Raises
     ------
@@ -101,10 +125,11 @@ def check_encoder(encoder: Any, texts: Tensor, called: str) -> None:
     first, whole, beside = (_states(encoder, some, called) for some in (texts[:, :half], texts, filled))
     most = float(first.abs().max())
     later, filling = (float((states[:, :half] - first).abs().max()) for states in (whole, beside))
-    if later <= CAUSAL * most:
+    if later <= CAUSAL * most and pool != "last":
         raise InvalidParameterError(
             f"{called} reads a text from left to right only, as language models do: it has no encoder, and its first "
-            "states know nothing of the rest; use an encoder such as BERT or a sentence encoder"
+            "states know nothing of the rest; use an encoder such as BERT or a sentence encoder, or let it embed by a "
+            "text's last token: ?pool=last"
         )
     if filling > TOLERANCE * most:
         raise InvalidParameterError(

@@ -7,89 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from resmem_core.common.arguments import Argument
+from resmem_core.common.arguments import AUTO, Argument
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.models.blocks import ImageNetInput, Network, OwnHead, Standardize
-from resmem_core.models.module_outputs import Tap
+from resmem_core.models.layers import TOLERANCE, Beside, Pool, averaged, candidates
 from resmem_core.models.types import Shape
-
-TOLERANCE = 1e-4  # of the largest logit, or of the largest value of an embedding
-
-
-class Tapped(nn.Module):
-    """What a model gives at some of its layers, one vector an image.
-
-    Positions are averaged. Of several layers each vector is scaled to length 1, and all are joined.
-
-    Parameters
-    ----------
-    model : Module
-    layers : sequence of str
-        Dotted names; "input:NAME" for what enters a layer.
-    of : Module, optional
-        The part of `model` that the names are of; all of it unless given.
-
-    Raises
-    ------
-    InvalidParameterError
-        If there is no such layer.
-    """
-
-    def __init__(self, model: nn.Module, layers: Sequence[str], of: nn.Module | None = None) -> None:
-        super().__init__()
-        self.model = model
-        self._of = (of or model,)  # in a tuple, as no module is listed twice
-        self.layers = tuple(layers)
-        for name in layers:
-            Tap(self._of[0], name).remove()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return what is given there, (B, D)."""
-        taps = [Tap(self._of[0], name) for name in self.layers]
-        try:
-            for tap in taps:
-                tap.listen()
-            self.model(x)
-            found = [tap.heard()[0] for tap in taps]
-        finally:
-            for tap in taps:
-                tap.remove()
-        vectors = [averaged(first_tensor(value), len(x), name) for value, name in zip(found, self.layers, strict=True)]
-        if len(vectors) == 1:
-            return vectors[0]
-        return torch.cat([nn.functional.normalize(vector) for vector in vectors], dim=1)
-
-
-def first_tensor(value: Any) -> Any:
-    """Return the first tensor of what a layer gives, where that is a tuple or a mapping."""
-    while not isinstance(value, Tensor):
-        values = list(value.values()) if hasattr(value, "values") else value
-        if not isinstance(values, list | tuple) or not values:
-            return value
-        value = values[0]
-    return value
-
-
-def averaged(value: Any, n: int, name: str) -> Tensor:
-    """Return the mean over positions, of (n, D), (n, L, D), (n, D, H, W) or (n, H, W, D), as (n, D)."""
-    if isinstance(value, Tensor) and len(value) == n:
-        if value.ndim == 2:
-            return value
-        if value.ndim == 3:
-            return value.mean(1)
-        if value.ndim == 4:
-            last = value.shape[1] == value.shape[2] != value.shape[3]  # the channels, where images are square
-            return value.mean((1, 2) if last else (2, 3))
-    shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-    raise InvalidParameterError(
-        f"layer {name!r} gives {shape} for {n} images; name one that gives a vector for each, (B, D), or one for each "
-        "of its positions"
-    )
 
 
 def prepares(
@@ -156,7 +82,7 @@ def in_two_parts(
         with torch.no_grad():
             off = float((layer(z) - expected).abs().max() / expected.abs().max())
         if off <= TOLERANCE:
-            return model, OwnHead(layer, tuple(names))
+            return model, OwnHead(layer, tuple(names), name)
     model.set_submodule(name, layer)
     return model, None
 
@@ -191,12 +117,16 @@ def _kind(examples: Tensor) -> str:
 
 
 def frozen_network(
-    trunk: nn.Module,
+    trunk: nn.Sequential,
     examples: Tensor,
     n_classes: int,
     *,
     called: str,
     own: OwnHead | None = None,
+    trained: bool = False,
+    layers: Sequence[str] = (),
+    of: nn.Module | None = None,
+    pool: Pool = averaged,
     definition: str = "",
     about: str = "",
 ) -> Network:
@@ -204,8 +134,18 @@ def frozen_network(
 
     Parameters
     ----------
+    trunk : Sequential
+        Examples -> the usual embedding.
     examples : Tensor, shape (2, ...)
         Two of those that it is to look at.
+    own : OwnHead or None
+        What was taken off the trunk.
+    trained : bool
+        Whether a head is trained all the same.
+    layers : sequence of str
+        What memory embeds at in place of the usual embedding, which the head sees; "auto": all to choose from.
+    of, pool
+        As for `Beside`.
 
     Raises
     ------
@@ -213,7 +153,9 @@ def frozen_network(
         If the trunk cannot look at them, or what it gives is no vector for each, not finite, or not the same each time.
     """
     trunk.eval()
-    z, again = run(trunk, examples, called), run(trunk, examples, called)
+    beside = _beside(trunk, of or trunk, examples, layers, own, pool, called) if layers else None
+    whole = trunk if beside is None else beside
+    z, again = run(whole, examples, called), run(whole, examples, called)
     kind = _kind(examples)
     if not isinstance(z, Tensor) or z.ndim != 2 or len(z) != 2 or not z.is_floating_point():
         found = f"{z.dtype} of shape {tuple(z.shape)}" if isinstance(z, Tensor) else type(z).__name__
@@ -227,8 +169,40 @@ def frozen_network(
         raise InvalidParameterError(
             f"{called} gives another embedding each time it sees the same {kind}; use a model without chance in it"
         )
-    head = nn.Sequential(Standardize(z.shape[1]), nn.Linear(z.shape[1], n_classes))
+    if beside is None:
+        return _with_head(trunk, z.shape[1], n_classes, definition, None if trained else own, about)
+    with torch.no_grad():
+        *sizes, seen = (vector.shape[1] for vector in beside.vectors(examples))
+    about = f"{about}; memory embeds at layer {' and '.join(beside.layers)}"
+    definition = f"{definition}; memory's layers: {beside.layers}"
+    network = _with_head(beside, seen, n_classes, definition, None if trained else own, about)
+    network.n_beside = seen
+    network.candidates = dict(zip(beside.layers, sizes, strict=True)) if AUTO in layers else None
+    return network
+
+
+def _with_head(
+    trunk: nn.Module, seen: int, n_classes: int, definition: str, own: OwnHead | None, about: str
+) -> Network:
+    head = nn.Sequential(Standardize(seen), nn.Linear(seen, n_classes))
     return Network(trunk, head, frozen=True, definition=definition, own=own, about=about)
+
+
+def _beside(
+    trunk: nn.Sequential,
+    of: nn.Module,
+    examples: Tensor,
+    layers: Sequence[str],
+    own: OwnHead | None,
+    pool: Pool,
+    called: str,
+) -> Beside:
+    """Return what gives these layers beside the usual embedding, or all that there are to choose from."""
+    if AUTO not in layers:
+        return Beside(trunk, of, layers, own, pool)
+    run(trunk, examples, called)  # it may not be able to look at them
+    usual = Beside(trunk, of, (), own, pool)
+    return Beside(trunk, of, candidates(usual, of, examples, own), own, pool, apart=True)
 
 
 class Joined(nn.Module):
@@ -237,15 +211,3 @@ class Joined(nn.Module):
     def forward(self, pair: tuple[Tensor, Tensor]) -> Tensor:
         """Return the embeddings, and the logits after them."""
         return torch.cat([pair[1], pair[0]], dim=1)
-
-
-class LastColumns(nn.Module):
-    """The last columns of what comes in, (B, D + C) -> (B, C)."""
-
-    def __init__(self, n: int) -> None:
-        super().__init__()
-        self.n = n
-
-    def forward(self, z: Tensor) -> Tensor:
-        """Return them."""
-        return z[:, -self.n :]

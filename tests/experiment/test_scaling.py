@@ -55,7 +55,7 @@ def store(tmp_path):
 
 @pytest.fixture
 def nothing_measured(monkeypatch):
-    monkeypatch.setattr(module, "_right", None)
+    monkeypatch.setattr(module, "right_on", None)
 
 
 @pytest.mark.parametrize(
@@ -122,13 +122,13 @@ def test_the_store_keeps_the_choice_and_knows_other_embeddings(tmp_path, store, 
     config = ExperimentConfig(brought(tmp_path / "one"))
     found = prepare(config, store=store)
     other = ExperimentConfig(brought(tmp_path / "other", seed=1))
-    measured = module._right
-    monkeypatch.setattr(module, "_right", None)
+    measured = module.right_on
+    monkeypatch.setattr(module, "right_on", None)
     again = prepare(config, store=store)
     assert (again.normalize, again.normalize_reason) == (found.normalize, found.normalize_reason)
     with pytest.raises(TypeError):
         prepare(other, store=store)
-    monkeypatch.setattr(module, "_right", measured)
+    monkeypatch.setattr(module, "right_on", measured)
     assert prepare(other, store=store).normalize_reason != found.normalize_reason
 
 

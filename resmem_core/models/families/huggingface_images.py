@@ -27,7 +27,8 @@ class HuggingFaceImages(Frozen):
 
     The embedding is what a classifier's last layer sees; of another model the first of these that there is: its
     projection (CLIP, SigLIP), its pooled output if that was trained, the class token of its last layer, the mean over
-    its positions. `?pool=projection`, `pooler`, `cls` or `mean` chooses; `?layer=NAME` embeds at any layer.
+    its positions. `?pool=projection`, `pooler`, `cls` or `mean` chooses; `?layer=NAME` lets memory embed at any layer,
+    `?layer=auto` at the one that is best on validation.
     """
 
     name = "hf"
@@ -43,13 +44,12 @@ class HuggingFaceImages(Frozen):
         from torch import nn
 
         from resmem_core.models.hub_images import Logits, Vision, names_of, pooled
-        from resmem_core.models.published import Tapped, frozen_network, in_two_parts, two_images
+        from resmem_core.models.published import frozen_network, in_two_parts, two_images
 
         assert argument is not None  # backbone_of sees to it
         asked = Argument.parse(argument, *OPTIONS)
         trained, pool = asked.one_of("head", "own", "trained") == "trained", asked.one_of("pool", "", *POOLS)
-        layers = asked.options["layer"].split(",") if "layer" in asked.options else []
-        if pool and layers:
+        if pool and asked.layers:
             raise InvalidParameterError(f"{argument!r}: pool and layer do not go together; leave one out")
         source = hub.source(asked.what)
         model, pooler = hub.read_whole(source, "a model of images", "ForImageClassification")
@@ -59,12 +59,10 @@ class HuggingFaceImages(Frozen):
             )
         images = two_images(shape)
         before, called, own = _input(source, asked), f"the model {asked.what!r}", None
-        if layers:
-            trunk, how = nn.Sequential(before, Tapped(Vision(model), layers, of=model)), f"layer {' and '.join(layers)}"
-        elif not pool and (names := names_of(model)):
+        if not pool and (names := names_of(model)):
             trunk, own = in_two_parts(nn.Sequential(before, Vision(model), Logits()), names, images, called)
             how = "what its last layer sees"
-        if own is None and not layers:
+        if own is None:
             trunk, pool = pooled(before, model, pool, images, called, pooler=pooler)
             how = POOLS[pool]
         height, width = before.size or shape[1:]
@@ -73,7 +71,10 @@ class HuggingFaceImages(Frozen):
             images,
             n_classes,
             called=called,
-            own=None if trained else own,
+            own=own,
+            trained=trained,
+            layers=asked.layers,
+            of=model,
             definition=f"{hub.definition_of(model)} {sorted(asked.options.items())} {before.size} {before.mode}",
             about=f"{called} sees all of an image, resized to {height} x {width} pixels; the embedding is {how}",
         )

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 POOLS = {
     "mean": "the mean over the tokens of its last layer",
     "cls": "the first token of its last layer",
+    "last": "the last token of its last layer",
     "pooler": "its pooled output",
 }
-OPTIONS = ("head", "pool", "max_length")
+OPTIONS = ("head", "layer", "pool", "max_length", "prompt")
 LONGEST = 512  # tokens, unless told otherwise: what a text costs to embed grows with it
 
 
@@ -30,14 +31,19 @@ class HuggingFaceTexts(Frozen):
     The embedding is what a classifier's last layer sees, and what the files of sentence-transformers say of a model
     that has them. Of any other it is the mean over the tokens: what pools the output of a plain BERT was trained to
     tell whether two sentences follow each other, and distances between such vectors, or between first tokens, say
-    little of meaning (Reimers and Gurevych, EMNLP 2019). `?pool=mean`, `cls` or `pooler` chooses.
+    little of meaning (Reimers and Gurevych, EMNLP 2019). `?pool=mean`, `cls`, `last` or `pooler` chooses.
+    Of models that read from left to right only, as large sentence encoders do, the last token alone knows the whole.
+
+    `?layer=NAME` lets memory embed at any layer, whose tokens are pooled in the same way, `?layer=auto` at the one that
+    is best on validation. `?prompt=` is put before each text: a name that the files of sentence-transformers give to
+    one, or the very words.
 
     It reads as many tokens of a text as these files, the tokenizer and the model's positions allow, 512 at most, or
     `?max_length=`.
     """
 
     name = "hf"
-    summary = "a text encoder of Hugging Face, by name or folder, frozen; ?pool=.. embeds otherwise"
+    summary = "a text encoder of Hugging Face, by name or folder, frozen; ?pool=.. or ?layer=.. embeds otherwise"
     argument: ClassVar[str | None] = "NAME_OR_PATH"
 
     def unavailable(self, argument: str | None = None) -> str | None:
@@ -55,6 +61,7 @@ class HuggingFaceTexts(Frozen):
             check_encoder,
             encoder_of,
             names_of,
+            pooling,
             positions_of,
             two_texts,
         )
@@ -64,6 +71,10 @@ class HuggingFaceTexts(Frozen):
         assert argument is not None  # backbone_of sees to it
         asked = Argument.parse(argument, *OPTIONS)
         trained, pool = asked.one_of("head", "own", "trained") == "trained", asked.one_of("pool", "", *POOLS)
+        if pool == "pooler" and asked.layers:
+            raise InvalidParameterError(
+                f"{argument!r}: pool='pooler' is not of a layer; choose another, or leave one out"
+            )
         source, called = hub.source(asked.what), f"the model {asked.what!r}"
         model, pooler = hub.read_whole(source, "an encoder of texts", "ForSequenceClassification")
         definition, encoder, files = hub.definition_of(model), encoder_of(model, called), sentence_files(source)
@@ -74,27 +85,37 @@ class HuggingFaceTexts(Frozen):
                 f"{reader.size}; use the tokenizer that belongs to it"
             )
         texts = two_texts(encoder, reader.longest)
-        check_encoder(encoder, texts, called)
+        told = "" if pool or files is None else files.pool
+        of_tokens = pool or told or "mean"
+        check_encoder(encoder, texts, called, of_tokens)
         own, how = None, ""
         if not pool and (names := names_of(model)):
             trunk, own = in_two_parts(nn.Sequential(Encoder(model), Logits()), names, texts, called)
             how = "what its last layer sees"
         if own is None:
-            told = "" if pool or files is None else files.pool
-            pool = pool or told or "mean"
+            pool = of_tokens
             _check_pool(pool, encoder, pooler, called, told)
             trunk = nn.Sequential(PooledText(encoder, pool))
             how = POOLS[pool] + (", as its files of sentence-transformers say" if told else "")
             if told and files is not None and files.left_out:
                 how += f", without what they do to that ({', '.join(files.left_out)})"
+        before = f", each after {reader.prompt!r}" if reader.prompt else ""
+        if asked.layers:
+            _check_pool(of_tokens, encoder, pooler, called, told)
         network = frozen_network(
             trunk,
             texts,
             n_classes,
             called=called,
-            own=None if trained else own,
-            definition=f"{definition} {sorted(asked.options.items())} {pool} {reader.definition}",
-            about=f"{called} reads up to {reader.longest} tokens of a text; the embedding is {how}",
+            own=own,
+            trained=trained,
+            layers=asked.layers,
+            of=model,
+            pool=pooling(of_tokens),
+            definition=f"{definition} {sorted(asked.options.items())} {of_tokens if asked.layers else pool} "
+            f"{reader.definition}",
+            about=f"{called} reads up to {reader.longest} tokens of a text{before}; the embedding is {how}"
+            + (f"; the tokens of other layers are pooled by {of_tokens!r}" if asked.layers else ""),
         )
         network.reader = reader
         return network
@@ -133,4 +154,7 @@ def _reader(source: str, asked: Argument, positions: int | None, files: Sentence
             raise InvalidParameterError(
                 f"{asked.what!r}: max_length={asked.options['max_length']} must be a whole number from 1{most}"
             )
-    return TextReader(fast.to_str(), longest, lower=bool(files and files.lower))
+    prompt = asked.options.get("prompt")
+    if files is not None:
+        prompt = files.prompt if prompt is None else files.prompts.get(prompt, prompt)
+    return TextReader(fast.to_str(), longest, lower=bool(files and files.lower), prompt=prompt or "")

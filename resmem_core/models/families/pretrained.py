@@ -24,10 +24,15 @@ FORGETFUL = ("googlenet", "inception_v3")  # they take another scaling of pixels
 
 
 class Torchvision(Frozen):
-    """Any classifier of torchvision that has weights, by name; what embeds is all before its last layer."""
+    """Any classifier of torchvision that has weights, by name; what embeds is all before its last layer.
+
+    `?layer=NAME` lets memory embed at another layer, `?layer=auto` at the one that is best on validation.
+    """
 
     name = "torchvision"
-    summary = "a classifier of torchvision with its ImageNet weights, frozen; ?layer=NAME embeds elsewhere"
+    summary = (
+        "a classifier of torchvision with its ImageNet weights, frozen; ?layer=NAME or ?layer=auto embeds elsewhere"
+    )
     argument: ClassVar[str | None] = "NAME"
 
     def unavailable(self, argument: str | None = None) -> str | None:
@@ -46,7 +51,8 @@ class Torchvision(Frozen):
         """Return the frozen model, its weights fetched if they are not there, and a new head."""
         from torch import nn
 
-        from resmem_core.models.published import Tapped, frozen_network, in_two_parts, two_images
+        from resmem_core.models.layers import Tapped
+        from resmem_core.models.published import frozen_network, in_two_parts, two_images
 
         assert argument is not None  # backbone_of sees to it
         if reason := self.unavailable(argument):
@@ -54,19 +60,25 @@ class Torchvision(Frozen):
         asked, images = Argument.parse(argument, *OPTIONS), two_images(shape)
         trained = asked.one_of("head", "own", "trained") == "trained"
         before, model, weights = _with_weights(asked.what)
-        called, definition = f"torchvision's {asked.what}", f"{weights} at {before.size}"
+        called = f"torchvision's {asked.what}"
         about = f"{called} ({weights.name}) sees all of an image, resized to {before.size[0]} x {before.size[1]} pixels"
-        if "layer" in asked.options:
-            layers = asked.options["layer"].split(",")
-            trunk, definition = nn.Sequential(before, Tapped(model, layers)), f"{definition}, {layers}"
-            return frozen_network(trunk, images, n_classes, called=called, definition=definition, about=about)
         names = [(name,) for name in weights.meta["categories"]]
         trunk, own = in_two_parts(nn.Sequential(before, model, nn.Flatten()), names, images, called)
         if own is None:  # as in SqueezeNet, which ends in a convolution
             last = [name for name, layer in model.named_modules() if isinstance(layer, nn.Conv2d | nn.Linear)][-1]
-            trunk = nn.Sequential(before, Tapped(model, [f"input:{last}"]))
-        own = None if trained else own
-        return frozen_network(trunk, images, n_classes, called=called, own=own, definition=definition, about=about)
+            trunk = nn.Sequential(before, Tapped(model, f"input:{last}"))
+        return frozen_network(
+            trunk,
+            images,
+            n_classes,
+            called=called,
+            own=own,
+            trained=trained,
+            layers=asked.layers,
+            of=model,
+            definition=f"{weights} at {before.size}",
+            about=about,
+        )
 
 
 class Pretrained(Frozen):

@@ -24,11 +24,12 @@ WEIGHTS = "model.safetensors"
 class Timm(Frozen):
     """Whatever timm builds, its weights safetensors: a folder that timm saved, a repository of the hub, or timm's name.
 
-    The embedding is what its classifier sees (`reset_classifier(0)`), or what `?layer=NAME` gives.
+    The embedding is what its classifier sees (`reset_classifier(0)`), or what `?layer=NAME` gives, or the layer best on
+    validation (`?layer=auto`).
     """
 
     name = "timm"
-    summary = "an image model of timm, by name or folder, frozen; ?layer=NAME embeds elsewhere"
+    summary = "an image model of timm, by name or folder, frozen; ?layer=NAME or ?layer=auto embeds elsewhere"
     argument: ClassVar[str | None] = "NAME_OR_PATH"
 
     def unavailable(self, argument: str | None = None) -> str | None:
@@ -46,7 +47,7 @@ class Timm(Frozen):
         from torch import nn
 
         from resmem_core.models.blocks import ImageNetInput
-        from resmem_core.models.published import Tapped, frozen_network, in_two_parts, two_images
+        from resmem_core.models.published import frozen_network, in_two_parts, two_images
 
         assert argument is not None  # backbone_of sees to it
         if reason := self.unavailable(argument):
@@ -56,26 +57,21 @@ class Timm(Frozen):
         model, told = _model(asked.what)
         _, height, width = told["input_size"]
         mode = "bicubic" if told["interpolation"] == "bicubic" else "bilinear"
-        before, called, own = (
-            ImageNetInput((height, width), told["mean"], told["std"], mode),
-            f"the model {asked.what!r}",
-            None,
-        )
+        before, called = ImageNetInput((height, width), told["mean"], told["std"], mode), f"the model {asked.what!r}"
         images = two_images(shape)
         about = f"{called} sees all of an image, resized to {height} x {width} pixels"
-        if "layer" in asked.options:
-            trunk = nn.Sequential(before, Tapped(model, asked.options["layer"].split(",")))
-        else:
-            trunk = nn.Sequential(before, model)
-            trunk, own = in_two_parts(trunk, _names(model), images, called)
-            if own is None:
-                model.reset_classifier(0)
+        trunk, own = in_two_parts(nn.Sequential(before, model), _names(model), images, called)
+        if own is None:
+            model.reset_classifier(0)
         return frozen_network(
             trunk,
             images,
             n_classes,
             called=called,
-            own=None if trained else own,
+            own=own,
+            trained=trained,
+            layers=asked.layers,
+            of=model,
             definition=json.dumps([told, asked.options], sort_keys=True, default=str),
             about=about,
         )

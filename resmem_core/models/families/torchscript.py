@@ -56,7 +56,7 @@ class TorchScript(Frozen):
         """Return the module as a frozen trunk."""
         from torch import nn
 
-        from resmem_core.models.published import Joined, LastColumns, frozen_network, prepares, run, two_images
+        from resmem_core.models.published import Joined, frozen_network, prepares, run, two_images
 
         assert argument is not None  # backbone_of sees to it
         if reason := self.unavailable(argument):
@@ -80,7 +80,7 @@ class TorchScript(Frozen):
             )
         trunk = nn.Sequential(before, module, Joined())
         network = frozen_network(trunk, images, n_classes, called=called, definition=definition, about=about)
-        network.head, network.n_given = LastColumns(n_classes), n_classes
+        network.head, network.n_beside, network.given = nn.Identity(), n_classes, True
         return network
 
 

@@ -110,6 +110,10 @@ def mean(model, one):
     return model(**one).last_hidden_state.mean(1)
 
 
+def hidden(model, one):
+    return model(**one, output_hidden_states=True).hidden_states
+
+
 @pytest.mark.parametrize(
     ("kind", "option", "read", "longest"),
     [
@@ -117,6 +121,10 @@ def mean(model, one):
         ("bert", "?pool=cls", lambda model, one: model(**one).last_hidden_state[:, 0], 14),
         ("bert", "?pool=pooler", lambda model, one: model(**one).pooler_output, 14),
         ("bert", "?max_length=5", mean, 5),
+        ("bert", "?pool=last", lambda model, one: model(**one).last_hidden_state[:, -1], 14),
+        ("gpt2", "?pool=last", lambda model, one: model(**one).last_hidden_state[:, -1], 14),
+        ("bert", "?layer=encoder.layer.0", lambda model, one: hidden(model, one)[1].mean(1), 14),
+        ("bert", "?layer=encoder.layer.0&pool=last", lambda model, one: hidden(model, one)[1][:, -1], 14),
         ("distilbert", "", mean, 14),
         ("roberta", "", mean, 12),  # two of its positions are never used
         ("t5", "?max_length=20", lambda model, one: model.get_encoder()(**one).last_hidden_state.mean(1), 20),
@@ -204,6 +212,20 @@ class TestSentenceTransformers:
         np.testing.assert_allclose(embedded(network), expected, atol=1e-5)
         assert "the mean over the tokens of its last layer" in network_of(f"{tmp_path}?pool=mean").about
 
+    def test_the_last_token_and_what_is_put_before_a_text(self, folder, tmp_path):
+        files = {"modules": MODULES[:2], "1_Pooling__config": {"pooling_mode_lasttoken": True}}
+        told = {"prompts": {"query": "the match ", "other": "a "}, "default_prompt_name": "query"}
+        path = copied(folder("gpt2"), tmp_path, **files, config_sentence_transformers=told)
+        usual, other, words, none = (
+            network_of(f"{path}{of}") for of in ("", "?prompt=other", "?prompt=soup ", "?prompt=")
+        )
+        assert "14 tokens of a text, each after 'the match '; the embedding is the last token of its" in usual.about
+        assert [n.reader.read(["song"])[0][0, 1:-1].tolist() for n in (usual, other, words, none)] == [
+            [4, 8, 13], [5, 13], [11, 13], [13]
+        ]  # fmt: skip
+        assert len({n.definition for n in (usual, other, words, none)}) == 4
+        np.testing.assert_allclose(embedded(none, ["the match song"]), embedded(usual, ["song"]), atol=1e-5)
+
     def test_a_pooling_that_there_is_not(self, folder, tmp_path):
         both = {"pooling_mode_max_tokens": True, "pooling_mode_mean_tokens": True}
         path = copied(folder("bert"), tmp_path, modules=MODULES, **{"1_Pooling__config": both})
@@ -221,12 +243,14 @@ class TestSentenceTransformers:
 @pytest.mark.parametrize(
     ("kind", "option", "message"),
     [
-        ("gpt2", "", "reads a text from left to right only.*it has no encoder"),
+        ("gpt2", "", r"reads a text from left to right only.*it has no encoder.*\?pool=last"),
         ("fnet", "", r"says something else of a text beside a longer one .*no heed to the attention mask"),
-        ("bert without pooler", "?pool=pooler", "has no trained pool='pooler'; choose one of: mean, cls"),
+        ("bert without pooler", "?pool=pooler", "has no trained pool='pooler'; choose one of: mean, cls, last"),
         ("distilbert", "?pool=pooler", "has no trained pool='pooler'; choose one of: mean, cls"),
-        ("bert", "?pool=best", "pool='best' must be one of: mean, cls, pooler"),
-        ("bert", "?layer=pooler", "'layer' is not possible after the question mark"),
+        ("bert", "?pool=best", "pool='best' must be one of: mean, cls, last, pooler"),
+        ("bert", "?layer=encoder.layer.7", "there is no layer 'encoder.layer.7'; the likeliest of"),
+        ("bert", "?layer=encoder.layer.0&pool=pooler", "pool='pooler' is not of a layer"),
+        ("bert", "?colour=red", "'colour' is not possible after the question mark"),
         ("bert", "?max_length=15", "max_length=15 must be a whole number from 1 to 14, the positions"),
         ("bert", "?max_length=2", "max_length=2 must be above 2, as the tokenizer puts 2 tokens around a text"),
     ],
@@ -285,3 +309,6 @@ class TestExperiment:
         experiment = self.prepared(written, folder("bert classifier"))
         assert (experiment.origin, experiment.base.recipe, experiment.base.weights) == ("given", None, None)
         assert "the model's own head: 3 of its 3 classes, by name" in experiment.notes
+        layer = self.prepared(written, f"{folder('bert classifier')}?layer=auto")
+        np.testing.assert_allclose(layer.test.logits, experiment.test.logits, atol=1e-5)
+        assert any("% at bert.encoder.layer.0" in note for note in layer.notes)

@@ -150,8 +150,8 @@ class TestByName:
         network = self.network("shufflenet_v2_x0_5?layer=stage2")
         images = torch.rand(2, 3, 32, 20)
         with torch.inference_mode():
-            z = model.stage2(model.maxpool(model.conv1(network.trunk[0](images))))
-            torch.testing.assert_close(network.trunk(images), z.mean((2, 3)))
+            z = model.stage2(model.maxpool(model.conv1(network.trunk.trunk[0](images))))
+            torch.testing.assert_close(network.parts(network.trunk(images))[0], z.mean((2, 3)))
 
     def test_one_that_ends_in_a_convolution_embeds_by_what_enters_it(self, checkpoints):
         self.saved(checkpoints, "squeezenet1_1")
