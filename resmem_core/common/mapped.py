@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import mmap
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +40,13 @@ def room(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
         return np.empty(shape, dtype)
     with _writing(size), _scratch() as file:
         return np.memmap(file, dtype, "w+", shape=shape)
+
+
+def release(array: np.ndarray) -> None:
+    """Take what was looked at of a mapped array, or written, out of this process's memory; the system keeps it."""
+    held = getattr(array, "_mmap", None)
+    if isinstance(held, mmap.mmap) and array.mode != "c" and hasattr(mmap, "MADV_DONTNEED"):  # type: ignore[attr-defined]
+        held.madvise(mmap.MADV_DONTNEED)
 
 
 class Rows:
@@ -127,6 +135,8 @@ def taken(array: np.ndarray, rows: IntArray) -> np.ndarray:
 class Picked:
     """Some rows of a large array, in some order: they are read when they are looked at, and nothing is copied before.
 
+    Nor does anything that was looked at stay in memory.
+
     Indexed by a number, a slice or an array of rows it gives arrays; `numpy.asarray` reads all of it.
 
     Parameters
@@ -161,7 +171,9 @@ class Picked:
         return len(self._rows)
 
     def __getitem__(self, rows: Any) -> np.ndarray:
-        return np.array(self._array[self._rows[rows]])
+        found = np.array(self._array[self._rows[rows]])
+        release(self._array)
+        return found
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
@@ -179,10 +191,10 @@ def picked(array: np.ndarray | Picked, rows: IntArray) -> np.ndarray | Picked:
         return array.pick(rows)
     if not isinstance(array, np.memmap):
         return array[rows]
-    if len(rows) and np.array_equal(rows, np.arange(rows[0], rows[0] + len(rows))):
-        return array[rows[0] : rows[0] + len(rows)]
-    found = Picked(array, rows)
-    return found if found.nbytes >= LARGE else found[:]
+    if (found := Picked(array, rows)).nbytes >= LARGE:
+        return found
+    follow = len(rows) and np.array_equal(rows, np.arange(rows[0], rows[0] + len(rows)))
+    return array[rows[0] : rows[0] + len(rows)] if follow else found[:]
 
 
 def save_rows(file: Path, array: ReadableRows) -> None:
@@ -193,6 +205,7 @@ def save_rows(file: Path, array: ReadableRows) -> None:
     written = np.lib.format.open_memmap(file, "w+", array.dtype, array.shape)
     for rows in row_blocks(array):
         written[rows] = array[rows]
+        release(written)
     written.flush()
 
 

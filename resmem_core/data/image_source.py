@@ -13,7 +13,7 @@ import numpy as np
 
 from resmem_core.common.arguments import Argument
 from resmem_core.common.errors import DatasetError, InvalidParameterError
-from resmem_core.common.mapped import picked, room
+from resmem_core.common.mapped import picked, release, room
 from resmem_core.common.progress import Progress, Step
 from resmem_core.common.threads import in_parallel
 from resmem_core.common.types import BoolArray, FloatArray, IntArray
@@ -176,6 +176,7 @@ def _pixels(given: ImageFiles, side: int | None, progress: Progress) -> tuple[np
             pixels = decode(file, size, "L" if channels == 1 else "RGB", spans)
         if pixels is not None:
             images[row] = pixels
+            release(images)
         return pixels is not None
 
     readable = np.array(_in_threads(read, range(len(given.files)), "Decoding images", progress), bool)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from resmem_core.common.errors import DatasetError, InvalidParameterError
-from resmem_core.common.mapped import save_rows
+from resmem_core.common.mapped import picked, save_rows
 from resmem_core.common.progress import Progress, silent
 from resmem_core.common.registry import parse
 from resmem_core.common.runner import Runner, Task
@@ -348,11 +348,12 @@ def _write_source(source: Source, directory: Path) -> Mapping[str, Any]:
 
 
 def _read_source(entry: Entry) -> Source:
-    arrays: dict[str, dict[str, np.ndarray]] = {}
+    arrays: dict[str, dict[str, Any]] = {}
     for saved in entry.info["arrays"]:
         part, name = saved.split("_")
         array = entry.array(saved)
-        arrays.setdefault(part, {})[name] = array if name == "images" else np.array(array)
+        stays = picked(array, np.arange(len(array))) if name == "images" else np.array(array)
+        arrays.setdefault(part, {})[name] = stays
     parts = {part: Examples(**given, metadata=_metadata(entry, part)) for part, given in arrays.items()}
     class_names, notes = tuple(entry.info["class_names"]), tuple(entry.info["notes"])
     return Source(class_names, parts["train"], parts.get("test"), parts.get("validation"), notes)

@@ -1,12 +1,15 @@
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from resmem_core.common import mapped
 from resmem_core.common.errors import InvalidParameterError, StoreError
-from resmem_core.common.mapped import Picked, Rows, converted, picked, room, row_blocks, save_rows, taken
+from resmem_core.common.mapped import Picked, Rows, converted, picked, release, room, row_blocks, save_rows, taken
 from resmem_core.common.store import digest_arrays
+
+SMAPS = Path("/proc/self/smaps")
 
 
 @pytest.fixture(autouse=True)
@@ -116,10 +119,36 @@ def test_picked_rows_of_a_large_mapped_array_are_read_as_they_are_looked_at(on_d
     np.testing.assert_array_equal(np.load(tmp_path / "saved.npy"), expected[::-1])
 
 
-def test_few_rows_and_rows_that_follow_each_other_are_plain_arrays(on_disk):
+def test_few_rows_are_plain_arrays(on_disk):
     np.testing.assert_array_equal(picked(on_disk, np.array([9, 2])), on_disk[[9, 2]])
     assert type(picked(on_disk, np.array([9, 2]))) is np.ndarray
-    part = picked(on_disk, np.arange(5, 45))
+    part = picked(on_disk, np.arange(5, 9))
     assert isinstance(part, np.memmap)
     assert np.shares_memory(part, on_disk)
+    assert isinstance(picked(on_disk, np.arange(5, 45)), Picked)
     assert len(picked(on_disk, np.arange(0))) == 0
+
+
+@pytest.mark.skipif(not SMAPS.exists(), reason="the system does not tell what is in memory")
+def test_what_was_looked_at_or_written_does_not_stay_in_memory(cache):
+    """Return to the system what a mapped array holds, and find it there again."""
+
+    def resident():
+        with SMAPS.open() as maps:
+            sizes, is_ours = 0, False
+            for line in maps:
+                if "-" in line.split(" ")[0]:
+                    is_ours = str(cache) in line
+                elif is_ours and line.startswith("Rss:"):
+                    sizes += int(line.split()[1])
+        return sizes
+
+    large = room((64, 2**16), np.uint8)
+    large[:] = np.arange(64, dtype=np.uint8)[:, None]
+    assert resident() >= 4096
+    release(large)
+    assert resident() == 0
+    rows = picked(large, np.arange(64))
+    assert isinstance(rows, Picked)
+    assert [int(rows[row].sum()) for row in range(64)] == [row * 2**16 for row in range(64)]
+    assert resident() == 0
