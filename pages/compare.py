@@ -8,18 +8,17 @@ import pandas as pd
 import streamlit as st
 
 from pages._shared import cache
-from pages._shared.background import prepared
 from pages._shared.cards import cards
 from pages._shared.editing import effect_line
 from pages._shared.figures import show
 from pages._shared.links import to_test_point
 from pages._shared.opening import opened, opened_any
+from pages._shared.seeds import seeds
 from pages._shared.share import share
 from pages._shared.state import bound, change, hold, settings
-from pages._shared.summary import columns, of_intervals
+from pages._shared.summary import of_intervals
 from pages._shared.text import plain
 from pages._shared.value_pair import value_pair
-from resmem_core.analysis.seeds import over_seeds, spread
 from resmem_core.cli.base import EXPERIMENT, NUMBERS
 from resmem_core.cli.settings import Settings
 from resmem_core.data import dataset_title
@@ -27,17 +26,14 @@ from resmem_core.evaluation.comparison import Comparison
 from resmem_core.evaluation.evaluate import Evaluation
 from resmem_core.experiment.code import OF_VALUES
 from resmem_core.experiment.config import PRECOMPUTED
-from resmem_core.experiment.jobs import Job
 from resmem_core.experiment.prepare import Experiment
 from resmem_core.experiment.values import ValueExperiment
 from resmem_core.memory.indexes import INDEXES
 from resmem_core.models import BACKBONES
 from resmem_core.plots.classes import class_gains
-from resmem_core.plots.seeds import seed_accuracies
 
 PAGE = {"title": "Compare", "icon": ":material/compare_arrows:", "section": "Gain", "place": 2}
 SHOWN = 12
-SEEDS = 5
 KINDS = {"pair": "Two settings or experiments", "seeds": "Several seeds"}
 
 
@@ -195,38 +191,6 @@ def pair() -> None:
     share("compare", a_params, f"--with={b.beside(settings())}")
 
 
-def seeds() -> None:
-    """Show the current experiment under several seeds."""
-    opened()  # the one that is shown must be ready before its siblings are asked for
-    config = replace(settings().experiment(), edits="", seed=0)
-    results = prepared(
-        lambda: over_seeds(config, range(SEEDS), cache.seed_result),
-        Job(config, "seeds", (f"--count={SEEDS}",)),
-        plain(config.title) + f" under seeds 0 to {SEEDS - 1}",
-        f"Each of the {SEEDS} seeds has a split and a training of its own; those that are not there yet are trained.",
-        "Train and prepare",
-    )
-    found = spread(results)
-    gain = found["delta"]
-    st.markdown(
-        f"Over {len(results)} seeds ResMem gains **{100 * gain['mean']:+.2f} points** on average "
-        f"(standard deviation {100 * gain['sd']:.2f}, {100 * gain['min']:+.2f} to {100 * gain['max']:+.2f}). Each seed "
-        "is tuned on its own validation split and judged on test once."
-    )
-    show(seed_accuracies(results), "seeds", "Base and ResMem accuracy under each seed, and their means")
-    st.dataframe(
-        pd.DataFrame(
-            [
-                {"seed": r.seed, "base": r.base, "ResMem": r.resmem, "gain": r.delta, "gain, low": r.delta_ci95[0],
-                 "gain, high": r.delta_ci95[1], "k": r.k, "sigma": r.sigma, "temperature": r.temperature}
-                for r in results
-            ]
-        ),
-        hide_index=True,
-        column_config=columns("percent", "base", "ResMem", "gain", "gain, low", "gain, high"),
-    )  # fmt: skip
-
-
 shown = settings()
 st.caption("Who is right where the other is wrong, whether that is more than chance, and how much a seed matters.")
 st.segmented_control(
@@ -239,4 +203,5 @@ st.segmented_control(
 if settings().compare == "pair":
     pair()
 else:
+    opened()  # the one that is shown must be ready before its siblings are asked for; of values, its view stops here
     seeds()

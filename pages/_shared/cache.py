@@ -21,7 +21,7 @@ from resmem_core.analysis.longtail import CleanData
 from resmem_core.analysis.near_duplicates import NearDuplicates
 from resmem_core.analysis.near_duplicates import near_duplicates as find_near_duplicates
 from resmem_core.analysis.projection import Projection, project
-from resmem_core.analysis.seeds import SeedResult, judge
+from resmem_core.analysis.seeds import SeedResult, ValueSeedResult, judge
 from resmem_core.analysis.shapley import shapley_of
 from resmem_core.analysis.value_grid import ValueGrids, value_grid_of
 from resmem_core.common.progress import Progress, Step
@@ -37,7 +37,7 @@ from resmem_core.evaluation.slices import slices as slices_of
 from resmem_core.evaluation.values import ValueEvaluation, ValueInfluence, value_influence
 from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.on_examples import OnExamples
-from resmem_core.experiment.prepare import Experiment, prepare, prepare_examples
+from resmem_core.experiment.prepare import Experiment, prepare
 from resmem_core.experiment.runs import Runs
 from resmem_core.experiment.text_prepare import LanguageExperiment
 from resmem_core.experiment.values import ValueExperiment
@@ -237,9 +237,11 @@ def comparison(a: ExperimentConfig, a_params: Params, b: ExperimentConfig, b_par
 
 
 @st.cache_data(max_entries=256, show_spinner="Opening the seeds…", hash_funcs=BY_DATA)
-def seed_result(config: ExperimentConfig) -> SeedResult:
+def seed_result(config: ExperimentConfig) -> SeedResult | ValueSeedResult:
     """Return what one seed gives; the experiment itself is not kept open."""
-    return judge(prepare_examples(config, may_wait=False))
+    opened = prepare(config, may_wait=False)
+    assert not isinstance(opened, LanguageExperiment)
+    return judge(opened)
 
 
 @st.cache_data(max_entries=16, show_spinner=False, hash_funcs=BY_DATA)

@@ -15,6 +15,7 @@ from pages._shared.background import prepared
 from pages._shared.downloads import about_csv, save_report, save_table
 from pages._shared.figures import show
 from pages._shared.knobs import UNTUNED, compact, k_knob, log_scale
+from pages._shared.seeds import value_seeds
 from pages._shared.share import share
 from pages._shared.state import bound, change, settings
 from pages._shared.summary import experiment_line, paged, sentence
@@ -314,11 +315,6 @@ def export(experiment: ValueExperiment, params: Params) -> None:
     share("report", params, "--output=report.html", work=OF_VALUES)
 
 
-def seeds(experiment: ValueExperiment, params: Params) -> None:
-    """Say what the page Compare, which shows pairs by itself, does not show."""
-    st.info("Several seeds are compared where classes are predicted; of values, two settings or experiments are.")
-
-
 View = Callable[[ValueExperiment, Params], None]
 VIEWS: dict[str, View] = {
     "overview": overview,
@@ -327,7 +323,7 @@ VIEWS: dict[str, View] = {
     "inspect": inspect,
     "memory": memory,
     "gain": gain,
-    "compare": seeds,
+    "compare": lambda experiment, params: value_seeds(),
     "map": embedding_map,
     "export": export,
 }

@@ -102,7 +102,10 @@ class CleanData:
         """
         data = load_dataset(dataset, store=store, progress=progress)
         if data.task == VALUES:
-            raise InvalidParameterError(f"{dataset!r} has values to predict, and classes are needed here")
+            raise InvalidParameterError(
+                f"{dataset!r} has values to predict, and the long tail lab is about classes: choose a dataset with "
+                "classes, such as digits"
+            )
         counts = _counts(data)
         if data.train.groups is not None:
             for seed in seeds:

@@ -157,6 +157,20 @@ def test_two_settings_are_compared_point_by_point(printed, diabetes):
     assert b.n == a.n
 
 
+def test_a_seed_is_as_it_is_alone(told, printed, diabetes):
+    asked = ("seeds", OF, "--count=1")
+    result, out = printed(*asked), told(*asked)
+    found = diabetes.evaluate(diabetes.tune().params)
+    (seed,) = result["seeds"]
+    assert (seed["k"], seed["gamma"]) == (found.params.k, found.params.gamma)
+    for measure, by_method in found.measures.items():
+        assert seed[measure] == pytest.approx(by_method)
+        assert result["spread"][measure]["knn"]["mean"] == pytest.approx(by_method["knn"])
+    assert seed["versus"]["knn"]["rmse_ci95"] == pytest.approx(found.against("knn").rmse_ci95)
+    row = next(line for line in out.splitlines() if line.startswith("RMSE saved over kNN"))
+    assert float(row.split()[4]) == pytest.approx(found.against("knn").rmse, abs=0.005)
+
+
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
@@ -167,8 +181,7 @@ def test_two_settings_are_compared_point_by_point(printed, diabetes):
         (("evaluate", "--k=1000"), "k=1000 must lie between 1 and 256"),
         (("slices", "--by=class-size"), "by='class-size' must be one of: distance, prediction, error"),
         (("export", "--table=classes", "--output=x.csv"), "--table=classes needs classes; with values choose examples"),
-        (("lab",), "lab is about classes, and 'diabetes' has values to predict; those do: train, tune, evaluate"),
-        (("longtail",), "has values to predict, and classes are needed here"),
+        (("longtail",), "'diabetes' has values to predict, and the long tail lab is about classes: choose a dataset"),
         (("explain", "--point=9999"), "9999"),
         (("evaluate", "--backbone=estimator:SVC"), "has values to predict; choose a regressor"),
         (("evaluate", "--imbalance=5"), "are of classes, and the data has values to predict"),

@@ -5,6 +5,7 @@ import pytest
 
 from pages._shared.frame import FORMS
 from pages._shared.values import VIEWS
+from resmem_core.analysis.seeds import judge
 from resmem_core.common.progress import silent
 from resmem_core.common.store import Store
 from resmem_core.evaluation.comparison import compare_values
@@ -77,6 +78,18 @@ def test_two_regressions_stand_side_by_side(opened, diabetes):
     assert told.tolist() == pytest.approx(of_a["closer by"].tolist())
     assert of_a["closer by"].is_monotonic_decreasing
     assert "one has classes to predict" in opened("compare", other="dataset=diabetes").text
+
+
+def test_several_seeds_are_those_of_the_core(opened):
+    at = opened("compare", dataset="diabetes", limit_train="20", compare="seeds")
+    alone = judge(prepare(ExperimentConfig("diabetes", seed=3, limit_train=20)))
+    table = at.dataframe[0].value
+    assert table.loc[3, ["base R2", "soft kNN MAE", "ResMem RMSE"]].tolist() == pytest.approx(
+        [alone.r2["base"], alone.mae["knn"], alone.rmse["resmem"]]
+    )
+    assert (
+        f"saves **{table['saved'].mean():+.2f}** on average (standard deviation {table['saved'].std():.2f}" in at.text
+    )
 
 
 def test_edits_of_memory_are_shown(opened, diabetes, shared_store):
