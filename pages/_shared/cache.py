@@ -280,7 +280,9 @@ def value_grids(config: ExperimentConfig) -> ValueGrids:
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=BY_DATA)
 def lab(config: ExperimentConfig, params: Params) -> Lab:
     """Return what the indexes cost and find, without measuring."""
-    return lab_of(of_examples(config), params)
+    opened = prepared(config)
+    assert not isinstance(opened, LanguageExperiment)
+    return lab_of(opened, params)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Drawing…", hash_funcs=BY_DATA)

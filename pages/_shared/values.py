@@ -14,6 +14,7 @@ from pages._shared import cache
 from pages._shared.background import prepared
 from pages._shared.downloads import about_csv, save_report, save_table
 from pages._shared.figures import show
+from pages._shared.index_lab import index_lab
 from pages._shared.knobs import UNTUNED, compact, k_knob, log_scale
 from pages._shared.seeds import value_seeds
 from pages._shared.share import share
@@ -323,6 +324,7 @@ VIEWS: dict[str, View] = {
     "inspect": inspect,
     "memory": memory,
     "gain": gain,
+    "index_lab": index_lab,
     "compare": lambda experiment, params: value_seeds(),
     "map": embedding_map,
     "export": export,
