@@ -19,8 +19,8 @@ from pages._shared.state import bound, change, hold, settings
 from pages._shared.summary import of_intervals
 from pages._shared.text import plain
 from pages._shared.value_pair import value_pair
-from resmem_core.cli.base import EXPERIMENT, NUMBERS
-from resmem_core.cli.settings import Settings
+from resmem_core.cli.base import EXPERIMENT
+from resmem_core.cli.settings import SETTING, Settings
 from resmem_core.data import dataset_title
 from resmem_core.evaluation.comparison import Comparison
 from resmem_core.evaluation.evaluate import Evaluation
@@ -104,7 +104,7 @@ def choose_other(b: Settings) -> None:
 def swap(b: Settings) -> None:
     """Make B what the pages show, and A what is compared with."""
     a = settings()
-    change(**{name: getattr(b, name) for name in (*EXPERIMENT, *NUMBERS)})
+    change(**{name: getattr(b, name) for name in (*EXPERIMENT, *SETTING)})
     change_other(a)
 
 
@@ -118,7 +118,8 @@ def numbers(results: dict[str, tuple[Experiment, Evaluation]]) -> None:
         before, after = result.calibration["base"], result.calibration["resmem"]
         return {
             "experiment": plain(f"{config.title}, seed {config.seed}, {experiment.index} index"),
-            "k, sigma, temperature": f"{params.k}, {params.sigma:.4g}, {params.temperature:.4g}",
+            "k, sigma, temperature": f"{params.k}, {params.sigma:.4g}, {params.temperature:.4g}"
+            + ("" if params.gamma == 1 else f"; gamma {params.gamma:g}"),
             "memory edits": str(len(experiment.edits)),
             "base accuracy": f"{result.accuracy['base']:.2%}",
             "ResMem accuracy (95 %)": f"{result.accuracy['resmem']:.2%} ({low:.2%} to {high:.2%})",
@@ -155,6 +156,8 @@ def pair() -> None:
     choose_other(b)
     a_experiment, a_params = opened_any(settings())
     b_experiment, b_params = opened_any(b)
+    if a_params.gamma != b_params.gamma:
+        b = replace(b, gamma=b_params.gamma)  # a command's --gamma would be that of both
     if isinstance(a_experiment, ValueExperiment) and isinstance(b_experiment, ValueExperiment):
         value_pair({"A": (a_experiment, a_params), "B": (b_experiment, b_params)})
         share("compare", a_params, f"--with={b.beside(settings())}", work=OF_VALUES)

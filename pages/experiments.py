@@ -162,7 +162,7 @@ def chosen(run: Run, names: dict[str, str]) -> None:
             if run.is_text:
                 show_later(Language(**run.setting, view="gain"))
                 st.switch_page("pages/language.py")
-            change(**run.setting)
+            change(gamma=None, **run.setting)
             st.switch_page("pages/tune.py")
         if not run.is_text and st.button(
             "Compare with the current one",

@@ -186,11 +186,13 @@ def outcomes_of_block(config: ExperimentConfig, params: Params, block: int) -> n
 
 
 @st.cache_data(max_entries=128, show_spinner=False, hash_funcs=BY_DATA)
-def curves(config: ExperimentConfig, sigma: float, temperature: float) -> tuple[list[int], dict[str, list[float]]]:
-    """Return accuracy against k at this sigma and temperature."""
+def curves(
+    config: ExperimentConfig, sigma: float, temperature: float, gamma: float
+) -> tuple[list[int], dict[str, list[float]]]:
+    """Return accuracy against k at this sigma, temperature and gamma."""
     opened = experiment(config)
     ks = ks_to_try(opened.k_max)
-    return ks, accuracy_by_k(opened.memory, opened.test, Params(1, sigma, temperature), ks)
+    return ks, accuracy_by_k(opened.memory, opened.test, Params(1, sigma, temperature, gamma), ks)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=BY_DATA)

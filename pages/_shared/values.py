@@ -142,8 +142,8 @@ def tune(experiment: ValueExperiment, params: Params) -> None:
         )
         how = "chosen on validation" if params == tuned.params else "set by hand"
         st.caption(
-            f"{_setting(params)}, {how}. Gamma, which multiplies what memory adds, is always validation's choice; at 0 "
-            "memory is left out."
+            f"{_setting(params)}, {how}. Gamma, which multiplies what memory adds, is validation's choice unless the "
+            "address names another; at 0 memory is left out."
         )
     headline(experiment, cache.value_evaluation(experiment.config, params))
     st.header("RMSE against k")

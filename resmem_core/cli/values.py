@@ -32,7 +32,7 @@ def evaluate(experiment: ValueExperiment, args: argparse.Namespace, progress: Pr
     """Judge the methods on test."""
     params, tuned_on = params_of(args, experiment, progress)
     found = experiment.evaluate(params)
-    if params.gamma == experiment.tune(progress).params.gamma:  # another gamma is nothing that pages could show again
+    if params.gamma == experiment.tune(progress).params.gamma:  # the list tells settings apart by k and sigma
         Runs().record(experiment, params, found, tuned=tuned_on is not None)
     lines = [
         f"{experiment.config.title}, seed {args.seed}, {experiment.index} index: {experiment.n_memory:,} in memory, "
