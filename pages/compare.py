@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages._shared import cache
 from pages._shared.cards import cards
@@ -34,6 +35,7 @@ from resmem_core.plots.classes import class_gains
 
 PAGE = {"title": "Compare", "icon": ":material/compare_arrows:", "section": "Gain", "place": 2}
 SHOWN = 12
+AUTO = "as chosen"
 KINDS = {"pair": "Two settings or experiments", "seeds": "Several seeds"}
 
 
@@ -60,10 +62,9 @@ def knob(b: Settings, name: str, value: Any) -> dict[str, Any]:
     return {"key": key, "on_change": lambda: change_other(b, **{name: st.session_state[key]})}
 
 
-def choose_other(b: Settings) -> None:
-    """Show B's controls; what is empty is as chosen on validation."""
+def choose_other(b: Settings) -> DeltaGenerator:
+    """Show B's controls, and return the place of one more; what is empty is as chosen on validation."""
     config = b.experiment()
-    auto = "as chosen"
     with st.container(border=True):
         st.markdown(
             f"**B** is compared with **A**, what the other pages show. B is on "
@@ -79,13 +80,12 @@ def choose_other(b: Settings) -> None:
                             **knob(b, "seed", b.seed))  # fmt: skip
             st.selectbox("Index of B", [index.name for index in INDEXES], width=130, help="How B finds neighbours.",
                          **knob(b, "index", b.index if b.index in INDEXES.names() else "exact"))  # fmt: skip
-            st.number_input("k of B", min_value=1, step=1, placeholder=auto, width=190, help="Neighbours of B.",
+            st.number_input("k of B", min_value=1, step=1, placeholder=AUTO, width=190, help="Neighbours of B.",
                             **knob(b, "k", b.k))  # fmt: skip
-            st.number_input("sigma of B", min_value=1e-9, step=0.01, format="%.4g", placeholder=auto, width=190,
+            st.number_input("sigma of B", min_value=1e-9, step=0.01, format="%.4g", placeholder=AUTO, width=190,
                             help="Bandwidth of B, in units of its embedding distance.",
                             **knob(b, "sigma", b.sigma))  # fmt: skip
-            st.number_input("temperature of B", min_value=1e-9, step=0.1, format="%.4g", placeholder=auto, width=190,
-                            help="Divides the logits of B.", **knob(b, "temperature", b.temperature))  # fmt: skip
+            place = st.empty()
         with st.container(horizontal=True):
             st.button(
                 "Take A's setting as B",
@@ -99,6 +99,7 @@ def choose_other(b: Settings) -> None:
                 on_click=lambda: swap(b),
                 help="Show B on all pages, and compare it with what was A.",
             )
+    return place
 
 
 def swap(b: Settings) -> None:
@@ -153,9 +154,12 @@ def winners(experiment: Experiment, comparison: Comparison) -> None:
 def pair() -> None:
     """Compare A and B."""
     b = other_settings()
-    choose_other(b)
+    place = choose_other(b)
     a_experiment, a_params = opened_any(settings())
     b_experiment, b_params = opened_any(b)
+    if not isinstance(b_experiment, ValueExperiment):  # values have no logits
+        place.number_input("temperature of B", min_value=1e-9, step=0.1, format="%.4g", placeholder=AUTO, width=190,
+                           help="Divides the logits of B.", **knob(b, "temperature", b.temperature))  # fmt: skip
     if a_params.gamma != b_params.gamma:
         b = replace(b, gamma=b_params.gamma)  # a command's --gamma would be that of both
     if isinstance(a_experiment, ValueExperiment) and isinstance(b_experiment, ValueExperiment):

@@ -22,6 +22,7 @@ from pages._shared.state import bound, change, settings
 from pages._shared.summary import experiment_line, paged, sentence
 from pages._shared.text import plain
 from resmem_core.analysis.grid import SPLITS
+from resmem_core.analysis.projection import VALUE_COLORINGS
 from resmem_core.analysis.value_grid import ValueGrids
 from resmem_core.common.runner import NeedsPreparing
 from resmem_core.data.pictures import title
@@ -35,10 +36,10 @@ from resmem_core.plots.report import file_stem
 from resmem_core.plots.value_report import value_report_html
 
 PER_PAGE = 20
-COLORINGS = {
-    "true value": lambda experiment, result: experiment.test.targets,
-    "error of base": lambda experiment, result: abs(result.error("base")),
-    "error that memory takes away": lambda experiment, result: abs(result.error("base")) - abs(result.error("resmem")),
+COLORS = {
+    "value": lambda experiment, result: experiment.test.targets,
+    "error": lambda experiment, result: abs(result.error("base")),
+    "saved": lambda experiment, result: abs(result.error("base")) - abs(result.error("resmem")),
 }
 
 
@@ -275,15 +276,24 @@ def gain(experiment: ValueExperiment, params: Params) -> None:
 
 def embedding_map(experiment: ValueExperiment, params: Params) -> None:
     """Show the test points in two dimensions, coloured by value or error."""
-    color = st.selectbox("Coloured by", list(COLORINGS), width=280, help="What the colour of a test point tells.")
+    color = settings().color if settings().color in VALUE_COLORINGS else next(iter(VALUE_COLORINGS))
+    st.selectbox(
+        "Coloured by",
+        list(VALUE_COLORINGS),
+        format_func=VALUE_COLORINGS.__getitem__,
+        width=280,
+        help="What the colour of a test point tells.",
+        **bound("color", color, place="values"),
+    )
     projection = cache.projection(experiment.config, "pca")
     placed = projection.points["test"]
-    values = COLORINGS[color](experiment, cache.value_evaluation(experiment.config, params))
+    values, what = COLORS[color](experiment, cache.value_evaluation(experiment.config, params)), VALUE_COLORINGS[color]
     rows = np.flatnonzero(~np.isnan(placed[:, 0]))
-    figure = plots.value_map(placed[rows], values[rows], color, rows)
-    show(figure, "map", f"Test points in two dimensions, coloured by {color}")
+    figure = plots.value_map(placed[rows], values[rows], what, rows)
+    show(figure, "map", f"Test points in two dimensions, coloured by {what}")
     first, second = projection.facts["explained"]
     st.caption(f"PCA: the axes hold {first:.1%} and {second:.1%} of the variance of the training points.")
+    share("map", None, "--method=pca", work=OF_VALUES)
 
 
 def export(experiment: ValueExperiment, params: Params) -> None:

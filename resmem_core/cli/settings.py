@@ -12,7 +12,7 @@ from resmem_core.analysis.influence import RANKINGS
 from resmem_core.analysis.longtail import AXES as LAB_AXES
 from resmem_core.analysis.longtail import MAX_SEEDS, SEEDS, read_values, written
 from resmem_core.analysis.near_duplicates import FRACTION
-from resmem_core.analysis.projection import COLORINGS, METHODS
+from resmem_core.analysis.projection import COLORINGS, METHODS, VALUE_COLORINGS
 from resmem_core.cli.base import EXPERIMENT
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.forms import (
@@ -140,7 +140,11 @@ class Settings(ExperimentForm):
     )
     pairs: int = setting(1, whole(1), "page of near-duplicates")
     projection: str = setting("pca", one_of(tuple(METHODS)), "how the map is made: pca, or tsne")
-    color: str = setting("class", one_of(tuple(COLORINGS)), "what the map's points are coloured by")
+    color: str = setting(
+        "class",
+        one_of((*COLORINGS, *VALUE_COLORINGS)),
+        "what the map's points are coloured by: class, outcome or residual; of values value, error or saved",
+    )
     parts: str = setting("train,test", some_of(PARTS), "splits on the map, with commas between them")
     region: str | None = setting(None, area, "area of the map that is listed: corners like 0_0,1_2")
     view: str | None = setting(None, area, "part of the map that is seen: two opposite corners")

@@ -30,6 +30,7 @@ def test_each_has_a_gamma_of_its_own_where_its_address_names_one(opened):
 def test_a_knob_of_b_is_kept_in_the_address(opened):
     at = opened("compare", k="2")
     assert "right on the same test points" in at.info[0].value
+    assert at.labelled("number_input", "temperature of B").value is None
     at.number_input(key="other-k").set_value(40).run()
     assert parse_qs(at.address("other"))["k"] == ["40"]
     assert at.address("k") == "2"

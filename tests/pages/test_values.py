@@ -71,6 +71,8 @@ def test_two_regressions_stand_side_by_side(opened, diabetes):
     params = diabetes.tune().params
     a, b = diabetes.evaluate(params), diabetes.evaluate(Params(3, 2.0, 1.0, params.gamma))
     gain = compare_values(a, b)
+    assert "k of B" in [field.label for field in at.number_input]
+    assert "temperature of B" not in [field.label for field in at.number_input]
     assert f"RMSE of A less that of B: {gain.rmse:+.4g}**" in at.text
     assert f"closer on {gain.closer:,} points" in at.text
     of_a = at.dataframe[0].value
@@ -90,6 +92,16 @@ def test_several_seeds_are_those_of_the_core(opened):
     assert (
         f"saves **{table['saved'].mean():+.2f}** on average (standard deviation {table['saved'].std():.2f}" in at.text
     )
+
+
+def test_the_colour_of_the_map_is_in_the_address(opened):
+    at = opened("map", dataset="diabetes", color="saved")
+    box = at.labelled("selectbox", "Coloured by")
+    assert box.value == "saved"
+    box.set_value("error").run()
+    assert at.address("color") == "error"
+    assert opened("map", dataset="diabetes", color="residual").labelled("selectbox", "Coloured by").value == "value"
+    assert opened("map", color="saved").labelled("segmented_control", "Colour by").value == "class"
 
 
 def test_edits_of_memory_are_shown(opened, diabetes, shared_store):
