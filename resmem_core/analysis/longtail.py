@@ -331,15 +331,17 @@ def judge_all(
 
 
 def _task(config: ExperimentConfig, data: CleanData, opened: Callable[..., Experiment], store: Store) -> Task:
-    """Return what judges a point; what its weights depend on is told by the recipe on clean data."""
-    backbone = None if config.backbone == PRECOMPUTED else backbone_of(config.backbone, config.kind)[0]
+    """Return what judges a point; its weights are told by the recipe on clean data, or by a model's files."""
+    backbone, argument = (None, None) if config.backbone == PRECOMPUTED else backbone_of(config.backbone, config.kind)
     recipe = backbone.recipe(sum(data.counts)) if isinstance(backbone, Backbone) else None
+    stamp = "" if backbone is None else backbone.stamp(argument)
     key = {
         "dataset": data.fingerprint,
         "experiment": {k: v for k, v in config.as_dict().items() if k not in ("dataset", "edits")},
         "recipe": None if recipe is None else recipe.as_dict(),
         "index_version": None if config.index == AUTO else INDEXES.get(config.index).version,
         "versions": [experiment.VERSION, base_model.VERSION],
+        **({"model": stamp} if stamp else {}),
     }
 
     def build(_: Path, progress: Progress) -> Mapping[str, Any]:
