@@ -44,7 +44,7 @@ def test_what_pages_could_show_again_is_listed(printed, told, diabetes):
     assert (5 in ks, 6 in ks) == (True, False)
     lines = told("runs", OF).splitlines()
     assert "base RMSE" in lines[0]
-    assert any(f"{found.measures['rmse']['resmem']:.4g}" in line for line in lines[1:])
+    assert any(f"{found.measures['rmse']['resmem']:{found.form('rmse')}}" in line for line in lines[1:])
     assert "fixed" not in lines[0]
 
 
@@ -142,7 +142,8 @@ def test_the_report_is_that_of_the_core(told, diabetes, tmp_path):
     file, params = tmp_path / "report.html", diabetes.tune().params
     told("report", OF, "--tune", f"--output={file}")
     text, found = file.read_text(), diabetes.evaluate(params)
-    assert f"{found.measures['rmse']['resmem']:.4g} ({found.measures_ci95['rmse']['resmem'][0]:.4g} to " in text
+    form = found.form("rmse")
+    assert f"{found.measures['rmse']['resmem']:{form}} ({found.measures_ci95['rmse']['resmem'][0]:{form}} to " in text
     assert "were set by hand" not in text
     assert "report --dataset=diabetes --backbone=linear --tune --output=report.html" in text
     told("report", OF, *OPTIONS, f"--output={file}")

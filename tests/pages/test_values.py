@@ -31,8 +31,8 @@ def test_every_page_shows_values_or_says_that_it_is_about_classes(opened, page):
 def test_the_overview_shows_the_choice_on_test(opened, diabetes):
     found = diabetes.evaluate(diabetes.tune().params)
     at = opened("overview", dataset="diabetes")
-    assert at.numbers["Base RMSE"] == f"{found.measures['rmse']['base']:.4g}"
-    assert at.numbers["ResMem RMSE"] == f"{found.measures['rmse']['resmem']:.4g}"
+    assert at.numbers["Base RMSE"] == f"{found.measures['rmse']['base']:{found.form('rmse')}}"
+    assert at.numbers["ResMem RMSE"] == f"{found.measures['rmse']['resmem']:{found.form('rmse')}}"
     gain = found.against("base")
     assert (at.numbers["Closer"], at.numbers["Farther"]) == (str(gain.closer), str(gain.farther))
 
@@ -41,10 +41,10 @@ def test_the_knobs_change_what_is_shown(opened, diabetes):
     at = opened("tune", dataset="diabetes", k="5", sigma="2.0")
     gamma = diabetes.tune().params.gamma
     found = diabetes.evaluate(Params(5, 2.0, 1.0, gamma))
-    assert at.numbers["ResMem RMSE"] == f"{found.measures['rmse']['resmem']:.4g}"
+    assert at.numbers["ResMem RMSE"] == f"{found.measures['rmse']['resmem']:{found.form('rmse')}}"
     at.labelled("slider", "k, neighbours").set_value(9).run()
     found = diabetes.evaluate(Params(9, 2.0, 1.0, gamma))
-    assert at.numbers["ResMem RMSE"] == f"{found.measures['rmse']['resmem']:.4g}"
+    assert at.numbers["ResMem RMSE"] == f"{found.measures['rmse']['resmem']:{found.form('rmse')}}"
     at.press("Choose on validation")
     assert "chosen on validation" in at.text
 
@@ -52,7 +52,7 @@ def test_the_knobs_change_what_is_shown(opened, diabetes):
 def test_a_point_is_taken_apart(opened, diabetes):
     at = opened("inspect", dataset="diabetes", point="3", k="5", sigma="2.0")
     found = diabetes.explain(3, Params(5, 2.0, 1.0, diabetes.tune().params.gamma))
-    assert f"ResMem says **{found.prediction:.5g}**" in at.text
+    assert f"ResMem says **{found.prediction:.2f}**" in at.text
     table = at.dataframe[0].value
     assert table["training point"].tolist() == found.ids.tolist()
     assert table["adds"].tolist() == pytest.approx(found.contributions.tolist())
@@ -73,7 +73,7 @@ def test_two_regressions_stand_side_by_side(opened, diabetes):
     gain = compare_values(a, b)
     assert "k of B" in [field.label for field in at.number_input]
     assert "temperature of B" not in [field.label for field in at.number_input]
-    assert f"RMSE of A less that of B: {gain.rmse:+.4g}**" in at.text
+    assert f"RMSE of A less that of B: {gain.rmse:+{a.form('rmse')}}**" in at.text
     assert f"closer on {gain.closer:,} points" in at.text
     of_a = at.dataframe[0].value
     told = abs(of_a["B says"] - of_a["is"]) - abs(of_a["A says"] - of_a["is"])
@@ -110,7 +110,7 @@ def test_edits_of_memory_are_shown(opened, diabetes, shared_store):
     reference = edits.save(Store(shared_store), diabetes.dataset)
     found = diabetes.edited(edits).evaluate(diabetes.tune().params)
     at = opened("overview", dataset="diabetes", edits=reference)
-    assert at.numbers["ResMem RMSE"] == f"{found.measures['rmse']['resmem']:.4g}"
+    assert at.numbers["ResMem RMSE"] == f"{found.measures['rmse']['resmem']:{found.form('rmse')}}"
 
 
 @pytest.mark.parametrize("task", ["classes", "values"])
