@@ -6,38 +6,36 @@ from urllib.parse import parse_qsl, urlencode
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages._shared import cache
-from pages._shared.background import prepared
 from pages._shared.cards import cards
 from pages._shared.editing import effect_line
 from pages._shared.figures import show
 from pages._shared.links import to_test_point
 from pages._shared.opening import opened, opened_any
+from pages._shared.seeds import seeds
 from pages._shared.share import share
 from pages._shared.state import bound, change, hold, settings
-from pages._shared.summary import columns, of_intervals
+from pages._shared.summary import of_intervals
 from pages._shared.text import plain
 from pages._shared.value_pair import value_pair
-from resmem_core.analysis.seeds import over_seeds, spread
-from resmem_core.cli.base import EXPERIMENT, NUMBERS
-from resmem_core.cli.settings import Settings
+from resmem_core.cli.base import EXPERIMENT
+from resmem_core.cli.settings import SETTING, Settings
 from resmem_core.data import dataset_title
 from resmem_core.evaluation.comparison import Comparison
 from resmem_core.evaluation.evaluate import Evaluation
 from resmem_core.experiment.code import OF_VALUES
 from resmem_core.experiment.config import PRECOMPUTED
-from resmem_core.experiment.jobs import Job
 from resmem_core.experiment.prepare import Experiment
 from resmem_core.experiment.values import ValueExperiment
 from resmem_core.memory.indexes import INDEXES
 from resmem_core.models import BACKBONES
 from resmem_core.plots.classes import class_gains
-from resmem_core.plots.seeds import seed_accuracies
 
 PAGE = {"title": "Compare", "icon": ":material/compare_arrows:", "section": "Gain", "place": 2}
 SHOWN = 12
-SEEDS = 5
+AUTO = "as chosen"
 KINDS = {"pair": "Two settings or experiments", "seeds": "Several seeds"}
 
 
@@ -64,10 +62,9 @@ def knob(b: Settings, name: str, value: Any) -> dict[str, Any]:
     return {"key": key, "on_change": lambda: change_other(b, **{name: st.session_state[key]})}
 
 
-def choose_other(b: Settings) -> None:
-    """Show B's controls; what is empty is as chosen on validation."""
+def choose_other(b: Settings) -> DeltaGenerator:
+    """Show B's controls, and return the place of one more; what is empty is as chosen on validation."""
     config = b.experiment()
-    auto = "as chosen"
     with st.container(border=True):
         st.markdown(
             f"**B** is compared with **A**, what the other pages show. B is on "
@@ -83,13 +80,12 @@ def choose_other(b: Settings) -> None:
                             **knob(b, "seed", b.seed))  # fmt: skip
             st.selectbox("Index of B", [index.name for index in INDEXES], width=130, help="How B finds neighbours.",
                          **knob(b, "index", b.index if b.index in INDEXES.names() else "exact"))  # fmt: skip
-            st.number_input("k of B", min_value=1, step=1, placeholder=auto, width=190, help="Neighbours of B.",
+            st.number_input("k of B", min_value=1, step=1, placeholder=AUTO, width=190, help="Neighbours of B.",
                             **knob(b, "k", b.k))  # fmt: skip
-            st.number_input("sigma of B", min_value=1e-9, step=0.01, format="%.4g", placeholder=auto, width=190,
+            st.number_input("sigma of B", min_value=1e-9, step=0.01, format="%.4g", placeholder=AUTO, width=190,
                             help="Bandwidth of B, in units of its embedding distance.",
                             **knob(b, "sigma", b.sigma))  # fmt: skip
-            st.number_input("temperature of B", min_value=1e-9, step=0.1, format="%.4g", placeholder=auto, width=190,
-                            help="Divides the logits of B.", **knob(b, "temperature", b.temperature))  # fmt: skip
+            place = st.empty()
         with st.container(horizontal=True):
             st.button(
                 "Take A's setting as B",
@@ -103,12 +99,13 @@ def choose_other(b: Settings) -> None:
                 on_click=lambda: swap(b),
                 help="Show B on all pages, and compare it with what was A.",
             )
+    return place
 
 
 def swap(b: Settings) -> None:
     """Make B what the pages show, and A what is compared with."""
     a = settings()
-    change(**{name: getattr(b, name) for name in (*EXPERIMENT, *NUMBERS)})
+    change(**{name: getattr(b, name) for name in (*EXPERIMENT, *SETTING)})
     change_other(a)
 
 
@@ -122,7 +119,8 @@ def numbers(results: dict[str, tuple[Experiment, Evaluation]]) -> None:
         before, after = result.calibration["base"], result.calibration["resmem"]
         return {
             "experiment": plain(f"{config.title}, seed {config.seed}, {experiment.index} index"),
-            "k, sigma, temperature": f"{params.k}, {params.sigma:.4g}, {params.temperature:.4g}",
+            "k, sigma, temperature": f"{params.k}, {params.sigma:.4g}, {params.temperature:.4g}"
+            + ("" if params.gamma == 1 else f"; gamma {params.gamma:g}"),
             "memory edits": str(len(experiment.edits)),
             "base accuracy": f"{result.accuracy['base']:.2%}",
             "ResMem accuracy (95 %)": f"{result.accuracy['resmem']:.2%} ({low:.2%} to {high:.2%})",
@@ -156,9 +154,14 @@ def winners(experiment: Experiment, comparison: Comparison) -> None:
 def pair() -> None:
     """Compare A and B."""
     b = other_settings()
-    choose_other(b)
+    place = choose_other(b)
     a_experiment, a_params = opened_any(settings())
     b_experiment, b_params = opened_any(b)
+    if not isinstance(b_experiment, ValueExperiment):  # values have no logits
+        place.number_input("temperature of B", min_value=1e-9, step=0.1, format="%.4g", placeholder=AUTO, width=190,
+                           help="Divides the logits of B.", **knob(b, "temperature", b.temperature))  # fmt: skip
+    if a_params.gamma != b_params.gamma:
+        b = replace(b, gamma=b_params.gamma)  # a command's --gamma would be that of both
     if isinstance(a_experiment, ValueExperiment) and isinstance(b_experiment, ValueExperiment):
         value_pair({"A": (a_experiment, a_params), "B": (b_experiment, b_params)})
         share("compare", a_params, f"--with={b.beside(settings())}", work=OF_VALUES)
@@ -195,38 +198,6 @@ def pair() -> None:
     share("compare", a_params, f"--with={b.beside(settings())}")
 
 
-def seeds() -> None:
-    """Show the current experiment under several seeds."""
-    opened()  # the one that is shown must be ready before its siblings are asked for
-    config = replace(settings().experiment(), edits="", seed=0)
-    results = prepared(
-        lambda: over_seeds(config, range(SEEDS), cache.seed_result),
-        Job(config, "seeds", (f"--count={SEEDS}",)),
-        plain(config.title) + f" under seeds 0 to {SEEDS - 1}",
-        f"Each of the {SEEDS} seeds has a split and a training of its own; those that are not there yet are trained.",
-        "Train and prepare",
-    )
-    found = spread(results)
-    gain = found["delta"]
-    st.markdown(
-        f"Over {len(results)} seeds ResMem gains **{100 * gain['mean']:+.2f} points** on average "
-        f"(standard deviation {100 * gain['sd']:.2f}, {100 * gain['min']:+.2f} to {100 * gain['max']:+.2f}). Each seed "
-        "is tuned on its own validation split and judged on test once."
-    )
-    show(seed_accuracies(results), "seeds", "Base and ResMem accuracy under each seed, and their means")
-    st.dataframe(
-        pd.DataFrame(
-            [
-                {"seed": r.seed, "base": r.base, "ResMem": r.resmem, "gain": r.delta, "gain, low": r.delta_ci95[0],
-                 "gain, high": r.delta_ci95[1], "k": r.k, "sigma": r.sigma, "temperature": r.temperature}
-                for r in results
-            ]
-        ),
-        hide_index=True,
-        column_config=columns("percent", "base", "ResMem", "gain", "gain, low", "gain, high"),
-    )  # fmt: skip
-
-
 shown = settings()
 st.caption("Who is right where the other is wrong, whether that is more than chance, and how much a seed matters.")
 st.segmented_control(
@@ -239,4 +210,5 @@ st.segmented_control(
 if settings().compare == "pair":
     pair()
 else:
+    opened()  # the one that is shown must be ready before its siblings are asked for; of values, its view stops here
     seeds()

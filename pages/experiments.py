@@ -11,6 +11,7 @@ from pages._shared.summary import columns, points, sentence
 from pages._shared.text import plain
 from pages._shared.visitor import visitor
 from resmem_core.cli.settings import Language, Settings
+from resmem_core.common.decimals import alike
 from resmem_core.common.errors import ResMemError
 from resmem_core.data import dataset_title, parse_spec
 from resmem_core.data.uploads import Uploads
@@ -135,10 +136,10 @@ def told(run: Run) -> str:
         gain = points(got["delta"], (got["delta_low"], got["delta_high"]))
         return f"base {got['base']:.1%}, ResMem {got['resmem']:.1%}, gain {gain} on {n}"
     of = got["versus"]["base"]
-    low, high = of["rmse_ci95"]
+    (low, high), form = of["rmse_ci95"], alike([got["rmse_base"], got["rmse_resmem"]])
     return (
-        f"RMSE of base {got['rmse_base']:.4g}, of ResMem {got['rmse_resmem']:.4g}, saved {of['rmse']:+.3g} "
-        f"({low:+.3g} to {high:+.3g}) on {n}"
+        f"RMSE of base {got['rmse_base']:{form}}, of ResMem {got['rmse_resmem']:{form}}, saved {of['rmse']:+{form}} "
+        f"({low:+{form}} to {high:+{form}}) on {n}"
     )
 
 
@@ -162,7 +163,7 @@ def chosen(run: Run, names: dict[str, str]) -> None:
             if run.is_text:
                 show_later(Language(**run.setting, view="gain"))
                 st.switch_page("pages/language.py")
-            change(**run.setting)
+            change(gamma=None, **run.setting)
             st.switch_page("pages/tune.py")
         if not run.is_text and st.button(
             "Compare with the current one",

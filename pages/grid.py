@@ -6,6 +6,7 @@ import streamlit as st
 from pages._shared import cache
 from pages._shared.background import prepared
 from pages._shared.figures import show
+from pages._shared.knobs import UNTUNED
 from pages._shared.opening import opened
 from pages._shared.share import share
 from pages._shared.state import bound, change, settings
@@ -55,7 +56,7 @@ def controls() -> tuple[str, bool]:
             icon=":material/auto_fix_high:",
             help="Set k, sigma and temperature to the best on validation, of this grid and of a finer one around its "
             "best cell.",
-            on_click=lambda: change(k=None, sigma=None, temperature=None),
+            on_click=lambda: change(**UNTUNED),
         )
     columns = st.columns(3)
     for column, name, values, text in zip(
@@ -80,7 +81,7 @@ def go(key: str) -> None:
     """Take over the setting of the cell that was clicked."""
     if points := st.session_state[key].selection.points:
         setting = grids.setting(int(points[0]["customdata"][0]))
-        change(k=setting.k, sigma=setting.sigma, temperature=setting.temperature)
+        change(k=setting.k, sigma=setting.sigma, temperature=setting.temperature, gamma=None)
 
 
 def at_cell(split: str, cell: Cell) -> None:

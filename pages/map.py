@@ -53,6 +53,7 @@ labels = {
     "test": experiment.test.labels,
 }
 shown = settings()
+coloring = shown.color if shown.color in COLORINGS else next(iter(COLORINGS))
 point = existing("test", shown.point, len(experiment.test))
 train_point = existing("training", shown.train_point, len(experiment.memory))
 
@@ -164,7 +165,7 @@ def controls() -> None:
             format_func=COLORINGS.__getitem__,
             help="Class: up to ten have a colour each, of more the nine largest. Outcome: what memory did to each test "
             "point. Residual size: 1 - probability that the base model gives a training point's own label, 0 to 1.",
-            **bound("color", shown.color, lambda picked: picked or shown.color),
+            **bound("color", coloring, lambda picked: picked or coloring),
         )
         st.pills(
             "Show",
@@ -188,14 +189,14 @@ def controls() -> None:
 def figure(rows: Mapping[str, np.ndarray], region: Region | None) -> None:
     """Draw the map and say what is left out of it."""
     webgl = zoom.watch(KEY, lambda view: change(view=view and str(Region.of_path(view[:2], view[2:]))))
-    rest = (config, params, shown.projection, shown.color, shown.parts, region, point, train_point, webgl)
+    rest = (config, params, shown.projection, coloring, shown.parts, region, point, train_point, webgl)
     view = zoom.steady(KEY, shown.view, *rest)
     drawn = embedding_map(
         projection,
         rows,
         labels,
         names,
-        coloring=shown.color,
+        coloring=coloring,
         outcome=result.outcome,
         residual=residual,
         selected=experiment.explain(point, params) if point is not None else None,
@@ -206,7 +207,7 @@ def figure(rows: Mapping[str, np.ndarray], region: Region | None) -> None:
     )
     st.session_state["map-traces"] = [trace.meta for trace in drawn.data]
     n = sum(map(len, rows.values()))
-    alt = f"{METHODS[shown.projection]} map of {n:,} points coloured by {COLORINGS[shown.color].lower()}"
+    alt = f"{METHODS[shown.projection]} map of {n:,} points coloured by {COLORINGS[coloring].lower()}"
     show(drawn, "map", alt, key=KEY, on_select=select, selection_mode=("points", "box", "lasso"))
     notes = []
     if projection.sampled:

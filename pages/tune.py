@@ -34,7 +34,7 @@ def instrument() -> None:
     left, right = st.columns([3, 2])
     with left:
         st.header("Accuracy against k")
-        ks, curves = cache.curves(config, params.sigma, params.temperature)
+        ks, curves = cache.curves(config, params.sigma, params.temperature, params.gamma)
         show(
             accuracy_by_k(ks, curves, result.accuracy["base"], params.k),
             "accuracy-by-k",

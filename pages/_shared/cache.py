@@ -21,7 +21,7 @@ from resmem_core.analysis.longtail import CleanData
 from resmem_core.analysis.near_duplicates import NearDuplicates
 from resmem_core.analysis.near_duplicates import near_duplicates as find_near_duplicates
 from resmem_core.analysis.projection import Projection, project
-from resmem_core.analysis.seeds import SeedResult, judge
+from resmem_core.analysis.seeds import SeedResult, ValueSeedResult, judge
 from resmem_core.analysis.shapley import shapley_of
 from resmem_core.analysis.value_grid import ValueGrids, value_grid_of
 from resmem_core.common.progress import Progress, Step
@@ -37,7 +37,7 @@ from resmem_core.evaluation.slices import slices as slices_of
 from resmem_core.evaluation.values import ValueEvaluation, ValueInfluence, value_influence
 from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.on_examples import OnExamples
-from resmem_core.experiment.prepare import Experiment, prepare, prepare_examples
+from resmem_core.experiment.prepare import Experiment, prepare
 from resmem_core.experiment.runs import Runs
 from resmem_core.experiment.text_prepare import LanguageExperiment
 from resmem_core.experiment.values import ValueExperiment
@@ -186,11 +186,13 @@ def outcomes_of_block(config: ExperimentConfig, params: Params, block: int) -> n
 
 
 @st.cache_data(max_entries=128, show_spinner=False, hash_funcs=BY_DATA)
-def curves(config: ExperimentConfig, sigma: float, temperature: float) -> tuple[list[int], dict[str, list[float]]]:
-    """Return accuracy against k at this sigma and temperature."""
+def curves(
+    config: ExperimentConfig, sigma: float, temperature: float, gamma: float
+) -> tuple[list[int], dict[str, list[float]]]:
+    """Return accuracy against k at this sigma, temperature and gamma."""
     opened = experiment(config)
     ks = ks_to_try(opened.k_max)
-    return ks, accuracy_by_k(opened.memory, opened.test, Params(1, sigma, temperature), ks)
+    return ks, accuracy_by_k(opened.memory, opened.test, Params(1, sigma, temperature, gamma), ks)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=BY_DATA)
@@ -239,9 +241,11 @@ def comparison(a: ExperimentConfig, a_params: Params, b: ExperimentConfig, b_par
 
 
 @st.cache_data(max_entries=256, show_spinner="Opening the seeds…", hash_funcs=BY_DATA)
-def seed_result(config: ExperimentConfig) -> SeedResult:
+def seed_result(config: ExperimentConfig) -> SeedResult | ValueSeedResult:
     """Return what one seed gives; the experiment itself is not kept open."""
-    return judge(prepare_examples(config, may_wait=False))
+    opened = prepare(config, may_wait=False)
+    assert not isinstance(opened, LanguageExperiment)
+    return judge(opened)
 
 
 @st.cache_data(max_entries=16, show_spinner=False, hash_funcs=BY_DATA)
@@ -280,7 +284,9 @@ def value_grids(config: ExperimentConfig) -> ValueGrids:
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=BY_DATA)
 def lab(config: ExperimentConfig, params: Params) -> Lab:
     """Return what the indexes cost and find, without measuring."""
-    return lab_of(of_examples(config), params)
+    opened = prepared(config)
+    assert not isinstance(opened, LanguageExperiment)
+    return lab_of(opened, params)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Drawing…", hash_funcs=BY_DATA)

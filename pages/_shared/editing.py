@@ -76,9 +76,8 @@ def shown_effect(experiment: Experiment, params: Params) -> None:
         ):
             st.metric(label, len(rows), help=text, border=True, width=150, height="stretch")
     st.caption(
-        f"k = {params.k}, sigma = {params.sigma:.4g} and temperature = {params.temperature:.4g} stay as they were with "
-        f"memory as it came, and nothing is trained anew: the change is the edits' alone. McNemar's exact p for newly "
-        f"right against newly wrong: {done.mcnemar_p:.2g}."
+        f"{setting_in_words(params)} stay as they were with memory as it came, and nothing is trained anew: the "
+        f"change is the edits' alone. McNemar's exact p for newly right against newly wrong: {done.mcnemar_p:.2g}."
     )
     st.warning(
         "Edits chosen by looking at test points tell something about the data; they are not an evaluation. Forgetting "

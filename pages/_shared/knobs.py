@@ -10,12 +10,13 @@ from streamlit.delta_generator import DeltaGenerator
 
 from pages._shared.state import bound, change
 from pages._shared.summary import setting_in_words
+from resmem_core.cli.settings import SETTING
 from resmem_core.data.base import TEXT
 from resmem_core.evaluation.tuning import Tuned
 from resmem_core.experiment.experiment import Prepared, Searched
 from resmem_core.memory.types import Params
 
-UNTUNED = {"k": None, "sigma": None, "temperature": None}
+UNTUNED: dict[str, None] = dict.fromkeys(SETTING)
 
 
 def knobs(places: Sequence[DeltaGenerator], experiment: Prepared, params: Params) -> None:
@@ -74,8 +75,7 @@ def tuned_line(experiment: Prepared, params: Params, tuned: Tuned) -> None:
             icon=":material/auto_fix_high:",
             on_click=change,
             kwargs=UNTUNED,
-            help="Set all three to the best of a grid on the validation split, which is neither trained on nor in "
-            "memory.",
+            help="Set them to the best of a grid on the validation split, which is neither trained on nor in memory.",
         )
         st.caption(setting_in_words(params) + said)
 

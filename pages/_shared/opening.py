@@ -87,8 +87,7 @@ class Opened:
     def told(self) -> list[str]:
         """Return the setting as options of the command line."""
         objective = [] if self.form.objective == Language.objective else [f"--objective={self.form.objective}"]
-        untouched = (self.form.k, self.form.sigma, self.form.temperature) == (None, None, None)
-        return [*(["--tune"] if untouched else self.params.options()), *objective]
+        return [*(["--tune"] if self.form.is_untouched else self.params.options()), *objective]
 
 
 def opened() -> tuple[Experiment, Params]:

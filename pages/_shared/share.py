@@ -38,7 +38,7 @@ def share(
         What the code does: see `ExperimentConfig.code`.
     """
     shown = settings()
-    tuned = params is None or (shown.k, shown.sigma, shown.temperature) == (None, None, None)
+    tuned = params is None or shown.is_untouched
     numbers = [] if params is None else ["--tune"] if tuned else params.options()
     if command == "evaluate" and not tuned:
         numbers.append("--rivals=tuned")  # as pages judge them

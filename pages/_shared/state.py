@@ -13,7 +13,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from pages._shared.text import plain
-from resmem_core.cli.settings import ExperimentForm, Language, Settings
+from resmem_core.cli.settings import SETTING, ExperimentForm, Language, Settings
 from resmem_core.common.errors import ResMemError
 from resmem_core.common.forms import Form
 
@@ -22,8 +22,8 @@ E = TypeVar("E", bound=ExperimentForm)
 
 # What belongs to one experiment, and goes back to its default where another takes its place.
 FOR_ONE_EXPERIMENT: dict[type[Form], tuple[str, ...]] = {
-    Settings: ("edits", "k", "sigma", "temperature", "point", "train_point", "of_class", "pairs", "region", "view"),
-    Language: ("k", "sigma", "temperature", "point", "followed"),
+    Settings: ("edits", *SETTING, "point", "train_point", "of_class", "pairs", "region", "view"),
+    Language: (*SETTING, "point", "followed"),
 }
 
 

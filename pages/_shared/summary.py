@@ -38,7 +38,8 @@ def gain_in_words(group: GroupResult) -> str:
 
 def setting_in_words(params: Params) -> str:
     """Say which setting it is."""
-    return f"k = {params.k}, sigma = {params.sigma:.4g}, temperature = {params.temperature:.4g}"
+    gamma = "" if params.gamma == 1 else f", gamma = {params.gamma:g}"
+    return f"k = {params.k}, sigma = {params.sigma:.4g}, temperature = {params.temperature:.4g}{gamma}"
 
 
 def points(difference: float, ends: tuple[float, float], *, digits: int = 1, what: str = "") -> str:

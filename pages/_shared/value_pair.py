@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from pages._shared import cache
+from pages._shared.summary import columns
 from pages._shared.text import plain
 from resmem_core.data.pictures import title
 from resmem_core.evaluation.comparison import compare_values, same_points
@@ -30,10 +31,10 @@ def value_pair(pair: Mapping[str, tuple[ValueExperiment, Params]]) -> None:
         return
     a, b = results["A"], results["B"]
     gain = compare_values(a, b)
-    low, high = gain.rmse_ci95
+    (low, high), form = gain.rmse_ci95, a.form("rmse")
     st.markdown(
-        f"**RMSE of A less that of B: {gain.rmse:+.4g}** ({low:+.4g} to {high:+.4g}) over {a.n:,} test points; B is "
-        f"closer on {gain.closer:,} points, farther on {gain.farther:,}."
+        f"**RMSE of A less that of B: {gain.rmse:+{form}}** ({low:+{form}} to {high:+{form}}) over {a.n:,} test "
+        f"points; B is closer on {gain.closer:,} points, farther on {gain.farther:,}."
     )
     st.caption(f"In brackets: 95 % interval, paired, over the test points, {a.scope}.")
     closer = abs(a.error("resmem")) - abs(b.error("resmem"))
@@ -54,20 +55,26 @@ def value_pair(pair: Mapping[str, tuple[ValueExperiment, Params]]) -> None:
                 "closer by": gains[rows],
             }
         )
-        st.dataframe(table, hide_index=True, alt=f"Test points to which {name} comes closer than the other")
+        config = columns(f"%{a.value_form}", "is", "A says", "B says", "closer by")
+        st.dataframe(
+            table, hide_index=True, column_config=config, alt=f"Test points to which {name} comes closer than the other"
+        )
 
 
 def _column(experiment: ValueExperiment, result: ValueEvaluation) -> dict[str, str]:
     config, params, gain = experiment.config, result.params, result.against("base")
-    low, high = result.measures_ci95["rmse"]["resmem"]
-    saved = (gain.rmse, *gain.rmse_ci95)
+    own, low, high = (
+        f"{value:{result.form('rmse')}}"
+        for value in (result.measures["rmse"]["resmem"], *result.measures_ci95["rmse"]["resmem"])
+    )
+    saved, saved_low, saved_high = (f"{value:+{result.form('rmse')}}" for value in (gain.rmse, *gain.rmse_ci95))
     return {
         "experiment": plain(f"{config.title}, seed {config.seed}, {experiment.index} index"),
         "k, sigma, gamma": f"{params.k}, {params.sigma:.4g}, {params.gamma:g}",
         "memory edits": str(len(experiment.edits)),
-        "base RMSE": f"{result.measures['rmse']['base']:.4g}",
-        "ResMem RMSE (95 %)": f"{result.measures['rmse']['resmem']:.4g} ({low:.4g} to {high:.4g})",
-        "saved (95 %)": f"{saved[0]:+.4g} ({saved[1]:+.4g} to {saved[2]:+.4g})",
-        "MAE": f"{result.measures['mae']['resmem']:.4g}",
+        "base RMSE": f"{result.measures['rmse']['base']:{result.form('rmse')}}",
+        "ResMem RMSE (95 %)": f"{own} ({low} to {high})",
+        "saved (95 %)": f"{saved} ({saved_low} to {saved_high})",
+        "MAE": f"{result.measures['mae']['resmem']:{result.form('mae')}}",
         "R2": f"{result.measures['r2']['resmem']:.3f}",
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -15,13 +14,17 @@ from pages._shared.background import prepared
 from pages._shared.cards import picture
 from pages._shared.downloads import about_csv, save_report, save_table
 from pages._shared.figures import show
+from pages._shared.index_lab import index_lab
 from pages._shared.knobs import UNTUNED, compact, k_knob, log_scale
+from pages._shared.seeds import value_seeds
 from pages._shared.share import share
 from pages._shared.state import bound, change, settings
-from pages._shared.summary import experiment_line, paged, sentence
+from pages._shared.summary import columns, experiment_line, paged, sentence
 from pages._shared.text import plain
 from resmem_core.analysis.grid import SPLITS
+from resmem_core.analysis.projection import VALUE_COLORINGS
 from resmem_core.analysis.value_grid import ValueGrids
+from resmem_core.common.decimals import alike
 from resmem_core.common.runner import NeedsPreparing
 from resmem_core.data.pictures import title
 from resmem_core.evaluation.values import AXES, ValueEvaluation, rmse_by_k
@@ -34,10 +37,10 @@ from resmem_core.plots.report import file_stem
 from resmem_core.plots.value_report import value_report_html
 
 PER_PAGE = 20
-COLORINGS = {
-    "true value": lambda experiment, result: experiment.test.targets,
-    "error of base": lambda experiment, result: abs(result.error("base")),
-    "error that memory takes away": lambda experiment, result: abs(result.error("base")) - abs(result.error("resmem")),
+COLORS = {
+    "value": lambda experiment, result: experiment.test.targets,
+    "error": lambda experiment, result: abs(result.error("base")),
+    "saved": lambda experiment, result: abs(result.error("base")) - abs(result.error("resmem")),
 }
 
 
@@ -57,14 +60,14 @@ def show_page(name: str, experiment: ValueExperiment, params: Params) -> None:
 
 def headline(experiment: ValueExperiment, result: ValueEvaluation) -> None:
     """Show base against ResMem, the interval, and at which setting."""
-    gain = result.against("base")
+    gain, form = result.against("base"), result.form("rmse")
     with st.container(horizontal=True):
-        st.metric("Base RMSE", f"{result.measures['rmse']['base']:.4g}", border=True, width=140, height="stretch")
+        st.metric("Base RMSE", f"{result.measures['rmse']['base']:{form}}", border=True, width=140, height="stretch")
         low, high = gain.rmse_ci95
         st.metric(
             "ResMem RMSE",
-            f"{result.measures['rmse']['resmem']:.4g}",
-            f"{-gain.rmse:+.3g} ({-high:+.3g} to {-low:+.3g})",
+            f"{result.measures['rmse']['resmem']:{form}}",
+            f"{-gain.rmse:+{form}} ({-high:+{form}} to {-low:+{form}})",
             delta_color="inverse",
             help=f"In brackets: 95 % interval, paired, over the test points, {result.scope}.",
             border=True,
@@ -75,8 +78,8 @@ def headline(experiment: ValueExperiment, result: ValueEvaluation) -> None:
             base, own = (result.measures[measure][method] for method in ("base", "resmem"))
             st.metric(
                 measure.upper(),
-                f"{own:.4g}",
-                f"{own - base:+.3g}",
+                f"{own:{result.form(measure)}}",
+                f"{own - base:+{result.form(measure)}}",
                 delta_color="inverse" if measure == "mae" else "normal",
                 border=True,
                 width=150,
@@ -89,8 +92,8 @@ def headline(experiment: ValueExperiment, result: ValueEvaluation) -> None:
     low, high = rival.rmse_ci95
     st.caption(
         f"Against soft kNN with its own k = {result.knn.k} and sigma = {result.knn.sigma:.4g} (RMSE "
-        f"{result.measures['rmse']['knn']:.4g}): {-rival.rmse:+.3g} ({-high:+.3g} to {-low:+.3g}). {result.n:,} test "
-        f"points; {_setting(result.params)}; {experiment.index} index."
+        f"{result.measures['rmse']['knn']:{form}}): {-rival.rmse:+{form}} ({-high:+{form}} to {-low:+{form}}). "
+        f"{result.n:,} test points; {_setting(result.params)}; {experiment.index} index."
         + "".join(f" {sentence(note)}" for note in result.notes)
     )
 
@@ -141,8 +144,8 @@ def tune(experiment: ValueExperiment, params: Params) -> None:
         )
         how = "chosen on validation" if params == tuned.params else "set by hand"
         st.caption(
-            f"{_setting(params)}, {how}. Gamma, which multiplies what memory adds, is always validation's choice; at 0 "
-            "memory is left out."
+            f"{_setting(params)}, {how}. Gamma, which multiplies what memory adds, is validation's choice unless the "
+            "address names another; at 0 memory is left out."
         )
     headline(experiment, cache.value_evaluation(experiment.config, params))
     st.header("RMSE against k")
@@ -176,12 +179,13 @@ def grid(experiment: ValueExperiment, params: Params) -> None:
     swept = grids.on(split)
     drawn = plots.grid_map(swept, grids.base[split], params)
     show(drawn, f"grid-{split}", f"RMSE on {split} by k and sigma less that of base, as colours")
+    form = alike([grids.base[split]])
     best, worst = swept.params(*grids.best), max(0.0, *(move.loss for move in grids.one_step_away(split)))
     st.markdown(
-        f"Best on validation: **{_setting(best)}**, an RMSE of {swept.rmse[grids.best]:.4g} on {split}. One step of "
-        f"the grid away from it at most {worst:.3g} is added; **{grids.near(split).mean():.0%}** of the grid is at "
+        f"Best on validation: **{_setting(best)}**, an RMSE of {swept.rmse[grids.best]:{form}} on {split}. One step of "
+        f"the grid away from it at most {worst:{form}} is added; **{grids.near(split).mean():.0%}** of the grid is at "
         f"most one standard error above it. On test the best of all {swept.rmse.size:,} settings, which only test "
-        f"itself could have picked, has {grids.regret:.3g} less."
+        f"itself could have picked, has {grids.regret:{form}} less."
     )
     share("grid", None, f"--split={split}", work=OF_VALUES)
 
@@ -200,11 +204,12 @@ def inspect(experiment: ValueExperiment, params: Params) -> None:
         for label, row in (("Most helped", best), ("Most harmed", int(gain.argmin()))):
             st.button(label, on_click=change, kwargs={"point": row}, help=f"Open test point {row}.")
     found = experiment.explain(point, params)
+    form = result.value_form
     with st.container(horizontal=True, vertical_alignment="center"):
         picture(data.test, point, 96, f"test point {point}")
         st.markdown(
-            f"**{plain(title(data.test, point))}** is **{found.target:.5g}**. Base says {found.base:.5g}, memory adds "
-            f"{found.memory:+.4g}, ResMem says **{found.prediction:.5g}**."
+            f"**{plain(title(data.test, point))}** is **{found.target:{form}}**. Base says {found.base:{form}}, memory "
+            f"adds {found.memory:+{form}}, ResMem says **{found.prediction:{form}}**."
         )
     names = [title(data.train, int(row)) for row in found.ids]
     show(plots.contributions(found, names), f"point-{point}", "Bars of what each neighbour adds, nearest first")
@@ -220,7 +225,11 @@ def inspect(experiment: ValueExperiment, params: Params) -> None:
             "without it": found.without,
         }
     )
-    _of_training_points(experiment, table, f"The neighbours of test point {point}")
+    config = {
+        **columns(f"%{form}", "is", "base says", "adds", "without it"),
+        **columns("%.3f", "distance", "weight"),
+    }
+    _of_training_points(experiment, table, config, f"The neighbours of test point {point}")
     about = {column: value for column, value in data.test.about(point).items() if value is not None}
     if about:
         with st.expander("What the table says of it"):
@@ -228,7 +237,7 @@ def inspect(experiment: ValueExperiment, params: Params) -> None:
     share("explain", params, f"--point={point}", work=OF_VALUES)
 
 
-def _of_training_points(experiment: ValueExperiment, table: pd.DataFrame, alt: str) -> None:
+def _of_training_points(experiment: ValueExperiment, table: pd.DataFrame, config: dict[str, Any], alt: str) -> None:
     """Show a table of training points, with what can be seen or read of each."""
     train, rows = experiment.dataset.train, table["training point"].tolist()
     if train.images is not None:
@@ -240,7 +249,7 @@ def _of_training_points(experiment: ValueExperiment, table: pd.DataFrame, alt: s
         table,
         hide_index=True,
         row_height=44 if "image" in table else None,
-        column_config={"image": st.column_config.ImageColumn(width=60)},
+        column_config={"image": st.column_config.ImageColumn(width=60), **config},
         alt=alt,
     )
 
@@ -263,10 +272,12 @@ def memory(experiment: ValueExperiment, params: Params) -> None:
             "uses": found.uses,
         }
     )
+    form = alike([*held.targets, *held.predictions], 5)
+    config = {**columns(f"%{form}", "is", "base says", "residual"), **columns(f"%{alike(found.net)}", "net")}
     for name, part in (("Most helpful", table.nlargest(500, "net")), ("Most harmful", table.nsmallest(500, "net"))):
         st.header(name)
         page = paged(len(part), PER_PAGE, "Page (of {})", f"values-{name}", width=140, help=f"{PER_PAGE} a page.")
-        _of_training_points(experiment, part.iloc[page], f"{name} training points")
+        _of_training_points(experiment, part.iloc[page], config, f"{name} training points")
     share("memory", params, work=OF_VALUES)
 
 
@@ -283,22 +294,47 @@ def gain(experiment: ValueExperiment, params: Params) -> None:
     result = cache.value_evaluation(experiment.config, params)
     found = result.slices(by)
     show(plots.slice_gains(found, AXES[by]), f"gain-by-{by}", f"RMSE saved by ResMem, by {AXES[by]}, as bars")
-    st.dataframe(pd.DataFrame([asdict(part) for part in found]), hide_index=True, alt="The same as numbers")
+    table = pd.DataFrame(
+        [
+            {
+                "slice": part.name,
+                "test points": part.n,
+                "base": part.base,
+                "ResMem": part.resmem,
+                "gain": part.gain,
+                "gain, low": part.gain_ci95[0],
+                "gain, high": part.gain_ci95[1],
+            }
+            for part in found
+        ]
+    )
+    form = alike([*table["base"], *table["ResMem"]])
+    config = columns(f"%{form}", "base", "ResMem", "gain", "gain, low", "gain, high")
+    st.dataframe(table, hide_index=True, column_config=config, alt="The same as numbers")
     st.caption(f"Whiskers: 95 % intervals, paired, {result.scope}.")
     share("slices", params, f"--by={by}", work=OF_VALUES)
 
 
 def embedding_map(experiment: ValueExperiment, params: Params) -> None:
     """Show the test points in two dimensions, coloured by value or error."""
-    color = st.selectbox("Coloured by", list(COLORINGS), width=280, help="What the colour of a test point tells.")
+    color = settings().color if settings().color in VALUE_COLORINGS else next(iter(VALUE_COLORINGS))
+    st.selectbox(
+        "Coloured by",
+        list(VALUE_COLORINGS),
+        format_func=VALUE_COLORINGS.__getitem__,
+        width=280,
+        help="What the colour of a test point tells.",
+        **bound("color", color, place="values"),
+    )
     projection = cache.projection(experiment.config, "pca")
     placed = projection.points["test"]
-    values = COLORINGS[color](experiment, cache.value_evaluation(experiment.config, params))
+    values, what = COLORS[color](experiment, cache.value_evaluation(experiment.config, params)), VALUE_COLORINGS[color]
     rows = np.flatnonzero(~np.isnan(placed[:, 0]))
-    figure = plots.value_map(placed[rows], values[rows], color, rows)
-    show(figure, "map", f"Test points in two dimensions, coloured by {color}")
+    figure = plots.value_map(placed[rows], values[rows], what, rows)
+    show(figure, "map", f"Test points in two dimensions, coloured by {what}")
     first, second = projection.facts["explained"]
     st.caption(f"PCA: the axes hold {first:.1%} and {second:.1%} of the variance of the training points.")
+    share("map", None, "--method=pca", work=OF_VALUES)
 
 
 def export(experiment: ValueExperiment, params: Params) -> None:
@@ -331,11 +367,6 @@ def export(experiment: ValueExperiment, params: Params) -> None:
     share("report", params, "--output=report.html", work=OF_VALUES)
 
 
-def seeds(experiment: ValueExperiment, params: Params) -> None:
-    """Say what the page Compare, which shows pairs by itself, does not show."""
-    st.info("Several seeds are compared where classes are predicted; of values, two settings or experiments are.")
-
-
 View = Callable[[ValueExperiment, Params], None]
 VIEWS: dict[str, View] = {
     "overview": overview,
@@ -344,7 +375,8 @@ VIEWS: dict[str, View] = {
     "inspect": inspect,
     "memory": memory,
     "gain": gain,
-    "compare": seeds,
+    "index_lab": index_lab,
+    "compare": lambda experiment, params: value_seeds(),
     "map": embedding_map,
     "export": export,
 }

@@ -1,4 +1,4 @@
-"""What each index costs and finds on this machine: recall, accuracy, speed, building, size.
+"""What each index costs and finds on this machine: recall, accuracy or RMSE, speed, building, size.
 
 Every registered index is measured as an experiment would set it, and in whatever variants it names itself
 (`Index.build_options`, `Index.efforts`). Searches are in batches, as experiments ask them.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -18,17 +18,21 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from resmem_core.common.decimals import alike
 from resmem_core.common.progress import Progress, Step, silent
 from resmem_core.common.store import save_array
 from resmem_core.common.threads import n_workers
 from resmem_core.common.types import FloatArray
 from resmem_core.evaluation.judging import judge
 from resmem_core.evaluation.metrics import gain_interval
+from resmem_core.evaluation.values import evaluate_values
 from resmem_core.experiment.prepare import Experiment
+from resmem_core.experiment.values import ValueExperiment
 from resmem_core.memory.indexes import INDEXES, Index
 from resmem_core.memory.indexes.base import RECALL_TARGET
 from resmem_core.memory.indexes.exact import ExactIndex
-from resmem_core.memory.types import Neighbors, Params, recall_at_k
+from resmem_core.memory.types import Memory, Neighbors, Params, Queries, recall_at_k
+from resmem_core.memory.values import ValueMemory, ValueQueries, predicted
 
 T = TypeVar("T")
 QUERIES = 2_000  # of the test split, at most
@@ -81,16 +85,16 @@ class Point(Timing):
     ----------
     current : bool
         Whether it is the index of the experiment.
-    accuracy : float
-        ResMem's, with the neighbours found, on the queries measured.
+    score : float
+        ResMem's accuracy, or its RMSE where values are predicted, with the neighbours found, on the queries measured.
     cost : float
-        Accuracy with exact neighbours less this one.
+        By how much that is worse than with exact neighbours.
     cost_ci95 : tuple of float
         Its paired interval.
     """
 
     current: bool
-    accuracy: float
+    score: float
     cost: float
     cost_ci95: tuple[float, float]
 
@@ -102,13 +106,15 @@ class Lab:
     Attributes
     ----------
     params : Params
-        What accuracy was judged at; recall and speed are for its k.
+        What accuracy or RMSE was judged at; recall and speed are for its k.
     n, n_memory : int
         Queries measured, points in memory.
     threads : int
         Cores it could use.
     measured : str
         When, UTC, ISO 8601.
+    of_values : bool
+        Whether values are predicted, so that the points' score is an RMSE.
     """
 
     params: Params
@@ -118,6 +124,7 @@ class Lab:
     threads: int
     measured: str
     points: tuple[Point, ...] = field(repr=False)
+    of_values: bool = False
 
     @cached_property
     def current(self) -> Point:
@@ -162,12 +169,27 @@ class Lab:
         return " ".join(says)
 
     def _told(self, point: Point) -> str:
-        low, high = (100 * value for value in point.cost_ci95)
-        cost = f", at a cost of {100 * point.cost:.2f} points of accuracy (95 % interval {low:.2f} to {high:.2f})"
+        cost, low, high = self.costs(point)
+        cost = f", at a cost of {cost} {self.unit} (95 % interval {low} to {high})"
         return (
             f"{point.label} answers {point.queries_per_second:,.0f} queries per second and finds {point.recall:.1%} of "
             f"the true {self.params.k} nearest" + ("" if point.index == ExactIndex.name else cost)
         )
+
+    @property
+    def unit(self) -> str:
+        """What costs are in, in words."""
+        return "of RMSE" if self.of_values else "points of accuracy"
+
+    @property
+    def scale(self) -> tuple[float, str]:
+        """What costs are multiplied by to be shown, and the format that they are written in."""
+        return (1, alike([self.exact.score])) if self.of_values else (100, ".2f")
+
+    def costs(self, point: Point) -> list[str]:
+        """Write a point's cost, and the lower and the upper end of its interval."""
+        times, form = self.scale
+        return [f"{times * value:{form}}" for value in (point.cost, *point.cost_ci95)]
 
     def conditions(self) -> str:
         """Say how and when it was measured."""
@@ -183,8 +205,13 @@ class Lab:
             **asdict(self.params),
             **{name: getattr(self, name) for name in ("n", "n_memory", "machine", "threads", "measured")},
             "repeats": REPEATS,
-            "points": [{**asdict(p), "front": p in self.front, "pays_after": self.pays_after(p)} for p in self.points],
+            "points": [self._as_dict(point) for point in self.points],
         }
+
+    def _as_dict(self, point: Point) -> dict[str, Any]:
+        values = asdict(point)
+        values["rmse" if self.of_values else "accuracy"] = values.pop("score")
+        return {**values, "front": point in self.front, "pays_after": self.pays_after(point)}
 
 
 def measure(
@@ -267,13 +294,13 @@ def _timed(work: Callable[[], T]) -> tuple[float, T]:
     return clock() - began, result
 
 
-def lab_of(experiment: Experiment, params: Params, progress: Progress | None = None) -> Lab:
+def lab_of(experiment: Experiment | ValueExperiment, params: Params, progress: Progress | None = None) -> Lab:
     """Return what the indexes cost and find on an experiment's memory as it came, measured once for each k.
 
     Parameters
     ----------
     params : Params
-        Sigma and temperature only decide the accuracy, and need no new measurement.
+        All but k only decides the accuracy or RMSE, and needs no new measurement.
     progress : callable, optional
         Measuring takes from seconds to minutes; told of every setting measured; may raise `Cancelled`.
 
@@ -309,26 +336,48 @@ def lab_of(experiment: Experiment, params: Params, progress: Progress | None = N
     key = {"k": k, "n": n, "indexes": INDEXES.names()}
     entry = experiment.keep("lab", key, build, code=__name__, long=True, progress=progress)
     timings = [Timing(**values) for values in entry.info["timings"]]
-    asked, right = experiment.test.take(rows), []
-    for distances, indices in zip(entry.array("distances"), entry.array("indices"), strict=True):
-        found = replace(asked, neighbors=Neighbors(np.array(distances), indices.astype(np.int64)))
-        right.append(judge(experiment.memory, found, params).resmem.predictions == asked.labels)
-    exact = right[next(i for i, timing in enumerate(timings) if timing.index == ExactIndex.name)]
-    return Lab(
-        params,
-        n,
-        len(experiment.memory),
-        entry.info["machine"],
-        entry.info["threads"],
-        entry.created,
-        tuple(
-            Point(
-                **asdict(timing),
-                current=timing.usual and timing.index == experiment.index,
-                accuracy=float(own.mean()),
-                cost=float(exact.mean() - own.mean()),
-                cost_ci95=gain_interval(own, exact, experiment.test.groups),
-            )
-            for timing, own in zip(timings, right, strict=True)
-        ),
-    )
+    found = [
+        Neighbors(np.array(distances), indices.astype(np.int64))
+        for distances, indices in zip(entry.array("distances"), entry.array("indices"), strict=True)
+    ]
+    exact = next(i for i, timing in enumerate(timings) if timing.index == ExactIndex.name)
+    if isinstance(experiment, ValueExperiment):
+        scores = _errors(experiment.memory, experiment.test.take(rows), params, found, exact)
+    else:
+        scores = _accuracies(experiment.memory, experiment.test.take(rows), params, found, exact)
+    points = [
+        Point(**asdict(timing), current=timing.usual and timing.index == experiment.index, **score)
+        for timing, score in zip(timings, scores, strict=True)
+    ]
+    conditions = (entry.info["machine"], entry.info["threads"], entry.created)
+    return Lab(params, n, len(experiment.memory), *conditions, tuple(points), isinstance(experiment, ValueExperiment))
+
+
+def _accuracies(
+    memory: Memory, asked: Queries, params: Params, found: Sequence[Neighbors], exact: int
+) -> list[dict[str, Any]]:
+    """Return score and cost with each of these neighbours, as fields of `Point`; `exact`: which are the true ones."""
+    right = [judge(memory, replace(asked, neighbors=near), params).resmem.predictions == asked.labels for near in found]
+    true = right[exact]
+    return [
+        {
+            "score": float(own.mean()),
+            "cost": float(true.mean() - own.mean()),
+            "cost_ci95": gain_interval(own, true, asked.groups),
+        }
+        for own in right
+    ]
+
+
+def _errors(
+    memory: ValueMemory, asked: ValueQueries, params: Params, found: Sequence[Neighbors], exact: int
+) -> list[dict[str, Any]]:
+    """Return the same where values are predicted."""
+    of_true = evaluate_values(memory, replace(asked, neighbors=found[exact]), params, params)
+    scores = []
+    for near in found:
+        own = predicted(memory, replace(asked, neighbors=near), params)
+        beside = replace(of_true, predictions={**of_true.predictions, "base": own})
+        gain = beside.against("base")
+        scores.append({"score": beside.measures["rmse"]["base"], "cost": gain.rmse, "cost_ci95": gain.rmse_ci95})
+    return scores

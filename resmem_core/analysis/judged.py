@@ -41,8 +41,6 @@ class Judged(SeedResult):
 
     Attributes
     ----------
-    knn : float
-        Accuracy of soft kNN alone.
     n_train, n_test : int
         Points in memory, points judged.
     seconds : float
@@ -51,7 +49,6 @@ class Judged(SeedResult):
         Those that occur in test.
     """
 
-    knn: float
     n_train: int
     n_test: int
     seconds: float
@@ -65,7 +62,6 @@ class Judged(SeedResult):
         return cls.of(
             opened.config.seed,
             result,
-            knn=result.accuracy["knn"],
             n_train=len(opened.memory),
             n_test=result.n,
             seconds=0.0,

@@ -102,7 +102,10 @@ class CleanData:
         """
         data = load_dataset(dataset, store=store, progress=progress)
         if data.task == VALUES:
-            raise InvalidParameterError(f"{dataset!r} has values to predict, and classes are needed here")
+            raise InvalidParameterError(
+                f"{dataset!r} has values to predict, and the long tail lab is about classes: choose a dataset with "
+                "classes, such as digits"
+            )
         counts = _counts(data)
         if data.train.groups is not None:
             for seed in seeds:
@@ -328,15 +331,17 @@ def judge_all(
 
 
 def _task(config: ExperimentConfig, data: CleanData, opened: Callable[..., Experiment], store: Store) -> Task:
-    """Return what judges a point; what its weights depend on is told by the recipe on clean data."""
-    backbone = None if config.backbone == PRECOMPUTED else backbone_of(config.backbone, config.kind)[0]
+    """Return what judges a point; its weights are told by the recipe on clean data, or by a model's files."""
+    backbone, argument = (None, None) if config.backbone == PRECOMPUTED else backbone_of(config.backbone, config.kind)
     recipe = backbone.recipe(sum(data.counts)) if isinstance(backbone, Backbone) else None
+    stamp = "" if backbone is None else backbone.stamp(argument)
     key = {
         "dataset": data.fingerprint,
         "experiment": {k: v for k, v in config.as_dict().items() if k not in ("dataset", "edits")},
         "recipe": None if recipe is None else recipe.as_dict(),
         "index_version": None if config.index == AUTO else INDEXES.get(config.index).version,
         "versions": [experiment.VERSION, base_model.VERSION],
+        **({"model": stamp} if stamp else {}),
     }
 
     def build(_: Path, progress: Progress) -> Mapping[str, Any]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 METHODS = {"pca": "PCA", "tsne": "t-SNE"}
 COLORINGS = {"class": "Class", "outcome": "Outcome", "residual": "Residual size"}  # what points are coloured by
+VALUE_COLORINGS = {"value": "true value", "error": "error of base", "saved": "error that memory takes away"}
 MAX_POINTS = 100_000  # that t-SNE places; of more, it places a sample
 DIMENSIONS = 50  # that t-SNE looks at; PCA reduces more to as many
 PERPLEXITY = 30.0

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 EXAMPLES = "examples"  # images, or embeddings
 EXPERIMENT = fields_of(IMAGE)
-OF_VALUES = ("train", "tune", "evaluate", "explain", "slices", "memory", "map", "grid", "compare", "export", "report")
 NUMBERS = tuple(f.name for f in fields(Params) if f.name != "gamma")
 TUNED = "tuned"  # the gamma of those who have it chosen on validation
 
@@ -211,8 +210,8 @@ def examples(args: argparse.Namespace, progress: Progress, *, config: Experiment
     experiment = prepared(args, progress, config=config)
     if not isinstance(experiment, Experiment):
         raise InvalidParameterError(
-            f"{args.command} is about classes, and {experiment.config.dataset!r} has values to predict; those do: "
-            f"{', '.join(OF_VALUES)}"
+            f"{args.command} is about classes, and {experiment.config.dataset!r} has values to predict; choose a "
+            "dataset with classes, such as digits"
         )
     return experiment
 

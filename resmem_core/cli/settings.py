@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
@@ -12,13 +12,14 @@ from resmem_core.analysis.influence import RANKINGS
 from resmem_core.analysis.longtail import AXES as LAB_AXES
 from resmem_core.analysis.longtail import MAX_SEEDS, SEEDS, read_values, written
 from resmem_core.analysis.near_duplicates import FRACTION
-from resmem_core.analysis.projection import COLORINGS, METHODS
-from resmem_core.cli.base import EXPERIMENT, NUMBERS
+from resmem_core.analysis.projection import COLORINGS, METHODS, VALUE_COLORINGS
+from resmem_core.cli.base import EXPERIMENT
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.forms import (
     Form,
     between,
     flag,
+    not_negative,
     number_or_name,
     one_of,
     positive,
@@ -39,6 +40,7 @@ from resmem_core.memory.edits import check_reference
 from resmem_core.memory.types import Params
 from resmem_core.plots.region import Region
 
+SETTING = tuple(f.name for f in fields(Params))  # what of a form is the setting
 VIEWS = ("inside", "walk", "generate", "gain")  # of the page "Language"
 MOST_TYPED = 4_000  # characters of a text: it is in the address
 MOST_TOKENS = 200  # that are generated
@@ -60,7 +62,7 @@ def numbers(text: str) -> str:
 
 @dataclass(frozen=True)
 class ExperimentForm(Form):
-    """An experiment and a setting of the three numbers: what pages and commands of every kind of data can be told.
+    """An experiment and a setting: what pages and commands of every kind of data can be told.
 
     None stands for a choice left to the data: the backbone's own recipe, or the setting chosen on validation.
     """
@@ -75,6 +77,7 @@ class ExperimentForm(Form):
     k: int | None = setting(None, whole(1), "number of neighbours")
     sigma: float | None = setting(None, positive, "bandwidth, in units of the embedding distance")
     temperature: float | None = setting(None, positive, "divides the base model's logits")
+    gamma: float | None = setting(None, not_negative, "correction strength; default: 1, of values chosen on validation")
     point: int | None = setting(None, whole(0), "row of the test split, or a name in it", number_or_name)
 
     of_text: ClassVar[bool] = False
@@ -91,17 +94,21 @@ class ExperimentForm(Form):
         return ExperimentConfig(**{name: getattr(self, name) for name in fields_of(loader.kind)})
 
     def params(self, chosen: Params) -> Params:
-        """Return k, sigma and temperature, with those of `chosen` where they are left to the data, and its gamma."""
-        given = (self.k or chosen.k, self.sigma or chosen.sigma, self.temperature or chosen.temperature)
-        return Params(*given, chosen.gamma)
+        """Return the setting, with the numbers of `chosen` where they are left to the data."""
+        return replace(chosen, **{name: given for name in SETTING if (given := getattr(self, name)) is not None})
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether all of the setting is left to the data."""
+        return all(getattr(self, name) is None for name in SETTING)
 
     def check(self) -> None:
         """Do nothing where the experiment is a possible one; errors as `experiment`."""
         self.experiment()
 
     def fallback(self: E) -> E:
-        """Return the default experiment at the same k, sigma and temperature."""
-        return type(self)(k=self.k, sigma=self.sigma, temperature=self.temperature)
+        """Return the default experiment at the same setting."""
+        return type(self)(**{name: getattr(self, name) for name in SETTING})
 
 
 @dataclass(frozen=True)
@@ -133,7 +140,11 @@ class Settings(ExperimentForm):
     )
     pairs: int = setting(1, whole(1), "page of near-duplicates")
     projection: str = setting("pca", one_of(tuple(METHODS)), "how the map is made: pca, or tsne")
-    color: str = setting("class", one_of(tuple(COLORINGS)), "what the map's points are coloured by")
+    color: str = setting(
+        "class",
+        one_of((*COLORINGS, *VALUE_COLORINGS)),
+        "what the map's points are coloured by: class, outcome or residual; of values value, error or saved",
+    )
     parts: str = setting("train,test", some_of(PARTS), "splits on the map, with commas between them")
     region: str | None = setting(None, area, "area of the map that is listed: corners like 0_0,1_2")
     view: str | None = setting(None, area, "part of the map that is seen: two opposite corners")
@@ -164,7 +175,7 @@ class Settings(ExperimentForm):
         """Return the query by which `other.changed` gives this experiment and setting."""
         mine, its = self.to_query(), other.to_query()
         told = {name: mine.get(name, "") for name in EXPERIMENT if mine.get(name) != its.get(name)}
-        return urlencode({**told, **{name: mine[name] for name in NUMBERS if name in mine}})
+        return urlencode({**told, **{name: mine[name] for name in SETTING if name in mine}})
 
 
 @dataclass(frozen=True)

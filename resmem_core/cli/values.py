@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resmem_core.cli.base import Output, notes_of, params_of, reporting, write_report
+from resmem_core.common.decimals import alike
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress
 from resmem_core.data.lookup import named, row_of
 from resmem_core.data.pictures import title
 from resmem_core.evaluation.comparison import compare_values, same_points
-from resmem_core.evaluation.values import AXES, METHODS, ValueEvaluation, ValueGain, value_influence
+from resmem_core.evaluation.values import AXES, MEASURES, METHODS, ValueEvaluation, ValueGain, value_influence
 from resmem_core.experiment.runs import Runs
 from resmem_core.memory.types import Params
 
@@ -32,7 +33,7 @@ def evaluate(experiment: ValueExperiment, args: argparse.Namespace, progress: Pr
     """Judge the methods on test."""
     params, tuned_on = params_of(args, experiment, progress)
     found = experiment.evaluate(params)
-    if params.gamma == experiment.tune(progress).params.gamma:  # another gamma is nothing that pages could show again
+    if params.gamma == experiment.tune(progress).params.gamma:  # the list tells settings apart by k and sigma
         Runs().record(experiment, params, found, tuned=tuned_on is not None)
     lines = [
         f"{experiment.config.title}, seed {args.seed}, {experiment.index} index: {experiment.n_memory:,} in memory, "
@@ -41,10 +42,12 @@ def evaluate(experiment: ValueExperiment, args: argparse.Namespace, progress: Pr
         "",
         f"  {'':14}{'RMSE':>12}{'MAE':>12}{'R2':>9}   95 % interval of RMSE",
     ]
+    form, of_mae, of_r2 = (found.form(measure) for measure in MEASURES)
     for method in METHODS:
-        rmse, mae, r2 = (found.measures[measure][method] for measure in ("rmse", "mae", "r2"))
+        rmse, mae, r2 = (found.measures[measure][method] for measure in MEASURES)
         low, high = found.measures_ci95["rmse"][method]
-        lines.append(f"  {NAMES[method]:14}{rmse:12.4g}{mae:12.4g}{r2:9.3f}   {low:.4g} to {high:.4g}")
+        told = f"{rmse:12{form}}{mae:12{of_mae}}{r2:9{of_r2}}   {low:{form}} to {high:{form}}"
+        lines.append(f"  {NAMES[method]:14}{told}")
     lines += ["", *(beside(NAMES[method], found, found.against(method)) for method in METHODS[:-1])]
     result = {**_told(experiment, params, tuned_on), **found.as_dict(), "recall_at_k": experiment.recall(params.k)}
     return Output(result, "\n".join([*lines, *(f"note: {note}" for note in found.notes), *notes_of(experiment)]))
@@ -61,9 +64,10 @@ def _numbers(params: Params) -> str:
 
 def beside(called: str, found: ValueEvaluation, of: ValueGain) -> str:
     """Return a line on ResMem beside another method."""
-    low, high = of.rmse_ci95
+    (low, high), form = of.rmse_ci95, found.form("rmse")
     return (
-        f"RMSE of {called} less ResMem's: {of.rmse:+.4g}, 95 % interval {low:+.4g} to {high:+.4g} {found.scope}; "
+        f"RMSE of {called} less ResMem's: {of.rmse:+{form}}, 95 % interval {low:+{form}} to {high:+{form}} "
+        f"{found.scope}; "
         f"R2 {of.r2:+.3f}; ResMem is closer on {of.closer:,} points, farther on {of.farther:,}"
     )
 
@@ -71,11 +75,12 @@ def beside(called: str, found: ValueEvaluation, of: ValueGain) -> str:
 def tune(experiment: ValueExperiment, args: argparse.Namespace, progress: Progress) -> Output:
     """Tell the setting chosen on validation."""
     tuned = experiment.tune(progress)
+    base, knn, resmem = (f"{tuned.rmse[method]:{alike(tuned.rmse.values())}}" for method in METHODS)
     text = (
         f"{_setting(tuned.params, 'validation')}, the least RMSE of {tuned.n_settings:,} settings on "
-        f"{len(experiment.validation):,} validation points in {tuned.seconds:.1f} s: {tuned.rmse['base']:.4g} -> "
-        f"{tuned.rmse['resmem']:.4g}\n(it flatters, being the best of many; `evaluate --tune` judges it on test)\n"
-        f"soft kNN by itself: k={tuned.knn.k} sigma={tuned.knn.sigma:.4g}, {tuned.rmse['knn']:.4g}"
+        f"{len(experiment.validation):,} validation points in {tuned.seconds:.1f} s: {base} -> "
+        f"{resmem}\n(it flatters, being the best of many; `evaluate --tune` judges it on test)\n"
+        f"soft kNN by itself: k={tuned.knn.k} sigma={tuned.knn.sigma:.4g}, {knn}"
     )
     return Output({**_told(experiment, tuned.params, "validation"), **tuned.as_dict()}, text)
 
@@ -87,15 +92,16 @@ def explain(experiment: ValueExperiment, args: argparse.Namespace, progress: Pro
     point = row_of(data.test, args.point)
     found = experiment.explain(point, params)
     told = named(found.as_dict(), data, point)
+    form = alike([found.target, found.base, found.prediction, *found.targets, *found.predictions], 5)
     lines = [
-        f"test point {point} ({told['name']}): is {found.target:.5g}, base says {found.base:.5g}, memory adds "
-        f"{found.memory:+.4g}, ResMem says {found.prediction:.5g}",
+        f"test point {point} ({told['name']}): is {found.target:{form}}, base says {found.base:{form}}, memory "
+        f"adds {found.memory:+{form}}, ResMem says {found.prediction:{form}}",
         *(f"  {column}: {' '.join(str(value).split())}" for column, value in told["metadata"].items() if value),
         "",
         f"  {'neighbour':>10}{'is':>12}{'base says':>12}{'distance':>10}{'weight':>9}{'adds':>11}  name",
         *(
-            f"  {n['id']:>10}{n['target']:12.5g}{n['base_prediction']:12.5g}{n['distance']:10.3f}{n['weight']:9.3f}"
-            f"{n['contribution']:+11.4g}  {n['name']}"
+            f"  {n['id']:>10}{n['target']:12{form}}{n['base_prediction']:12{form}}{n['distance']:10.3f}"
+            f"{n['weight']:9.3f}{n['contribution']:+11{form}}  {n['name']}"
             for n in told["neighbors"][:10]
         ),
     ]
@@ -108,12 +114,13 @@ def slices(experiment: ValueExperiment, args: argparse.Namespace, progress: Prog
     evaluation = experiment.evaluate(params)
     found = evaluation.slices(args.by)
     width = max(len(part.name) for part in found) + 2
+    form = alike(error for part in found for error in (part.base, part.resmem))
     lines = [
         f"by {AXES[args.by]}:",
         f"{'':{width}}{'points':>7}{'base':>11}{'ResMem':>11}{'gain':>11}   95 % interval of the gain in RMSE",
         *(
-            f"{part.name:{width}}{part.n:7}{part.base:11.4g}{part.resmem:11.4g}{part.gain:+11.4g}   "
-            f"{part.gain_ci95[0]:+.4g} to {part.gain_ci95[1]:+.4g}"
+            f"{part.name:{width}}{part.n:7}{part.base:11{form}}{part.resmem:11{form}}{part.gain:+11{form}}   "
+            f"{part.gain_ci95[0]:+{form}} to {part.gain_ci95[1]:+{form}}"
             for part in found
         ),
         "",
@@ -149,10 +156,14 @@ def memory(experiment: ValueExperiment, args: argparse.Namespace, progress: Prog
         f"{_numbers(params)}",
         "net: by how much the summed squared error on test would grow without the point",
     ]
+    shown = [*rows["helpful"], *rows["harmful"]]
+    form = alike((r[name] for r in shown for name in ("target", "base", "residual")), 5)
+    of_net = alike(r["net"] for r in shown)
     for name, of in rows.items():
         lines += ["", f"most {name}", f"  {'row':>7}{'is':>12}{'base says':>12}{'residual':>11}{'net':>13}{'uses':>6}"]
         lines += [
-            f"  {r['row']:>7}{r['target']:12.5g}{r['base']:12.5g}{r['residual']:+11.4g}{r['net']:+13.4g}{r['uses']:6}"
+            f"  {r['row']:>7}{r['target']:12{form}}{r['base']:12{form}}{r['residual']:+11{form}}{r['net']:+13{of_net}}"
+            f"{r['uses']:6}"
             for r in of
         ]
     return Output({**_told(experiment, params, tuned_on), **rows}, "\n".join(lines))
@@ -170,6 +181,7 @@ def grid(experiment: ValueExperiment, args: argparse.Namespace, progress: Progre
     swept, base = grids.on(args.split), grids.base[args.split]
     best, moves = swept.params(*grids.best), grids.one_step_away(args.split)
     rmse, share = float(swept.rmse[grids.best]), float(grids.near(args.split).mean())
+    form = alike([base, rmse])
     result = {
         **experiment.facts,
         "task": "values",
@@ -187,9 +199,9 @@ def grid(experiment: ValueExperiment, args: argparse.Namespace, progress: Progre
         "regret": grids.regret,
     }
     lines = [
-        f"{swept.rmse.size:,} settings on {swept.n:,} {args.split} points, RMSE of base {base:.4g}",
-        f"best on validation: {_numbers(best)}, RMSE {rmse:.4g} on {args.split}",
-        f"one step away at most {max(0.0, *(move.loss for move in moves)):.4g} is added; {share:.0%} of the grid is "
+        f"{swept.rmse.size:,} settings on {swept.n:,} {args.split} points, RMSE of base {base:{form}}",
+        f"best on validation: {_numbers(best)}, RMSE {rmse:{form}} on {args.split}",
+        f"one step away at most {max(0.0, *(move.loss for move in moves)):{form}} is added; {share:.0%} of the grid is "
         "within one standard error",
         *([f"written to {args.output}"] if args.output else []),
     ]
@@ -235,10 +247,10 @@ def compare(a: ValueExperiment, b: ValueExperiment, of_a: Params, of_b: Params) 
         )
     first, second = a.evaluate(of_a), b.evaluate(of_b)
     gain = compare_values(first, second)
-    low, high = gain.rmse_ci95
+    (low, high), form = gain.rmse_ci95, first.form("rmse")
     text = (
-        f"RMSE of A {first.measures['rmse']['resmem']:.4g}, of B {second.measures['rmse']['resmem']:.4g}; A - B: "
-        f"{gain.rmse:+.4g}, 95 % interval {low:+.4g} to {high:+.4g} {first.scope}; B is closer on {gain.closer:,} "
-        f"points, farther on {gain.farther:,}"
+        f"RMSE of A {first.measures['rmse']['resmem']:{form}}, of B {second.measures['rmse']['resmem']:{form}}; A - B: "
+        f"{gain.rmse:+{form}}, 95 % interval {low:+{form}} to {high:+{form}} {first.scope}; B is closer on "
+        f"{gain.closer:,} points, farther on {gain.farther:,}"
     )
     return Output({"a": first.as_dict(), "b": second.as_dict(), "rmse_gain": gain.rmse, **asdict(gain)}, text)

@@ -34,9 +34,7 @@ class Argument:
         InvalidParameterError
             If it gives another option, or one twice.
         """
-        what, _, tail = text.rpartition("?")
-        if "=" not in tail or not what:
-            return Argument(text)
+        what, tail = Argument.split(text)
         pairs = parse_qsl(tail, keep_blank_values=True)
         for name, _ in pairs:
             if name not in options or [other for other, _ in pairs].count(name) > 1:
@@ -45,6 +43,12 @@ class Argument:
                     f"given once: {', '.join(options)}"
                 )
         return Argument(what, dict(pairs))
+
+    @staticmethod
+    def split(text: str) -> tuple[str, str]:
+        """Return the name or path, and what stands after the question mark; a path may have one, too."""
+        what, _, tail = text.rpartition("?")
+        return (what, tail) if what and "=" in tail else (text, "")
 
     def one_of(self, name: str, *choices: str) -> str:
         """Return an option that has these values, the first unless it is given."""

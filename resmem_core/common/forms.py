@@ -34,6 +34,14 @@ def positive(text: str) -> float:
         raise InvalidParameterError(f"{text!r} is not a finite number above 0") from None
 
 
+def not_negative(text: str) -> float:
+    """Read a finite number of at least 0."""
+    try:
+        return check_positive("", float(text), or_zero=True)
+    except ValueError:
+        raise InvalidParameterError(f"{text!r} is not a finite number of at least 0") from None
+
+
 def between(low: float, high: float) -> Callable[[str], float]:
     """Return a reader of numbers from `low` to `high`."""
     return _number(float, low, high, f"number from {low:g} to {high:g}")

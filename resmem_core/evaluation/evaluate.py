@@ -384,6 +384,10 @@ def on_memory(memory: Memory) -> dict[str, float]:
 
 
 def accuracy_by_k(memory: Memory, queries: Queries, params: Params, ks: Sequence[int]) -> dict[str, list[float]]:
-    """Return the accuracy of soft kNN and ResMem at each k of `ks`, the other two numbers as in `params`."""
+    """Return the accuracy of soft kNN and ResMem at each k of `ks`, the other numbers as in `params`."""
     swept = sweep(memory, queries, ks=ks, sigmas=[params.sigma], temperatures=[KNN, params.temperature])
-    return dict(zip(("knn", "resmem"), swept.accuracy[:, 0].tolist(), strict=True))
+    knn, resmem = swept.accuracy[:, 0].tolist()
+    if params.gamma != 1:  # which a sweep takes it to be
+        judged = (judge(memory, queries, replace(params, k=k)).resmem.predictions for k in ks)
+        resmem = [float((predictions == queries.labels).mean()) for predictions in judged]
+    return {"knn": knn, "resmem": resmem}

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from resmem_core.common.decimals import alike
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress, called, silent
 from resmem_core.common.types import FloatArray, IntArray
@@ -259,6 +260,15 @@ class ValueEvaluation:
         intervals: dict[str, Any] = {f"{measure}_ci95": interval for measure, (_, interval) in gains.items()}
         values: dict[str, Any] = {measure: value for measure, (value, _) in gains.items()}
         return ValueGain(**values, **intervals, closer=int((own < other).sum()), farther=int((own > other).sum()))
+
+    def form(self, measure: str) -> str:
+        """Return the format specification in which figures of a measure, and their differences, are written."""
+        return ".3f" if measure == "r2" else alike(self.measures[measure].values())
+
+    @property
+    def value_form(self) -> str:
+        """The format specification in which single values, and what is added to them, are written."""
+        return alike((float(abs(values).max()) for values in (self.targets, *self.predictions.values())), 5)
 
     def slices(self, by: str) -> list[ValueSlice]:
         """Return the gain within slices of the points judged, by rising value on an axis of `AXES`.

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.registry import Registry, parse
-from resmem_core.data.base import IMAGE
+from resmem_core.common.store import digest_key
+from resmem_core.data.base import IMAGE, file_state, user_path
+from resmem_core.models.arguments import Argument
 from resmem_core.models.types import Recipe, Shape
 
 if TYPE_CHECKING:
@@ -46,6 +48,17 @@ class Family(ABC):
     def unavailable(self, argument: str | None = None) -> str | None:
         """Return why it cannot be used now, or None. Quick: it looks, and loads nothing."""
         return None
+
+    def stamp(self, argument: str | None) -> str:
+        """Return what changes when the file or folder does that `argument` names, unread; "" where it names none."""
+        path = user_path(Argument.split(argument or "")[0])
+        try:
+            if not argument or not path.exists():
+                return ""
+            files = sorted(path.rglob("*")) if path.is_dir() else [path]
+            return digest_key({str(file.relative_to(path)): file_state(file) for file in files if file.is_file()})
+        except OSError:  # a name too long for a path
+            return ""
 
 
 class Backbone(Family):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -90,10 +92,30 @@ def read(auto_class: Any, source: str, kind: str) -> tuple[Any, set[str]]:
     """
     options: dict[str, Any] = {"use_safetensors": True, "trust_remote_code": False, "output_loading_info": True}
     try:
-        model, report = auto_class.from_pretrained(source, **options)
+        with _without_bars():
+            model, report = auto_class.from_pretrained(source, **options)
     except Exception as error:  # the network, the hub and the libraries have classes of their own
         raise unreadable(source, kind, error) from error
     return model, set(report["missing_keys"])
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Keep `transformers` from drawing bars of its own where weights are read; those of what is fetched stay."""
+    from huggingface_hub import utils as fetching
+    from transformers.utils import logging
+
+    drawn, fetched = logging.is_progress_bar_enabled(), not fetching.are_progress_bars_disabled()
+    logging.disable_progress_bar()  # and those of what is fetched
+    if fetched:
+        fetching.enable_progress_bars()
+    try:
+        yield
+    finally:
+        if drawn:
+            logging.enable_progress_bar()
+            if not fetched:
+                fetching.disable_progress_bars()
 
 
 def read_whole(source: str, kind: str, classifies: str) -> tuple[Any, bool]:

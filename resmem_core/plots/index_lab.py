@@ -24,7 +24,7 @@ def recall_against_speed(lab: Lab) -> Figure:
         points = [point for point in lab.points if point.index == name]
         opacity = [1 if point in lab.front else 0.45 for point in points]
         marker = {"symbol": symbol, "size": 11, "color": COLORS["memory"], "opacity": opacity}
-        text = [_told(point) for point in points]
+        text = [_told(lab, point) for point in points]
         kinds.append(_placed("markers", points, name=name, marker=marker, text=text, hovertemplate=says))
     return figure(
         440,
@@ -43,9 +43,9 @@ def _placed(mode: str, points: Sequence[Point], **more: Any) -> dict[str, Any]:
     return scatter(mode, [point.queries_per_second for point in points], [point.recall for point in points], **more)
 
 
-def _told(point: Point) -> str:
-    low, high = (100 * value for value in point.cost_ci95)
+def _told(lab: Lab, point: Point) -> str:
+    cost, low, high = lab.costs(point)
     return (
         f"<b>{point.label}</b><br>built in {point.build_seconds:.2f} s, {point.size / 1e6:.1f} MB on disk"
-        f"<br>costs {100 * point.cost:.2f} points of accuracy ({low:.2f} to {high:.2f})"
+        f"<br>costs {cost} {lab.unit} ({low} to {high})"
     )

@@ -74,14 +74,14 @@ def method_table(evaluation: ValueEvaluation) -> pd.DataFrame:
 
 def method_errors(evaluation: ValueEvaluation) -> Figure:
     """Draw the RMSE of the three methods as points, with 95 % intervals."""
-    traces = []
+    traces, form = [], evaluation.form("rmse")
     for method in reversed(METHODS):
         value, (low, high) = evaluation.measures["rmse"][method], evaluation.measures_ci95["rmse"][method]
         traces.append(
             scatter(
                 "markers",
                 [value],
-                [f"{NAMES[method]} <b>{value:.4g}</b>"],
+                [f"{NAMES[method]} <b>{value:{form}}</b>"],
                 marker={"color": COLORS[method], "size": 14},
                 error_x=whiskers([value], [(low, high)], thickness=2.5, width=6),
                 hovertemplate=f"{NAMES[method]}: {value:.5g} (95 % interval {low:.5g} to {high:.5g})<extra></extra>",

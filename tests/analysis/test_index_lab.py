@@ -140,6 +140,13 @@ def test_the_verdict():
     assert "Nothing measured that finds at least 95% is faster" in lab().verdict()
 
 
+def test_costs_are_written_in_the_units_of_what_is_judged():
+    classes, values = lab(), replace(lab(), of_values=True)
+    assert (classes.costs(classes.exact), classes.unit) == (["0.10", "-0.20", "0.40"], "points of accuracy")
+    assert (values.costs(values.exact), values.unit) == (["0.0010", "-0.0020", "0.0040"], "of RMSE")
+    assert values.as_dict()["points"][0]["rmse"] == classes.as_dict()["points"][0]["accuracy"] == 0.9
+
+
 def test_conditions_and_json():
     found = lab(point(400.0, 0.97))
     assert (
@@ -167,16 +174,16 @@ def test_accuracy_is_that_of_the_experiment_and_needs_no_second_measurement(smal
     assert (found.n, found.n_memory, len(found.points)) == (60, 300, WAYS)
     assert (found.current.index, found.current.usual) == ("annoy", True)
     assert found.exact.cost == 0
-    assert found.exact.accuracy == exact.evaluate(params).accuracy["resmem"]
+    assert found.exact.score == exact.evaluate(params).accuracy["resmem"]
     for p in found.points:
-        assert p.cost == pytest.approx(found.exact.accuracy - p.accuracy)
+        assert p.cost == pytest.approx(found.exact.score - p.score)
         assert p.cost_ci95[0] <= p.cost <= p.cost_ci95[1]
     assert any(p.cost for p in found.points)
 
     monkeypatch.setattr(module, "measure", None)
     other = Params(5, 0.2, 0.7)
     again = lab_of(small.without_waiting(), other)
-    assert again.exact.accuracy == exact.evaluate(other).accuracy["resmem"]
+    assert again.exact.score == exact.evaluate(other).accuracy["resmem"]
     assert again.measured == found.measured
     with pytest.raises(NeedsPreparing):
         lab_of(small.without_waiting(), Params(6, 1.0))

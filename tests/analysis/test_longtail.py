@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resmem_core.analysis import judged
+from resmem_core.analysis.judged import Judged
 from resmem_core.analysis.longtail import AXES, CleanData, Plan, found, judge_all, planned, read_values, written
 from resmem_core.common.errors import Cancelled, InvalidParameterError
 from resmem_core.common.progress import silent
@@ -153,3 +154,15 @@ class TestJudging:
     )
     def test_other_experiments_are_not_taken_for_these(self, points, plan, store, other):
         assert found(replace(plan, config=replace(CONFIG, **other)), DATA, store) == []
+
+
+def test_a_model_of_ones_own_that_changed_is_judged_anew(tmp_path, monkeypatch):
+    file, store = tmp_path / "mine.pt", Store(tmp_path / "store")
+    file.write_bytes(b"1")
+    plan = Plan(ExperimentConfig(backbone=f"module:{file}?size=8"), "noise", (0,), 1)
+    kept = Judged(0, 5, 1.0, 1.0, 0.6, 0.7, 0.1, (0.05, 0.2), 0.65, 300, 200, 1.0, ())
+    monkeypatch.setattr(Judged, "of_experiment", lambda *_: kept)
+    judge_all(plan, DATA, lambda *_: None, store=store)
+    assert len(found(plan, DATA, store)) == 1
+    file.write_bytes(b"22")
+    assert found(plan, DATA, store) == []

@@ -1,6 +1,6 @@
 """One table of settings: to a URL and back, and nonsense noted."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
@@ -17,6 +17,7 @@ from resmem_core.data.corruption import MAX_NOISE
 from resmem_core.evaluation.metrics import OUTCOMES
 from resmem_core.experiment.config import PRECOMPUTED, ExperimentConfig, LanguageConfig, fields_of
 from resmem_core.memory.indexes import INDEXES
+from resmem_core.memory.types import Params
 from resmem_core.models import BACKBONES
 
 quick = hypothesis_settings(max_examples=100)
@@ -46,6 +47,7 @@ def possible(draw):
         k=draw(COUNT),
         sigma=draw(st.none() | POSITIVE),
         temperature=draw(st.none() | POSITIVE),
+        gamma=draw(st.none() | st.just(0.0) | POSITIVE),
         point=draw(st.none() | st.integers(0)),
         outcome=draw(st.sampled_from(OUTCOMES)),
         of_class=draw(st.none() | WORDS),
@@ -57,7 +59,19 @@ def possible(draw):
 def test_what_is_beside_another_experiment_is_told_by_what_differs(a, b):
     found = a.changed(b.beside(a))
     assert found.experiment() == b.experiment()
-    assert (found.k or a.k, found.sigma or a.sigma) == (b.k or a.k, b.sigma or a.sigma)
+    chosen = Params(3, 0.5, 2.0, 0.7)
+    assert found.params(a.params(chosen)) == b.params(a.params(chosen))
+
+
+def test_what_is_left_to_the_data_is_as_chosen():
+    chosen = Params(3, 0.5, 2.0, 0.7)
+    assert (Settings().params(chosen), Settings().is_untouched) == (chosen, True)
+    for name, value in (("k", 9), ("sigma", 0.25), ("temperature", 1.5), ("gamma", 0.0)):
+        asked, notes = Settings.from_query({name: str(value)})
+        assert (asked.params(chosen), asked.is_untouched) == (replace(chosen, **{name: value}), False)
+        assert notes == []
+    for wrong in ("-1", "inf", "nan", "much"):
+        assert "gamma" in Settings.from_query({"gamma": wrong})[1][0]
 
 
 def test_nothing_stands_for_the_default():

@@ -44,7 +44,7 @@ def test_what_pages_could_show_again_is_listed(printed, told, diabetes):
     assert (5 in ks, 6 in ks) == (True, False)
     lines = told("runs", OF).splitlines()
     assert "base RMSE" in lines[0]
-    assert any(f"{found.measures['rmse']['resmem']:.4g}" in line for line in lines[1:])
+    assert any(f"{found.measures['rmse']['resmem']:{found.form('rmse')}}" in line for line in lines[1:])
     assert "fixed" not in lines[0]
 
 
@@ -142,7 +142,8 @@ def test_the_report_is_that_of_the_core(told, diabetes, tmp_path):
     file, params = tmp_path / "report.html", diabetes.tune().params
     told("report", OF, "--tune", f"--output={file}")
     text, found = file.read_text(), diabetes.evaluate(params)
-    assert f"{found.measures['rmse']['resmem']:.4g} ({found.measures_ci95['rmse']['resmem'][0]:.4g} to " in text
+    form = found.form("rmse")
+    assert f"{found.measures['rmse']['resmem']:{form}} ({found.measures_ci95['rmse']['resmem'][0]:{form}} to " in text
     assert "were set by hand" not in text
     assert "report --dataset=diabetes --backbone=linear --tune --output=report.html" in text
     told("report", OF, *OPTIONS, f"--output={file}")
@@ -157,6 +158,20 @@ def test_two_settings_are_compared_point_by_point(printed, diabetes):
     assert b.n == a.n
 
 
+def test_a_seed_is_as_it_is_alone(told, printed, diabetes):
+    asked = ("seeds", OF, "--count=1")
+    result, out = printed(*asked), told(*asked)
+    found = diabetes.evaluate(diabetes.tune().params)
+    (seed,) = result["seeds"]
+    assert (seed["k"], seed["gamma"]) == (found.params.k, found.params.gamma)
+    for measure, by_method in found.measures.items():
+        assert seed[measure] == pytest.approx(by_method)
+        assert result["spread"][measure]["knn"]["mean"] == pytest.approx(by_method["knn"])
+    assert seed["versus"]["knn"]["rmse_ci95"] == pytest.approx(found.against("knn").rmse_ci95)
+    row = next(line for line in out.splitlines() if line.startswith("RMSE saved over kNN"))
+    assert float(row.split()[4]) == pytest.approx(found.against("knn").rmse, abs=0.005)
+
+
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
@@ -167,8 +182,7 @@ def test_two_settings_are_compared_point_by_point(printed, diabetes):
         (("evaluate", "--k=1000"), "k=1000 must lie between 1 and 256"),
         (("slices", "--by=class-size"), "by='class-size' must be one of: distance, prediction, error"),
         (("export", "--table=classes", "--output=x.csv"), "--table=classes needs classes; with values choose examples"),
-        (("lab",), "lab is about classes, and 'diabetes' has values to predict; those do: train, tune, evaluate"),
-        (("longtail",), "has values to predict, and classes are needed here"),
+        (("longtail",), "'diabetes' has values to predict, and the long tail lab is about classes: choose a dataset"),
         (("explain", "--point=9999"), "9999"),
         (("evaluate", "--backbone=estimator:SVC"), "has values to predict; choose a regressor"),
         (("evaluate", "--imbalance=5"), "are of classes, and the data has values to predict"),

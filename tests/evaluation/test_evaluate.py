@@ -489,10 +489,11 @@ def test_rivals_are_judged_anew_where_memory_or_its_neighbours_changed(data):
     assert (once.predictions["knn"] != moved.predictions["knn"]).any()
 
 
-def test_accuracy_by_k_is_the_evaluation_at_each_k(data):
+@pytest.mark.parametrize("gamma", [1.0, 0.3])
+def test_accuracy_by_k_is_the_evaluation_at_each_k(data, gamma):
     ks = [1, 2, 7, 16]
     for memory, queries in (data, tables(*data)):
-        curves = accuracy_by_k(memory, queries, PARAMS, ks)
+        curves = accuracy_by_k(memory, queries, replace(PARAMS, gamma=gamma), ks)
         assert list(curves) == ["knn", "resmem"]
-        at = [evaluated(memory, queries, Params(k, 0.7, 1.5), knn=Rival(k, 0.7, 1.0)).accuracy for k in ks]
+        at = [evaluated(memory, queries, Params(k, 0.7, 1.5, gamma), knn=Rival(k, 0.7, 1.0)).accuracy for k in ks]
         assert curves == {method: [accuracy[method] for accuracy in at] for method in curves}

@@ -58,3 +58,17 @@ def test_a_name_may_stand_for_another_model_where_the_data_are_of_another_kind()
 def test_a_name_is_taken_once_whatever_the_kind():
     with pytest.raises(ValueError, match="backbone 'gru-small' is registered twice"):
         BACKBONES.register("gru-small", BACKBONES.get("linear"))
+
+
+def test_the_stamp_of_a_model_changes_with_its_files(tmp_path):
+    model, _ = backbone_of("hf:a", TEXT)
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "1_Pooling").mkdir()
+    stamps = [model.stamp(str(tmp_path)), model.stamp(f"{tmp_path}?pool=mean")]
+    (tmp_path / "1_Pooling" / "config.json").write_text("{}")
+    stamps.append(model.stamp(str(tmp_path)))
+    (tmp_path / "config.json").write_text("{ }")
+    stamps += [model.stamp(str(tmp_path)), model.stamp(str(tmp_path / "config.json"))]
+    assert stamps[0] == stamps[1]
+    assert len(set(stamps)) == 4
+    assert [model.stamp(name) for name in ("google/vit", "a" * 5000, None)] == [""] * 3

@@ -14,9 +14,23 @@ def test_two_settings_are_compared_point_by_point(opened):
     assert [s.value for s in at.header if s.value.startswith("Only")]
 
 
+def test_each_has_a_gamma_of_its_own_where_its_address_names_one(opened):
+    at = opened("compare", k="5", gamma="0.5", other="k=5&gamma=0.25")
+    table = at.table[0].value
+    for name, gamma in (("A", 0.5), ("B", 0.25)):
+        assert table.loc["k, sigma, temperature", name].endswith(f"gamma {gamma:g}")
+    assert any("--gamma=0.5 '--with=k=5&gamma=0.25'" in code.value for code in at.code)
+    at = opened("tune", k="5", gamma="0.5")
+    assert "gamma = 0.5, set by hand" in at.text
+    assert any("--gamma=0.5" in code.value for code in at.code)
+    at.press("Choose on validation")
+    assert (at.address("gamma"), "gamma" in at.text) == (None, False)
+
+
 def test_a_knob_of_b_is_kept_in_the_address(opened):
     at = opened("compare", k="2")
     assert "right on the same test points" in at.info[0].value
+    assert at.labelled("number_input", "temperature of B").value is None
     at.number_input(key="other-k").set_value(40).run()
     assert parse_qs(at.address("other"))["k"] == ["40"]
     assert at.address("k") == "2"

@@ -30,7 +30,7 @@ def test_forgetting_shows_the_change_and_restoring_takes_it_back(opened):
     changed = int(at.numbers["Newly right"]) - int(at.numbers["Newly wrong"])
     assert changed == round((edited - came) * len(experiment.test)) != 0
     assert "they are not an evaluation" in at.text
-    assert "k = 3, sigma = 1 and temperature = 1 stay" in at.text
+    assert "k = 3, sigma = 1, temperature = 1 stay" in at.text
     at.press("Restore it")
     assert at.address("edits") is None
     assert "Effect of the edits" not in at.text

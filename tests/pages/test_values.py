@@ -6,6 +6,7 @@ from PIL import Image
 
 from pages._shared.frame import FORMS
 from pages._shared.values import VIEWS
+from resmem_core.analysis.seeds import judge
 from resmem_core.common.progress import silent
 from resmem_core.common.store import Store
 from resmem_core.data.pictures import data_url
@@ -32,8 +33,8 @@ def test_every_page_shows_values_or_says_that_it_is_about_classes(opened, page):
 def test_the_overview_shows_the_choice_on_test(opened, diabetes):
     found = diabetes.evaluate(diabetes.tune().params)
     at = opened("overview", dataset="diabetes")
-    assert at.numbers["Base RMSE"] == f"{found.measures['rmse']['base']:.4g}"
-    assert at.numbers["ResMem RMSE"] == f"{found.measures['rmse']['resmem']:.4g}"
+    assert at.numbers["Base RMSE"] == f"{found.measures['rmse']['base']:{found.form('rmse')}}"
+    assert at.numbers["ResMem RMSE"] == f"{found.measures['rmse']['resmem']:{found.form('rmse')}}"
     gain = found.against("base")
     assert (at.numbers["Closer"], at.numbers["Farther"]) == (str(gain.closer), str(gain.farther))
 
@@ -42,10 +43,10 @@ def test_the_knobs_change_what_is_shown(opened, diabetes):
     at = opened("tune", dataset="diabetes", k="5", sigma="2.0")
     gamma = diabetes.tune().params.gamma
     found = diabetes.evaluate(Params(5, 2.0, 1.0, gamma))
-    assert at.numbers["ResMem RMSE"] == f"{found.measures['rmse']['resmem']:.4g}"
+    assert at.numbers["ResMem RMSE"] == f"{found.measures['rmse']['resmem']:{found.form('rmse')}}"
     at.labelled("slider", "k, neighbours").set_value(9).run()
     found = diabetes.evaluate(Params(9, 2.0, 1.0, gamma))
-    assert at.numbers["ResMem RMSE"] == f"{found.measures['rmse']['resmem']:.4g}"
+    assert at.numbers["ResMem RMSE"] == f"{found.measures['rmse']['resmem']:{found.form('rmse')}}"
     at.press("Choose on validation")
     assert "chosen on validation" in at.text
 
@@ -53,7 +54,7 @@ def test_the_knobs_change_what_is_shown(opened, diabetes):
 def test_a_point_is_taken_apart(opened, diabetes):
     at = opened("inspect", dataset="diabetes", point="3", k="5", sigma="2.0")
     found = diabetes.explain(3, Params(5, 2.0, 1.0, diabetes.tune().params.gamma))
-    assert f"ResMem says **{found.prediction:.5g}**" in at.text
+    assert f"ResMem says **{found.prediction:.2f}**" in at.text
     table = at.dataframe[0].value
     assert table["training point"].tolist() == found.ids.tolist()
     assert table["adds"].tolist() == pytest.approx(found.contributions.tolist())
@@ -72,7 +73,9 @@ def test_two_regressions_stand_side_by_side(opened, diabetes):
     params = diabetes.tune().params
     a, b = diabetes.evaluate(params), diabetes.evaluate(Params(3, 2.0, 1.0, params.gamma))
     gain = compare_values(a, b)
-    assert f"RMSE of A less that of B: {gain.rmse:+.4g}**" in at.text
+    assert "k of B" in [field.label for field in at.number_input]
+    assert "temperature of B" not in [field.label for field in at.number_input]
+    assert f"RMSE of A less that of B: {gain.rmse:+{a.form('rmse')}}**" in at.text
     assert f"closer on {gain.closer:,} points" in at.text
     of_a = at.dataframe[0].value
     told = abs(of_a["B says"] - of_a["is"]) - abs(of_a["A says"] - of_a["is"])
@@ -81,13 +84,35 @@ def test_two_regressions_stand_side_by_side(opened, diabetes):
     assert "one has classes to predict" in opened("compare", other="dataset=diabetes").text
 
 
+def test_several_seeds_are_those_of_the_core(opened):
+    at = opened("compare", dataset="diabetes", limit_train="20", compare="seeds")
+    alone = judge(prepare(ExperimentConfig("diabetes", seed=3, limit_train=20)))
+    table = at.dataframe[0].value
+    assert table.loc[3, ["base R2", "soft kNN MAE", "ResMem RMSE"]].tolist() == pytest.approx(
+        [alone.r2["base"], alone.mae["knn"], alone.rmse["resmem"]]
+    )
+    assert (
+        f"saves **{table['saved'].mean():+.2f}** on average (standard deviation {table['saved'].std():.2f}" in at.text
+    )
+
+
+def test_the_colour_of_the_map_is_in_the_address(opened):
+    at = opened("map", dataset="diabetes", color="saved")
+    box = at.labelled("selectbox", "Coloured by")
+    assert box.value == "saved"
+    box.set_value("error").run()
+    assert at.address("color") == "error"
+    assert opened("map", dataset="diabetes", color="residual").labelled("selectbox", "Coloured by").value == "value"
+    assert opened("map", color="saved").labelled("segmented_control", "Colour by").value == "class"
+
+
 def test_edits_of_memory_are_shown(opened, diabetes, shared_store):
     used = np.unique(diabetes.test.neighbors.first(3).indices)[:40]
     edits = Edits().forget(used)
     reference = edits.save(Store(shared_store), diabetes.dataset)
     found = diabetes.edited(edits).evaluate(diabetes.tune().params)
     at = opened("overview", dataset="diabetes", edits=reference)
-    assert at.numbers["ResMem RMSE"] == f"{found.measures['rmse']['resmem']:.4g}"
+    assert at.numbers["ResMem RMSE"] == f"{found.measures['rmse']['resmem']:{found.form('rmse')}}"
 
 
 @pytest.mark.parametrize("task", ["classes", "values"])

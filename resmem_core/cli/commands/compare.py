@@ -25,7 +25,8 @@ def arguments(parser: Parser) -> None:
         required=True,
         metavar="QUERY",
         help="what the other one has that is not the same: 'backbone=small-cnn&k=5' (nothing after = stands for the "
-        "default); what it leaves out of k, sigma and temperature is chosen on validation",
+        "default); what it leaves out of k, sigma and temperature is chosen on validation, and gamma is that of "
+        "--gamma",
     )
 
 
@@ -66,6 +67,6 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
 def _params_of_b(
     args: argparse.Namespace, other: Settings, b: Experiment | ValueExperiment, progress: Progress
 ) -> Params:
-    """Return B's setting: as named, else chosen on validation; a gamma that is given is that of both."""
-    params = other.params(tuned_of(args, b, progress))
-    return b.check(params if args.gamma in (None, TUNED) else replace(params, gamma=args.gamma))
+    """Return B's setting: as named, else chosen on validation; a gamma that `--gamma` gives is that of both."""
+    chosen = tuned_of(args, b, progress)
+    return b.check(other.params(chosen if args.gamma in (None, TUNED) else replace(chosen, gamma=args.gamma)))

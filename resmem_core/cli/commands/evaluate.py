@@ -60,7 +60,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     params, tuned_on = params_of(args, experiment, progress)
     same = args.rivals == "same" or (args.rivals is None and tuned_on is None)
     found = experiment.evaluate(params, objective_of(args), progress, Rivals.untuned(params) if same else None)
-    if params.gamma == 1:  # another gamma is nothing that pages could show again
+    if params.gamma == 1:  # the list tells settings apart by the other three
         Runs().record(experiment, params, found, tuned=tuned_on is not None)
     result = {
         **experiment.facts,

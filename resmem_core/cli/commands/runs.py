@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from resmem_core.cli.base import Output, Parser, command
+from resmem_core.common.decimals import alike
 from resmem_core.common.progress import Progress
 
 if TYPE_CHECKING:
@@ -83,9 +84,10 @@ def _of_values(run: Run) -> str:
     got = run.results
     base, knn = (got["versus"][method] for method in ("base", "knn"))
     low, high = base["rmse_ci95"]
-    saved = f"{base['rmse']:+.4g} ({low:+.4g} to {high:+.4g})"
+    form = alike([got["rmse_base"], got["rmse_resmem"]])
+    saved = f"{base['rmse']:+{form}} ({low:+{form}} to {high:+{form}})"
     r2 = "" if got["r2_resmem"] is None else f"{got['r2_resmem']:.3f}"
     return _begin(run) + (
-        f"{got['gamma']:6.3g}  {_chosen_on(run):10}  {got['rmse_base']:10.4g} {got['rmse_resmem']:10.4g}  {saved:37}  "
-        f"{r2:>7}  {base['closer']:6} {base['farther']:7}  {knn['rmse']:+10.4g}"
+        f"{got['gamma']:6.3g}  {_chosen_on(run):10}  {got['rmse_base']:10{form}} {got['rmse_resmem']:10{form}}  "
+        f"{saved:37}  {r2:>7}  {base['closer']:6} {base['farther']:7}  {knn['rmse']:+10{form}}"
     )

@@ -1,6 +1,7 @@
 """The `lab` command: every index in one table."""
 
 import numpy as np
+import pytest
 
 from tests.data.made import arrays_of
 
@@ -20,3 +21,17 @@ def test_once_for_people_and_once_as_an_object(told, printed, tmp_path):
     assert sum(line.startswith("* ") and "MB" in line for line in out.splitlines()) == sum(
         point["front"] for point in result["points"]
     )
+
+
+def test_of_values_it_costs_rmse(told, printed):
+    asked = ["lab", "--dataset=diabetes", "--limit-train=40", "--k=4", "--sigma=2"]
+    out, result = told(*asked), printed(*asked)
+    rmse = printed("evaluate", *asked[1:])["rmse"]["resmem"]
+    exact = next(point for point in result["points"] if point["index"] == "exact")
+    assert (exact["rmse"], exact["cost"], "accuracy" in exact) == (pytest.approx(rmse), 0, False)
+    for point in result["points"]:
+        assert point["cost"] == pytest.approx(point["rmse"] - exact["rmse"])
+        assert point["cost_ci95"][0] <= point["cost"] <= point["cost_ci95"][1]
+    assert any(point["cost"] for point in result["points"])
+    assert "RMSE cost" in out
+    assert "accuracy" not in out

@@ -89,6 +89,17 @@ def test_a_constant_that_logits_are_multiplied_by_goes_into_the_head(folder_of, 
         torch.testing.assert_close(network.trunk(ids), model.base_model(ids).last_hidden_state)
 
 
+def test_nothing_but_us_draws_bars_while_it_is_read(folder_of, capsys):
+    folder, _ = folder_of("gpt2")
+    capsys.readouterr()
+    transformers.AutoModelForCausalLM.from_pretrained(folder)
+    drawn = capsys.readouterr().err
+    network_of(folder)
+    assert capsys.readouterr().err == ""
+    transformers.AutoModelForCausalLM.from_pretrained(folder)
+    assert ("Loading" in capsys.readouterr().err) == ("Loading" in drawn)  # others have what they had
+
+
 def test_rows_beyond_the_tokenizer_are_left_out(folder_of):
     folder, model = folder_of("llama")
     network = network_of(folder, C - 7)
