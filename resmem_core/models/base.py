@@ -5,11 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from resmem_core.common.arguments import Argument
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.registry import Registry, parse
 from resmem_core.common.store import digest_key
 from resmem_core.data.base import IMAGE, file_state, user_path
-from resmem_core.models.arguments import Argument
 from resmem_core.models.types import Recipe, Shape
 
 if TYPE_CHECKING:
