@@ -5,11 +5,15 @@ import streamlit as st
 from pages._shared import cache
 from pages._shared.figures import show
 from pages._shared.knobs import knobs, tuned_line
+from pages._shared.live import live
 from pages._shared.opening import opened
 from pages._shared.share import share
-from pages._shared.summary import base_scaled, headline
+from pages._shared.summary import base_scaled, headline_figures, headline_words
 from resmem_core.common.types import NLL_FLOOR
+from resmem_core.evaluation.evaluate import Evaluation
 from resmem_core.evaluation.metrics import ECE_BINS
+from resmem_core.experiment.prepare import Experiment
+from resmem_core.memory.types import Params
 from resmem_core.plots.accuracy import accuracy_by_k, method_accuracies
 
 PAGE = {"title": "Tune", "icon": ":material/tune:", "section": "Setting", "place": 1}
@@ -21,10 +25,14 @@ def instrument() -> None:
     """Show the knobs and what they do; only this part runs again when one is turned."""
     experiment, params = opened()
     config = experiment.config
-    knobs(st.columns(3), experiment, params)
+    is_live = live(experiment, params)
+    if not is_live:
+        knobs(st.columns(3), experiment, params)
     tuned_line(experiment, params, cache.tuned(config))
     result = cache.evaluation(config, params)
-    headline(experiment, result)
+    if not is_live:
+        headline_figures(result)
+    headline_words(experiment, result)
     st.warning(
         "Turning knobs while watching test accuracy is a way to learn, not an evaluation: the best value found like "
         "this is optimistic. To report a number, choose on validation and look at test once.",
@@ -33,13 +41,9 @@ def instrument() -> None:
 
     left, right = st.columns([3, 2])
     with left:
-        st.header("Accuracy against k")
-        ks, curves = cache.curves(config, params.sigma, params.temperature, params.gamma)
-        show(
-            accuracy_by_k(ks, curves, result.accuracy["base"], params.k),
-            "accuracy-by-k",
-            "Lines of test accuracy against k for soft kNN and ResMem, with base as a level",
-        )
+        if not is_live:
+            curve(experiment, params, result)
+        probabilities(result)
     with right:
         st.header("Four methods")
         knn, mixed = result.rivals.knn, result.rivals.interpolation
@@ -50,6 +54,22 @@ def instrument() -> None:
             f"{mixed.weight:g}, were chosen on validation; the sliders do not move them. All use the same neighbours."
         )
 
+    share("evaluate", params)
+
+
+def curve(experiment: Experiment, params: Params, result: Evaluation) -> None:
+    """Show the accuracy against k where the browser cannot follow the knobs."""
+    st.header("Accuracy against k")
+    ks, curves = cache.curves(experiment.config, params.sigma, params.temperature, params.gamma)
+    show(
+        accuracy_by_k(ks, curves, result.accuracy["base"], params.k),
+        "accuracy-by-k",
+        "Lines of test accuracy against k for soft kNN and ResMem, with base as a level",
+    )
+
+
+def probabilities(result: Evaluation) -> None:
+    """Show how good ResMem's probabilities are beside base's."""
     st.header("Probabilities")
     before, after = result.calibration["base"], result.calibration["resmem"]
     with st.container(horizontal=True):
@@ -65,7 +85,6 @@ def instrument() -> None:
         f"for these three they are projected onto the probability simplex and mixed with {result.smoothing:.3g} of the "
         f"base's probabilities, a share chosen on validation by NLL. {base_scaled(result)}"
     )
-    share("evaluate", params)
 
 
 instrument()

@@ -17,6 +17,7 @@ from pages._shared.text import plain
 from resmem_core.analysis.grid import Grids, grid_of
 from resmem_core.analysis.index_lab import Lab, lab_of
 from resmem_core.analysis.influence import Influence, influence, memory_table
+from resmem_core.analysis.lattice import lattice_of
 from resmem_core.analysis.longtail import CleanData
 from resmem_core.analysis.near_duplicates import NearDuplicates
 from resmem_core.analysis.near_duplicates import near_duplicates as find_near_duplicates
@@ -25,7 +26,7 @@ from resmem_core.analysis.seeds import SeedResult, ValueSeedResult, judge
 from resmem_core.analysis.shapley import shapley_of
 from resmem_core.analysis.value_grid import ValueGrids, value_grid_of
 from resmem_core.common.progress import Progress, Step
-from resmem_core.common.store import Store
+from resmem_core.common.store import Store, digest_arrays
 from resmem_core.data.pictures import data_url
 from resmem_core.evaluation.choice import ks_to_try
 from resmem_core.evaluation.comparison import Comparison, same_points
@@ -222,6 +223,15 @@ def thumbnails(config: ExperimentConfig, part: str, rows: tuple[int, ...]) -> li
     assert isinstance(opened, OnExamples)
     examples = getattr(opened.dataset, part)
     return [data_url(examples, row) for row in rows]
+
+
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=BY_DATA)
+def lattice(config: ExperimentConfig) -> tuple[str, bytes]:
+    """Return every setting of the knobs as the browser takes it, and what the table is called; nothing is judged."""
+    opened = of_examples(config)
+    found = lattice_of(opened)
+    name = digest_arrays(found.right, found.fixed)
+    return name, found.packed(name, opened.class_names)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Projecting…", hash_funcs=BY_DATA)

@@ -136,6 +136,12 @@ def base_scaled(evaluation: Evaluation) -> str:
 
 def headline(experiment: Experiment, evaluation: Evaluation) -> None:
     """Show base against ResMem, the interval, what memory fixed and broke, and at which setting."""
+    headline_figures(evaluation)
+    headline_words(experiment, evaluation)
+
+
+def headline_figures(evaluation: Evaluation) -> None:
+    """Show base against ResMem, the interval, and what memory fixed and broke."""
     with st.container(horizontal=True):
         st.metric("Base accuracy", f"{evaluation.accuracy['base']:.1%}", border=True, width=160, height="stretch")
         st.metric(
@@ -152,6 +158,10 @@ def headline(experiment: Experiment, evaluation: Evaluation) -> None:
             ("Broken", evaluation.broken, "Test points that base gets right and ResMem wrong."),
         ):
             st.metric(label, count, help=text, border=True, width=130, height="stretch")
+
+
+def headline_words(experiment: Experiment, evaluation: Evaluation) -> None:
+    """Say how ResMem does beside its best rival, what the interval is of, and at which setting."""
     st.markdown(against_rival(evaluation))
     k = evaluation.params.k
     st.caption(

@@ -49,6 +49,16 @@ def release(array: np.ndarray) -> None:
         held.madvise(mmap.MADV_DONTNEED)
 
 
+def _ask_for(array: np.ndarray, rows: IntArray) -> None:
+    """Have the system read rows of a mapped array, each at once rather than page by page as they are looked at."""
+    held, size = getattr(array, "_mmap", None), math.prod(array.shape[1:]) * array.itemsize
+    if isinstance(held, mmap.mmap) and size > mmap.PAGESIZE and hasattr(mmap, "MADV_WILLNEED"):
+        begin = array.offset % mmap.ALLOCATIONGRANULARITY  # type: ignore[attr-defined]
+        for row in rows.tolist():
+            start = (begin + row * size) // mmap.PAGESIZE * mmap.PAGESIZE
+            held.madvise(mmap.MADV_WILLNEED, start, min(size + mmap.PAGESIZE, len(held) - start))
+
+
 class Rows:
     """Rows of one shape and type, written as they come, however many: a context manager.
 
@@ -171,7 +181,9 @@ class Picked:
         return len(self._rows)
 
     def __getitem__(self, rows: Any) -> np.ndarray:
-        found = np.array(self._array[self._rows[rows]])
+        wanted = self._rows[rows]
+        _ask_for(self._array, np.atleast_1d(wanted))
+        found = np.array(self._array[wanted])
         release(self._array)
         return found
 

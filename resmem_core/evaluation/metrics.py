@@ -37,20 +37,25 @@ def delta_interval(fixed: int, broken: int, n: int) -> Interval:
     and Bonett and Price (2012), who add one to the two that differ: here `PSEUDO` and Student's t, which is the least
     that covers 94 % in all cells of `benchmarks.coverage`. A bootstrap says (0, 0) where nothing has changed.
     """
+    return interval_of(delta_intervals(np.array(fixed), np.array(broken), n))
+
+
+def delta_intervals(fixed: IntArray, broken: IntArray, n: int) -> FloatArray:
+    """Return `delta_interval` of many settings on the same n points: low and high ends, (2, ...) of (...), (...)."""
     from scipy.stats import t
 
     if n == 0:
-        return (-1.0, 1.0)
+        return np.stack([np.full(fixed.shape, -1.0), np.full(fixed.shape, 1.0)])
     middle, error = _likely_delta(fixed, broken, n)
     half = float(t.ppf(0.975, max(n - 1, 1))) * error
-    return max(middle - half, -1.0), min(middle + half, 1.0)
+    return np.stack([np.maximum(middle - half, -1.0), np.minimum(middle + half, 1.0)])
 
 
-def _likely_delta(fixed: int, broken: int, n: int) -> tuple[float, float]:
+def _likely_delta(fixed: Any, broken: Any, n: int) -> tuple[Any, Any]:
     """Return (fixed - broken) / n and its standard error, with `PSEUDO` points more of both."""
     of = n + 2 * PSEUDO
     gained, lost = (fixed + PSEUDO) / of, (broken + PSEUDO) / of
-    return gained - lost, math.sqrt((gained + lost - (gained - lost) ** 2) / of)
+    return gained - lost, np.sqrt((gained + lost - (gained - lost) ** 2) / of)
 
 
 def gain_interval(before: BoolArray, after: BoolArray, groups: IntArray | None = None) -> Interval:
@@ -70,7 +75,7 @@ def scope(groups: IntArray | None) -> str:
 
 def gain_error(before: BoolArray, after: BoolArray, groups: IntArray | None = None) -> float:
     """Return the standard error of the difference that `gain_interval` is about, (M,), (M,); of one group it is 1."""
-    _, error = _likely_delta(int((after & ~before).sum()), int((before & ~after).sum()), len(before))
+    error = float(_likely_delta(int((after & ~before).sum()), int((before & ~after).sum()), len(before))[1])
     if groups is None:
         return error
     gains = after.astype(float) - before

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LARGE = 2_000_000  # neighbours' logits, M K C, from which the compiled loops are worth being loaded
+MANY = 10_000  # settings, from which they always are
 COMPILED_BLOCK = 64  # queries judged between two reports
 
 
@@ -45,7 +46,8 @@ def tallies(task: Task) -> Tallies:
     device = cuda_or_cpu()
     memory, queries = gathered(task.memory, task.queries)
     task = task._replace(memory=memory, queries=queries)
-    if device.type == "cpu" and queries.neighbors.indices.size * memory.n_classes >= LARGE:
+    is_large = queries.neighbors.indices.size * memory.n_classes >= LARGE or math.prod(task.grid.shape) >= MANY
+    if device.type == "cpu" and is_large:
         yield from _compiled(task)
     else:
         yield from _in_torch(task, device)

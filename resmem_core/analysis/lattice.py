@@ -1,0 +1,217 @@
+"""Every setting that the knobs can take, judged on test once, so that a page can follow them without asking again.
+
+Shapes: T temperatures, S sigmas, G values of k, C classes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from resmem_core.common.progress import Progress, Step, silent
+from resmem_core.common.store import save_array
+from resmem_core.common.types import FloatArray, IntArray
+from resmem_core.evaluation.metrics import delta_intervals
+from resmem_core.experiment.prepare import Experiment
+from resmem_core.memory.grid import Grid
+from resmem_core.memory.sweep import sweep
+from resmem_core.memory.types import Memory, Params, Queries
+
+MOST_CLASSES = 200  # of which gains are followed one by one
+MOST_CELLS = 1024  # groups and classes that are judged each for itself
+EVERY_K, MORE_K = 64, 40  # every k up to the first, and so many beyond
+N_SIGMAS, N_TEMPERATURES = 35, 21
+WIDEST = 30.0  # sigma goes from the scale divided by this to the scale times this
+HOTTEST = 10.0  # temperature likewise, around 1
+
+
+def knob_grid(k_max: int, sigma_scale: float, also: Params) -> Grid:
+    """Return the settings that the knobs can take: equal steps are equal ratios, and `also` is among them."""
+    beyond = np.geomspace(min(EVERY_K, k_max), k_max, MORE_K + 1).round().astype(int)
+    ks = {*range(1, min(k_max, EVERY_K) + 1), *beyond.tolist(), also.k}
+    sigmas = {also.sigma, *(_short(sigma_scale * ratio) for ratio in np.geomspace(1 / WIDEST, WIDEST, N_SIGMAS))}
+    hot = {also.temperature, *map(_short, np.geomspace(1 / HOTTEST, HOTTEST, N_TEMPERATURES))}
+    return Grid.of(sorted(ks), sorted(sigmas), sorted(hot))
+
+
+def _short(number: float) -> float:
+    """Return a number to three digits."""
+    return float(f"{number:.3g}")
+
+
+@dataclass(frozen=True, eq=False)
+class Lattice:
+    """What every setting does to the test split.
+
+    Attributes
+    ----------
+    grid : Grid
+    counts, base_right : ndarray of int64, shape (C,)
+        Test points of each class, and how many of them base gets right.
+    right : ndarray of uint8, uint16 or uint32, shape (C, T, S, G)
+        How many of each class ResMem gets right.
+    fixed : ndarray of int64, shape (T, S, G)
+        How many points base gets wrong and ResMem right.
+    ends : ndarray of float64, shape (2, T, S, G), or None
+        Low and high end of the 95 % interval of the gain; None where there are too many groups.
+    """
+
+    grid: Grid
+    counts: IntArray
+    base_right: IntArray
+    right: IntArray
+    fixed: IntArray
+    ends: FloatArray | None
+
+    @property
+    def n(self) -> int:
+        """Points judged."""
+        return int(self.counts.sum())
+
+    def packed(self, name: str, class_names: tuple[str, ...]) -> bytes:
+        """Return all of it as bytes: the length of what follows (uint32), JSON, filled up to 8 bytes, and the arrays.
+
+        Counts are as short as they can be; ends are in tenths of a point, rounded as Python writes them. `name` is what
+        the table is called where there are several.
+        """
+        arrays = {"right": self.right, "fixed": self.fixed.astype(_fitting(int(self.counts.sum())))}
+        if self.ends is not None:
+            arrays["ends"] = np.array(tenths(self.ends.ravel().tolist()), np.int16).reshape(self.ends.shape)
+        head = {
+            "name": name,
+            "ks": self.grid.ks.tolist(),
+            "sigmas": self.grid.sigmas.tolist(),
+            "temperatures": self.grid.temperatures.tolist(),
+            "classes": list(class_names),
+            "counts": self.counts.tolist(),
+            "baseRight": self.base_right.tolist(),
+            "arrays": [[name, array.dtype.name, list(array.shape)] for name, array in arrays.items()],
+        }
+        text = json.dumps(head, separators=(",", ":"), allow_nan=False).encode()
+        text += b" " * (-(4 + len(text)) % 8)
+        filled = (array.tobytes() + bytes(-array.nbytes % 8) for array in arrays.values())
+        return b"".join((np.uint32(len(text)).tobytes(), text, *filled))
+
+
+def tenths(shares: Iterable[float]) -> list[int]:
+    """Return shares as tenths of a point, rounded as Python writes them with one decimal."""
+    return [round(10 * float(f"{100 * share:.1f}")) for share in shares]
+
+
+def _fitting(largest: int) -> type[np.unsignedinteger[Any]]:
+    """Return the shortest type that holds whole numbers up to this one."""
+    return next(kind for kind in (np.uint8, np.uint16, np.uint32) if largest <= np.iinfo(kind).max)
+
+
+def can_follow(experiment: Experiment) -> bool:
+    """Tell whether the knobs can be followed: there are few enough classes."""
+    return experiment.memory.n_classes <= MOST_CLASSES
+
+
+def judge_lattice(memory: Memory, queries: Queries, grid: Grid, progress: Progress = silent) -> Lattice:
+    """Judge every setting of a grid, class by class, and group by group where points come in groups.
+
+    Parameters
+    ----------
+    memory : Memory
+        N points of at most `MOST_CLASSES` classes.
+    queries : Queries
+        M points.
+    grid : Grid
+    progress : callable
+        Told how many points are judged; may raise `Cancelled`.
+    """
+    n_classes, groups = memory.n_classes, queries.groups
+    counts = np.bincount(queries.labels, minlength=n_classes)
+    base_right = np.zeros(n_classes, np.int64)
+    right = np.zeros((n_classes, *grid.shape), _fitting(int(counts.max())))
+    fixed = np.zeros(grid.shape, np.int64)
+    names, place = np.unique(np.zeros(len(queries)) if groups is None else groups, return_inverse=True)
+    of_groups = groups is not None and len(names) * len(np.unique(queries.labels)) <= MOST_CELLS
+    place = place if of_groups else np.zeros(len(queries), np.int64)
+    gains = np.zeros((int(place.max(initial=0)) + 1, *grid.shape), np.int32)
+    for label, group, rows, told in _cells(queries, place, progress):
+        found = sweep(memory, queries.take(rows), **vars(grid), progress=told)
+        base_right[label] += found.base_right
+        right[label] += found.right.astype(right.dtype)
+        fixed += found.fixed
+        gains[group] += (found.right - found.base_right).astype(np.int32)
+    ends = None
+    if groups is None or of_groups:
+        broken = fixed - (right.sum(axis=0, dtype=np.int64) - base_right.sum())
+        ends = delta_intervals(fixed, broken, len(queries))
+        if of_groups:
+            ends = _widened(ends, gains, np.bincount(place))
+    return Lattice(grid, counts, base_right, right, fixed, ends)
+
+
+def _widened(ends: FloatArray, gains: IntArray, sizes: IntArray) -> FloatArray:
+    """Return intervals of points, (2, T, S, G), as wide as those of whole groups where these reach farther.
+
+    As `gain_interval` does for one setting: each of J groups is left out in turn. `gains` are (J, T, S, G), points won
+    less points lost; `sizes` (J,) are points.
+    """
+    from scipy.stats import t
+
+    n_groups = len(sizes)
+    if n_groups < 2:
+        return np.stack([np.full(ends.shape[1:], -1.0), np.full(ends.shape[1:], 1.0)])
+    total, squares = gains.sum(axis=0), np.zeros(ends.shape[1:])
+    of_all = total / sizes.sum()
+    for gained, size in zip(gains, sizes.tolist(), strict=True):
+        squares += ((total - gained) / (sizes.sum() - size) - of_all) ** 2
+    half = t.ppf(0.975, n_groups - 1) * np.sqrt((n_groups - 1) / n_groups * squares)
+    low, high = np.minimum(ends[0], of_all - half), np.maximum(ends[1], of_all + half)
+    return np.stack([np.maximum(low, -1.0), np.minimum(high, 1.0)])
+
+
+def _cells(
+    queries: Queries, place: IntArray, progress: Progress
+) -> Iterator[tuple[int, int, IntArray, Callable[[Step], None]]]:
+    """Yield class, group and rows of the points that have both, and what tells how far they are."""
+    cells, of_cell = np.unique(np.stack([queries.labels, place]), axis=1, return_inverse=True)
+    of_cell, done, n = of_cell.reshape(-1), 0, len(queries)
+    for cell, (label, group) in enumerate(cells.T.tolist()):
+        rows = np.flatnonzero(of_cell == cell)
+
+        def told(step: Step, before: int = done) -> None:
+            progress(Step("Judging every setting", before + step.done, n))
+
+        yield int(label), int(group), rows, told
+        done += len(rows)
+
+
+def lattice_of(experiment: Experiment, progress: Progress | None = None) -> Lattice:
+    """Return the lattice of an experiment, from the store if it is there already.
+
+    Raises
+    ------
+    NeedsPreparing
+        If it is missing, and the experiment was prepared not to wait.
+    """
+    grid = knob_grid(experiment.k_max, experiment.sigma_scale, experiment.tune().params)
+
+    def build(directory: Path, progress: Progress) -> Mapping[str, Any]:
+        made = judge_lattice(experiment.memory, experiment.test, grid, progress)
+        arrays = {"right": made.right, "fixed": made.fixed, "ends": made.ends}
+        for name, array in arrays.items():
+            if array is not None:
+                save_array(directory, name, array)
+        return {"counts": made.counts.tolist(), "base_right": made.base_right.tolist(), "ends": made.ends is not None}
+
+    axes = {name: getattr(grid, name).tolist() for name in ("ks", "sigmas", "temperatures")}
+    entry = experiment.keep("lattice", axes, build, code=__name__, long=True, progress=progress)
+    info = entry.info
+    return Lattice(
+        grid,
+        np.array(info["counts"]),
+        np.array(info["base_right"]),
+        np.array(entry.array("right")),
+        np.array(entry.array("fixed")),
+        np.array(entry.array("ends")) if info["ends"] else None,
+    )
