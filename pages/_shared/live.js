@@ -390,7 +390,7 @@ function label(x, y, words, anchor) {
 function figure(title, name, width, height) {
   const made = box(`figure ${name}`);
   const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" });
-  made.append(text("div", "title", title), svg);
+  made.append(text("h2", "title", title), svg);
   return { box: made, svg };
 }
 

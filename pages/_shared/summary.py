@@ -44,7 +44,7 @@ def setting_in_words(params: Params) -> str:
 
 def points(difference: float, ends: tuple[float, float], *, digits: int = 1, what: str = "") -> str:
     """Write a difference of accuracies in points, with its interval."""
-    middle, low, high = (f"{100 * value:+.{digits}f}" for value in (difference, *ends))
+    middle, low, high = (f"{100 * value:+z.{digits}f}" for value in (difference, *ends))
     return f"{middle} points ({what}{low} to {high})"
 
 

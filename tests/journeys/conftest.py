@@ -45,11 +45,19 @@ def browser():
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory, browser) -> Iterator[str]:
-    """Run an app with a cache of its own, and yield its address; its very first visit is to a page within."""
+def folder(tmp_path_factory) -> Path:
+    """Return where the server keeps its cache, its data and its log."""
+    return tmp_path_factory.mktemp("server")
+
+
+@pytest.fixture(scope="session")
+def server(folder, browser) -> Iterator[str]:
+    """Run an app with a cache of its own, and yield its address; its very first visit is to a page within.
+
+    That visit begins to judge every setting, and stays until the browser follows the knobs by itself.
+    """
     from playwright.sync_api import expect
 
-    folder = tmp_path_factory.mktemp("server")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -75,6 +83,7 @@ def server(tmp_path_factory, browser) -> Iterator[str]:
         first.goto(f"{address}/tune?k=5")
         expect(first.get_by_role("heading", name="Tune", exact=True)).to_have_count(1)
         expect(first.get_by_role("heading", name="Accuracy against k")).to_be_visible()
+        expect(first.locator("input[data-knob=k]")).to_have_value("4", timeout=240_000)
         expect(first).to_have_url(f"{address}/tune?k=5")
         first.close()
         yield address

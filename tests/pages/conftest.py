@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
-from pages._shared import stamps
+from pages._shared import live, stamps
 from resmem_core.experiment.config import LanguageConfig
 from tests.pages.tales import prepared, write_tales
 
@@ -86,6 +86,7 @@ def _leave(page: str) -> None:
 def opened(monkeypatch, tmp_path_factory):
     """Return a function from a page's file name and query to the app as it looks when that address is opened."""
     monkeypatch.setattr(st, "switch_page", _leave)
+    monkeypatch.setattr(live, "_begun", lambda job: None)  # no test waits for every setting to be judged
     monkeypatch.setattr(stamps, "REST", 0)  # on a busy machine, looking at files takes long enough to miss a change
 
     def opened(page: str, **query: str) -> App:
