@@ -56,8 +56,10 @@ def made(path: Path, n_classes: int, n: int) -> None:
     for part in ("train", "validation", "test"):
         labels = np.arange(n) % n_classes
         z = centres[labels] + rng.normal(0, 1.2, (n, 32))
-        z, logits = (x.astype(np.float32) for x in (z, (z + rng.normal(0, 1, z.shape)) @ centres.T))
-        found |= {f"{part}_embeddings": z, f"{part}_logits": logits, f"{part}_labels": labels}
+        logits = (z + rng.normal(0, 1, z.shape)) @ centres.T
+        for name, array in (("embeddings", z), ("logits", logits)):
+            found[f"{part}_{name}"] = array.astype(np.float32)
+        found[f"{part}_labels"] = labels
     np.savez(path, **found)  # type: ignore[arg-type]  # none of them is called allow_pickle
 
 
