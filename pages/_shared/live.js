@@ -138,8 +138,8 @@ class View {
     this.built = this.data.table;
     const root = this.parent.querySelector("[data-live]");
     root.replaceChildren();
-    this.knobs = KNOBS.map(([name, axis, label], at) => this.knob(root.appendChild(box("knobs")), name, axis, label, at));
-    root.replaceChildren(join("knobs", this.knobs.map((knob) => knob.box)));
+    this.knobs = KNOBS.map(([name, axis, label], at) => this.knob(name, axis, label, at));
+    root.append(join("knobs", this.knobs.map((knob) => knob.box)));
     this.figures = {};
     const head = box("head");
     for (const [name, label] of [
@@ -162,7 +162,7 @@ class View {
     this.buildBars(table);
   }
 
-  knob(_, name, axis, label, at) {
+  knob(name, axis, label, at) {
     const values = this.table[axis];
     const input = document.createElement("input");
     Object.assign(input, { type: "range", min: 0, max: values.length - 1, step: 1 });
@@ -174,7 +174,8 @@ class View {
     const head = box("knobhead");
     head.append(text("span", "label", label), value);
     const whole = box("knob");
-    whole.append(head, line, input);
+    const hint = text("div", "hint", "");
+    whole.append(head, line, input, hint);
     input.addEventListener("input", () => {
       const places = [...this.places];
       places[at] = Number(input.value);
@@ -186,7 +187,7 @@ class View {
       clearTimeout(this.timer);
       this.timer = setTimeout(() => this.send(), SEND_AFTER);
     });
-    return { box: whole, input, value, path, values };
+    return { box: whole, input, value, path, hint, values };
   }
 
   send() {
@@ -220,7 +221,7 @@ class View {
     });
     const isDead = table.ks[k] === 1;
     this.knobs[1].box.classList.toggle("dead", isDead);
-    if (isDead) this.knobs[1].value.textContent += " · no effect at k = 1: one neighbour has all the weight";
+    this.knobs[1].hint.textContent = isDead ? "without effect at k = 1: one neighbour has all the weight" : "";
     const gain = signed(tenths((100 * (fixed - broken)) / table.n));
     const ends = exact ? exact.ends : table.ends && [table.ends[cell], table.ends[table.cells + cell]];
     const told = ends ? `${gain} points (${ends.map((end) => signed(tenths(end / 10))).join(" to ")})` : `${gain} points`;
@@ -314,12 +315,14 @@ class View {
   buildBars(table) {
     this.shown = table.classes.map((_, c) => c).filter((c) => table.counts[c]);
     const names = this.shown.length <= 24;
+    const longest = Math.max(...this.shown.map((c) => cut(table.classes[c], 14).length));
+    this.bars.left = names ? 16 + 6.5 * longest : 8;
     const step = 176 / this.shown.length;
     this.bars.parts = this.shown.map((c, at) => {
       const bar = shape("rect", { y: 14 + at * step + 0.1 * step, height: 0.8 * step });
       const title = bar.appendChild(shape("title", {}));
       const value = names ? label(0, 14 + (at + 0.5) * step + 4, "", "start") : null;
-      return { bar, title, value, name: names ? label(108, 14 + (at + 0.5) * step + 4, cut(table.classes[c], 14), "end") : null };
+      return { bar, title, value, name: names ? label(this.bars.left - 8, 14 + (at + 0.5) * step + 4, cut(table.classes[c], 14), "end") : null };
     });
     const zero = (this.bars.zero = shape("path", { class: "zero" }));
     this.bars.svg.replaceChildren(
@@ -334,7 +337,7 @@ class View {
       return (100 * (right - table.baseRight[c])) / table.counts[c];
     });
     const low = Math.min(0, ...gains), high = Math.max(0, ...gains), span = high - low || 1;
-    const left = this.shown.length <= 24 ? 150 : 14, width = 380 - left - 14;
+    const left = bars.left + (low < 0 && bars.parts[0].value ? 40 : 0), width = 372 - left;
     const x = (gain) => left + ((gain - low) / span) * width;
     bars.zero.setAttribute("d", `M${x(0)} 12V192`);
     bars.parts.forEach((part, at) => {
