@@ -20,7 +20,6 @@ from resmem_core.cli.settings import ExperimentForm, Settings
 from resmem_core.common.forms import Form
 from resmem_core.common.registry import plugins, told_of
 
-HERE = Path(__file__).parent
 NAME = "ResMem Lab"
 SECTIONS = ("", "Learn", "Setting", "Gain", "Points", "Workspace")  # of the menu; others come after them
 
@@ -89,7 +88,7 @@ def _head(path: Path) -> Head:
 
 # Of the pages that show no experiment on examples, by the name of their file.
 FORMS: dict[str, type[Form]] = {
-    path.stem: resolve_name(head.form) for path, head in pages(HERE.parent).items() if head.form
+    path.stem: resolve_name(head.form) for path, head in pages(Path(__file__).parents[1]).items() if head.form
 }
 
 
@@ -98,9 +97,8 @@ def dress(page: StreamlitPage, menu: Mapping[str, Sequence[StreamlitPage]]) -> N
 
     Streamlit marks pages of the menu, but no section: of those it is the n-th. The default page has no path.
     """
-    title = f"{page.title} · {NAME}" if page.url_path else NAME
-    st.set_page_config(page_title=title, page_icon=str(HERE / "icon.png"), layout="wide")
-    st.html(HERE / "style.css")
+    st.set_page_config(page_title=f"{page.title} · {NAME}" if page.url_path else NAME)
+    st.html(Path(__file__).with_name("style.css"))
     shown = next((n for n, section in enumerate(filter(None, menu), 1) if page in menu[section]), 0)
     section = f'[data-testid="stTopNav"] :nth-child({shown} of :has(> [data-testid="stTopNavSection"]))'
     st.html(f"<style>.stApp {section} > button {{ background-color: var(--shown); font-weight: 600; }}</style>")
