@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint
 from importlib.util import find_spec
@@ -19,6 +20,7 @@ from resmem_core.cli.settings import ExperimentForm, Settings
 from resmem_core.common.forms import Form
 from resmem_core.common.registry import plugins, told_of
 
+NAME = "ResMem Lab"
 SECTIONS = ("", "Learn", "Setting", "Gain", "Points", "Workspace")  # of the menu; others come after them
 
 
@@ -90,6 +92,18 @@ FORMS: dict[str, type[Form]] = {
 }
 
 
+def dress(page: StreamlitPage, menu: Mapping[str, Sequence[StreamlitPage]]) -> None:
+    """Name a page in the browser, lay on the style sheet, and mark the page's section of the menu.
+
+    Streamlit marks pages of the menu, but no section: of those it is the n-th. The default page has no path.
+    """
+    st.set_page_config(page_title=f"{page.title} · {NAME}" if page.url_path else NAME)
+    st.html(Path(__file__).with_name("style.css"))
+    shown = next((n for n, section in enumerate(filter(None, menu), 1) if page in menu[section]), 0)
+    section = f'[data-testid="stTopNav"] :nth-child({shown} of :has(> [data-testid="stTopNavSection"]))'
+    st.html(f"<style>.stApp {section} > button {{ background-color: var(--shown); font-weight: 600; }}</style>")
+
+
 def run(page: StreamlitPage, name: str) -> None:
     """Run a page; `name` is that of its file, or "" for the page that the app opens on."""
     form = FORMS.get(name, Settings)
@@ -97,6 +111,6 @@ def run(page: StreamlitPage, name: str) -> None:
     load(form)
     if issubclass(form, ExperimentForm):
         sidebar(form)
-    st.title(page.title if name else "ResMem Lab")
+    st.title(page.title if name else NAME)
     show_notes()
     page.run()

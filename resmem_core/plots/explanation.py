@@ -22,13 +22,16 @@ def _shown_classes(explanation: Explanation) -> IntArray:
 
 
 def explanation_bars(explanation: Explanation, class_names: Sequence[str], whole: bool = True) -> Figure:
-    """Draw base probabilities + memory = final scores by class; `whole`: on a scale of 0 to 1, under long titles."""
+    """Draw base probabilities + memory = final scores by class; `whole`: on a scale of 0 to 1.
+
+    The titles are short enough to stand beside each other on a telephone.
+    """
     shown = _shown_classes(explanation)
     names = [plain(class_names[c]) for c in shown]
     panels = (
-        ("base", "base probability" if whole else "base", explanation.base),
+        ("base", "base", explanation.base),
         ("memory", "+ memory", explanation.memory),
-        ("resmem", "= final score" if whole else "= score", explanation.scores),
+        ("resmem", "= score", explanation.scores),
     )
     everything = np.concatenate([values[shown] for *_, values in panels])
     least, most = min(0.0, everything.min()), max(float(whole), everything.max())

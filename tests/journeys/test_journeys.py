@@ -21,8 +21,14 @@ def test_a_newcomer_tunes_the_default_and_opens_a_fixed_point(page: Page):
     expect(page.get_by_role("heading", name="ResMem Lab")).to_be_visible()
     expect(metric(page, "ResMem accuracy")).to_have_text(re.compile(r"\d\d\.\d%"))
 
+    expect(page).to_have_title("ResMem Lab")
+
     go_to(page, "Setting", "Tune")
     expect(page.get_by_role("heading", name="Accuracy against k")).to_be_visible()
+    expect(page).to_have_title("Tune · ResMem Lab")
+    expect(page.get_by_role("button", name="Setting", exact=True)).to_have_css("font-weight", "600")
+    expect(page.get_by_role("button", name="Points", exact=True)).not_to_have_css("font-weight", "600")
+    assert page.get_by_role("heading", name="Tune", exact=True).bounding_box()["y"] < 64
     chosen = metric(page, "ResMem accuracy").inner_text()
     press(page, "k, neighbours", "End")
     press(page, "temperature of the base model", "Home")

@@ -1,10 +1,12 @@
 """The menu: what pages say of themselves at their head."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import streamlit as st
 
-from pages._shared.frame import pages
+from pages._shared.frame import dress, pages
 
 ROOT = Path(__file__).parents[2]
 MENU = {
@@ -52,3 +54,28 @@ def test_a_page_that_says_nothing_of_itself_is_refused(tmp_path):
     (tmp_path / "mute.py").write_text('"""A page."""\n')
     with pytest.raises(ValueError, match=r"mute\.py does not say its title.*CONTRIBUTING"):
         pages(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "title", "section"),
+    [
+        ("", "ResMem Lab", 0),
+        ("language", "L · ResMem Lab", 0),
+        ("map", "M · ResMem Lab", 1),
+        ("own", "O · ResMem Lab", 2),
+    ],
+)
+def test_a_page_has_a_title_of_its_own_and_its_section_is_marked(monkeypatch, path, title, section):
+    titles, styles = [], []
+    monkeypatch.setattr(st, "set_page_config", lambda page_title, **_: titles.append(page_title))
+    monkeypatch.setattr(st, "html", styles.append)
+    names = {"": ("", "language"), "Points": ("map",), "Mine": ("own",)}
+    menu = {of: [SimpleNamespace(title=name[:1].upper(), url_path=name) for name in some] for of, some in names.items()}
+    dress(next(page for some in menu.values() for page in some if page.url_path == path), menu)
+    assert titles == [title]
+    assert f":nth-child({section} of " in styles[-1]
+
+
+def test_the_style_sheet_hides_nothing_and_fetches_nothing():
+    sheet = (ROOT / "pages" / "_shared" / "style.css").read_text()
+    assert not [word for word in ("display:", "visibility:", "opacity:", "outline", "url(", "@import") if word in sheet]

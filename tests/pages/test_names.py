@@ -95,6 +95,9 @@ def assert_names_are_text(at):
                 assert not wrong, wrong
             elif field not in TEXTS:
                 assert not [name for name in (*HOSTILE, FILE) if name in said], (field, said)
+    for table in at.table:  # whose cells are Markdown, and no strings of a message
+        said = table.value.to_csv()
+        assert not [name for name in (*HOSTILE, FILE) if name in said], said
 
 
 @pytest.mark.parametrize("page", PAGES)
