@@ -7,6 +7,7 @@ from pages._shared.figures import show
 from pages._shared.opening import opened
 from pages._shared.share import share
 from pages._shared.summary import gain_table, headline
+from pages._shared.text import plain
 from resmem_core.evaluation.metrics import confusion
 from resmem_core.plots.classes import class_gains, confusion_change
 
@@ -19,6 +20,8 @@ headline(experiment, result)
 
 st.header("Gain by class")
 show(class_gains(result.per_class), "classes", "Bars of the accuracy gain in each class, with intervals")
+verdict = experiment.verdict(result, on_validation=params == cache.tuned(experiment.config).params)
+st.markdown(plain(verdict.sentences.get("classes", "")))
 st.caption("In brackets: test points of the class. Whiskers: 95 % paired interval, wide where a class is small.")
 
 st.header("What base confuses and memory resolves")

@@ -1,6 +1,4 @@
-"""What ResMem is, and what it does to the chosen experiment."""
-
-from pathlib import Path
+"""Whether memory is worth it for the chosen experiment, and what ResMem is."""
 
 import numpy as np
 import streamlit as st
@@ -12,24 +10,23 @@ from pages._shared.opening import opened
 from pages._shared.share import share
 from pages._shared.summary import experiment_line, headline, sentence
 from pages._shared.text import plain
+from pages._shared.verdict import show_verdict, ways
+from resmem_core.evaluation.evaluate import Evaluation
 from resmem_core.experiment.prepare import Experiment
-from resmem_core.memory.types import Params
 from resmem_core.plots.accuracy import method_accuracies
 from resmem_core.plots.explanation import explanation_bars
 
 PAGE = {"title": "Overview", "icon": ":material/home:", "section": "", "place": 1}
-
-st.markdown(
-    "A trained model that cannot fit everything leaves *residuals*: the gap between each training label and what the "
-    "model says of it. **ResMem** keeps the model and stores these residuals at the training points' embeddings. For a "
-    "new point it finds the *k* nearest stored points and adds their residuals, weighted by closeness, to the model's "
-    "probabilities. The model takes what is regular; memory takes the rest. "
-    "([Yang et al., NeurIPS 2023](https://arxiv.org/abs/2302.01576))"
-)
 LEARN = {
     "how_it_works": "See it on a curve, step by step",
     "playground": "Play with it in two dimensions",
     "theory": "Theory, derived and simulated",
+}
+SEEN = {
+    "classes": "Who gains and who loses",
+    "inspect": "Points fixed and broken",
+    "tune": "Beside its rivals at any k",
+    "compare": "Under other seeds",
 }
 NEXT = {
     "tune": "Turn k, sigma and temperature",
@@ -39,20 +36,13 @@ NEXT = {
 }
 
 
-def ways(to: dict[str, str]) -> None:
-    """Show links to other pages."""
-    with st.container(horizontal=True):
-        for name, text in to.items():
-            st.page_link(Path(__file__).with_name(f"{name}.py"), label=text, icon=":material/arrow_forward:")
-
-
-def example(experiment: Experiment, params: Params) -> None:
-    """Show the idea on a test point that memory fixes, or on the first one."""
-    result = cache.evaluation(experiment.config, params)
-    fixed = np.flatnonzero(result.outcome == "fixed")
-    point = int(fixed[0]) if len(fixed) else 0
+def example(experiment: Experiment, result: Evaluation) -> None:
+    """Show the idea on a test point that memory fixes, or breaks where it breaks more; on the first if it does none."""
+    outcome = "broken" if result.broken > result.fixed else "fixed"
+    found = np.flatnonzero(result.outcome == outcome)
+    point = int(found[0]) if len(found) else 0
     names = experiment.dataset.class_names
-    explanation = experiment.explain(point, params)
+    explanation = experiment.explain(point, result.params)
     st.header("The idea in one picture")
     label, base, final = (
         plain(names[c]) for c in (explanation.label, explanation.base_prediction, explanation.prediction)
@@ -60,7 +50,9 @@ def example(experiment: Experiment, params: Params) -> None:
     left, right = st.columns([1, 5])
     with left:
         picture(experiment.dataset.test, point, 128, f"test point {point}, a {names[explanation.label]}")
-        st.caption(f"Test point {point}: a **{label}**; base says {base}, ResMem says {final}.")
+        st.caption(
+            f"Test point {point}, {result.outcome[point]}: a **{label}**; base says {base}, ResMem says {final}."
+        )
     with right:
         show(
             explanation_bars(explanation, names),
@@ -69,22 +61,38 @@ def example(experiment: Experiment, params: Params) -> None:
         )
 
 
-ways(LEARN)
-experiment, params = opened()
-config, data = experiment.config, experiment.dataset
-chosen = cache.tuned(config).params
-result = cache.evaluation(config, chosen)
-cache.recorded(config, chosen)
-experiment_line(experiment)
-headline(experiment, result)
-for note in data.notes:
-    st.info(plain(sentence(note)), icon=":material/info:")
-example(experiment, params)
-st.header("Four methods on the same neighbours")
-show(method_accuracies(result), "methods", "Test accuracy of the four methods with 95 % intervals")
-st.caption(
-    "This page always reports the setting chosen on the validation split; turn the knobs on Tune. Whiskers: 95 % "
-    f"intervals. McNemar's exact p for fixed against broken: {result.mcnemar_p:.2g}."
+def results() -> None:
+    """Show what memory does to the experiment, at the setting chosen on validation."""
+    experiment, _ = opened()
+    config = experiment.config
+    chosen = cache.tuned(config).params
+    result = cache.evaluation(config, chosen)
+    cache.recorded(config, chosen)
+    experiment_line(experiment)
+    show_verdict(experiment.verdict(result, on_validation=True), SEEN)
+    headline(experiment, result)
+    for note in experiment.dataset.notes:
+        st.info(plain(sentence(note)), icon=":material/info:")
+    example(experiment, result)
+    st.header("Four methods on the same neighbours")
+    show(method_accuracies(result), "methods", "Test accuracy of the four methods with 95 % intervals")
+    st.caption(
+        "This page always reports the setting chosen on the validation split; turn the knobs on Tune. Whiskers: 95 % "
+        f"intervals. McNemar's exact p for fixed against broken: {result.mcnemar_p:.2g}."
+    )
+    ways(NEXT)
+    share("evaluate", chosen)
+
+
+above = st.container()  # opening stops the page where there is nothing, or where values show something else
+st.header("What ResMem is")
+st.markdown(
+    "A trained model that cannot fit everything leaves *residuals*: the gap between each training label and what the "
+    "model says of it. **ResMem** keeps the model and stores these residuals at the training points' embeddings. For a "
+    "new point it finds the *k* nearest stored points and adds their residuals, weighted by closeness, to the model's "
+    "probabilities. The model takes what is regular; memory takes the rest. "
+    "([Yang et al., NeurIPS 2023](https://arxiv.org/abs/2302.01576))"
 )
-ways(NEXT)
-share("evaluate", chosen)
+ways(LEARN)
+with above:
+    results()

@@ -22,6 +22,7 @@ from pages._shared.share import share
 from pages._shared.state import bound, change, settings
 from pages._shared.summary import columns, experiment_line, paged, sentence
 from pages._shared.text import plain
+from pages._shared.verdict import show_verdict
 from resmem_core.analysis.grid import SPLITS
 from resmem_core.analysis.projection import VALUE_COLORINGS
 from resmem_core.analysis.value_grid import ValueGrids
@@ -38,6 +39,7 @@ from resmem_core.plots.report import file_stem
 from resmem_core.plots.value_report import value_report_html
 
 PER_PAGE = 20
+SEEN = {"gain": "Where it gains", "inspect": "Points helped and harmed", "tune": "Beside its rival at any k"}
 COLORS = {
     "value": lambda experiment, result: experiment.test.targets,
     "error": lambda experiment, result: abs(result.error("base")),
@@ -108,6 +110,7 @@ def overview(experiment: ValueExperiment, params: Params) -> None:
     chosen = cache.tuned(experiment.config).params
     result = cache.value_evaluation(experiment.config, chosen)
     experiment_line(experiment)
+    show_verdict(experiment.verdict(result, on_validation=True), SEEN)
     headline(experiment, result)
     cache.recorded(experiment.config, chosen)
     for note in experiment.notes:

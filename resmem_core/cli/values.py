@@ -49,8 +49,15 @@ def evaluate(experiment: ValueExperiment, args: argparse.Namespace, progress: Pr
         told = f"{rmse:12{form}}{mae:12{of_mae}}{r2:9{of_r2}}   {low:{form}} to {high:{form}}"
         lines.append(f"  {NAMES[method]:14}{told}")
     lines += ["", *(beside(NAMES[method], found, found.against(method)) for method in METHODS[:-1])]
-    result = {**_told(experiment, params, tuned_on), **found.as_dict(), "recall_at_k": experiment.recall(params.k)}
-    return Output(result, "\n".join([*lines, *(f"note: {note}" for note in found.notes), *notes_of(experiment)]))
+    verdict = experiment.verdict(found, on_validation=tuned_on is not None)
+    result = {
+        **_told(experiment, params, tuned_on),
+        **found.as_dict(),
+        "recall_at_k": experiment.recall(params.k),
+        "verdict": verdict.as_dict(),
+    }
+    lines += [*(f"note: {note}" for note in found.notes), *notes_of(experiment), "", *verdict.sentences.values()]
+    return Output(result, "\n".join(lines))
 
 
 def _setting(params: Params, tuned_on: str | None) -> str:

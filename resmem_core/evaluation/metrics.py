@@ -30,24 +30,26 @@ def outcomes(base_right: BoolArray, resmem_right: BoolArray) -> NDArray[np.str_]
     )
 
 
-def delta_interval(fixed: int, broken: int, n: int) -> Interval:
-    """Return the 95 % interval of (fixed - broken) / n, a difference of two accuracies on the same n points.
+def delta_interval(fixed: int, broken: int, n: int, level: float = 0.05) -> Interval:
+    """Return the interval of (fixed - broken) / n, a difference of two accuracies on the same n points.
+
+    It fails to cover with probability `level`: 95 % intervals unless told.
 
     After Agresti and Min (2005), who add half a point to each of the four cells before they take the usual interval,
     and Bonett and Price (2012), who add one to the two that differ: here `PSEUDO` and Student's t, which is the least
     that covers 94 % in all cells of `benchmarks.coverage`. A bootstrap says (0, 0) where nothing has changed.
     """
-    return interval_of(delta_intervals(np.array(fixed), np.array(broken), n))
+    return interval_of(delta_intervals(np.array(fixed), np.array(broken), n, level))
 
 
-def delta_intervals(fixed: IntArray, broken: IntArray, n: int) -> FloatArray:
+def delta_intervals(fixed: IntArray, broken: IntArray, n: int, level: float = 0.05) -> FloatArray:
     """Return `delta_interval` of many settings on the same n points: low and high ends, (2, ...) of (...), (...)."""
     from scipy.stats import t
 
     if n == 0:
         return np.stack([np.full(fixed.shape, -1.0), np.full(fixed.shape, 1.0)])
     middle, error = _likely_delta(fixed, broken, n)
-    half = float(t.ppf(0.975, max(n - 1, 1))) * error
+    half = float(t.ppf(1 - level / 2, max(n - 1, 1))) * error
     return np.stack([np.maximum(middle - half, -1.0), np.minimum(middle + half, 1.0)])
 
 
@@ -58,13 +60,15 @@ def _likely_delta(fixed: Any, broken: Any, n: int) -> tuple[Any, Any]:
     return gained - lost, np.sqrt((gained + lost - (gained - lost) ** 2) / of)
 
 
-def gain_interval(before: BoolArray, after: BoolArray, groups: IntArray | None = None) -> Interval:
-    """Return the paired 95 % interval of an accuracy after less before, of points right or wrong, (M,), (M,).
+def gain_interval(before: BoolArray, after: BoolArray, groups: IntArray | None = None, level: float = 0.05) -> Interval:
+    """Return the paired interval of an accuracy after less before, of points right or wrong, (M,), (M,).
+
+    It fails to cover with probability `level`: 95 % intervals unless told.
 
     With `groups`, (M,), that of whole groups where it reaches farther: see `mean_intervals`. One group tells nothing.
     """
-    of_points = delta_interval(int((after & ~before).sum()), int((before & ~after).sum()), len(before))
-    return _widened(of_points, after.astype(float) - before, groups, -1)
+    of_points = delta_interval(int((after & ~before).sum()), int((before & ~after).sum()), len(before), level)
+    return _widened(of_points, after.astype(float) - before, groups, -1, level)
 
 
 def scope(groups: IntArray | None) -> str:
@@ -91,10 +95,12 @@ def share_interval(right: BoolArray, groups: IntArray | None = None) -> Interval
     return _widened(wilson_interval(int(right.sum()), len(right)), right.astype(float), groups, 0)
 
 
-def _widened(of_points: Interval, values: FloatArray, groups: IntArray | None, least: int) -> Interval:
+def _widened(
+    of_points: Interval, values: FloatArray, groups: IntArray | None, least: int, level: float = 0.05
+) -> Interval:
     if groups is None:
         return of_points
-    low, high = mean_intervals(values[:, None], groups)[0]
+    low, high = mean_intervals(values[:, None], groups, level=level)[0]
     if math.isnan(low):
         return float(least), 1.0
     return float(max(min(of_points[0], low), least)), float(min(max(of_points[1], high), 1))
@@ -323,9 +329,12 @@ def calibration_change_intervals(
 
 
 def mean_intervals(
-    values: FloatArray, groups: IntArray | None = None, figures: Callable[[FloatArray], FloatArray] = np.asarray
+    values: FloatArray,
+    groups: IntArray | None = None,
+    figures: Callable[[FloatArray], FloatArray] = np.asarray,
+    level: float = 0.05,
 ) -> FloatArray:
-    """Return 95 % intervals of means over points, or of figures that are functions of such means.
+    """Return intervals of means over points, or of figures that are functions of such means.
 
     Each group is left out in turn (the jackknife; of a mean without groups that is the usual interval), and Student's t
     has as many degrees of freedom as there are groups, less one. A bootstrap of few groups is far too sure: see
@@ -338,6 +347,8 @@ def mean_intervals(
         The group of each point, such as the document of a token: points of one are not independent.
     figures : callable, optional
         From means, (R, J), to the figures, (R, F).
+    level : float
+        With which probability an interval fails to cover.
 
     Returns
     -------
@@ -354,7 +365,7 @@ def mean_intervals(
     sums = np.stack([np.bincount(place, column) for column in values.T], axis=1)
     with np.errstate(invalid="ignore"):
         without = figures((sums.sum(axis=0) - sums) / (len(values) - np.bincount(place))[:, None])
-        half = t.ppf(0.975, n - 1) * np.sqrt((n - 1) / n * ((without - of_all) ** 2).sum(axis=0))
+        half = t.ppf(1 - level / 2, n - 1) * np.sqrt((n - 1) / n * ((without - of_all) ** 2).sum(axis=0))
         return np.stack([of_all - half, of_all + half], axis=1)
 
 

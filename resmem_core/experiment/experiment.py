@@ -19,8 +19,11 @@ from resmem_core.common.store import Entry, digest_arrays
 from resmem_core.common.types import FloatArray, IntArray, check_k
 from resmem_core.data.types import VALUES, task_of
 from resmem_core.evaluation import tuning
-from resmem_core.evaluation.evaluate import Evaluation, evaluate
+from resmem_core.evaluation.conclusions import conclude
+from resmem_core.evaluation.evaluate import Evaluation, evaluate, on_memory
 from resmem_core.evaluation.tuning import Tuned, choose_smoothing, tune, tune_gamma
+from resmem_core.evaluation.values import ValueEvaluation
+from resmem_core.evaluation.verdict import Verdict
 from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.memory.interpolation import Rivals
 from resmem_core.memory.residuals import auto_sigma
@@ -142,6 +145,22 @@ class Searched(ABC):
         """Return the index's recall@k, against exact search on a sample of test points."""
         return recall(self.index, self._neighbors, k)
 
+    @property
+    def on_memory(self) -> dict[str, float] | None:
+        """How often the methods are right on memory itself; None where values are predicted."""
+        return None
+
+    def verdict(self, found: Evaluation | ValueEvaluation, *, on_validation: bool) -> Verdict:
+        """Say in words what an evaluation of this experiment shows; `on_validation`: its setting was chosen there."""
+        return conclude(
+            found,
+            on_validation=on_validation,
+            k_max=self.k_max,
+            n_memory=self.n_memory,
+            recall=self.recall(found.params.k),
+            base_on_memory=None if self.on_memory is None else self.on_memory["base"],
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Prepared(Searched):
@@ -165,6 +184,11 @@ class Prepared(Searched):
     def class_counts(self) -> IntArray:
         """How often each class occurs in memory, (C,)."""
         return np.bincount(self.memory.labels, minlength=self.memory.n_classes)
+
+    @cached_property
+    def on_memory(self) -> dict[str, float]:
+        """How often base, and ResMem with k = 1, are right on memory itself: see `evaluate.on_memory`."""
+        return on_memory(self.memory)
 
     def tune(self, objective: str = "accuracy", progress: Progress | None = None, *, with_gamma: bool = False) -> Tuned:
         """Return the settings of ResMem and its rivals chosen on validation; computed once and kept in the store.

@@ -93,6 +93,7 @@ def report_page(
         data=experiment.dataset,
         edits=experiment.edits,
         result=evaluation,
+        verdict=experiment.verdict(evaluation, on_validation=chosen is not None),
         tuned=chosen,
         method_names=NAMES,
         memories_shown=MEMORIES_SHOWN,

@@ -49,7 +49,7 @@ def arguments(parser: Parser) -> None:
 )
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.cli import values as of_values
-    from resmem_core.evaluation.evaluate import METRICS, on_memory
+    from resmem_core.evaluation.evaluate import METRICS
     from resmem_core.experiment.runs import Runs
     from resmem_core.experiment.values import ValueExperiment
     from resmem_core.memory.interpolation import Rivals
@@ -62,6 +62,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     found = experiment.evaluate(params, objective_of(args), progress, Rivals.untuned(params) if same else None)
     if params.gamma == 1:  # the list tells settings apart by the other three
         Runs().record(experiment, params, found, tuned=tuned_on is not None)
+    verdict = experiment.verdict(found, on_validation=tuned_on is not None)
     result = {
         **experiment.facts,
         "objective": objective_of(args),
@@ -69,7 +70,8 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
         "rivals_tuned_on": None if same else "validation",
         **found.as_dict(),
         "recall_at_k": experiment.recall(params.k),
-        "train": on_memory(experiment.memory),
+        "train": experiment.on_memory,
+        "verdict": verdict.as_dict(),
     }
     with_top5 = len(found.class_names) > FEW
     lines = [
@@ -94,7 +96,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
             values = found.metrics[metric.name]
             told = "".join(f"{values[method]:14.4g}" if method in values else f"{'':14}" for method in METHODS)
             lines.append(f"  {metric.name:14}{told}   {'higher' if metric.higher_is_better else 'lower'} is better")
-    scaled, train = found.calibration["base_scaled"], result["train"]
+    scaled, train = found.calibration["base_scaled"], experiment.on_memory
     lines += [
         "",
         f"base at its own best temperature, {found.rivals.temperature:.3g}: perplexity "
@@ -115,7 +117,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
                 for band in found.by_frequency
             ),
         ]
-    return Output(result, "\n".join([*lines, *notes_of(experiment, found)]))
+    return Output(result, "\n".join([*lines, *notes_of(experiment, found), "", *verdict.sentences.values()]))
 
 
 def beside(called: str, found: Evaluation, of: Versus) -> str:
