@@ -13,6 +13,7 @@ from pages._shared.state import change
 from resmem_core.analysis.lattice import can_follow, tenths
 from resmem_core.common.runner import NeedsPreparing
 from resmem_core.evaluation.evaluate import Evaluation
+from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.jobs import Job
 from resmem_core.experiment.prepare import Experiment
 from resmem_core.memory.types import Params
@@ -20,6 +21,7 @@ from resmem_core.memory.types import Params
 HERE = Path(__file__)
 COMMAND = "lattice"
 KEY = "live"
+_done_before: set[ExperimentConfig] = set()  # what this server has begun to judge
 _component = st.components.v2.component(
     "resmem_live",
     html="<div data-live></div>",
@@ -74,8 +76,13 @@ def _exact(result: Evaluation) -> dict[str, Any]:
 
 
 def _begun(job: Job) -> None:
-    """Have every setting judged; show the page again when that is done."""
-    if job.status() is None:
+    """Have every setting judged; show the page again when that is done.
+
+    What was judged may be missing again, as where the code has changed since; but one server begins it once only.
+    """
+    status = job.status()
+    if status is None or (status.state == "done" and job.config not in _done_before):
+        _done_before.add(job.config)
         job.start()
     if job.running:
         _waiting(job)

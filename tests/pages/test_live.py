@@ -10,7 +10,7 @@ from pages._shared import live
 from resmem_core.analysis.lattice import lattice_of
 from resmem_core.common.store import Store
 from resmem_core.experiment.config import ExperimentConfig
-from resmem_core.experiment.jobs import Job
+from resmem_core.experiment.jobs import Job, Status
 from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.types import Params
 
@@ -22,6 +22,7 @@ def started(monkeypatch):
     """Return the jobs that were started; none of them runs."""
     jobs = []
     monkeypatch.setattr(live, "_begun", BEGUN)
+    monkeypatch.setattr(live, "_done_before", set())
     monkeypatch.setattr(Job, "start", lambda job: jobs.append(job))
     return jobs
 
@@ -47,6 +48,13 @@ def test_where_it_is_not_judged_yet_it_is_begun_and_the_server_answers(opened, s
     assert K in sliders(at)
     assert not at.get("bidi_component")
     assert [(job.command, job.config) for job in started] == [("lattice", ExperimentConfig())]
+
+
+def test_what_is_gone_is_judged_again_but_once(opened, started, monkeypatch):
+    monkeypatch.setattr(Job, "status", lambda job: Status("done"))
+    for _ in range(2):
+        assert K in sliders(opened("tune", k="6"))
+    assert len(started) == 1
 
 
 @pytest.mark.parametrize("query", [{"gamma": "0.5"}, {"dataset": "diabetes"}])
