@@ -20,13 +20,12 @@ PAGES = Path(__file__).parents[1]
 
 def show_verdict(verdict: Verdict, to: Mapping[str, str]) -> None:
     """Show a verdict, and links to the pages where it can be seen: their texts by the pages' names."""
-    told = {about: plain(sentence) for about, sentence in verdict.sentences.items()}
-    first = f"{ICONS[verdict.kind]} **{told.pop('base')}**"
-    advice = told.pop("advice", "")
+    said = dict(verdict.sentences)
+    advice, rest = said.pop("advice", ""), " ".join(said.values()).removeprefix(verdict.headline)
     with st.container(border=True):
-        st.markdown(" ".join([first, *told.values()]))
+        st.markdown(f"{ICONS[verdict.kind]} **{plain(verdict.headline)}** {plain(rest)}")
         if advice:
-            st.caption(advice)
+            st.caption(plain(advice))
         ways(to)
 
 

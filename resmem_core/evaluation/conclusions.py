@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -68,7 +69,7 @@ def conclude(
         advice={
             **_of_the_setting(found, on_validation, k_max, n_memory, recall),
             **_of_the_data(found, base, needed, base_on_memory),
-            **_of_rivals(base, rivals[0]),
+            **_of_rivals(base, rivals),
             **({"seeds": "other seeds, as the interval is of this trained model alone"} if on_validation else {}),
         },
     )
@@ -115,10 +116,11 @@ def _of_the_data(
     return advice
 
 
-def _of_rivals(base: Difference, best: Difference) -> dict[str, str]:
-    if best.kind == "harms":
-        return {"rival": f"{NAMES[best.name]}, which is better here"}
-    if best.name == "knn" and best.kind == "not distinguishable" and base.kind == "helps":
+def _of_rivals(base: Difference, rivals: Sequence[Difference]) -> dict[str, str]:
+    """Return which of the rivals, the best first, is worth a try in ResMem's place."""
+    if rivals[0].kind == "harms":
+        return {"rival": f"{NAMES[rivals[0].name]}, which is better here"}
+    if base.kind == "helps" and any(of.name == "knn" and of.kind != "helps" for of in rivals):
         return {"rival": "soft kNN alone, which is simpler"}
     return {}
 

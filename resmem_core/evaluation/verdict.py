@@ -160,11 +160,15 @@ class Verdict:
         return self.base.kind
 
     @property
+    def headline(self) -> str:
+        """What the first sentence begins with."""
+        return f"{LEADS[self.kind]}: {self.base.size} against the base model"
+
+    @property
     def sentences(self) -> dict[str, str]:
         """All of it in words, by what they are about; the first is the verdict itself."""
-        of = self.base
         said = {
-            "base": f"{LEADS[of.kind]}: {of.size} against the base model (95 % interval {of.interval}, {self.scope}).",
+            "base": f"{self.headline} (95 % interval {self.base.interval}, {self.scope}).",
             "points": self._of_points(),
             "rivals": self._of_rivals(),
             "probabilities": self._of_probabilities(),

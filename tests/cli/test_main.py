@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 PROMISED = {
     "dataset", "backbone", "seed", "index", "k", "sigma", "temperature", "tuned_on", "n_memory", "n_validation",
     "n_test", "accuracy", "delta", "delta_ci95", "fixed", "broken", "mcnemar_p", "recall_at_k", "per_class",
-    "calibration", "metrics",
+    "calibration", "metrics", "verdict",
 }  # fmt: skip
 
 
@@ -35,6 +35,18 @@ def test_evaluate_prints_one_object_with_everything_promised(run):
     assert {"name", "n", "base", "resmem"} <= set(result["per_class"][0])
     assert sum(c["n"] for c in result["per_class"]) == result["n_test"]
     assert "Choosing on validation" in err
+
+
+def test_evaluate_ends_with_the_verdict_on_its_own_numbers(told, printed):
+    result, text = printed("evaluate", "--tune"), told("evaluate", "--tune")
+    verdict = result["verdict"]
+    assert (verdict["base"]["gain"], verdict["base"]["gain_ci95"]) == (result["delta"], result["delta_ci95"])
+    assert verdict["rivals"][0]["name"] == result["best_rival"]
+    assert verdict["on_validation"] is True
+    assert text.rstrip("\n").split("\n\n")[-1].splitlines() == list(verdict["sentences"].values())
+    by_hand = printed("evaluate", "--k=7")["verdict"]
+    assert (by_hand["on_validation"], by_hand["rivals_tuned"]) == (False, False)
+    assert "setting" in by_hand["sentences"]
 
 
 def test_the_three_numbers_can_be_given(printed):

@@ -27,6 +27,7 @@ def test_evaluate_prints_what_the_core_finds(diabetes, printed):
         for name in ("rmse", "mae", "r2", "k", "sigma", "gamma"):
             assert result[name] == pytest.approx(found[name])
         assert result["versus"]["base"]["rmse"] == pytest.approx(found["versus"]["base"]["rmse"])
+        assert result["verdict"]["base"]["gain"] == result["versus"]["base"]["rmse"]
 
 
 def test_what_pages_could_show_again_is_listed(printed, told, diabetes):
@@ -63,6 +64,8 @@ def test_evaluate_tells_people(told, diabetes):
         [measures[name]["resmem"] for name in ("rmse", "mae", "r2")], rel=1e-3
     )
     assert "RMSE of base less ResMem's" in out
+    verdict = diabetes.verdict(diabetes.evaluate(diabetes.tune().params), on_validation=True)
+    assert out.rstrip("\n").split("\n\n")[-1].splitlines() == list(verdict.sentences.values())
 
 
 def test_tune_and_train_tell_the_choice(printed, diabetes):

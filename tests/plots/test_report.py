@@ -30,7 +30,7 @@ def text_of(page):
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", body)).split())
 
 
-def test_it_tells_the_numbers_of_the_evaluation(told):
+def test_it_tells_the_numbers_of_the_evaluation(experiment, told):
     evaluation, page = told
     text = text_of(page)
     for method, value in evaluation.accuracy.items():
@@ -42,6 +42,7 @@ def test_it_tells_the_numbers_of_the_evaluation(told):
     for name in ("nll", "brier", "ece"):
         before, after = (getattr(evaluation.calibration[method], name) for method in ("base", "resmem"))
         assert f"{before:.4f} {after:.4f} {after - before:+.4f}" in text
+    assert str(experiment.verdict(evaluation, on_validation=True)) in text
     for c in evaluation.per_class:
         assert f"{c.name} {c.n} {c.base:.1%} {c.resmem:.1%} {100 * c.gain:+.1f}" in text
 
