@@ -104,7 +104,7 @@ class Ratio:
 
     def __str__(self) -> str:
         low, high = self.ratio_ci95
-        return f"{self.ratio:.3f} times the perplexity ({low:.3f} to {high:.3f})"
+        return f"{self.ratio:.4g} times the perplexity ({low:.4g} to {high:.4g})"
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ class Verdict:
         which = "" if self.rivals_tuned else " at ResMem's own k and sigma"
         name = f"{NAMES[best.name]}{which}" + (", its best rival from the same neighbours" if others else "")
         if best.kind == "helps":
-            said = [f"It is better than {name}: {best}."]
+            said = [f"ResMem is better than {name}: {best}."]
         else:
             is_good = "is better" if best.kind == "harms" else "is as good, as far as these points tell"
             said = [f"{_begun(name)}{',' if others else ''} {is_good}: {best.size} for ResMem ({best.interval})."]
@@ -207,7 +207,7 @@ class Verdict:
         words: dict[Kind, str] = {"helps": "better than", "harms": "worse than", "not distinguishable": "as good as"}
         told = ", as far as these points tell" if self.probabilities.kind == "not distinguishable" else ""
         than = f"{words[self.probabilities.kind]} those of {NAMES[self.probabilities.name]}"
-        return f"Its probabilities are {than}{told}: {self.probabilities}."
+        return f"ResMem's probabilities are {than}{told}: {self.probabilities}."
 
     def _of_classes(self) -> str:
         if self.n_classes < 2:

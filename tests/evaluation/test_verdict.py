@@ -19,7 +19,7 @@ from resmem_core.memory.types import Memory, Neighbors, Params, Queries
 NAMES_OF_CLASSES = ("A", "B", "C")
 PARAMS = Params(1, 1.0)
 RIVALS = Rivals(Rival(3, 1.0, 1.0), Rival(3, 1.0, 0.9), Rival(3, 1.0, 0.9))
-SAYS = {"helps": "It is better than", "not distinguishable": "as far as these points tell", "harms": " is better: "}
+SAYS = {"helps": "ResMem is better than", "not distinguishable": "as far as these points tell", "harms": " is better: "}
 
 
 def judged(labels, base, resmem, knn, groups=None, rivals=RIVALS, distances=None):
@@ -66,7 +66,7 @@ def test_it_says_what_the_intervals_say(data, on_validation):
 
     rival = found.against_rival
     assert told.rivals[0].name == found.best_rival
-    assert ("It is better than" in words["rivals"]) == (rival.gain_ci95[0] > 0)
+    assert ("ResMem is better than" in words["rivals"]) == (rival.gain_ci95[0] > 0)
     first = words["rivals"].lower().index(NAMES[found.best_rival].lower())
     assert first == min(words["rivals"].lower().find(NAMES[name].lower()) % 10**6 for name in ("knn", "interpolation"))
     for of in told.rivals:
@@ -76,6 +76,15 @@ def test_it_says_what_the_intervals_say(data, on_validation):
             assert f"{100 * by.gain:+.2f} points" in words["rivals"]
             assert f"({100 * by.gain_ci95[0]:+.2f} to {100 * by.gain_ci95[1]:+.2f})" in words["rivals"]
     assert SAYS[told.rivals[0].kind] in words["rivals"]
+
+    likely = told.probabilities
+    assert (likely is None) == (not np.isfinite(rival.perplexity_ratio_ci95).all())
+    if likely is not None:
+        low, high = rival.perplexity_ratio_ci95
+        assert (likely.name, likely.ratio) == (found.best_rival_perplexity, rival.perplexity_ratio)
+        assert f"{likely.ratio:.4g} times the perplexity ({low:.4g} to {high:.4g})" in words["probabilities"]
+        assert ("are better than" in words["probabilities"]) == (high < 1)
+        assert ("are worse than" in words["probabilities"]) == (low > 1)
 
     below = {of.name: of for of in found.per_class if of.gain_ci95[1] < 0}
     assert {of.name for of in told.losers} == set(below)
@@ -139,7 +148,7 @@ def test_of_values_it_says_what_their_intervals_say(seed, n, noise, gamma, group
     assert f"{abs(gain.rmse):.4g} {'less' if gain.rmse >= 0 else 'more'} RMSE against the base" in told.headline
     if groups != 1:
         assert f"{low:+.4g} to {high:+.4g} saved" in told.sentences["base"]
-    assert ("It is better than soft kNN" in str(told)) == (found.against("knn").rmse_ci95[0] > 0)
+    assert ("ResMem is better than soft kNN" in str(told)) == (found.against("knn").rmse_ci95[0] > 0)
     assert ("gamma" in told.advice) == (gamma == 0)
     assert "classes" not in told.sentences
     back = conclude(replace(found, predictions=swapped), on_validation=True)
