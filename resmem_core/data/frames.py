@@ -175,13 +175,19 @@ def _read_json(path: Path) -> tuple[pd.DataFrame, list[str]]:
 def _read_parquet(path: Path) -> tuple[pd.DataFrame, list[str]]:
     from pyarrow import parquet
 
-    return parquet.read_table(path).to_pandas(), []
+    return _sound(parquet.read_table(path)), []
 
 
 def _read_feather(path: Path) -> tuple[pd.DataFrame, list[str]]:
     from pyarrow import feather
 
-    return feather.read_table(path).to_pandas(), []
+    return _sound(feather.read_table(path)), []
+
+
+def _sound(table: pa.Table) -> pd.DataFrame:
+    """Return a table as a frame; what is damaged in a cell would only show in use."""
+    table.validate(full=True)
+    return table.to_pandas()
 
 
 def _read_excel(path: Path) -> tuple[pd.DataFrame, list[str]]:

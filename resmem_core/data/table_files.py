@@ -95,6 +95,7 @@ def _read(
             name for name, kind in stored if name in lists and (name in shapes or is_numeric(_stored(kind.value_type)))
         ]
         if not vectors and written and (batch := head([names[name] for name in written])) is not None:
+            batch.validate(full=True)  # before a damaged cell is looked at
             vectors = [name for name in written if are_lists(batch[names[name]].to_pylist())]
         layout = Layout.of(path, [name for name, _ in stored], lists, written, vectors)
         kept = [name for name in layout.others if _is_plain(schema.field(names[name]).type)]

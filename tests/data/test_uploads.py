@@ -403,7 +403,7 @@ def test_what_logits_of_an_upload_are_can_be_said(mine, store):
     assert raw.name == "a.npz"
     assert np.allclose(raw.train.logits, 1 / 3)
     assert np.allclose(told.train.logits, np.log(1 / 3))
-    with pytest.raises(InvalidParameterError, match=r"^the upload: logits='x' must be one of"):
+    with pytest.raises(InvalidParameterError, match=r"^'the upload': logits='x' must be one of"):
         load_dataset(f"{upload.dataset}?logits=x")
     assert {dataset.fingerprint for dataset in (told, raw)} <= {file.name for file in files(store)}  # and are deleted
     with pytest.raises(UnavailableError, match="is not there"):
