@@ -12,15 +12,15 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 
 import numpy as np
+
+from benchmarks.dashboard import FLAGS, serving
 
 DRAG = """async () => {
   const find = (root) => {
@@ -77,34 +77,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "made.npz"
         made(path, args.classes, args.points)
-        env = {**os.environ, "RESMEM_CACHE": str(Path(folder) / "cache")}
+        cache = {"RESMEM_CACHE": str(Path(folder) / "cache")}
         begin = time.monotonic()
         judge = [sys.executable, "-m", "resmem_core", "lattice", f"--dataset=arrays:{path}"]
-        subprocess.run(judge, env=env, check=True)
+        subprocess.run(judge, env={**os.environ, **cache}, check=True)
         seconds = time.monotonic() - begin
         print(f"{args.classes} classes, {args.points} test points: judged in {seconds:.1f} s, imports too")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        app = ["-m", "streamlit", "run", "app.py", f"--server.port={port}", "--server.headless=true"]
-        server = subprocess.Popen([sys.executable, *app], env=env, stdout=subprocess.DEVNULL)
-        try:
-            in_browser(f"http://127.0.0.1:{port}", f"dataset=arrays:{path}")
-        finally:
-            server.terminate()
-            server.wait(60)
+        with serving(**cache) as address:
+            in_browser(address, f"dataset=arrays:{path}")
 
 
 def in_browser(address: str, query: str) -> None:
     """Drag, press, and wait for the server."""
     from playwright.sync_api import Page, sync_playwright
-
-    for _ in range(300):
-        try:
-            urllib.request.urlopen(f"{address}/_stcore/health", timeout=1)
-            break
-        except OSError:
-            time.sleep(0.1)
 
     def until(page: Page, value: str | None) -> float:
         begin = time.monotonic()
@@ -113,9 +98,8 @@ def in_browser(address: str, query: str) -> None:
         return 1000 * (time.monotonic() - begin)
 
     chromium = os.environ.get("RESMEM_CHROMIUM") or shutil.which("chromium")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
+        browser = playwright.chromium.launch(executable_path=chromium, args=[f"--{flag}" for flag in FLAGS])
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.goto(f"{address}/tune?{query}&k=1")
         slider = page.get_by_role("slider", name="k, neighbours")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages._shared.state import bound, change
 from pages._shared.summary import setting_in_words
 from resmem_core.cli.settings import SETTING
+from resmem_core.common.decimals import compact, log_scale
 from resmem_core.data.base import TEXT
 from resmem_core.evaluation.tuning import Tuned
 from resmem_core.experiment.experiment import Prepared, Searched
@@ -78,17 +78,3 @@ def tuned_line(experiment: Prepared, params: Params, tuned: Tuned) -> None:
             help="Set them to the best of a grid on the validation split, which is neither trained on nor in memory.",
         )
         st.caption(setting_in_words(params) + said)
-
-
-def log_scale(low: float, high: float, count: int, current: float, digits: int = 3) -> list[float]:
-    """Return about `count` numbers from `low` to `high`, rounded to so many digits, and the current one among them.
-
-    No two of them are written alike, as widgets tell options apart by how they are written.
-    """
-    steps = {float(f"{value:.{digits}g}") for value in np.geomspace(low, high, count)}
-    return sorted({*(step for step in steps if compact(step) != compact(current)), current})
-
-
-def compact(value: float) -> str:
-    """Write a number of the scale."""
-    return f"{value:.3g}"

@@ -7,8 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from pages._shared.knobs import compact, log_scale
 from pages._shared.state import bound, change, hold
+from resmem_core.common.decimals import compact, log_scale
 from resmem_core.teaching.lessons import LESSONS
 from resmem_core.teaching.plane import DATA, MOST
 from resmem_core.teaching.plane_base import HIDDEN, LINEAR, NETWORK, PICTURE, PLANE, picture_backbones

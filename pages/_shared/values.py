@@ -16,7 +16,7 @@ from pages._shared.cards import picture
 from pages._shared.downloads import about_csv, save_report, save_table
 from pages._shared.figures import show
 from pages._shared.index_lab import index_lab
-from pages._shared.knobs import UNTUNED, compact, k_knob, log_scale
+from pages._shared.knobs import UNTUNED, k_knob
 from pages._shared.seeds import value_seeds
 from pages._shared.share import share
 from pages._shared.state import bound, change, settings
@@ -26,7 +26,7 @@ from pages._shared.verdict import show_verdict
 from resmem_core.analysis.grid import SPLITS
 from resmem_core.analysis.projection import VALUE_COLORINGS
 from resmem_core.analysis.value_grid import ValueGrids
-from resmem_core.common.decimals import alike
+from resmem_core.common.decimals import alike, compact, log_scale
 from resmem_core.common.runner import NeedsPreparing
 from resmem_core.data.pictures import title
 from resmem_core.evaluation.values import AXES, ValueEvaluation, rmse_by_k

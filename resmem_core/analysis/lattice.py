@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from resmem_core.common.decimals import log_scale
 from resmem_core.common.progress import Progress, Step, silent
 from resmem_core.common.store import save_array
 from resmem_core.common.types import FloatArray, IntArray
@@ -34,14 +35,8 @@ def knob_grid(k_max: int, sigma_scale: float, also: Params) -> Grid:
     """Return the settings that the knobs can take: equal steps are equal ratios, and `also` is among them."""
     beyond = np.geomspace(min(EVERY_K, k_max), k_max, MORE_K + 1).round().astype(int)
     ks = {*range(1, min(k_max, EVERY_K) + 1), *beyond.tolist(), also.k}
-    sigmas = {also.sigma, *(_short(sigma_scale * ratio) for ratio in np.geomspace(1 / WIDEST, WIDEST, N_SIGMAS))}
-    hot = {also.temperature, *map(_short, np.geomspace(1 / HOTTEST, HOTTEST, N_TEMPERATURES))}
-    return Grid.of(sorted(ks), sorted(sigmas), sorted(hot))
-
-
-def _short(number: float) -> float:
-    """Return a number to three digits."""
-    return float(f"{number:.3g}")
+    sigmas = log_scale(sigma_scale / WIDEST, sigma_scale * WIDEST, N_SIGMAS, also.sigma)
+    return Grid.of(sorted(ks), sigmas, log_scale(1 / HOTTEST, HOTTEST, N_TEMPERATURES, also.temperature))
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,10 +22,23 @@ if TYPE_CHECKING:
 MANY = 20  # whole numbers, from more of which on they are values, unless it is said that they are classes
 
 
+def existing(path: Path, names: Sequence[str], *asked: str) -> list[str]:
+    """Return the columns that were asked for.
+
+    Raises
+    ------
+    DatasetError
+        If there is no such column.
+    """
+    if unknown := [name for name in asked if name not in names]:
+        raise wrong(path, "the table", f"no column {unknown[0]!r} but {shown(names)}", "one of these")
+    return list(asked)
+
+
 def target_of(path: Path, names: list[str], asked: str | None) -> str:
     """Return the column that is to be predicted: the one asked for, or the one that is called so."""
     if asked:
-        return asked
+        return existing(path, names, asked)[0]
     found = called(names, "labels")
     if not found:
         expected = "the column that is to be predicted called 'label', or named after the path: ?target=COLUMN"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from resmem_core.cli.base import EXPERIMENT, Output, command, prepared, reporting
+from resmem_core.cli.base import EXPERIMENT, Output, command, examples, reporting
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.progress import Progress
 
@@ -12,12 +12,12 @@ from resmem_core.common.progress import Progress
 @command("lattice", "Judge every setting of the knobs on test, so that the page Tune follows them at once.", EXPERIMENT)
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     from resmem_core.analysis.lattice import MOST_CLASSES, can_follow, lattice_of
-    from resmem_core.experiment.prepare import Experiment
 
-    experiment = prepared(args, progress)
-    if not isinstance(experiment, Experiment) or not can_follow(experiment):
+    experiment = examples(args, progress)
+    if not can_follow(experiment):
         raise InvalidParameterError(
-            f"{args.dataset!r} has no more than {MOST_CLASSES} classes to follow one by one: its knobs ask the server"
+            f"{args.dataset!r} has {len(experiment.class_names):,} classes, and up to {MOST_CLASSES} are followed one "
+            "by one: its knobs ask the server"
         )
     with reporting(args, progress) as told:
         made = lattice_of(experiment, told)

@@ -13,7 +13,7 @@ from resmem_core.common.arguments import Argument
 from resmem_core.common.progress import Progress
 from resmem_core.data.base import DATASETS, FEATURES, Source, shown
 from resmem_core.data.frame_loader import FrameLoader, roles_of, source
-from resmem_core.data.frame_roles import MANY, kind_of_column, labels_of, rows_with, target_of
+from resmem_core.data.frame_roles import MANY, existing, kind_of_column, labels_of, rows_with, target_of
 from resmem_core.data.frames import column_values
 from resmem_core.data.model_file import wrong
 from resmem_core.data.table_columns import metadata_of
@@ -50,16 +50,15 @@ class Features(FrameLoader):
         """Return the examples; columns that say nothing are no features."""
         names, task = table.column_names, task_asked(asked)
         target = target_of(path, names, asked.options.get("target"))
-        dropped = [name.strip() for name in asked.options.get("drop", "").split(",") if name.strip()]
-        if unknown := [name for name in (target, *dropped) if name not in names]:
-            raise wrong(path, "the table", f"no column {unknown[0]!r} but {shown(names)}", "one of these")
+        told = (name.strip() for name in asked.options.get("drop", "").split(","))
+        dropped = existing(path, names, *filter(None, told))
         rest = [name for name in names if name not in (target, *dropped)]
         roles = roles_of(rest)
         rest = [name for name in rest if name not in roles.values()]
 
         table, left_out = rows_with(path, table, [target])
-        labels, class_names, told = labels_of(path, table, target, task, most=MANY)
-        notes = [*notes, *left_out, *told]
+        labels, class_names, noted = labels_of(path, table, target, task, most=MANY)
+        notes = [*notes, *left_out, *noted]
 
         counting = [name for name in rest if _ROW.fullmatch(name) and _counts(table, name)]
         constant = [name for name in rest if name not in counting and len(table[name].unique()) < 2]

@@ -19,6 +19,7 @@ from resmem_core.data.base import DATASETS, IMAGE, Source, file_state, shown, us
 from resmem_core.data.file_tree import ending
 from resmem_core.data.frame_loader import FrameLoader, roles_of
 from resmem_core.data.frame_roles import (
+    existing,
     groups_of,
     kind_of_column,
     labels_of,
@@ -111,8 +112,6 @@ def _listed(path: Path, table: pa.Table, asked: Argument, notes: list[str]) -> I
     of_paths = _path_column(path, table, asked.options.get("path"))
     rest = [name for name in table.column_names if name != of_paths]
     target = target_of(path, rest, asked.options.get("target"))
-    if target not in rest:
-        raise wrong(path, "the table", f"no column {target!r} but {shown(rest)}", "one of these")
     table, left_out = rows_with(path, table, [target])
     labels, class_names, told = labels_of(path, table, target, task_asked(asked))
     rest.remove(target)
@@ -147,9 +146,7 @@ def _path_column(path: Path, table: pa.Table, asked: str | None) -> str:
     """Return the column of paths: the one asked for, called so, or the only one whose texts end as image files' do."""
     names = table.column_names
     if asked is not None:
-        if asked not in names:
-            raise wrong(path, "the table", f"no column {asked!r} but {shown(names)}", "one of these")
-        return asked
+        return existing(path, names, asked)[0]
     known = [name for name in names if name.casefold() in PATHS]
     if len(known) == 1:
         return known[0]

@@ -12,7 +12,7 @@ from resmem_core.common.arguments import Argument
 from resmem_core.common.progress import Progress
 from resmem_core.data.base import DATASETS, LABELLED, Source, shown
 from resmem_core.data.frame_loader import FrameLoader, roles_of, source
-from resmem_core.data.frame_roles import kind_of_column, labels_of, rows_with, target_of
+from resmem_core.data.frame_roles import existing, kind_of_column, labels_of, rows_with, target_of
 from resmem_core.data.frames import column_values
 from resmem_core.data.model_file import wrong
 from resmem_core.data.table_columns import metadata_of
@@ -46,9 +46,8 @@ class LabelledTexts(FrameLoader):
     ) -> Source:
         """Return the texts with their classes or values."""
         names, of, task = table.column_names, asked.options, task_asked(asked)
-        text, target = of.get("text") or _column_of_texts(path, names), target_of(path, names, of.get("target"))
-        if unknown := [name for name in (text, target) if name not in names]:
-            raise wrong(path, "the table", f"no column {unknown[0]!r} but {shown(names)}", "one of these")
+        (text,) = existing(path, names, of.get("text") or _column_of_texts(path, names))
+        target = target_of(path, names, of.get("target"))
         if text == target or kind_of_column(table, text) != "text":
             held = "what is to be predicted" if text == target else f"{kind_of_column(table, text)}s"
             raise wrong(path, f"column {text!r}", held, "texts")
