@@ -17,6 +17,7 @@ from resmem_core.common.decimals import log_scale
 from resmem_core.common.progress import Progress, Step, silent
 from resmem_core.common.store import save_array
 from resmem_core.common.types import FloatArray, IntArray
+from resmem_core.evaluation.group_intervals import widened
 from resmem_core.evaluation.metrics import delta_intervals
 from resmem_core.experiment.prepare import Experiment
 from resmem_core.memory.grid import Grid
@@ -141,28 +142,8 @@ def judge_lattice(memory: Memory, queries: Queries, grid: Grid, progress: Progre
         broken = fixed - (right.sum(axis=0, dtype=np.int64) - base_right.sum())
         ends = delta_intervals(fixed, broken, len(queries))
         if of_groups:
-            ends = _widened(ends, gains, np.bincount(place))
+            ends = widened(ends, gains, np.bincount(place), -1)
     return Lattice(grid, counts, base_right, right, fixed, ends)
-
-
-def _widened(ends: FloatArray, gains: IntArray, sizes: IntArray) -> FloatArray:
-    """Return intervals of points, (2, T, S, G), as wide as those of whole groups where these reach farther.
-
-    As `gain_interval` does for one setting: each of J groups is left out in turn. `gains` are (J, T, S, G), points won
-    less points lost; `sizes` (J,) are points.
-    """
-    from scipy.stats import t
-
-    n_groups = len(sizes)
-    if n_groups < 2:
-        return np.stack([np.full(ends.shape[1:], -1.0), np.full(ends.shape[1:], 1.0)])
-    total, squares = gains.sum(axis=0), np.zeros(ends.shape[1:])
-    of_all = total / sizes.sum()
-    for gained, size in zip(gains, sizes.tolist(), strict=True):
-        squares += ((total - gained) / (sizes.sum() - size) - of_all) ** 2
-    half = t.ppf(0.975, n_groups - 1) * np.sqrt((n_groups - 1) / n_groups * squares)
-    low, high = np.minimum(ends[0], of_all - half), np.maximum(ends[1], of_all + half)
-    return np.stack([np.maximum(low, -1.0), np.minimum(high, 1.0)])
 
 
 def _cells(

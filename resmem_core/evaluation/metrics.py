@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resmem_core.common.types import NLL_FLOOR, BoolArray, FloatArray, IntArray
+from resmem_core.evaluation.group_intervals import widened
 
 Interval = tuple[float, float]
 OUTCOMES = ("fixed", "broken", "both right", "both wrong")
@@ -100,10 +101,8 @@ def _widened(
 ) -> Interval:
     if groups is None:
         return of_points
-    low, high = mean_intervals(values[:, None], groups, level=level)[0]
-    if math.isnan(low):
-        return float(least), 1.0
-    return float(max(min(of_points[0], low), least)), float(min(max(of_points[1], high), 1))
+    place = np.unique(groups, return_inverse=True)[1]
+    return interval_of(widened(np.array(of_points), np.bincount(place, values), np.bincount(place), least, level))
 
 
 def mcnemar_p(fixed: int, broken: int) -> float:
