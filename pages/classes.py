@@ -6,17 +6,16 @@ from pages._shared import cache
 from pages._shared.figures import show
 from pages._shared.opening import opened
 from pages._shared.share import share
-from pages._shared.summary import gain_table, headline
+from pages._shared.summary import gain_table
 from pages._shared.text import plain
 from resmem_core.evaluation.metrics import confusion
 from resmem_core.plots.classes import class_gains, confusion_change
 
-PAGE = {"title": "Classes", "icon": ":material/category:", "section": "Gain", "place": 1}
+PAGE = {"title": "Classes", "icon": ":material/category:", "section": "Where it gains", "place": 1}
 
 experiment, params = opened()
 data = experiment.dataset
 result = cache.evaluation(experiment.config, params)
-headline(experiment, result)
 
 st.header("Gain by class")
 show(class_gains(result.per_class), "classes", "Bars of the accuracy gain in each class, with intervals")

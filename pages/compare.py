@@ -1,4 +1,4 @@
-"""Two settings or two experiments side by side, or one experiment under several seeds."""
+"""Two settings or two experiments side by side."""
 
 from dataclasses import replace
 from typing import Any
@@ -12,11 +12,11 @@ from pages._shared import cache
 from pages._shared.cards import cards
 from pages._shared.editing import effect_line
 from pages._shared.figures import show
+from pages._shared.knobs import instrument
 from pages._shared.links import to_test_point
-from pages._shared.opening import opened, opened_any
-from pages._shared.seeds import seeds
+from pages._shared.opening import opened_any
 from pages._shared.share import share
-from pages._shared.state import bound, change, hold, settings
+from pages._shared.state import change, hold, settings
 from pages._shared.summary import of_intervals
 from pages._shared.text import plain
 from pages._shared.value_pair import value_pair
@@ -33,10 +33,9 @@ from resmem_core.memory.indexes import INDEXES
 from resmem_core.models import BACKBONES
 from resmem_core.plots.classes import class_gains
 
-PAGE = {"title": "Compare", "icon": ":material/compare_arrows:", "section": "Gain", "place": 2}
+PAGE = {"title": "Side by side", "icon": ":material/compare_arrows:", "section": "Compare", "place": 1}
 SHOWN = 12
 AUTO = "as chosen"
-KINDS = {"pair": "Two settings or experiments", "seeds": "Several seeds"}
 
 
 def other_settings() -> Settings:
@@ -157,6 +156,7 @@ def pair() -> None:
     place = choose_other(b)
     a_experiment, a_params = opened_any(settings())
     b_experiment, b_params = opened_any(b)
+    instrument(a_experiment, a_params)
     if not isinstance(b_experiment, ValueExperiment):  # values have no logits
         place.number_input("temperature of B", min_value=1e-9, step=0.1, format="%.4g", placeholder=AUTO, width=190,
                            help="Divides the logits of B.", **knob(b, "temperature", b.temperature))  # fmt: skip
@@ -198,17 +198,8 @@ def pair() -> None:
     share("compare", a_params, f"--with={b.beside(settings())}")
 
 
-shown = settings()
-st.caption("Who is right where the other is wrong, whether that is more than chance, and how much a seed matters.")
-st.segmented_control(
-    "Compare",
-    list(KINDS),
-    format_func=KINDS.__getitem__,
-    help="Two settings or experiments point by point, or one experiment under several seeds.",
-    **bound("compare", shown.compare, lambda picked: picked or shown.compare),
-)
-if settings().compare == "pair":
-    pair()
-else:
-    opened()  # the one that is shown must be ready before its siblings are asked for; of values, its view stops here
-    seeds()
+if settings().compare == "seeds":  # an old address
+    change(compare="pair")
+    st.switch_page("pages/seeds.py")
+st.caption("Who is right where the other is wrong, and whether that is more than chance.")
+pair()

@@ -19,7 +19,7 @@ from resmem_core.evaluation.evaluate import METRICS
 from resmem_core.experiment.runs import Run, Runs
 from resmem_core.plots.common import NAMES
 
-PAGE = {"title": "Experiments", "icon": ":material/history:", "section": "Workspace", "place": 1}
+PAGE = {"title": "Experiments", "icon": ":material/history:", "section": "Data and runs", "place": 2}
 ALL = "all"
 VALUE_NUMBERS = ("base RMSE", "ResMem RMSE", "saved", "from", "to", "saved over kNN", "MAE", "R2")
 LABELS = {"top5": "top-5", "nll": "NLL", "brier": "Brier", "ece": "ECE"}

@@ -15,7 +15,7 @@ from resmem_core.plots.report import file_stem, report_html
 from resmem_core.plots.standalone import figure_html
 from resmem_core.plots.tables import class_table, example_table, method_table
 
-PAGE = {"title": "Export", "icon": ":material/download:", "section": "Workspace", "place": 3}
+PAGE = {"title": "Export", "icon": ":material/download:", "section": "Data and runs", "place": 4}
 BUTTONS = 80  # pixels beneath a figure
 
 experiment, params = opened()

@@ -6,7 +6,6 @@ import streamlit as st
 from pages._shared import cache
 from pages._shared.background import prepared
 from pages._shared.figures import show
-from pages._shared.knobs import UNTUNED
 from pages._shared.opening import opened
 from pages._shared.share import share
 from pages._shared.state import bound, change, settings
@@ -17,7 +16,7 @@ from resmem_core.experiment.jobs import Job
 from resmem_core.memory.types import Params
 from resmem_core.plots.grid import grid_map, transfer
 
-PAGE = {"title": "Grid", "icon": ":material/grid_on:", "section": "Setting", "place": 2}
+PAGE = {"title": "Every setting", "icon": ":material/grid_on:", "section": "Tune", "place": 2}
 
 experiment, params = opened()
 st.caption(
@@ -37,7 +36,7 @@ grid = grids.grid
 
 
 def controls() -> tuple[str, bool]:
-    """Show what is mapped, and the current setting for those who do not click; return split and whether all panels."""
+    """Show what is mapped; return split and whether all panels."""
     shown = settings()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.segmented_control(
@@ -50,29 +49,6 @@ def controls() -> tuple[str, bool]:
             "All temperatures",
             help="A small map for each temperature of the grid, in one colour scale.",
             **bound("all_temperatures", shown.all_temperatures),
-        )
-        st.button(
-            "Choose on validation",
-            icon=":material/auto_fix_high:",
-            help="Set k, sigma and temperature to the best on validation, of this grid and of a finer one around its "
-            "best cell.",
-            on_click=lambda: change(**UNTUNED),
-        )
-    columns = st.columns(3)
-    for column, name, values, text in zip(
-        columns,
-        ("k", "sigma", "temperature"),
-        (grid.ks, grid.sigmas, grid.temperatures),
-        ("How many neighbours vote.", "Bandwidth of the distance.", "Divides the logits; picks the map."),
-        strict=True,
-    ):
-        value = getattr(params, name)
-        column.select_slider(
-            name,
-            sorted({*values.tolist(), value}),
-            format_func=lambda value: f"{value:.3g}",
-            help=f"{text} The steps are those of the grid.",
-            **bound(name, value),
         )
     return shown.grid_split, shown.all_temperatures
 

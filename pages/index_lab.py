@@ -3,6 +3,6 @@
 from pages._shared.index_lab import index_lab
 from pages._shared.opening import opened
 
-PAGE = {"title": "Index lab", "icon": ":material/speed:", "section": "Setting", "place": 3}
+PAGE = {"title": "Index lab", "icon": ":material/speed:", "section": "Data and runs", "place": 3}
 
 index_lab(*opened())

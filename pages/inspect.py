@@ -20,7 +20,7 @@ from resmem_core.evaluation.metrics import OUTCOMES
 from resmem_core.memory.explain import Explanation, without_each
 from resmem_core.plots.explanation import explanation_bars, pushes
 
-PAGE = {"title": "Inspect", "icon": ":material/search:", "section": "Points", "place": 2}
+PAGE = {"title": "One prediction", "icon": ":material/search:", "section": "Points", "place": 2}
 PER_PAGE = 12
 ALL = "all classes"
 LABELS = {"fixed": "Fixed", "broken": "Broken", "both right": "Both right", "both wrong": "Still wrong"}

@@ -15,10 +15,10 @@ from resmem_core.cli.settings import OBJECTIVES, Language
 from resmem_core.common.errors import ResMemError
 
 PAGE = {
-    "title": "Language",
+    "title": "Generate",
     "icon": ":material/chat:",
-    "section": "",
-    "place": 2,
+    "section": "Generate",
+    "place": 1,
     "form": "resmem_core.cli.settings:Language",
 }
 LEAKED = 0.05  # share of the test text beyond which the page warns of it
@@ -44,11 +44,11 @@ if share > LEAKED:
         "longest.",
         icon=":material/content_copy:",
     )
-*places, aside = st.columns(4, gap="medium")
-knobs(places, found.experiment, found.params)
-aside.radio(
+knobs(found.experiment, found.params, found.tuned.params, form.objective)
+st.radio(
     "Chosen on validation for",
     OBJECTIVES,
+    horizontal=True,
     help="What is best for the first guess is rarely best for the probabilities. Perplexity is that of the smoothed "
     "probabilities.",
     **bound("objective", form.objective, also=UNTUNED),

@@ -165,7 +165,7 @@ def table(plan: Plan, points: list[Point]) -> None:
     )
 
 
-PAGE = {"title": "Long tail lab", "icon": ":material/stacked_line_chart:", "section": "Learn", "place": 4}
+PAGE = {"title": "Long tail", "icon": ":material/stacked_line_chart:", "section": "Compare", "place": 3}
 
 
 def asked() -> Plan:

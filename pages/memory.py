@@ -11,7 +11,7 @@ from pages._shared.cards import cards, picture
 from pages._shared.editing import forget, relabel, restore, shown_effect
 from pages._shared.figures import show
 from pages._shared.links import to_test_point
-from pages._shared.opening import opened_as
+from pages._shared.opening import opened
 from pages._shared.share import share
 from pages._shared.state import bound, change, settings
 from pages._shared.summary import paged
@@ -24,7 +24,7 @@ from resmem_core.data.pictures import title
 from resmem_core.experiment.jobs import Job
 from resmem_core.plots.memory import concentration, residual_against_credit
 
-PAGE = {"title": "Memory", "icon": ":material/psychology:", "section": "Points", "place": 3}
+PAGE = {"title": "Memory", "icon": ":material/psychology:", "section": "Memory", "place": 1}
 IN_GALLERY = 6
 # By column of `memory_table`: heading, format, and what it means.
 COLUMNS = {
@@ -40,7 +40,7 @@ PER_PAGE = 100
 ALL = "all classes"
 
 
-experiment, params = opened_as(settings())  # what edits do is shown at length below
+experiment, params = opened(with_effect=False)  # what edits do is shown at length below
 config, data, names = experiment.config, experiment.dataset, experiment.dataset.class_names
 found = cache.influence_of(config, params)
 try:

@@ -8,15 +8,16 @@ from pages._shared.cards import picture
 from pages._shared.figures import show
 from pages._shared.opening import opened
 from pages._shared.share import share
-from pages._shared.summary import experiment_line, headline, sentence
+from pages._shared.summary import experiment_line, headline_words, sentence
 from pages._shared.text import plain
 from pages._shared.verdict import show_verdict, ways
 from resmem_core.evaluation.evaluate import Evaluation
 from resmem_core.experiment.prepare import Experiment
 from resmem_core.plots.accuracy import method_accuracies
+from resmem_core.plots.classes import class_gains
 from resmem_core.plots.explanation import explanation_bars
 
-PAGE = {"title": "Overview", "icon": ":material/home:", "section": "", "place": 1}
+PAGE = {"title": "Overview", "icon": ":material/home:", "section": "Overview", "place": 1}
 LEARN = {
     "how_it_works": "See it on a curve, step by step",
     "playground": "Play with it in two dimensions",
@@ -25,12 +26,11 @@ LEARN = {
 SEEN = {
     "classes": "Who gains and who loses",
     "inspect": "Points fixed and broken",
-    "tune": "Beside its rivals at any k",
-    "compare": "Under other seeds",
+    "rivals": "Beside its rivals",
+    "seeds": "Under other seeds",
 }
 NEXT = {
-    "tune": "Turn k, sigma and temperature",
-    "inspect": "Open single test points and their neighbours",
+    "tune": "See what the knobs do",
     "memory": "See what each training point did",
     "your_data": "Bring a model of yours",
 }
@@ -43,7 +43,6 @@ def example(experiment: Experiment, result: Evaluation) -> None:
     point = int(found[0]) if len(found) else 0
     names = experiment.dataset.class_names
     explanation = experiment.explain(point, result.params)
-    st.header("The idea in one picture")
     label, base, final = (
         plain(names[c]) for c in (explanation.label, explanation.base_prediction, explanation.prediction)
     )
@@ -62,26 +61,28 @@ def example(experiment: Experiment, result: Evaluation) -> None:
 
 
 def results() -> None:
-    """Show what memory does to the experiment, at the setting chosen on validation."""
-    experiment, _ = opened()
+    """Show what memory does to the experiment."""
+    experiment, params = opened()
     config = experiment.config
-    chosen = cache.tuned(config).params
-    result = cache.evaluation(config, chosen)
-    cache.recorded(config, chosen)
-    experiment_line(experiment)
-    show_verdict(experiment.verdict(result, on_validation=True), SEEN)
-    headline(experiment, result)
+    result = cache.evaluation(config, params)
+    on_validation = params == cache.tuned(config).params
+    if on_validation:
+        cache.recorded(config, params)
+    show_verdict(experiment.verdict(result, on_validation=on_validation), SEEN)
     for note in experiment.dataset.notes:
         st.info(plain(sentence(note)), icon=":material/info:")
     example(experiment, result)
-    st.header("Four methods on the same neighbours")
-    show(method_accuracies(result), "methods", "Test accuracy of the four methods with 95 % intervals")
-    st.caption(
-        "This page always reports the setting chosen on the validation split; turn the knobs on Tune. Whiskers: 95 % "
-        f"intervals. McNemar's exact p for fixed against broken: {result.mcnemar_p:.2g}."
-    )
+    left, right = st.columns(2)
+    with left:
+        st.subheader("Gain by class")
+        show(class_gains(result.per_class), "classes", "Bars of the accuracy gain in each class, with intervals")
+    with right:
+        st.subheader("Four methods on the same neighbours")
+        show(method_accuracies(result), "methods", "Test accuracy of the four methods with 95 % intervals")
+    experiment_line(experiment)
+    headline_words(experiment, result)
     ways(NEXT)
-    share("evaluate", chosen)
+    share("evaluate", params)
 
 
 above = st.container()  # opening stops the page where there is nothing, or where values show something else

@@ -13,7 +13,7 @@ from resmem_core.evaluation.metrics import ECE_BINS, reliability
 from resmem_core.plots.common import NAMES
 from resmem_core.plots.reliability import reliability_diagram
 
-PAGE = {"title": "Reliability", "icon": ":material/balance:", "section": "Gain", "place": 4}
+PAGE = {"title": "Reliability", "icon": ":material/balance:", "section": "Where it gains", "place": 4}
 MEANINGS = {
     "nll": (
         "NLL (nats)",

@@ -16,7 +16,7 @@ from resmem_core.data.loaders.table import Table
 from resmem_core.data.uploads import KINDS, Upload, Uploads, max_bytes
 from resmem_core.experiment.runs import Runs
 
-PAGE = {"title": "Your data", "icon": ":material/upload_file:", "section": "Workspace", "place": 2}
+PAGE = {"title": "Your data", "icon": ":material/upload_file:", "section": "Data and runs", "place": 1}
 
 
 def take_file(mine: Uploads) -> None:

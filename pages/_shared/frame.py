@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import EntryPoint
 from importlib.util import find_spec
@@ -21,7 +21,19 @@ from resmem_core.common.forms import Form
 from resmem_core.common.registry import plugins, told_of
 
 NAME = "ResMem Lab"
-SECTIONS = ("", "Learn", "Setting", "Gain", "Points", "Workspace")  # of the menu; others come after them
+PAGES = Path(__file__).parents[1]
+SECTIONS = (
+    "Overview",
+    "Tune",
+    "Where it gains",
+    "Points",
+    "Memory",
+    "Compare",
+    "Learn",
+    "Generate",
+    "Data and runs",
+)  # what the menu lists; others come after them
+MOVED: dict[str, str] = {}  # old addresses, and the pages that show it now
 
 
 class Head(NamedTuple):
@@ -31,9 +43,9 @@ class Head(NamedTuple):
     ----------
     title, icon : str
     section : str
-        Of the menu.
+        Of the menu, which lists these only: the pages of one are tabs of each other.
     place : int
-        In its section; the first page of all is the one that the app opens on.
+        In its section, whose first page the menu leads to; the first page of all is the one that the app opens on.
     form : str or None
         Of a page that shows no experiment, its own as "MODULE:CLASS".
     """
@@ -87,30 +99,57 @@ def _head(path: Path) -> Head:
 
 
 # Of the pages that show no experiment on examples, by the name of their file.
-FORMS: dict[str, type[Form]] = {
-    path.stem: resolve_name(head.form) for path, head in pages(Path(__file__).parents[1]).items() if head.form
-}
+FORMS: dict[str, type[Form]] = {path.stem: resolve_name(head.form) for path, head in pages(PAGES).items() if head.form}
 
 
-def dress(page: StreamlitPage, menu: Mapping[str, Sequence[StreamlitPage]]) -> None:
-    """Name a page in the browser, lay on the style sheet, and mark the page's section of the menu.
+def menu(folder: Path) -> list[StreamlitPage]:
+    """Return what the app can show: of each section the menu lists the first page alone, and no old address."""
+    found: list[StreamlitPage] = []
+    listed: set[str] = set()
+    for path, head in pages(folder).items():
+        if head.section in listed:
+            found.append(st.Page(path, title=head.title, icon=head.icon, visibility="hidden"))
+        else:
+            listed.add(head.section)
+            found.append(st.Page(path, title=head.section, icon=head.icon))
+    return found + [st.Page(_nothing, title=old, url_path=old, visibility="hidden") for old in MOVED]
 
-    Streamlit marks pages of the menu, but no section: of those it is the n-th. The default page has no path.
-    """
-    st.set_page_config(page_title=f"{page.title} · {NAME}" if page.url_path else NAME)
-    st.html(Path(__file__).with_name("style.css"))
-    shown = next((n for n, section in enumerate(filter(None, menu), 1) if page in menu[section]), 0)
-    section = f'[data-testid="stTopNav"] :nth-child({shown} of :has(> [data-testid="stTopNavSection"]))'
-    st.html(f"<style>.stApp {section} > button {{ background-color: var(--shown); font-weight: 600; }}</style>")
+
+def _nothing() -> None:
+    """Show nothing: `run` goes on to another page."""
 
 
 def run(page: StreamlitPage, name: str) -> None:
     """Run a page; `name` is that of its file, or "" for the page that the app opens on."""
-    form = FORMS.get(name, Settings)
-    st.session_state.page_name = name or "overview"
+    heads = pages(PAGES)
+    shown = next((path for path in heads if path.stem == MOVED.get(name, name)), next(iter(heads)))
+    st.session_state.page_name = shown.stem
+    form = FORMS.get(shown.stem, Settings)
     load(form)
+    if name in MOVED:
+        st.switch_page(shown)
+    views = {path: head for path, head in heads.items() if head.section == heads[shown].section}
+    dress(shown, views)
     if issubclass(form, ExperimentForm):
         sidebar(form)
-    st.title(page.title if name else NAME)
+    with st.container(horizontal=True, vertical_alignment="center", key="heading"):
+        st.title(heads[shown].section, width="content")
+        st.session_state.beside_title = st.container()
+    if len(views) > 1:
+        with st.container(horizontal=True, gap="small", key="views"):
+            for path, head in views.items():
+                st.page_link(path, label=head.title)
     show_notes()
     page.run()
+
+
+def dress(shown: Path, views: Mapping[Path, Head]) -> None:
+    """Name a page in the browser, lay on the style sheet, and mark the page's section of the menu.
+
+    Streamlit marks what the menu lists, of which the page may be a tab.
+    """
+    section, title = views[shown].section, views[shown].title
+    st.set_page_config(page_title=f"{section if title == section else f'{title} · {section}'} · {NAME}")
+    st.html(Path(__file__).with_name("style.css"))
+    link = f':is([data-testid="stTopNavLink"], [data-testid="stSidebarNavLink"])[href$="/{next(iter(views)).stem}"]'
+    st.html(f"<style>.stApp {link} {{ background-color: var(--shown); font-weight: 600; }}</style>")

@@ -1,24 +1,24 @@
 // The knobs, and all that follows them while one is dragged: numbers are looked up in a table that the server has judged.
 //
-// Mounted twice: with bytes it keeps the table (see `Lattice.packed`), with a mapping it shows the knobs. Nothing is
-// worked out here that the server works out elsewhere; counts are added up and written as Python writes them.
+// Mounted several times in a page: with bytes it keeps the table (see `Lattice.packed`), with a mapping it shows the
+// knobs, the headline or the figures, which share where the knobs stand. Nothing is worked out here that the server works
+// out elsewhere; counts are added up and written as Python writes them.
 
 const SVG = "http://www.w3.org/2000/svg";
 const SEND_AFTER = 120; // ms without another press, after which the server is told
 const ARRAYS = {
   uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array, int16: Int16Array,
 };
-const KNOBS = [
-  ["k", "ks", "k, neighbours"],
-  ["sigma", "sigmas", "sigma, bandwidth of the distance"],
-  ["temperature", "temperatures", "temperature of the base model"],
-];
+const AXES = { k: "ks", sigma: "sigmas", temperature: "temperatures" }; // of the table, by the name of the knob
 
 // Streamlit may load this file once for each mount, so what these share belongs to the window.
-const { tables, views } = (globalThis[Symbol.for("resmem.live")] ??= {
+const shared = (globalThis[Symbol.for("resmem.live")] ??= {
   tables: new Map(), // by name; the newest last
   views: new Map(), // by the element that each is in
+  turned: null, // the setting that the knobs stand at, where one was turned since the server answered
+  count: 0, // how often a knob was turned
 });
+const { tables, views } = shared;
 
 export default function (component) {
   const { data, parentElement } = component;
@@ -28,7 +28,7 @@ export default function (component) {
   }
   let view = views.get(parentElement);
   if (!view) {
-    view = new View(parentElement);
+    view = new { knobs: Knobs, headline: Headline, figures: Figures }[data.shows](parentElement);
     views.set(parentElement, view);
   }
   view.follow(component);
@@ -36,6 +36,12 @@ export default function (component) {
     view.stop();
     views.delete(parentElement);
   };
+}
+
+function turn(setting) {
+  shared.turned = setting;
+  shared.count += 1;
+  for (const view of views.values()) view.draw();
 }
 
 // ---- the table
@@ -64,13 +70,16 @@ function keep(bytes) {
 
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
 
-// The place in the table of the setting nearest to one, by ratio in each of its numbers.
-function nearest(table, setting) {
-  return KNOBS.map(([name, axis]) => {
-    const off = table[axis].map((value) => Math.abs(Math.log(value / setting[name])));
-    return off.indexOf(Math.min(...off));
-  });
+// The place of the step nearest to a value, by ratio where the steps are above 0.
+function nearest(steps, value) {
+  const off = steps.map((step) => (steps[0] > 0 ? Math.abs(Math.log(step / value)) : Math.abs(step - value)));
+  return off.indexOf(Math.min(...off));
 }
+
+// The place in the table of the setting nearest to one: of k, of sigma and of temperature.
+const placed = (table, setting) => Object.entries(AXES).map(([name, axis]) => nearest(table[axis], setting[name]));
+
+const cellOf = ({ sigmas, ks }, [k, sigma, temperature]) => (temperature * sigmas.length + sigma) * ks.length + k;
 
 // ---- numbers, written as Python writes them
 
@@ -95,165 +104,203 @@ function compact(value) {
   return plain;
 }
 
-// ---- the view
+// ---- the views
 
 class View {
   constructor(parent) {
     this.parent = parent;
-    this.sent = 0; // how often the server was told
-    this.local = null; // [k, sigma, temperature] as places in the table, where a knob was moved since
-    this.timer = null;
+    this.root = parent.querySelector("[data-live]");
   }
 
   follow({ data, setStateValue }) {
     this.data = data;
     this.tell = setStateValue;
-    if (data.heard >= this.sent) {
-      this.local = null;
-      this.sent = data.heard;
-    }
     this.draw();
   }
 
-  stop() {
-    clearTimeout(this.timer);
-    if (this.timer) this.send();
-  }
+  stop() {}
 
   get table() {
     return tables.get(this.data.table);
   }
 
+  // Whether the server has answered to the last turn: what it says is shown then.
+  get settled() {
+    return !shared.turned || this.data.heard >= shared.count;
+  }
+
+  get setting() {
+    return this.settled ? this.data.setting : shared.turned;
+  }
+
   draw() {
-    if (!this.data || !this.table) return;
-    if (this.built !== this.data.table) this.build();
-    this.places = this.local ?? nearest(this.table, this.data.setting);
+    if (!this.data) return;
+    const kind = this.kind();
+    if (kind === null) return;
+    if (this.built !== kind) {
+      this.built = kind;
+      this.root.replaceChildren();
+      this.build();
+    }
     this.show();
   }
+}
 
-  // -- what is made once for a table
-
-  build() {
-    const { table } = this;
-    this.built = this.data.table;
-    const root = this.parent.querySelector("[data-live]");
-    root.replaceChildren();
-    this.knobs = KNOBS.map(([name, axis, label], at) => this.knob(name, axis, label, at));
-    root.append(join("knobs", this.knobs.map((knob) => knob.box)));
-    this.figures = {};
-    const head = box("head");
-    for (const [name, label] of [
-      ["base", "Base accuracy"], ["resmem", "ResMem accuracy"], ["fixed", "Fixed"], ["broken", "Broken"],
-    ]) {
-      const card = box("card");
-      card.append(text("div", "label", label), (this.figures[name] = text("div", "value", "")));
-      if (name === "resmem") card.append((this.figures.gain = text("div", "gain", "")));
-      head.append(card);
-    }
-    root.append(head);
-    this.said = text("div", "said", "");
-    this.said.setAttribute("aria-live", "polite");
-    root.append(this.said);
-    this.curve = figure("Accuracy against k", "curve", 420, 220);
-    this.map = figure("Accuracy by k and sigma", "map", 420, 220);
-    this.bars = figure("Gain by class, points", "bars", 420, 220);
-    root.append(join("figures", [this.curve.box, this.map.box, this.bars.box]));
-    this.buildMap(table);
-    this.buildBars(table);
+class Knobs extends View {
+  // Built anew where this is another; null where there is nothing to show.
+  kind() {
+    return JSON.stringify(this.data.knobs);
   }
 
-  knob(name, axis, label, at) {
-    const values = this.table[axis];
+  build() {
+    this.knobs = this.data.knobs.map((knob) => this.knob(knob));
+    this.root.append(join(this.data.brief ? "knobs brief" : "knobs", this.knobs.map((knob) => knob.box)));
+  }
+
+  knob({ name, label, values, help }) {
     const input = document.createElement("input");
-    Object.assign(input, { type: "range", min: 0, max: values.length - 1, step: 1 });
+    Object.assign(input, { type: "range", min: 0, max: values.length - 1, step: 1, title: help });
     input.setAttribute("aria-label", label);
     input.dataset.knob = name;
     const value = text("output", "setting", "");
     const line = shape("svg", { viewBox: "0 0 100 18", preserveAspectRatio: "none", class: "along", "aria-hidden": "true" });
     const path = line.appendChild(shape("path", {}));
     const head = box("knobhead");
-    head.append(text("span", "label", label), value);
+    head.append(text("span", "label", this.data.brief ? name : label), value);
     const whole = box("knob");
     const hint = text("div", "hint", "");
     whole.append(head, line, input, hint);
-    input.addEventListener("input", () => {
-      const places = [...this.places];
-      places[at] = Number(input.value);
-      this.local = this.places = places;
-      this.show();
-    });
+    input.addEventListener("input", () => turn({ ...this.setting, [name]: values[Number(input.value)] }));
     input.addEventListener("change", () => {
-      this.sent += 1;
       clearTimeout(this.timer);
       this.timer = setTimeout(() => this.send(), SEND_AFTER);
     });
-    return { box: whole, input, value, path, hint, values };
+    return { name, values, box: whole, input, value, line, path, hint };
   }
 
   send() {
+    clearTimeout(this.timer);
     this.timer = null;
-    if (!this.local) return;
-    const setting = Object.fromEntries(KNOBS.map(([name, axis], at) => [name, this.table[axis][this.local[at]]]));
-    this.tell("setting", { ...setting, count: this.sent });
+    if (!this.settled) this.tell("setting", { ...shared.turned, count: shared.count });
   }
 
-  // -- what follows the knobs
-
-  at(k, sigma, temperature) {
-    const { sigmas, ks } = this.table;
-    return (temperature * sigmas.length + sigma) * ks.length + k;
+  stop() {
+    if (this.timer) this.send();
   }
 
   show() {
-    const { table, places } = this;
-    const [k, sigma, temperature] = places;
-    const cell = this.at(k, sigma, temperature);
-    const exact = this.local ? null : this.data.exact; // of a setting that is not in the table
-    const right = exact ? exact.right : table.total[cell];
-    const fixed = exact ? exact.fixed : table.fixed[cell];
-    const broken = table.base - (right - fixed);
-    this.knobs.forEach((knob, at) => {
-      const shown = exact ? this.data.setting[KNOBS[at][0]] : knob.values[places[at]];
-      knob.input.value = places[at];
-      knob.value.textContent = compact(shown);
-      knob.input.setAttribute("aria-valuetext", compact(shown));
-      knob.path.setAttribute("d", this.along(at));
-    });
-    const isDead = table.ks[k] === 1;
-    this.knobs[1].box.classList.toggle("dead", isDead);
-    this.knobs[1].hint.textContent = isDead ? "without effect at k = 1: one neighbour has all the weight" : "";
-    const gain = signed(tenths((100 * (fixed - broken)) / table.n));
-    const ends = exact ? exact.ends : table.ends && [table.ends[cell], table.ends[table.cells + cell]];
-    const told = ends ? `${gain} points (${ends.map((end) => signed(tenths(end / 10))).join(" to ")})` : `${gain} points`;
-    this.figures.base.textContent = percent(table.base, table.n);
-    this.figures.resmem.textContent = percent(right, table.n);
-    this.figures.gain.textContent = told;
-    this.figures.gain.dataset.sign = fixed > broken ? "up" : fixed < broken ? "down" : "same";
-    this.figures.fixed.textContent = fixed.toLocaleString("en");
-    this.figures.broken.textContent = broken.toLocaleString("en");
-    this.said.textContent = this.local ? "" : `ResMem ${percent(right, table.n)}, ${told}`;
-    this.drawCurve(sigma, temperature, k);
-    this.drawMap(temperature, k, sigma);
-    this.drawBars(exact ? exact.byClass : null, cell);
+    const { setting, table } = this;
+    const places = table && placed(table, setting);
+    for (const knob of this.knobs) {
+      const told = compact(setting[knob.name]);
+      knob.input.value = nearest(knob.values, setting[knob.name]);
+      knob.value.textContent = told;
+      knob.input.setAttribute("aria-valuetext", told);
+      const axis = Object.keys(AXES).indexOf(knob.name);
+      knob.line.toggleAttribute("hidden", !table || axis < 0);
+      if (table && axis >= 0) knob.path.setAttribute("d", along(table, places, axis));
+      const isDead = knob.name === "sigma" && setting.k === 1;
+      knob.box.classList.toggle("dead", isDead);
+      knob.hint.textContent = isDead ? "without effect at k = 1: one neighbour has all the weight" : "";
+    }
+  }
+}
+
+// What an interval says: above 0, below it, or neither.
+const sign = (low, high) => (low > 0 ? "up" : high < 0 ? "down" : "same");
+
+// The accuracy along a knob, the others as they are.
+function along(table, places, axis) {
+  const n = table[Object.values(AXES)[axis]].length;
+  const heights = Array.from({ length: n }, (_, place) => table.total[cellOf(table, places.with(axis, place))]);
+  const low = Math.min(...heights), span = Math.max(...heights) - low || 1;
+  return heights.map((height, i) => `${i ? "L" : "M"}${(100 * i) / (n - 1)} ${17 - (16 * (height - low)) / span}`).join("");
+}
+
+class Headline extends View {
+  kind() {
+    return "";
   }
 
-  // The accuracy along a knob, the others as they are.
-  along(at) {
-    const n = this.knobs[at].values.length;
-    const heights = Array.from({ length: n }, (_, place) => {
-      const places = [...this.places];
-      places[at] = place;
-      return this.table.total[this.at(...places)];
-    });
-    const low = Math.min(...heights), span = Math.max(...heights) - low || 1;
-    return heights.map((height, i) => `${i ? "L" : "M"}${(100 * i) / (n - 1)} ${17 - (16 * (height - low)) / span}`).join("");
+  build() {
+    this.parts = {};
+    const part = (name, kind = "span") => (this.parts[name] = text(kind, name, ""));
+    const base = box("figure-of"), resmem = box("figure-of"), counts = box("counts");
+    base.append(part("baseName"), " ", part("base", "b"));
+    resmem.append(part("resmemName"), " ", part("resmem", "b"));
+    counts.append(part("fixed", "b"), " ", part("fixedName"), " · ", part("broken", "b"), " ", part("brokenName"));
+    const chips = [part("gain"), part("rival"), counts, part("hand")];
+    this.root.append(join("headline", [base, resmem, ...chips]));
+    this.said = text("div", "said", "");
+    this.said.setAttribute("role", "status");
+    this.root.append(this.said);
+  }
+
+  show() {
+    const told = this.settled ? this.data.told : this.followed();
+    for (const [name, part] of Object.entries(this.parts)) part.textContent = told[name] ?? this.data.told[name];
+    this.parts.gain.dataset.sign = told.sign;
+    this.parts.gain.title = this.data.told.scope;
+    this.root.firstChild.classList.toggle("waiting", told.sign === "waiting");
+    if (this.settled) this.said.textContent = `${told.resmemName} ${told.resmem}, ${told.gain}`;
+  }
+
+  // What the table says of where the knobs stand; where there is none, the server is waited for.
+  followed() {
+    const { table, data, setting } = this;
+    const hand = Object.keys(setting).every((name) => setting[name] === data.chosen[name]) ? "" : data.hand;
+    if (!table) return { hand, gain: "…", rival: "", resmem: "…", fixed: "…", broken: "…", sign: "waiting" };
+    const cell = cellOf(table, placed(table, setting));
+    const right = table.total[cell], fixed = table.fixed[cell], broken = table.base - (right - fixed);
+    const middle = signed(tenths((100 * (fixed - broken)) / table.n));
+    const ends = table.ends && [table.ends[cell], table.ends[table.cells + cell]];
+    const { rival } = data;
+    return {
+      resmem: percent(right, table.n),
+      gain: `${middle} points${ends ? ` (${ends.map((end) => signed(tenths(end / 10))).join(" to ")})` : ""}`,
+      sign: sign(...(ends ?? [fixed - broken, fixed - broken])),
+      rival: `${rival.name} ${percent(rival.right, table.n)}: ${signed(tenths((100 * (right - rival.right)) / table.n))}`,
+      fixed: fixed.toLocaleString("en"),
+      broken: broken.toLocaleString("en"),
+      hand,
+    };
+  }
+}
+
+class Figures extends View {
+  kind() {
+    return this.table ? this.data.table : null;
+  }
+
+  build() {
+    this.curve = figure("Accuracy against k", "curve", 420, 220);
+    this.map = figure("All k and sigma: blue above base, ☆ chosen on validation", "map", 420, 220);
+    this.bars = figure("Gain by class, points", "bars", 420, 220);
+    this.methods = figure("Methods, each at its own setting", "methods", 420, 220);
+    this.root.append(join("figures", [this.curve.box, this.map.box, this.bars.box, this.methods.box]));
+    this.buildMap(this.table);
+    this.buildBars(this.table);
+  }
+
+  at(...places) {
+    return cellOf(this.table, places);
+  }
+
+  show() {
+    const { table } = this;
+    const [k, sigma, temperature] = placed(table, this.setting);
+    this.drawCurve(sigma, temperature, k);
+    this.drawMap(temperature, k, sigma);
+    const cell = this.at(k, sigma, temperature), byClass = this.settled ? this.data.byClass : null;
+    this.drawBars(byClass, cell);
+    this.drawMethods(byClass ? sum(byClass) : table.total[cell]);
   }
 
   drawCurve(sigma, temperature, k) {
     const { table, curve } = this;
     const { ks, n } = table;
     const shares = ks.map((_, at) => table.total[this.at(at, sigma, temperature)] / n);
-    const base = table.base / n, { knn } = this.data;
+    const base = table.base / n, knn = this.data.rivals.knn.right / n;
     const low = Math.min(base, knn, ...shares), high = Math.max(base, knn, ...shares), pad = 0.08 * (high - low) || 0.01;
     const x = (at) => 44 + (at / Math.max(1, ks.length - 1)) * 366;
     const y = (share) => 190 - ((share - low + pad) / (high - low + 2 * pad)) * 176;
@@ -301,7 +348,9 @@ class View {
       context.putImageData(image, 0, 0);
     }
     const x = 44 + ((k + 0.5) / ks.length) * 366, y = 14 + (1 - (sigma + 0.5) / sigmas.length) * 176;
-    const parts = [shape("circle", { cx: x, cy: y, r: 5, class: "here" })];
+    const best = placed(table, this.data.chosen);
+    const star = { x: 44 + ((best[0] + 0.5) / ks.length) * 366, y: 18 + (1 - (best[1] + 0.5) / sigmas.length) * 176 };
+    const parts = [label(star.x, star.y, "☆", "middle"), shape("circle", { cx: x, cy: y, r: 5, class: "here" })];
     for (const wanted of [1, 4, 16, 64, 256, 1024]) {
       const at = ks.indexOf(wanted);
       if (at >= 0) parts.push(label(44 + ((at + 0.5) / ks.length) * 366, 208, String(wanted), "middle"));
@@ -310,6 +359,24 @@ class View {
       parts.push(label(38, 18 + (1 - (at + 0.5) / sigmas.length) * 176, compact(sigmas[at]), "end"));
     map.svg.replaceChildren(...parts);
     map.svg.setAttribute("aria-label", `Accuracy less that of base for every k and sigma: blue above, orange below; now k ${ks[k]}, sigma ${compact(sigmas[sigma])}`);
+  }
+
+  drawMethods(right) {
+    const { table, methods } = this;
+    const rows = [...Object.entries(this.data.rivals), ["resmem", { name: "ResMem", right }]];
+    const shares = rows.map(([, row]) => row.right / table.n);
+    const low = Math.min(...shares), high = Math.max(...shares), pad = 0.1 * (high - low) || 0.01;
+    const x = (share) => 150 + ((share - low + pad) / (high - low + 2 * pad)) * 250;
+    const parts = rows.flatMap(([method, row], at) => {
+      const y = 34 + at * 44;
+      return [
+        shape("path", { d: `M150 ${y}H400`, class: "level" }),
+        shape("circle", { cx: x(shares[at]), cy: y, r: 6, class: `dot of-${method}` }),
+        label(140, y + 4, `${row.name} ${percent(row.right, table.n)}`, "end"),
+      ];
+    });
+    methods.svg.replaceChildren(...parts);
+    methods.svg.setAttribute("aria-label", rows.map(([, row]) => `${row.name} ${percent(row.right, table.n)}`).join(", "));
   }
 
   buildBars(table) {

@@ -1,26 +1,26 @@
-"""Knobs that are followed in the browser while they are turned: every setting is judged beforehand."""
+"""What the browser shows by itself while a knob is turned: every setting is judged beforehand."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
 from pages._shared import cache
 from pages._shared.state import change
-from resmem_core.analysis.lattice import can_follow, tenths
+from resmem_core.analysis.lattice import can_follow
 from resmem_core.common.runner import NeedsPreparing
-from resmem_core.evaluation.evaluate import Evaluation
 from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.experiment import Searched
 from resmem_core.experiment.jobs import Job
 from resmem_core.experiment.prepare import Experiment
-from resmem_core.memory.types import Params
 
 HERE = Path(__file__)
 COMMAND = "lattice"
-KEY = "live"
+HEARD = "live-heard"
+AXES = {"k", "sigma", "temperature"}  # of the table
 _done_before: set[ExperimentConfig] = set()  # what this server has begun to judge
 _component = st.components.v2.component(
     "resmem_live",
@@ -30,49 +30,61 @@ _component = st.components.v2.component(
 )
 
 
-def live(experiment: Experiment, params: Params) -> bool:
-    """Show the knobs with all that follows them, and tell whether they can be followed yet.
+def show_live(shows: str, key: str, **data: Any) -> None:
+    """Show a part of the page that follows the knobs.
 
-    Where not every setting is judged so far, that is begun, and the page shows itself again when it is done. Only where
-    gamma is 1 and there are few enough classes can they be followed at all.
+    Parameters
+    ----------
+    shows : str
+        "knobs", "headline" or "figures".
+    key : str
+        Unique on the page.
+    data
+        What that part is told: see `live.js`.
     """
-    if params.gamma != 1 or not can_follow(experiment):
-        return False
+    heard = st.session_state.get(HEARD, 0)
+    _component(
+        key=key, data={**data, "shows": shows, "heard": heard}, on_setting_change=lambda: _take(st.session_state[key])
+    )
+
+
+def _take(told: Any) -> None:
+    """Show the setting that the browser tells of, which tells too how often a knob was turned until then."""
+    numbers = dict(told.setting)
+    st.session_state[HEARD] = numbers.pop("count")
+    change(**{name: int(number) if name == "k" else float(number) for name, number in numbers.items()})
+
+
+def known(experiment: Searched, names: Iterable[str]) -> tuple[str, bytes] | None:
+    """Return the name of the table of what every setting does to test, and itself; None where it is not known.
+
+    It can be known of classes only, if they are few enough and the knobs are those with these `names` that it is about.
+
+    Raises
+    ------
+    NeedsPreparing
+        If that was not judged so far.
+    """
+    if not isinstance(experiment, Experiment) or set(names) != AXES or not can_follow(experiment):
+        return None
+    return cache.lattice(experiment.config)
+
+
+def give_table(experiment: Searched, names: Iterable[str]) -> str | None:
+    """Give the browser the table that `known` returns, and return its name.
+
+    Where that was not judged so far, it is begun, and the page shows itself again when it is done.
+    """
     try:
-        name, table = cache.lattice(experiment.config)
+        found = known(experiment, names)
     except NeedsPreparing:
         _begun(Job(experiment.config, COMMAND))
-        return False
-    _component(key=f"{KEY}-table", data=table, height=0)
-    result = cache.evaluation(experiment.config, params)
-    heard = st.session_state.get(f"{KEY}-heard", 0)
-    data = {
-        "table": name,
-        "setting": {"k": params.k, "sigma": params.sigma, "temperature": params.temperature},
-        "exact": _exact(result),
-        "knn": result.accuracy["knn"],
-        "heard": heard,
-    }
-    _component(key=KEY, data=data, on_setting_change=_take)
-    return True
-
-
-def _take() -> None:
-    """Show the setting that the browser tells of."""
-    told: Any = st.session_state[KEY].setting
-    st.session_state[f"{KEY}-heard"] = told["count"]
-    change(k=int(told["k"]), sigma=float(told["sigma"]), temperature=float(told["temperature"]))
-
-
-def _exact(result: Evaluation) -> dict[str, Any]:
-    """Return what the table would say of a setting that is not in it."""
-    right = result.right("resmem")
-    return {
-        "right": int(right.sum()),
-        "fixed": result.fixed,
-        "ends": tenths(result.delta_ci95),
-        "byClass": np.bincount(result.labels[right], minlength=len(result.class_names)).tolist(),
-    }
+        return None
+    if found is None:
+        return None
+    name, packed = found
+    _component(key="live-table", data=packed, height=0)
+    return name
 
 
 def _begun(job: Job) -> None:

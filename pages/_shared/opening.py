@@ -10,6 +10,7 @@ import streamlit as st
 from pages._shared import cache, values
 from pages._shared.background import prepared
 from pages._shared.editing import effect_line
+from pages._shared.knobs import instrument
 from pages._shared.stamps import look
 from pages._shared.state import page_name, settings
 from pages._shared.text import plain
@@ -90,22 +91,25 @@ class Opened:
         return [*(["--tune"] if self.form.is_untouched else self.params.options()), *objective]
 
 
-def opened() -> tuple[Experiment, Params]:
-    """Return the experiment shown and its k, sigma and temperature, and say so where its memory is edited.
+def opened(*, with_effect: bool = True) -> tuple[Experiment, Params]:
+    """Return the experiment shown and its k, sigma and temperature, which can be turned.
 
-    Where it is not ready, stop with what to do.
+    Where it is not ready, stop with what to do. Where values are predicted, show what the page has of these instead,
+    and stop. `with_effect`: say so where memory is edited.
     """
-    experiment, params = opened_as(settings())
-    effect_line(experiment, params)
-    return experiment, params
+    experiment, params = opened_any(settings())
+    instrument(experiment, params)
+    if with_effect and isinstance(experiment, Experiment):
+        effect_line(experiment, params)
+    return _classes(experiment, params)
 
 
 def opened_as(shown: Settings) -> tuple[Experiment, Params]:
-    """Return the experiment of these settings, as `opened` does that of the page's own.
+    """Return the experiment of other settings, as `opened` does that of the page's own, without its knobs."""
+    return _classes(*opened_any(shown))
 
-    Where values are predicted, show what the page has of these instead, and stop.
-    """
-    experiment, params = opened_any(shown)
+
+def _classes(experiment: Experiment | ValueExperiment, params: Params) -> tuple[Experiment, Params]:
     if isinstance(experiment, ValueExperiment):
         values.show_page(page_name(), experiment, params)
         st.stop()

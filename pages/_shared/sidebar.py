@@ -57,16 +57,16 @@ def sidebar(kind: type[ExperimentForm]) -> None:
                 "Vocabulary", VOCABULARY[0], VOCABULARY[-1], step=512, help=help_of["vocabulary"], disabled=own,
                 **bound("vocabulary", config.vocabulary),
             )  # fmt: skip
-        st.number_input("Seed", min_value=0, step=1, help=help_of["seed"], **bound("seed", config.seed))
-        st.selectbox(
-            "Index",
-            [*(index.name for index in INDEXES), AUTO],
-            format_func=_index_label,
-            help="How neighbours are searched. Exact finds all, Annoy is set to find 95 % of them, and auto takes what "
-            "is sooner done on this machine.",
-            **bound("index", config.index),
-        )
         with st.expander("More"):
+            st.number_input("Seed", min_value=0, step=1, help=help_of["seed"], **bound("seed", config.seed))
+            st.selectbox(
+                "Index",
+                [*(index.name for index in INDEXES), AUTO],
+                format_func=_index_label,
+                help="How neighbours are searched. Exact finds all, Annoy is set to find 95 % of them, and auto takes "
+                "what is sooner done on this machine.",
+                **bound("index", config.index),
+            )
             st.number_input(
                 f"Training {'tokens' if loader.kind == TEXT else 'examples'}", min_value=1, step=100,
                 placeholder="all", help=help_of["limit_train"], **bound("limit_train", config.limit_train),

@@ -134,35 +134,8 @@ def base_scaled(evaluation: Evaluation) -> str:
     )
 
 
-def headline(experiment: Experiment, evaluation: Evaluation) -> None:
-    """Show base against ResMem, the interval, what memory fixed and broke, and at which setting."""
-    headline_figures(evaluation)
-    headline_words(experiment, evaluation)
-
-
-def headline_figures(evaluation: Evaluation) -> None:
-    """Show base against ResMem, the interval, and what memory fixed and broke."""
-    with st.container(horizontal=True):
-        st.metric("Base accuracy", f"{evaluation.accuracy['base']:.1%}", border=True, width=160, height="stretch")
-        st.metric(
-            "ResMem accuracy",
-            f"{evaluation.accuracy['resmem']:.1%}",
-            points(evaluation.delta, evaluation.delta_ci95),
-            help=of_intervals(evaluation),
-            border=True,
-            width=250,
-            height="stretch",
-        )
-        for label, count, text in (
-            ("Fixed", evaluation.fixed, "Test points that base gets wrong and ResMem right."),
-            ("Broken", evaluation.broken, "Test points that base gets right and ResMem wrong."),
-        ):
-            st.metric(label, count, help=text, border=True, width=130, height="stretch")
-
-
 def headline_words(experiment: Experiment, evaluation: Evaluation) -> None:
-    """Say how ResMem does beside its best rival, what the interval is of, and at which setting."""
-    st.markdown(against_rival(evaluation))
+    """Say what the interval of the gain is of, and at which setting."""
     k = evaluation.params.k
     st.caption(
         f"{of_intervals(evaluation)} {evaluation.n:,} test points, {setting_in_words(evaluation.params)}; "

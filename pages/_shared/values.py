@@ -16,7 +16,6 @@ from pages._shared.cards import picture
 from pages._shared.downloads import about_csv, save_report, save_table
 from pages._shared.figures import show
 from pages._shared.index_lab import index_lab
-from pages._shared.knobs import UNTUNED, k_knob
 from pages._shared.seeds import value_seeds
 from pages._shared.share import share
 from pages._shared.state import bound, change, settings
@@ -26,7 +25,7 @@ from pages._shared.verdict import show_verdict
 from resmem_core.analysis.grid import SPLITS
 from resmem_core.analysis.projection import VALUE_COLORINGS
 from resmem_core.analysis.value_grid import ValueGrids
-from resmem_core.common.decimals import alike, compact, log_scale
+from resmem_core.common.decimals import alike
 from resmem_core.common.runner import NeedsPreparing
 from resmem_core.data.pictures import title
 from resmem_core.evaluation.values import AXES, ValueEvaluation, rmse_by_k
@@ -61,22 +60,17 @@ def show_page(name: str, experiment: ValueExperiment, params: Params) -> None:
     view(experiment, params)
 
 
-def headline(experiment: ValueExperiment, result: ValueEvaluation) -> None:
-    """Show base against ResMem, the interval, and at which setting."""
-    gain, form = result.against("base"), result.form("rmse")
+def headline_words(experiment: ValueExperiment, result: ValueEvaluation) -> None:
+    """Say at which setting, and how the rival's was chosen."""
+    st.caption(
+        f"Soft kNN has its own k = {result.knn.k} and sigma = {result.knn.sigma:.4g}. {result.n:,} test points; "
+        f"{_setting(result.params)}; {experiment.index} index." + "".join(f" {sentence(note)}" for note in result.notes)
+    )
+
+
+def errors(result: ValueEvaluation) -> None:
+    """Show MAE and R2 beside the RMSE of the headline."""
     with st.container(horizontal=True):
-        st.metric("Base RMSE", f"{result.measures['rmse']['base']:{form}}", border=True, width=140, height="stretch")
-        low, high = gain.rmse_ci95
-        st.metric(
-            "ResMem RMSE",
-            f"{result.measures['rmse']['resmem']:{form}}",
-            f"{-gain.rmse:+{form}} ({-high:+{form}} to {-low:+{form}})",
-            delta_color="inverse",
-            help=f"In brackets: 95 % interval, paired, over the test points, {result.scope}.",
-            border=True,
-            width=230,
-            height="stretch",
-        )
         for measure in ("mae", "r2"):
             base, own = (result.measures[measure][method] for method in ("base", "resmem"))
             st.metric(
@@ -88,17 +82,6 @@ def headline(experiment: ValueExperiment, result: ValueEvaluation) -> None:
                 width=150,
                 height="stretch",
             )
-        for label, count in (("Closer", gain.closer), ("Farther", gain.farther)):
-            told = f"Test points whose value ResMem comes {label.lower()} {'to' if label == 'Closer' else 'from'}."
-            st.metric(label, count, help=told, border=True, width=100, height="stretch")
-    rival = result.against("knn")
-    low, high = rival.rmse_ci95
-    st.caption(
-        f"Against soft kNN with its own k = {result.knn.k} and sigma = {result.knn.sigma:.4g} (RMSE "
-        f"{result.measures['rmse']['knn']:{form}}): {-rival.rmse:+{form}} ({-high:+{form}} to {-low:+{form}}). "
-        f"{result.n:,} test points; {_setting(result.params)}; {experiment.index} index."
-        + "".join(f" {sentence(note)}" for note in result.notes)
-    )
 
 
 def _setting(params: Params) -> str:
@@ -106,13 +89,12 @@ def _setting(params: Params) -> str:
 
 
 def overview(experiment: ValueExperiment, params: Params) -> None:
-    """Show the setting chosen on validation, judged on test."""
-    chosen = cache.tuned(experiment.config).params
-    result = cache.value_evaluation(experiment.config, chosen)
-    experiment_line(experiment)
-    show_verdict(experiment.verdict(result, on_validation=True), SEEN)
-    headline(experiment, result)
-    cache.recorded(experiment.config, chosen)
+    """Show whether memory is worth it."""
+    result = cache.value_evaluation(experiment.config, params)
+    on_validation = params == cache.tuned(experiment.config).params
+    if on_validation:
+        cache.recorded(experiment.config, params)
+    show_verdict(experiment.verdict(result, on_validation=on_validation), SEEN)
     for note in experiment.notes:
         st.info(plain(sentence(note)), icon=":material/info:")
     left, right = st.columns(2)
@@ -122,39 +104,20 @@ def overview(experiment: ValueExperiment, params: Params) -> None:
     with right:
         st.header("Predicted and true values")
         show(plots.predicted_against_true(result), "predicted", "Predicted against true values of the test points")
-    share("evaluate", chosen, work=OF_VALUES)
+    errors(result)
+    experiment_line(experiment)
+    headline_words(experiment, result)
+    share("evaluate", params, work=OF_VALUES)
 
 
 def tune(experiment: ValueExperiment, params: Params) -> None:
-    """Show the knobs and what they do."""
-    left, right = st.columns(2)
-    scale = experiment.sigma_scale
-    k_knob(left, experiment, params)
-    right.select_slider(
-        "sigma, bandwidth of the distance",
-        log_scale(scale / 30, scale * 90, 80, params.sigma),
-        format_func=compact,
-        help="A neighbour at distance d weighs exp(-d / sigma): in the units of the embedding distance.",
-        **bound("sigma", params.sigma),
-    )
-    tuned = cache.tuned(experiment.config)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
-            "Choose on validation",
-            icon=":material/auto_fix_high:",
-            on_click=change,
-            kwargs=UNTUNED,
-            help="Set k, sigma and gamma to the best of a grid on the validation split.",
-        )
-        how = "chosen on validation" if params == tuned.params else "set by hand"
-        st.caption(
-            f"{_setting(params)}, {how}. Gamma, which multiplies what memory adds, is validation's choice unless the "
-            "address names another; at 0 memory is left out."
-        )
-    headline(experiment, cache.value_evaluation(experiment.config, params))
+    """Show what the knobs do."""
+    result = cache.value_evaluation(experiment.config, params)
     st.header("RMSE against k")
     ks, curves = rmse_by_k(experiment.memory, experiment.test, params)
     show(plots.rmse_against_k(ks, curves, params.k), "rmse-by-k", "Lines of test RMSE against k, by method")
+    errors(result)
+    headline_words(experiment, result)
     share("evaluate", params, work=OF_VALUES)
 
 
@@ -380,7 +343,7 @@ VIEWS: dict[str, View] = {
     "memory": memory,
     "gain": gain,
     "index_lab": index_lab,
-    "compare": lambda experiment, params: value_seeds(),
+    "seeds": lambda experiment, params: value_seeds(),
     "map": embedding_map,
     "export": export,
 }
