@@ -295,7 +295,7 @@ def shapley_values() -> None:
 
 
 st.caption(
-    "The reverse of Inspect: what each training point did to the test split through memory. Where memory fixed or "
+    "The reverse of Points: what each training point did to the test split through memory. Where memory fixed or "
     "broke a prediction, the neighbours that pushed for it share it in proportion to how far each did: all shares sum "
     "to the counts of fixed and broken points. Credit tells who did it, not what would be otherwise: the next "
     "neighbour may do the same. Forget a point to see."

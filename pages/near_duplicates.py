@@ -40,7 +40,7 @@ def pair_card(near: NearDuplicates, pair: int) -> None:
         lines.append(":orange-badge[exact copy]")
     st.markdown("  \n".join(lines))
     with st.container(horizontal=True, gap="small"):
-        if st.button(f"Test {point}", key=f"test-{point}", help="Open the test point in Inspect."):
+        if st.button(f"Test {point}", key=f"test-{point}", help="Open the test point in Points."):
             to_test_point(point)
         if st.button(f"Train {row}", key=f"train-{point}", help="Open the training point in Memory."):
             to_train_point(row)

@@ -25,7 +25,7 @@ LEARN = {
 }
 SEEN = {
     "classes": "Who gains and who loses",
-    "inspect": "Points fixed and broken",
+    "points": "Points fixed and broken",
     "rivals": "Beside its rivals",
     "seeds": "Under other seeds",
 }

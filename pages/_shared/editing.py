@@ -127,7 +127,7 @@ def _changed(what: str, rows: IntArray, experiment: Experiment) -> None:
     if not len(rows):
         return
     more = f", the first {POINTS_SHOWN} of {len(rows)}" if len(rows) > POINTS_SHOWN else ""
-    st.markdown(f"**{what}**{more}: open in Inspect")
+    st.markdown(f"**{what}**{more}: open in Points")
     names, labels = experiment.dataset.class_names, experiment.test.labels
     some = rows[:POINTS_SHOWN].tolist()
     opened = cards(experiment.dataset.test, some, [names[labels[row]] for row in some], what, "test point")

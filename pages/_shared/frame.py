@@ -33,7 +33,7 @@ SECTIONS = (
     "Generate",
     "Data and runs",
 )  # what the menu lists; others come after them
-MOVED: dict[str, str] = {}  # old addresses, and the pages that show it now
+MOVED = {"map": "points", "inspect": "points"}  # old addresses, and the pages that show it now
 
 
 class Head(NamedTuple):

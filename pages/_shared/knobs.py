@@ -97,10 +97,10 @@ def knobs(experiment: Searched, params: Params, tuned: Params, objective: str = 
             help=f"Set them to the best for {objective} of a grid on the validation split, which is neither trained on "
             "nor in memory.",
         )
-        if params == tuned:
-            st.caption(f"Chosen on validation: {setting_in_words(params)}.")
-        else:
-            st.caption(f"Set by hand: {setting_in_words(params)}. Validation chose {setting_in_words(tuned)}.")
+        chosen = ", ".join(f"{name} = {value:.4g}" for name, value in told_of(tuned, names).items())
+        st.caption(
+            f"Chosen on validation: {chosen}." if params == tuned else f"Set by hand. Validation chose {chosen}."
+        )
     with st.container(key=NARROW):
         show_live("knobs", f"{NARROW}-knobs", **data, brief=True)
     return table

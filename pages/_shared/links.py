@@ -8,9 +8,9 @@ from pages._shared.state import change
 
 
 def to_test_point(row: int) -> None:
-    """Open a test point in Inspect."""
+    """Open a test point in Points."""
     change(point=row)
-    st.switch_page("pages/inspect.py")
+    st.switch_page("pages/points.py")
 
 
 def to_train_point(row: int) -> None:

@@ -11,6 +11,7 @@ from pages._shared import cache, values
 from pages._shared.background import prepared
 from pages._shared.editing import effect_line
 from pages._shared.knobs import instrument
+from pages._shared.selection import selection_bar
 from pages._shared.stamps import look
 from pages._shared.state import page_name, settings
 from pages._shared.text import plain
@@ -101,6 +102,8 @@ def opened(*, with_effect: bool = True) -> tuple[Experiment, Params]:
     instrument(experiment, params)
     if with_effect and isinstance(experiment, Experiment):
         effect_line(experiment, params)
+    if isinstance(experiment, Experiment):
+        selection_bar(experiment, params)
     return _classes(experiment, params)
 
 

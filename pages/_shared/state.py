@@ -20,9 +20,11 @@ from resmem_core.common.forms import Form
 F = TypeVar("F", bound=Form)
 E = TypeVar("E", bound=ExperimentForm)
 
+SELECTION = ("outcome", "of_class", "within", "find", "rows", "region")  # conditions on test points
+
 # What belongs to one experiment, and goes back to its default where another takes its place.
 FOR_ONE_EXPERIMENT: dict[type[Form], tuple[str, ...]] = {
-    Settings: ("edits", *SETTING, "point", "train_point", "of_class", "pairs", "region", "view"),
+    Settings: ("edits", *SETTING, "point", "pinned", "train_point", *SELECTION, "pairs", "view"),
     Language: (*SETTING, "point", "followed"),
 }
 

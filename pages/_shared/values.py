@@ -38,7 +38,7 @@ from resmem_core.plots.report import file_stem
 from resmem_core.plots.value_report import value_report_html
 
 PER_PAGE = 20
-SEEN = {"gain": "Where it gains", "inspect": "Points helped and harmed", "tune": "Beside its rival at any k"}
+SEEN = {"gain": "Where it gains", "points": "Points helped and harmed", "tune": "Beside its rival at any k"}
 COLORS = {
     "value": lambda experiment, result: experiment.test.targets,
     "error": lambda experiment, result: abs(result.error("base")),
@@ -298,10 +298,9 @@ def embedding_map(experiment: ValueExperiment, params: Params) -> None:
     values, what = COLORS[color](experiment, cache.value_evaluation(experiment.config, params)), VALUE_COLORINGS[color]
     rows = np.flatnonzero(~np.isnan(placed[:, 0]))
     figure = plots.value_map(placed[rows], values[rows], what, rows)
-    show(figure, "map", f"Test points in two dimensions, coloured by {what}")
+    _to_click(figure, "map", f"Test points in two dimensions, coloured by {what}")
     first, second = projection.facts["explained"]
     st.caption(f"PCA: the axes hold {first:.1%} and {second:.1%} of the variance of the training points.")
-    share("map", None, "--method=pca", work=OF_VALUES)
 
 
 def export(experiment: ValueExperiment, params: Params) -> None:
@@ -334,16 +333,39 @@ def export(experiment: ValueExperiment, params: Params) -> None:
     share("report", params, "--output=report.html", work=OF_VALUES)
 
 
+def points(experiment: ValueExperiment, params: Params) -> None:
+    """Show all test points beside one of them taken apart."""
+    left, right = st.columns(2)
+    with left:
+        on_map, leftover = st.tabs(["Map", "Residuals"])
+        with on_map:
+            embedding_map(experiment, params)
+        with leftover:
+            drawn = plots.residuals_against_prediction(cache.value_evaluation(experiment.config, params))
+            _to_click(drawn, "residuals", "Residuals of base and ResMem against what they predict")
+    with right:
+        inspect(experiment, params)
+
+
+def _to_click(figure: Any, name: str, alt: str) -> None:
+    """Show a figure whose points open the test point clicked on."""
+
+    def pick() -> None:
+        if clicked := st.session_state[f"values-{name}"].selection.points:
+            change(point=int(clicked[0]["customdata"]))
+
+    show(figure, name, alt, key=f"values-{name}", on_select=pick, selection_mode="points")
+
+
 View = Callable[[ValueExperiment, Params], None]
 VIEWS: dict[str, View] = {
     "overview": overview,
     "tune": tune,
     "grid": grid,
-    "inspect": inspect,
+    "points": points,
     "memory": memory,
     "gain": gain,
     "index_lab": index_lab,
     "seeds": lambda experiment, params: value_seeds(),
-    "map": embedding_map,
     "export": export,
 }

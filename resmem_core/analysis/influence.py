@@ -123,7 +123,7 @@ def influence(memory: Memory, queries: Queries, evaluation: Evaluation) -> Influ
     InvalidParameterError
         If there are fewer than k neighbours.
     """
-    n, params, predictions = len(memory), evaluation.params, evaluation.predictions
+    n, params = len(memory), evaluation.params
     table = _Residuals(memory, params.temperature)
     credit = {"fixed": np.zeros(n), "broken": np.zeros(n)}
     support, uses = np.zeros(n), np.zeros(n, np.int64)
@@ -132,11 +132,26 @@ def influence(memory: Memory, queries: Queries, evaluation: Evaluation) -> Influ
         support += params.gamma * _by_point(ids, weights * table.at(ids, queries.labels[rows]), n)
         uses += np.bincount(ids.ravel(), minlength=n)
     for name, total in credit.items():
-        for rows in _blocks(np.flatnonzero(evaluation.outcome == name), params.k):
-            ids, weights = _near(queries, params, rows)
-            total += _by_point(ids, _shares(table, ids, weights, predictions, rows), n)
+        total += _credit(table, queries, evaluation, np.flatnonzero(evaluation.outcome == name), n)
     residual = np.concatenate([table.at(ids[:, None], memory.labels[ids])[:, 0] for ids in _blocks(np.arange(n), 1)])
     return Influence(**credit, uses=uses, support=support, residual=residual)
+
+
+def credit_of(memory: Memory, queries: Queries, evaluation: Evaluation, rows: IntArray) -> FloatArray:
+    """Return what of the fixing, or of the breaking, of some queries goes to each memory point, (N,): sums of shares.
+
+    Parameters as for `influence`; `rows`: of queries that memory fixed or broke.
+    """
+    table = _Residuals(memory, evaluation.params.temperature)
+    return _credit(table, queries, evaluation, rows, len(memory))
+
+
+def _credit(table: _Residuals, queries: Queries, evaluation: Evaluation, rows: IntArray, n: int) -> FloatArray:
+    total, params = np.zeros(n), evaluation.params
+    for some in _blocks(rows, params.k):
+        ids, weights = _near(queries, params, some)
+        total += _by_point(ids, _shares(table, ids, weights, evaluation.predictions, some), n)
+    return total
 
 
 def touched(memory: Memory, queries: Queries, evaluation: Evaluation, point: int) -> Touched:

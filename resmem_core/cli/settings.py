@@ -13,6 +13,7 @@ from resmem_core.analysis.longtail import AXES as LAB_AXES
 from resmem_core.analysis.longtail import MAX_SEEDS, SEEDS, read_values, written
 from resmem_core.analysis.near_duplicates import FRACTION
 from resmem_core.analysis.projection import COLORINGS, METHODS, VALUE_COLORINGS
+from resmem_core.analysis.selection import Span, read_rows, written_rows
 from resmem_core.cli.base import EXPERIMENT
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.forms import (
@@ -53,6 +54,21 @@ E = TypeVar("E", bound="ExperimentForm")
 def area(text: str) -> str:
     """Read an area of the map."""
     return str(Region.parse(text))
+
+
+def coloring(text: str) -> str:
+    """Read what points are coloured by: "about:" and a column of metadata, or a name."""
+    return text if text.startswith("about:") else one_of((*COLORINGS, *VALUE_COLORINGS))(text)
+
+
+def span(text: str) -> str:
+    """Read a slice."""
+    return str(Span.parse(text))
+
+
+def rows_of(text: str) -> str:
+    """Read rows."""
+    return written_rows(read_rows(text).tolist())
 
 
 def numbers(text: str) -> str:
@@ -122,8 +138,12 @@ class Settings(ExperimentForm):
         0.0, between(0, MAX_NOISE), f"share of the training labels that are replaced at random, 0 to {MAX_NOISE}"
     )
     edits: str = setting("", check_reference, "reference of the edits made to memory; default: as it came")
-    outcome: str = setting("fixed", one_of(OUTCOMES), "which test points are listed")
-    of_class: str | None = setting(None, str, "list only points of this class")
+    outcome: str | None = setting(None, one_of(OUTCOMES), "only test points with this outcome")
+    of_class: str | None = setting(None, str, "only points of this class")
+    within: str | None = setting(None, span, "only test points of this slice: AXIS:LOW_HIGH")
+    find: str | None = setting(None, str, "only test points of this number or name, or COLUMN = VALUE of metadata")
+    rows: str | None = setting(None, rows_of, "only these rows of the test split: 3,5,9-12")
+    pinned: int | None = setting(None, whole(0), "row of the test split that is kept beside the one opened")
     train_point: int | None = setting(None, whole(0), "row of the training split")
     rank_by: str = setting("net", one_of(RANKINGS), "what training points are ranked by")
     lowest: bool = setting(False, flag, "lowest rank first")
@@ -142,8 +162,8 @@ class Settings(ExperimentForm):
     projection: str = setting("pca", one_of(tuple(METHODS)), "how the map is made: pca, or tsne")
     color: str = setting(
         "class",
-        one_of((*COLORINGS, *VALUE_COLORINGS)),
-        "what the map's points are coloured by: class, outcome or residual; of values value, error or saved",
+        coloring,
+        "what colours the map's points: class, outcome, residual or about:COLUMN; of values value, error or saved",
     )
     parts: str = setting("train,test", some_of(PARTS), "splits on the map, with commas between them")
     region: str | None = setting(None, area, "area of the map that is listed: corners like 0_0,1_2")

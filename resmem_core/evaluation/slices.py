@@ -54,6 +54,21 @@ def quantile_bins(values: FloatArray | IntArray, bins: int) -> IntArray:
     return np.searchsorted(upper, values)
 
 
+def on_axis(evaluation: Evaluation, by: str) -> FloatArray | IntArray:
+    """Return what slices are cut by, one of `AXES`, for each of M points, (M,).
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is no such axis.
+    """
+    if by not in AXES:
+        raise InvalidParameterError(f"by={by!r} must be one of: {', '.join(AXES)}")
+    if by == "distance":
+        return evaluation.nearest
+    return evaluation.confidence["base"].largest if by == "confidence" else evaluation.class_counts[evaluation.labels]
+
+
 def slices(evaluation: Evaluation, by: str) -> list[Slice]:
     """Return the gain within slices of the points judged, by rising value: at most `BINS`, cut by `quantile_bins`.
 
@@ -69,15 +84,7 @@ def slices(evaluation: Evaluation, by: str) -> list[Slice]:
     InvalidParameterError
         If there is no such axis.
     """
-    if by not in AXES:
-        raise InvalidParameterError(f"by={by!r} must be one of: {', '.join(AXES)}")
-    sizes, labels = evaluation.class_counts, evaluation.labels
-    by_axis: dict[str, FloatArray | IntArray] = {
-        "distance": evaluation.nearest,
-        "confidence": evaluation.confidence["base"].largest,
-        "class-size": sizes[labels],
-    }
-    values = by_axis[by]
+    values, sizes, labels = on_axis(evaluation, by), evaluation.class_counts, evaluation.labels
     of_slice: IntArray = quantile_bins(values, BINS)
     names: list[str] = []
     if by == "class-size" and len(sizes) <= MAX_CLASSES:

@@ -80,6 +80,7 @@ def embedding_map(
     residual: FloatArray | None = None,
     selected: Explanation | None = None,
     marked: int | None = None,
+    chosen: IntArray | None = None,
     region: Region | None = None,
     view: Region | None = None,
     webgl: bool = True,
@@ -99,7 +100,8 @@ def embedding_map(
         Of all points, by part.
     class_names : sequence of str, length C
     coloring : str
-        One of `projection.COLORINGS`. Of more than ten classes the nine largest have a colour of their own.
+        One of `projection.COLORINGS`, or what else the classes given stand for. Of more than ten the nine largest have
+        a colour of their own.
     outcome : ndarray of str, shape (M,), optional
         Of the test points; needed to colour by it.
     residual : ndarray, shape (N,), optional
@@ -108,6 +110,8 @@ def embedding_map(
         The test point whose nearest memories are linked to it, `MAX_LINKS` at most.
     marked : int, optional
         The training point to be pointed out.
+    chosen : ndarray of int, optional
+        The test points that are selected: each has a ring.
     region : Region, optional
         An area to be outlined.
     view : Region, optional
@@ -120,8 +124,8 @@ def embedding_map(
     n = most_drawn(n_shown, webgl=webgl)
     if n < n_shown:
         traces.append(_density(projection, rows))
-        chosen = sample({part: len(of_part) for part, of_part in rows.items()}, n, seed=0)
-        rows = {part: rows[part][chosen[part]] for part in rows}
+        drawn = sample({part: len(of_part) for part, of_part in rows.items()}, n, seed=0)
+        rows = {part: rows[part][drawn[part]] for part in rows}
     if coloring == "outcome" and outcome is not None:
         layers = _by_outcome(rows, outcome)
     elif coloring == "residual" and residual is not None:
@@ -129,6 +133,9 @@ def embedding_map(
     else:
         layers = _by_class(rows, labels, class_names)
     marks = [_markers(projection, layer, n) for layer in layers]
+    called = [] if coloring in ("outcome", "residual") else _names_of_clusters(projection, layers)
+    if chosen is not None and "test" in rows:
+        marks.append(_rings(projection, np.intersect1d(chosen, rows["test"])))
     if region is not None:
         marks.append(_outline(region))
     if marked is not None:
@@ -142,7 +149,7 @@ def embedding_map(
     if projection.method == "pca":
         explained = enumerate(projection.facts["explained"], start=1)
         titles = [f"principal component {i} ({share:.1%} of the variance)" for i, share in explained]
-    bare = {"showgrid": False, "zeroline": False, "showticklabels": projection.method == "pca"}
+    bare = {"showgrid": False, "zeroline": False, "showticklabels": False}
     across, up = (None, None) if view is None else (view.bounds[:2], view.bounds[2:])
     return figure(
         HEIGHT,
@@ -152,7 +159,8 @@ def embedding_map(
         xaxis={**bare, "range": across, "title": titles[0]},
         yaxis={**bare, "range": up, "title": titles[1], "scaleanchor": "x"},
         margin={"l": 10, "r": 10, "t": 40, "b": 10},  # above: the tools
-        legend={"orientation": "h", "y": -0.15, "yanchor": "top", "x": 0, "itemsizing": "constant"},
+        annotations=called,
+        legend={"orientation": "h", "y": -0.05, "yanchor": "top", "x": 0, "itemsizing": "constant"},
     )
 
 
@@ -303,6 +311,26 @@ def _mark(projection: Projection, part: str, row: int, symbol: str) -> Iterator[
     marker = {"color": SELECTED, "symbol": symbol, "size": 17, "line": {"color": SELECTED, "width": 2}}
     about = {"customdata": [row], "meta": part, "name": name, "hovertemplate": f"{name}<extra></extra>"}
     yield scatter("markers", [x], [y], marker=marker, **about)
+
+
+def _names_of_clusters(projection: Projection, layers: Sequence[_Layer]) -> list[dict[str, Any]]:
+    """Write each class at the median of those of its points that are drawn on top."""
+    names = []
+    for layer in layers:
+        if layer.in_legend and layer.color != WHISKERS and len(layer.rows):
+            x, y = np.median(projection.points[layer.part][layer.rows], axis=0).tolist()
+            bold = f"<b>{layer.name}</b>"
+            ground = {"bgcolor": "rgba(255,255,255,0.75)", "font": {"color": "#1c1c1c", "size": 12}, "borderpad": 1}
+            names.append({"x": x, "y": y, "text": bold, "showarrow": False, **ground})
+    return names
+
+
+def _rings(projection: Projection, rows: IntArray) -> dict[str, Any]:
+    """Draw a ring around test points that are selected."""
+    x, y = np.ascontiguousarray(projection.points["test"][rows].T)
+    marker = {"color": SELECTED, "symbol": "circle-open", "size": 12, "line": {"width": 1.5}}
+    about = {"customdata": rows.astype(np.int32), "meta": "test", "name": f"selected ({len(rows):,})"}
+    return scatter("markers", x, y, marker=marker, hovertemplate="Test point %{customdata}<extra></extra>", **about)
 
 
 def _outline(region: Region) -> dict[str, Any]:

@@ -114,6 +114,28 @@ def predicted_against_true(evaluation: ValueEvaluation, point: int | None = None
     return figure(380, traces, shapes=shapes, **axes)
 
 
+def residuals_against_prediction(evaluation: ValueEvaluation, point: int | None = None) -> Figure:
+    """Draw what base and ResMem leave of each test point, true less predicted value, against what they predict."""
+    traces, rows = [], np.arange(evaluation.n)
+    for method in ("base", "resmem"):
+        predicted = evaluation.predictions[method]
+        left = evaluation.targets - predicted
+        traces.append(
+            scatter(
+                "markers",
+                predicted,
+                left,
+                name=NAMES[method],
+                customdata=rows,
+                marker={"color": COLORS[method], "size": 6, "opacity": 0.7},
+                selectedpoints=None if point is None else [point],
+                hovertemplate="test point %{customdata}: predicted %{x:.5g}, off by %{y:+.5g}",
+            )
+        )
+    axes = {"xaxis": {"title": "predicted value"}, "yaxis": {"title": "true less predicted"}}
+    return figure(520, traces, shapes=[level("y", 0.0, color=COLORS["base"], dash="dash")], **axes)
+
+
 def rmse_against_k(ks: list[int], curves: dict[str, list[float]], k: int) -> Figure:
     """Draw RMSE against k on a log axis, with the current k marked."""
     traces = [
