@@ -6,9 +6,10 @@ from pages._shared import cache
 from pages._shared.figures import show
 from pages._shared.opening import opened
 from pages._shared.share import share
-from pages._shared.state import bound, settings
+from pages._shared.state import bound, change, settings
 from pages._shared.summary import gain_in_words, gain_table
 from pages._shared.text import plain
+from resmem_core.analysis.selection import Span
 from resmem_core.evaluation.slices import AXES, BINS, LEVEL, MAX_CLASSES, strongest
 from resmem_core.plots.classes import slice_gains
 
@@ -52,9 +53,26 @@ def sliced() -> None:
             "flatters itself a little; that it is not chance alone is tested (exact McNemar test, "
             f"{LEVEL:g} shared by the slices)."
         )
-    show(slice_gains(found, AXES[by]), f"gain-by-{by}", f"Gain of ResMem over base by {AXES[by]}, as bars.")
+    key = f"slices-{by}-{params}"
+
+    def pick() -> None:
+        if bars := st.session_state[key].selection.points:
+            clicked = found[::-1][bars[0]["point_index"]]
+            change(within=str(Span(by, clicked.low, clicked.high)))
+
+    show(
+        slice_gains(found, AXES[by]),
+        f"gain-by-{by}",
+        f"Gain of ResMem over base by {AXES[by]}, as bars.",
+        key=key,
+        on_select=pick,
+        selection_mode="points",
+    )
     scaled = " of length 1" if experiment.normalize else ""
-    st.caption(f"{CUTS[by].format(scaled=scaled)} In brackets: test points. Whiskers: 95 % paired interval.")
+    st.caption(
+        f"{CUTS[by].format(scaled=scaled)} In brackets: test points. Whiskers: 95 % paired interval. Click a bar to "
+        "select its points."
+    )
     with st.expander("As a table"):
         gain_table("slice", found, [{"from": s.low, "to": s.high} for s in found])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import streamlit as st
@@ -112,14 +112,11 @@ def figure(
     """Draw the map and say what is left out of it."""
     config, shown = experiment.config, settings()
     result = cache.evaluation(config, params)
-    labels: Mapping[str, IntArray] = {
+    labels = {
         "train": experiment.memory.labels,
         "validation": experiment.validation.labels,
         "test": experiment.test.labels,
     }
-    names: Sequence[str] = experiment.dataset.class_names
-    if coloring not in COLORINGS:
-        labels, names = categories(experiment.dataset, coloring.removeprefix(COLUMN))
     webgl = zoom.watch(KEY, lambda view: change(view=view and str(Region.of_path(view[:2], view[2:]))))
     rest = (config, params, shown.projection, coloring, shown.parts, region, point, train_point, str(chosen), webgl)
     view = zoom.steady(KEY, shown.view, *rest)
@@ -127,8 +124,9 @@ def figure(
         projection,
         rows,
         labels,
-        names,
+        experiment.dataset.class_names,
         coloring=coloring,
+        category=None if coloring in COLORINGS else categories(experiment.dataset, coloring.removeprefix(COLUMN)),
         outcome=result.outcome,
         residual=cache.influence_of(config, params).residual if coloring == "residual" else None,
         selected=experiment.explain(point, params) if point is not None else None,
@@ -143,6 +141,9 @@ def figure(
     alt = f"{METHODS[shown.projection]} map of {n:,} points coloured by {COLORINGS.get(coloring, coloring).lower()}"
     show(drawn, "map", alt, key=KEY, on_select=select, selection_mode=("points", "box", "lasso"))
     notes = []
+    if shown.projection == "pca":
+        first, second = projection.facts["explained"]
+        notes.append(f"The axes hold {first:.1%} and {second:.1%} of the variance of the training points.")
     if projection.sampled:
         notes.append("t-SNE places a random sample of {n_placed:,} of {n:,} points.".format(**projection.facts))
     if (most := most_drawn(n, webgl=webgl)) < n:

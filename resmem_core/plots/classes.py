@@ -12,9 +12,14 @@ from resmem_core.plots.common import COLORS, WHISKERS, Figure, figure, plain, wh
 
 
 def class_gains(results: Sequence[GroupResult], before: str = "base", after: str = "ResMem") -> Figure:
-    """Draw each class's gain, largest first, with its paired interval and count."""
+    """Draw each class's gain, largest first, with its paired interval and count; the bars are those of `by_gain`."""
     title = f"accuracy gain of {after} over {before} (95 % interval)"
-    return _gain_bars(sorted(results, key=lambda c: c.gain), title, before, after)
+    return _gain_bars(by_gain(results), title, before, after)
+
+
+def by_gain(results: Sequence[GroupResult]) -> list[GroupResult]:
+    """Return the classes in the order of their bars, from the bottom."""
+    return sorted(results, key=lambda c: c.gain)
 
 
 def slice_gains(found: Sequence[GroupResult], axis: str) -> Figure:

@@ -20,7 +20,7 @@ SAMPLE = 20_000  # points drawn over the density
 BINS = 200  # of the density, along each axis
 MAX_LINKS = 50
 LABELLED = 8  # of the linked neighbours
-HEIGHT = 640
+HEIGHT = 600
 SELECTED = "#E0218A"  # like no class and no outcome
 
 # Petroff's accessible sequence of ten colours (arXiv 2107.02270), a symbol with each.
@@ -76,6 +76,7 @@ def embedding_map(
     class_names: Sequence[str],
     *,
     coloring: str = "class",
+    category: tuple[Mapping[str, IntArray], Sequence[str]] | None = None,
     outcome: np.ndarray | None = None,
     residual: FloatArray | None = None,
     selected: Explanation | None = None,
@@ -100,8 +101,9 @@ def embedding_map(
         Of all points, by part.
     class_names : sequence of str, length C
     coloring : str
-        One of `projection.COLORINGS`, or what else the classes given stand for. Of more than ten the nine largest have
-        a colour of their own.
+        One of `projection.COLORINGS`. Of more than ten classes the nine largest have a colour of their own.
+    category : tuple of labels and names, optional
+        What colours the points, in the same way, in place of their classes.
     outcome : ndarray of str, shape (M,), optional
         Of the test points; needed to colour by it.
     residual : ndarray, shape (N,), optional
@@ -131,7 +133,7 @@ def embedding_map(
     elif coloring == "residual" and residual is not None:
         layers = _by_residual(rows, residual)
     else:
-        layers = _by_class(rows, labels, class_names)
+        layers = _by_class(rows, *(category or (labels, class_names)))
     marks = [_markers(projection, layer, n) for layer in layers]
     called = [] if coloring in ("outcome", "residual") else _names_of_clusters(projection, layers)
     if chosen is not None and "test" in rows:
@@ -145,10 +147,6 @@ def embedding_map(
         marks += _mark(projection, "test", selected.point, "star")
     kind = {"type": "scatter" if n <= SVG_UP_TO else "scattergl"}  # of all: WebGL is always drawn over SVG
     traces += [mark | kind for mark in marks]
-    titles = ["", ""]
-    if projection.method == "pca":
-        explained = enumerate(projection.facts["explained"], start=1)
-        titles = [f"principal component {i} ({share:.1%} of the variance)" for i, share in explained]
     bare = {"showgrid": False, "zeroline": False, "showticklabels": False}
     across, up = (None, None) if view is None else (view.bounds[:2], view.bounds[2:])
     return figure(
@@ -156,8 +154,8 @@ def embedding_map(
         traces,
         dragmode="zoom",
         hovermode="closest",
-        xaxis={**bare, "range": across, "title": titles[0]},
-        yaxis={**bare, "range": up, "title": titles[1], "scaleanchor": "x"},
+        xaxis={**bare, "range": across},
+        yaxis={**bare, "range": up, "scaleanchor": "x"},
         margin={"l": 10, "r": 10, "t": 40, "b": 10},  # above: the tools
         annotations=called,
         legend={"orientation": "h", "y": -0.05, "yanchor": "top", "x": 0, "itemsizing": "constant"},

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resmem_core.analysis import influence as module
-from resmem_core.analysis.influence import influence, memory_table, touched
+from resmem_core.analysis.influence import credit_of, influence, memory_table, touched
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.store import Store
 from resmem_core.evaluation.evaluate import evaluate
@@ -169,3 +169,15 @@ def test_the_table_has_a_row_for_each_point_and_names_its_edits(tmp_path):
     assert table["uses"][3] == table["net"][3] == 0
     assert "shapley" not in table
     assert memory_table(edited, found, found.support)["shapley"].tolist() == found.support.tolist()
+
+
+def test_credit_of_some_queries_is_their_part_of_it(credit, experiment_arrays):
+    result, found = credit
+    for outcome, whole in (("fixed", found.fixed), ("broken", found.broken)):
+        rows = np.flatnonzero(result.outcome == outcome)
+        parts = [
+            credit_of(experiment_arrays.memory, experiment_arrays.test, result, some) for some in (rows[:1], rows[1:])
+        ]
+        np.testing.assert_allclose(sum(parts), whole)
+        assert parts[0].sum() == pytest.approx(1)
+    assert not credit_of(experiment_arrays.memory, experiment_arrays.test, result, rows[:0]).any()

@@ -1,9 +1,10 @@
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from resmem_core.common.errors import InvalidParameterError
-from resmem_core.data.lookup import find_rows, row_of
-from resmem_core.data.types import Examples
+from resmem_core.data.lookup import categories, find_rows, holding, row_of
+from resmem_core.data.types import Dataset, Examples
 
 NAMED = Examples(np.zeros(4, int), names=np.array(["Cat/1.png", "cat/20.png", "dog/3.png", "dog/99.png"]))
 
@@ -33,3 +34,32 @@ def test_a_whole_name_wins_over_parts_of_others():
 def test_a_name_of_no_point_or_of_several_is_refused(point, says):
     with pytest.raises(InvalidParameterError, match=f"point='{point}' must be .*from 0 to 3.*{says}"):
         row_of(NAMED, point)
+
+
+def about(**columns):
+    return Examples(np.zeros(4, int), names=NAMED.names, metadata=pa.table(columns))
+
+
+def test_what_the_data_says_of_points_finds_them():
+    found = about(site=["North", "south", None, "north"], age=["3", "30", "4", "5"])
+    for text, rows in {
+        "site = north": [0, 3],
+        "site=NORTH": [0, 3],
+        "site = x": [],
+        "sout": [1],
+        "age = 3": [0],
+        "cat": [0, 1],  # a name, before any cell
+        "colour = north": [],
+        "": [],
+    }.items():
+        assert np.flatnonzero(holding(found, text)).tolist() == rows
+    assert np.flatnonzero(holding(NAMED, "site = north")).tolist() == []
+
+
+def test_categories_are_numbered_alike_in_all_parts():
+    parts = [about(site=list(cells)) for cells in ("abca", "bbbb", [None, "d", "a", "a"])]
+    labels, names = categories(Dataset("mine", ("x",), *parts, fingerprint=""), "site")
+    assert names == ["", "a", "b", "c", "d"]
+    assert [[names[place] for place in labels[part]] for part in labels] == [list("abca"), list("bbbb"), ["", *"daa"]]
+    with pytest.raises(InvalidParameterError, match="'colour' is no column of the metadata of mine"):
+        categories(Dataset("mine", ("x",), *parts, fingerprint=""), "colour")

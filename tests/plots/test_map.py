@@ -8,7 +8,7 @@ import pytest
 
 from resmem_core.analysis.projection import COLORINGS
 from resmem_core.plots import map as module
-from resmem_core.plots.common import COLORS
+from resmem_core.plots.common import COLORS, WHISKERS
 from resmem_core.plots.map import class_groups, most_drawn
 from resmem_core.plots.region import Region
 
@@ -37,7 +37,6 @@ def test_every_point_is_drawn_once_where_it_lies(drawn, points, assert_drawable,
     assert shown(figure) == {"train": list(range(200)), "test": list(range(150))}
     for trace in figure.data:
         np.testing.assert_array_equal(np.column_stack([trace.x, trace.y]), points[trace.meta][trace.customdata])
-    assert "50.0% of the variance" in figure.layout.xaxis.title.text
 
 
 def test_only_the_rows_asked_for_are_drawn_and_outcomes_keep_their_colours(drawn, case):
@@ -125,3 +124,13 @@ def test_an_area_is_outlined_and_the_zoom_is_kept(drawn):
     (line,) = (trace for trace in figure.data if trace.mode == "lines")
     assert (list(line.x), list(line.y)) == ([0, 1, 1, 0], [0, 0, 1, 0])
     assert (figure.layout.xaxis.range, figure.layout.yaxis.range) == ((-1, 3), (-2, 4))
+
+
+def test_selected_points_have_rings_and_classes_their_names(drawn, points):
+    figure = drawn(chosen=np.array([3, 5, 149]))
+    (rings,) = (trace for trace in figure.data if trace.name == "selected (3)")
+    np.testing.assert_array_equal(np.column_stack([rings.x, rings.y]), points["test"][[3, 5, 149]])
+    told = [trace for trace in figure.data if trace.showlegend and len(trace.x) and trace.marker.color != WHISKERS]
+    assert [note.text for note in figure.layout.annotations] == [f"<b>{trace.name}</b>" for trace in told]
+    assert not drawn(coloring="outcome").layout.annotations
+    assert not [t for t in drawn({"train": np.arange(9)}, chosen=np.array([3])).data if "selected" in (t.name or "")]
