@@ -54,22 +54,20 @@ table = cache.memories(config, params, has_shapley)
 def training_point(row: pd.Series) -> None:
     """Show one row of `memory_table` in full."""
     point = int(row["row"])
-    left, right = st.columns([1, 4])
-    with left:
-        picture(data.train, point, 160, f"training point {point}")
+    with st.container(horizontal=True, gap="small"):
+        picture(data.train, point, 112, f"training point {point}")
         st.markdown(
             f"Training point **{point}**  \n{plain(title(data.train, point))}  \n"
             f"Is **{plain(row['label'])}**"
             + (f" ({plain(row['edit'])})" if row["edit"] else "")
             + f"  \nBase says **{plain(row['base'])}**,  \ngives its label {1 - row['residual']:.1%}"
         )
-    with right:
-        with st.container(horizontal=True):
-            for name, (head, form, text) in COLUMNS.items():
-                if name in row:
-                    st.metric(head, form % row[name], help=text, border=True, width=160)
-        _actions(point)
-        _touched(point)
+    _actions(point)
+    with st.container(horizontal=True, gap="small"):
+        for name, (head, form, text) in COLUMNS.items():
+            if name in row:
+                st.metric(head, form % row[name], help=text, width=110)
+    _touched(point)
 
 
 def _actions(point: int) -> None:
@@ -184,7 +182,7 @@ def listed(some: pd.DataFrame) -> None:
     chosen: Any = st.dataframe(
         some,
         hide_index=True,
-        height=380,
+        height=440,
         row_height=44 if "image" in some else None,
         column_order=["image", "row", "label", "base", *COLUMNS, "edit", "name"],
         column_config={
@@ -303,23 +301,23 @@ st.caption(
 if len(experiment.edits):
     shown_effect(experiment, params)
     st.divider()
-gallery("Most helpful", found.helpful(IN_GALLERY))
-gallery("Most harmful", found.harmful(IN_GALLERY))
-st.header("All training points")
-some = ranked()
-listed(some)
-first = int(some["row"].iloc[0]) if len(some) else 0
-st.header("One training point")
 last = len(experiment.memory) - 1
 asked = settings().train_point
 if asked is not None and asked > last:
     st.warning(f"There is no training point {asked}: the training split has rows 0 to {last}.")
     asked = None
-point = asked if asked is not None else first
-st.number_input(
-    "Training point", 0, last, width=160, help="Its row in the training split.", **bound("train_point", point)
-)
-training_point(table.loc[point])
+left, right = st.columns([5, 4])
+with left:
+    some = ranked()
+    listed(some)
+point = asked if asked is not None else int(some["row"].iloc[0]) if len(some) else 0
+with right:
+    st.number_input(
+        "Training point", 0, last, width=160, help="Its row in the training split.", **bound("train_point", point)
+    )
+    training_point(table.loc[point])
+gallery("Most helpful", found.helpful(IN_GALLERY))
+gallery("Most harmful", found.harmful(IN_GALLERY))
 if found.fixed.any() or found.broken.any():
     figures()
 shapley_values()
