@@ -48,14 +48,14 @@ DRAG = """async () => {
 }"""
 
 
-def made(path: Path, n_classes: int, n: int) -> None:
-    """Write embeddings and logits of so many classes."""
+def made(path: Path, n_classes: int, n: int, n_train: int | None = None) -> None:
+    """Write embeddings and logits of so many classes, `n` points a part, and `n_train` of them in train."""
     rng = np.random.default_rng(0)
     centres = rng.normal(size=(n_classes, 32))
     found: dict[str, np.ndarray] = {}
     for part in ("train", "validation", "test"):
-        labels = np.arange(n) % n_classes
-        z = centres[labels] + rng.normal(0, 1.2, (n, 32))
+        labels = np.arange(n_train or n if part == "train" else n) % n_classes
+        z = centres[labels] + rng.normal(0, 1.2, (len(labels), 32))
         logits = (z + rng.normal(0, 1, z.shape)) @ centres.T
         for name, array in (("embeddings", z), ("logits", logits)):
             found[f"{part}_{name}"] = array.astype(np.float32)

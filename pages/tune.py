@@ -1,41 +1,38 @@
 """Turn k, sigma and temperature, and see what they do."""
 
-import numpy as np
 import streamlit as st
 
 from pages._shared import cache
 from pages._shared.figures import show
-from pages._shared.knobs import names_of_knobs, rivals_right, told_of, tuned_line
+from pages._shared.knobs import names_of_knobs, rivals_right, told_at, told_of, tuned_line
 from pages._shared.live import known, show_live
 from pages._shared.opening import opened
 from pages._shared.share import share
-from resmem_core.common.runner import NeedsPreparing
 from resmem_core.plots.accuracy import accuracy_by_k
 from resmem_core.plots.classes import class_gains
 
 PAGE = {"title": "Knobs", "icon": ":material/tune:", "section": "Tune", "place": 1}
 
 experiment, params = opened()
-config, names = experiment.config, names_of_knobs(experiment, params)
-result = cache.evaluation(config, params)
+config, names, tuned = experiment.config, names_of_knobs(experiment, params), cache.tuned(experiment.config)
 
 
 def followed(table: str) -> None:
     """Show the figures that follow the knobs in the browser."""
-    right = result.right("resmem")
     show_live(
         "figures",
         "figures",
         table=table,
         setting=told_of(params, names),
-        chosen=told_of(cache.tuned(config).params, names),
-        rivals=rivals_right(result),
-        byClass=np.bincount(result.labels[right], minlength=len(result.class_names)).tolist(),
+        chosen=told_of(tuned.params, names),
+        rivals=rivals_right(cache.evaluation(config, tuned.params)),
+        byClass=told_at(experiment, params).by_class,
     )
 
 
 def answered() -> None:
     """Show the figures of the server, which follow once a knob is let go."""
+    result = cache.evaluation(config, params)
     left, right = st.columns(2)
     with left:
         st.subheader("Accuracy against k")
@@ -50,13 +47,10 @@ def answered() -> None:
         show(class_gains(result.per_class), "classes", "Bars of the accuracy gain in each class, with intervals")
 
 
-try:
-    table = known(experiment, names)
-except NeedsPreparing:
-    table = None
+table = known(experiment, names)
 if table is None:
     answered()
 else:
-    followed(table[0])
-tuned_line(experiment, params, cache.tuned(config))
+    followed(table.name)
+tuned_line(experiment, params, tuned)
 share("evaluate", params)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from pages._shared.text import plain
 from resmem_core.analysis.grid import Grids, grid_of
 from resmem_core.analysis.index_lab import Lab, lab_of
 from resmem_core.analysis.influence import Influence, influence, memory_table
-from resmem_core.analysis.lattice import lattice_of
+from resmem_core.analysis.lattice import Lattice, lattice_of
 from resmem_core.analysis.longtail import CleanData
 from resmem_core.analysis.near_duplicates import NearDuplicates
 from resmem_core.analysis.near_duplicates import near_duplicates as find_near_duplicates
@@ -225,13 +225,21 @@ def thumbnails(config: ExperimentConfig, part: str, rows: tuple[int, ...]) -> li
     return [data_url(examples, row) for row in rows]
 
 
+class Table(NamedTuple):
+    """Every setting of the knobs: what the table is called, as the browser takes it, and as the server does."""
+
+    name: str
+    packed: bytes
+    lattice: Lattice
+
+
 @st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=BY_DATA)
-def lattice(config: ExperimentConfig) -> tuple[str, bytes]:
-    """Return every setting of the knobs as the browser takes it, and what the table is called; nothing is judged."""
+def lattice(config: ExperimentConfig) -> Table:
+    """Return every setting of the knobs; nothing is judged."""
     opened = of_examples(config)
     found = lattice_of(opened)
     name = digest_arrays(found.right, found.fixed)
-    return name, found.packed(name, opened.class_names)
+    return Table(name, found.packed(name, opened.class_names), found)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Projecting…", hash_funcs=BY_DATA)

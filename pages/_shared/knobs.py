@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import streamlit as st
 
 from pages._shared import cache
-from pages._shared.live import give_table, show_live
+from pages._shared.live import give, known, show_live
 from pages._shared.state import change
 from pages._shared.summary import of_intervals, points, setting_in_words
 from resmem_core.analysis.lattice import knob_grid
 from resmem_core.cli.settings import SETTING
 from resmem_core.data.base import TEXT
 from resmem_core.evaluation.evaluate import Evaluation
+from resmem_core.evaluation.metrics import Interval
 from resmem_core.evaluation.tuning import Tuned
 from resmem_core.evaluation.values import ValueEvaluation
 from resmem_core.experiment.experiment import Prepared, Searched
@@ -36,12 +37,35 @@ LABELS = {
 NARROW = "knobs-narrow"  # where there is no room for a sidebar: see `style.css`
 
 
+class Told(NamedTuple):
+    """What the headline says of classes at one setting.
+
+    Attributes
+    ----------
+    n, base, right, fixed : int
+        Test points, those that base and ResMem get right, and those that only ResMem does.
+    ends, rival_ends : tuple of 2 floats
+        95 % intervals of the gain over base and over the best rival.
+    by_class : list of int
+        What ResMem gets right.
+    """
+
+    n: int
+    base: int
+    right: int
+    fixed: int
+    ends: Interval
+    rival_ends: Interval
+    by_class: list[int]
+
+
 def instrument(experiment: Experiment | ValueExperiment, params: Params) -> None:
     """Show the knobs in the sidebar, and beside the title what memory does at their setting."""
     tuned = cache.tuned(experiment.config).params
     names = names_of_knobs(experiment, params)
+    table = knobs(experiment, params, tuned)
     data: dict[str, Any] = {
-        "table": knobs(experiment, params, tuned),
+        "table": table and table.name,
         "setting": told_of(params, names),
         "chosen": told_of(tuned, names),
         "hand": BY_HAND,
@@ -49,11 +73,36 @@ def instrument(experiment: Experiment | ValueExperiment, params: Params) -> None
     if isinstance(experiment, ValueExperiment):
         told = _values_in_words(cache.value_evaluation(experiment.config, params))
     else:
-        result = cache.evaluation(experiment.config, params)
-        told = _classes_in_words(result)
-        data["rival"] = rivals_right(result)[result.best_rival]
+        chosen = cache.evaluation(experiment.config, tuned)  # its rivals are those of every setting
+        told = _classes_in_words(told_at(experiment, params), chosen)
+        data["rival"] = rivals_right(chosen)[chosen.best_rival]
     with st.session_state.beside_title:
         show_live("headline", "headline", told={**told, "hand": "" if params == tuned else BY_HAND}, **data)
+
+
+def told_at(experiment: Experiment, params: Params) -> Told:
+    """Return what the headline says of a setting: looked up where every setting is judged, else judged now."""
+    table = known(experiment, names_of_knobs(experiment, params))
+    cell = table.lattice.cell(params) if table is not None else None
+    if table is not None and cell is not None and table.lattice.ends is not None:
+        found, at = table.lattice, (slice(None), *cell)
+        assert found.ends is not None
+        assert found.rival_ends is not None
+        (low, high), (rival_low, rival_high) = found.ends[at].tolist(), found.rival_ends[at].tolist()
+        by_class = found.right[at].tolist()
+        ends = (low, high), (rival_low, rival_high)
+        return Told(found.n, int(found.base_right.sum()), sum(by_class), int(found.fixed[cell]), *ends, by_class)
+    result = cache.evaluation(experiment.config, params)
+    right = result.right("resmem")
+    return Told(
+        result.n,
+        int(result.right("base").sum()),
+        int(right.sum()),
+        result.fixed,
+        result.delta_ci95,
+        result.against_rival.gain_ci95,
+        np.bincount(result.labels[right], minlength=len(result.class_names)).tolist(),
+    )
 
 
 def names_of_knobs(experiment: Searched, params: Params) -> list[str]:
@@ -63,7 +112,7 @@ def names_of_knobs(experiment: Searched, params: Params) -> list[str]:
     return ["k", "sigma", "temperature", *(["gamma"] if params.gamma != 1 else [])]
 
 
-def knobs(experiment: Searched, params: Params, tuned: Params, objective: str = "accuracy") -> str | None:
+def knobs(experiment: Searched, params: Params, tuned: Params, objective: str = "accuracy") -> cache.Table | None:
     """Show the knobs, and how their setting came about; return the table that they are followed by, if there is one."""
     names = names_of_knobs(experiment, params)
     one = "token" if experiment.config.kind == TEXT else "point"
@@ -85,8 +134,10 @@ def knobs(experiment: Searched, params: Params, tuned: Params, objective: str = 
     }
     made = [{"name": name, "label": LABELS[name], "values": steps[name], "help": texts[name]} for name in names]
     with st.sidebar:
-        table = give_table(experiment, names)
-        data: dict[str, Any] = {"knobs": made, "setting": told_of(params, names), "table": table}
+        table = known(experiment, names, begin=True)
+        if table is not None:
+            give(table)
+        data: dict[str, Any] = {"knobs": made, "setting": told_of(params, names), "table": table and table.name}
         show_live("knobs", "knobs", **data)
         st.button(
             "Choose on validation",
@@ -117,23 +168,27 @@ def rivals_right(result: Evaluation) -> dict[str, dict[str, Any]]:
     return {name: {"name": NAMES[name], "right": int(result.right(name).sum())} for name in rivals}
 
 
-def _classes_in_words(result: Evaluation) -> dict[str, str]:
-    """Return what the headline says of classes; `live.js` writes the same of what it looks up."""
-    rival, (low, high) = result.against_rival, (100 * end for end in result.against_rival.gain_ci95)
-    name = result.best_rival
+def _classes_in_words(told: Told, chosen: Evaluation) -> dict[str, str]:
+    """Return what the headline says of classes; `live.js` writes the same of what it looks up.
+
+    `chosen` is of validation's setting: base and the rivals are those of every setting.
+    """
+    rival = rivals_right(chosen)[chosen.best_rival]
+    broken = told.base - (told.right - told.fixed)
+    ahead, (low, high) = (told.right - rival["right"]) / told.n, (100 * end for end in told.rival_ends)
     return {
         "baseName": "base",
-        "base": f"{result.accuracy['base']:.1%}",
+        "base": f"{told.base / told.n:.1%}",
         "resmemName": "ResMem",
-        "resmem": f"{result.accuracy['resmem']:.1%}",
-        "gain": points(result.delta, result.delta_ci95),
-        "sign": _sign(*result.delta_ci95),
-        "rival": f"{NAMES[name]} {result.accuracy[name]:.1%}: {100 * rival.gain:+z.1f} ({low:+z.1f} to {high:+z.1f})",
-        "fixed": f"{result.fixed:,}",
+        "resmem": f"{told.right / told.n:.1%}",
+        "gain": points((told.fixed - broken) / told.n, told.ends),
+        "sign": _sign(*told.ends),
+        "rival": f"{rival['name']} {rival['right'] / told.n:.1%}: {100 * ahead:+z.1f} ({low:+z.1f} to {high:+z.1f})",
+        "fixed": f"{told.fixed:,}",
         "fixedName": "fixed",
-        "broken": f"{result.broken:,}",
+        "broken": f"{broken:,}",
         "brokenName": "broken",
-        "scope": of_intervals(result),
+        "scope": of_intervals(chosen),
     }
 
 

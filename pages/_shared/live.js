@@ -5,6 +5,7 @@
 // out elsewhere; counts are added up and written as Python writes them.
 
 const SVG = "http://www.w3.org/2000/svg";
+const ASK_AFTER = 1500; // ms without a table that the server takes to be here
 const SEND_AFTER = 120; // ms without another press, after which the server is told
 const ARRAYS = {
   uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array, int16: Int16Array,
@@ -115,10 +116,18 @@ class View {
   follow({ data, setStateValue }) {
     this.data = data;
     this.tell = setStateValue;
+    if (data.shows === "knobs" && !data.brief && data.table && !this.table) this.wants(data.table);
     this.draw();
   }
 
   stop() {}
+
+  // The table comes with the page it is first shown on, but a page that was left too early may not have had it.
+  wants(name) {
+    setTimeout(() => {
+      if (this.data.table === name && !this.table) this.tell("lacks", name);
+    }, ASK_AFTER);
+  }
 
   get table() {
     return tables.get(this.data.table);
@@ -209,6 +218,8 @@ class Knobs extends View {
 // What an interval says: above 0, below it, or neither.
 const sign = (low, high) => (low > 0 ? "up" : high < 0 ? "down" : "same");
 
+const between = (ends) => (ends ? ` (${ends.map((end) => signed(tenths(end / 10))).join(" to ")})` : "");
+
 // The accuracy along a knob, the others as they are.
 function along(table, places, axis) {
   const n = table[Object.values(AXES)[axis]].length;
@@ -255,11 +266,12 @@ class Headline extends View {
     const middle = signed(tenths((100 * (fixed - broken)) / table.n));
     const ends = table.ends && [table.ends[cell], table.ends[table.cells + cell]];
     const { rival } = data;
+    const rivalEnds = table.rivalEnds && [table.rivalEnds[cell], table.rivalEnds[table.cells + cell]];
     return {
       resmem: percent(right, table.n),
-      gain: `${middle} points${ends ? ` (${ends.map((end) => signed(tenths(end / 10))).join(" to ")})` : ""}`,
+      gain: `${middle} points${between(ends)}`,
       sign: sign(...(ends ?? [fixed - broken, fixed - broken])),
-      rival: `${rival.name} ${percent(rival.right, table.n)}: ${signed(tenths((100 * (right - rival.right)) / table.n))}`,
+      rival: `${rival.name} ${percent(rival.right, table.n)}: ${signed(tenths((100 * (right - rival.right)) / table.n))}${between(rivalEnds)}`,
       fixed: fixed.toLocaleString("en"),
       broken: broken.toLocaleString("en"),
       hand,

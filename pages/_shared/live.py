@@ -19,7 +19,7 @@ from resmem_core.experiment.prepare import Experiment
 
 HERE = Path(__file__)
 COMMAND = "lattice"
-HEARD = "live-heard"
+HEARD, GIVEN = "live-heard", "live-given"
 AXES = {"k", "sigma", "temperature"}  # of the table
 _done_before: set[ExperimentConfig] = set()  # what this server has begun to judge
 _component = st.components.v2.component(
@@ -42,9 +42,12 @@ def show_live(shows: str, key: str, **data: Any) -> None:
     data
         What that part is told: see `live.js`.
     """
-    heard = st.session_state.get(HEARD, 0)
+    told = {**data, "shows": shows, "heard": st.session_state.get(HEARD, 0)}
     _component(
-        key=key, data={**data, "shows": shows, "heard": heard}, on_setting_change=lambda: _take(st.session_state[key])
+        key=key,
+        data=told,
+        on_setting_change=lambda: _take(st.session_state[key]),
+        on_lacks_change=lambda: st.session_state[GIVEN].discard(st.session_state[key].lacks),
     )
 
 
@@ -55,36 +58,28 @@ def _take(told: Any) -> None:
     change(**{name: int(number) if name == "k" else float(number) for name, number in numbers.items()})
 
 
-def known(experiment: Searched, names: Iterable[str]) -> tuple[str, bytes] | None:
-    """Return the name of the table of what every setting does to test, and itself; None where it is not known.
+def known(experiment: Searched, names: Iterable[str], *, begin: bool = False) -> cache.Table | None:
+    """Return the table of what every setting does to test; None where it is not known.
 
     It can be known of classes only, if they are few enough and the knobs are those with these `names` that it is about.
-
-    Raises
-    ------
-    NeedsPreparing
-        If that was not judged so far.
+    Where it was not judged so far, that can be begun: the page shows itself again when it is done.
     """
     if not isinstance(experiment, Experiment) or set(names) != AXES or not can_follow(experiment):
         return None
-    return cache.lattice(experiment.config)
-
-
-def give_table(experiment: Searched, names: Iterable[str]) -> str | None:
-    """Give the browser the table that `known` returns, and return its name.
-
-    Where that was not judged so far, it is begun, and the page shows itself again when it is done.
-    """
     try:
-        found = known(experiment, names)
+        return cache.lattice(experiment.config)
     except NeedsPreparing:
-        _begun(Job(experiment.config, COMMAND))
+        if begin:
+            _begun(Job(experiment.config, COMMAND))
         return None
-    if found is None:
-        return None
-    name, packed = found
-    _component(key="live-table", data=packed, height=0)
-    return name
+
+
+def give(table: cache.Table) -> None:
+    """Give the browser a table, unless it was given it before: it keeps it, and asks for it where it has not."""
+    given = st.session_state.setdefault(GIVEN, set())
+    if table.name not in given:
+        given.add(table.name)
+        _component(key="live-table", data=table.packed, height=0)
 
 
 def _begun(job: Job) -> None:

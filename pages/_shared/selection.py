@@ -60,6 +60,8 @@ def _inside(experiment: Experiment) -> BoolArray | None:
 
 def selection_bar(experiment: Experiment, params: Params) -> None:
     """Say which test points are selected, and how base and ResMem do there; nothing where none are."""
+    if not any(getattr(settings(), name) for name in SELECTION):
+        return
     result = cache.evaluation(experiment.config, params)
     found = selected(experiment, result)
     if found is None:

@@ -16,7 +16,7 @@ import numpy as np
 from resmem_core.common.decimals import log_scale
 from resmem_core.common.progress import Progress, Step, silent
 from resmem_core.common.store import save_array
-from resmem_core.common.types import FloatArray, IntArray
+from resmem_core.common.types import BoolArray, FloatArray, IntArray
 from resmem_core.evaluation.group_intervals import widened
 from resmem_core.evaluation.metrics import delta_intervals
 from resmem_core.experiment.prepare import Experiment
@@ -53,8 +53,9 @@ class Lattice:
         How many of each class ResMem gets right.
     fixed : ndarray of int64, shape (T, S, G)
         How many points base gets wrong and ResMem right.
-    ends : ndarray of float64, shape (2, T, S, G), or None
-        Low and high end of the 95 % interval of the gain; None where there are too many groups.
+    ends, rival_ends : ndarray of float64, shape (2, T, S, G), or None
+        Low and high end of the 95 % interval of the gain over base, and over the best rival at its own setting; None
+        where there are too many groups.
     """
 
     grid: Grid
@@ -63,11 +64,22 @@ class Lattice:
     right: IntArray
     fixed: IntArray
     ends: FloatArray | None
+    rival_ends: FloatArray | None
 
     @property
     def n(self) -> int:
         """Points judged."""
         return int(self.counts.sum())
+
+    def cell(self, params: Params) -> tuple[int, int, int] | None:
+        """Return the place of a setting in the last three axes; None where it is none of those judged."""
+        grid = self.grid
+        axes = ((grid.temperatures, params.temperature), (grid.sigmas, params.sigma), (grid.ks, params.k))
+        places = [np.flatnonzero(axis == value) for axis, value in axes]
+        if params.gamma != 1 or not all(len(place) for place in places):
+            return None
+        temperature, sigma, k = (int(place[0]) for place in places)
+        return temperature, sigma, k
 
     def packed(self, name: str, class_names: tuple[str, ...]) -> bytes:
         """Return all of it as bytes: the length of what follows (uint32), JSON, filled up to 8 bytes, and the arrays.
@@ -76,8 +88,9 @@ class Lattice:
         the table is called where there are several.
         """
         arrays = {"right": self.right, "fixed": self.fixed.astype(_fitting(int(self.counts.sum())))}
-        if self.ends is not None:
-            arrays["ends"] = np.array(tenths(self.ends.ravel().tolist()), np.int16).reshape(self.ends.shape)
+        for called, ends in (("ends", self.ends), ("rivalEnds", self.rival_ends)):
+            if ends is not None:
+                arrays[called] = np.array(tenths(ends.ravel().tolist()), np.int16).reshape(ends.shape)
         head = {
             "name": name,
             "ks": self.grid.ks.tolist(),
@@ -109,7 +122,9 @@ def can_follow(experiment: Experiment) -> bool:
     return experiment.memory.n_classes <= MOST_CLASSES
 
 
-def judge_lattice(memory: Memory, queries: Queries, grid: Grid, progress: Progress = silent) -> Lattice:
+def judge_lattice(
+    memory: Memory, queries: Queries, grid: Grid, rival: BoolArray, progress: Progress = silent
+) -> Lattice:
     """Judge every setting of a grid, class by class, and group by group where points come in groups.
 
     Parameters
@@ -119,6 +134,8 @@ def judge_lattice(memory: Memory, queries: Queries, grid: Grid, progress: Progre
     queries : Queries
         M points.
     grid : Grid
+    rival : ndarray of bool, shape (M,)
+        Which points the best rival gets right.
     progress : callable
         Told how many points are judged; may raise `Cancelled`.
     """
@@ -130,35 +147,42 @@ def judge_lattice(memory: Memory, queries: Queries, grid: Grid, progress: Progre
     names, place = np.unique(np.zeros(len(queries)) if groups is None else groups, return_inverse=True)
     of_groups = groups is not None and len(names) * len(np.unique(queries.labels)) <= MOST_CELLS
     place = place if of_groups else np.zeros(len(queries), np.int64)
-    gains = np.zeros((int(place.max(initial=0)) + 1, *grid.shape), np.int32)
-    for label, group, rows, told in _cells(queries, place, progress):
+    rival_fixed = np.zeros(grid.shape, np.int64)
+    gains, rival_gains = np.zeros((2, int(place.max(initial=0)) + 1, *grid.shape), np.int32)
+    for rows, told in _cells(np.stack([queries.labels, place, rival]), progress):
+        label, group, rival_is_right = int(queries.labels[rows[0]]), place[rows[0]], rival[rows[0]]
         found = sweep(memory, queries.take(rows), **vars(grid), progress=told)
         base_right[label] += found.base_right
         right[label] += found.right.astype(right.dtype)
         fixed += found.fixed
+        rival_fixed += 0 if rival_is_right else found.right
         gains[group] += (found.right - found.base_right).astype(np.int32)
-    ends = None
+        rival_gains[group] += (found.right - rival_is_right * len(rows)).astype(np.int32)
+    ends = rival_ends = None
     if groups is None or of_groups:
-        broken = fixed - (right.sum(axis=0, dtype=np.int64) - base_right.sum())
-        ends = delta_intervals(fixed, broken, len(queries))
-        if of_groups:
-            ends = widened(ends, gains, np.bincount(place), -1)
-    return Lattice(grid, counts, base_right, right, fixed, ends)
+        all_right, sizes = right.sum(axis=0, dtype=np.int64), np.bincount(place) if of_groups else None
+        ends = _ends(fixed, all_right - base_right.sum(), gains, len(queries), sizes)
+        rival_ends = _ends(rival_fixed, all_right - rival.sum(), rival_gains, len(queries), sizes)
+    return Lattice(grid, counts, base_right, right, fixed, ends, rival_ends)
 
 
-def _cells(
-    queries: Queries, place: IntArray, progress: Progress
-) -> Iterator[tuple[int, int, IntArray, Callable[[Step], None]]]:
-    """Yield class, group and rows of the points that have both, and what tells how far they are."""
-    cells, of_cell = np.unique(np.stack([queries.labels, place]), axis=1, return_inverse=True)
-    of_cell, done, n = of_cell.reshape(-1), 0, len(queries)
-    for cell, (label, group) in enumerate(cells.T.tolist()):
+def _ends(fixed: IntArray, more: IntArray, gains: IntArray, n: int, sizes: IntArray | None) -> FloatArray:
+    """Return the intervals of gains of n points, given how many are fixed, and how many more are right than were."""
+    ends = delta_intervals(fixed, fixed - more, n)
+    return ends if sizes is None else widened(ends, gains, sizes, -1)
+
+
+def _cells(marks: IntArray, progress: Progress) -> Iterator[tuple[IntArray, Callable[[Step], None]]]:
+    """Yield the rows of points that have all marks in common, (marks, M), and what tells how far they are."""
+    cells, of_cell = np.unique(marks, axis=1, return_inverse=True)
+    of_cell, done, n = of_cell.reshape(-1), 0, marks.shape[1]
+    for cell in range(cells.shape[1]):
         rows = np.flatnonzero(of_cell == cell)
 
         def told(step: Step, before: int = done) -> None:
             progress(Step("Judging every setting", before + step.done, n))
 
-        yield int(label), int(group), rows, told
+        yield rows, told
         done += len(rows)
 
 
@@ -170,11 +194,14 @@ def lattice_of(experiment: Experiment, progress: Progress | None = None) -> Latt
     NeedsPreparing
         If it is missing, and the experiment was prepared not to wait.
     """
-    grid = knob_grid(experiment.k_max, experiment.sigma_scale, experiment.tune().params)
+    chosen = experiment.tune().params
+    grid = knob_grid(experiment.k_max, experiment.sigma_scale, chosen)
 
     def build(directory: Path, progress: Progress) -> Mapping[str, Any]:
-        made = judge_lattice(experiment.memory, experiment.test, grid, progress)
-        arrays = {"right": made.right, "fixed": made.fixed, "ends": made.ends}
+        judged = experiment.evaluate(chosen)
+        rival = judged.right(judged.best_rival)
+        made = judge_lattice(experiment.memory, experiment.test, grid, rival, progress)
+        arrays = {"right": made.right, "fixed": made.fixed, "ends": made.ends, "rival_ends": made.rival_ends}
         for name, array in arrays.items():
             if array is not None:
                 save_array(directory, name, array)
@@ -190,4 +217,5 @@ def lattice_of(experiment: Experiment, progress: Progress | None = None) -> Latt
         np.array(entry.array("right")),
         np.array(entry.array("fixed")),
         np.array(entry.array("ends")) if info["ends"] else None,
+        np.array(entry.array("rival_ends")) if info["ends"] else None,
     )

@@ -16,6 +16,7 @@ from resmem_core.memory.residuals import resmem_scores
 from resmem_core.memory.types import Memory, Neighbors, Params, Queries
 
 C, K = 4, 9
+NO_RIVAL = np.zeros(60, bool)
 
 
 def made(groups=None, n=60, seed=0):
@@ -50,7 +51,8 @@ GRID = Grid.of([1, 2, 5, 9], [0.05, 0.4, 3.0], [0.3, 1.0, 4.0])
 @pytest.mark.parametrize("groups", [None, 7, 1])
 def test_every_setting_is_judged_as_alone(groups):
     memory, queries = made(groups)
-    found = judge_lattice(memory, queries, GRID)
+    rival = np.random.default_rng(1).random(len(queries)) < 0.6
+    found = judge_lattice(memory, queries, GRID, rival)
     base = queries.logits.argmax(axis=1) == queries.labels
     np.testing.assert_array_equal(found.counts, np.bincount(queries.labels, minlength=C))
     np.testing.assert_array_equal(found.base_right, np.bincount(queries.labels[base], minlength=C))
@@ -61,14 +63,18 @@ def test_every_setting_is_judged_as_alone(groups):
         assert found.fixed[cell] == (right & ~base).sum()
         ends = gain_interval(base, right, queries.groups)
         np.testing.assert_allclose(found.ends[(slice(None), *cell)], ends, atol=1e-12)
+        rival_ends = gain_interval(rival, right, queries.groups)
+        np.testing.assert_allclose(found.rival_ends[(slice(None), *cell)], rival_ends, atol=1e-12)
+        assert found.cell(GRID.params(*cell)) == cell
+    assert found.cell(Params(3, 0.05, 0.3)) is found.cell(Params(1, 0.05, 0.3, 0.5)) is None
 
 
 def test_of_too_many_groups_the_interval_is_not_told(monkeypatch):
     memory, queries = made(7)
-    whole = judge_lattice(memory, queries, GRID)
+    whole = judge_lattice(memory, queries, GRID, NO_RIVAL)
     monkeypatch.setattr(module, "MOST_CELLS", 6)
-    found = judge_lattice(memory, queries, GRID)
-    assert found.ends is None
+    found = judge_lattice(memory, queries, GRID, NO_RIVAL)
+    assert found.ends is found.rival_ends is None
     np.testing.assert_array_equal(found.right, whole.right)
     assert '"ends"' not in found.packed("a", tuple("abcd"))[:600].decode(errors="replace")
 
@@ -76,7 +82,7 @@ def test_of_too_many_groups_the_interval_is_not_told(monkeypatch):
 def test_progress_goes_on_from_class_to_class():
     memory, queries = made(3)
     steps = []
-    judge_lattice(memory, queries, GRID, steps.append)
+    judge_lattice(memory, queries, GRID, NO_RIVAL, steps.append)
     assert [step.done for step in steps] == sorted(step.done for step in steps)
     assert {step.total for step in steps} == {len(queries)}
     assert steps[-1].done == len(queries)
@@ -112,7 +118,7 @@ def unpacked(content):
 
 def test_the_browser_reads_what_was_found():
     memory, queries = made(5)
-    found = judge_lattice(memory, queries, GRID)
+    found = judge_lattice(memory, queries, GRID, NO_RIVAL)
     names = ("a", "ü </script>", "c", "d")
     read = unpacked(found.packed("table", names))
     assert (read.name, tuple(read.classes)) == ("table", names)
@@ -122,7 +128,9 @@ def test_the_browser_reads_what_was_found():
     np.testing.assert_array_equal(read.right, found.right)
     assert read.right.dtype == np.uint8  # few points a class
     np.testing.assert_array_equal(read.fixed, found.fixed)
-    for told, end in zip(read.ends.ravel(), found.ends.ravel(), strict=True):
+    for told, end in zip(
+        [*read.ends.ravel(), *read.rivalEnds.ravel()], [*found.ends.ravel(), *found.rival_ends.ravel()], strict=True
+    ):
         assert f"{told / 10:.1f}".removeprefix("-") == f"{100 * end:.1f}".removeprefix("-")
 
 
