@@ -152,11 +152,11 @@ def winners(experiment: Experiment, comparison: Comparison) -> None:
 
 def pair() -> None:
     """Compare A and B."""
+    a_experiment, a_params = opened_any(settings())
+    instrument(a_experiment, a_params)
     b = other_settings()
     place = choose_other(b)
-    a_experiment, a_params = opened_any(settings())
     b_experiment, b_params = opened_any(b)
-    instrument(a_experiment, a_params)
     if not isinstance(b_experiment, ValueExperiment):  # values have no logits
         place.number_input("temperature of B", min_value=1e-9, step=0.1, format="%.4g", placeholder=AUTO, width=190,
                            help="Divides the logits of B.", **knob(b, "temperature", b.temperature))  # fmt: skip
