@@ -13,7 +13,7 @@ from pages._shared.opening import opened
 from pages._shared.prediction import LABELS, prediction, summary
 from pages._shared.selection import selected
 from pages._shared.share import share
-from pages._shared.state import bound, change, settings
+from pages._shared.state import SELECTION, bound, change, settings
 from pages._shared.summary import paged
 from pages._shared.text import plain
 from resmem_core.analysis.influence import credit_of
@@ -190,6 +190,13 @@ def deeds(rows: IntArray) -> None:
             help="Take out of memory what pushed most for the wrong answers where memory broke one of these, "
             f"{FORGOTTEN_AT_ONCE} training points at most. It tells something about the data; it is no evaluation.",
         )
+    st.caption("The same on the command line:")
+    given = settings()
+    options = [f"--{name.replace('_', '-')}={value}" for name in SELECTION if (value := getattr(given, name))]
+    numbers = ["--tune"] if given.is_untouched else params.options()
+    if given.region and given.projection != "pca":
+        options.append(f"--projection={given.projection}")
+    st.code(given.experiment().command("points", *numbers, *options), language="bash", wrap_lines=True)
     save_table(
         file_stem(experiment),
         "selection",

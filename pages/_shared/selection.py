@@ -80,8 +80,8 @@ def selection_bar(experiment: Experiment, params: Params) -> None:
 
 
 def _accuracy(result: Evaluation, rows: IntArray) -> str:
-    if not len(rows):
-        return ""
+    if not len(rows) or settings().outcome:
+        return ""  # of one outcome, the gain says nothing
     before, after = result.right("base")[rows], result.right("resmem")[rows]
     groups = None if result.groups is None else result.groups[rows]
     group = GroupResult.of("selected", before, after, groups)

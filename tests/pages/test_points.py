@@ -83,7 +83,7 @@ def test_one_selection_on_every_page(opened, evaluated):
     chosen = np.flatnonzero((result.outcome == "fixed") & (result.labels == 8))
     assert len(chosen) > 1
     query = {"outcome": "fixed", "of_class": "8", **SETTING}
-    said = f"**{len(chosen)} test points selected**: fixed, of class 8. Base **0.0%**"
+    said = f"**{len(chosen)} test points selected**: fixed, of class 8"
     for page in ("points", "tune", "classes", "memory"):
         assert said in opened(page, **query).text
     at = opened("points", **query)
