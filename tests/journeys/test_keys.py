@@ -13,6 +13,7 @@ from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.prepare import prepare
 from resmem_core.memory.types import Params
 from resmem_core.plots.common import NAMES
+from tests.journeys.conftest import ROOT
 from tests.journeys.steps import headline, settled
 
 PARTS = ("base", "resmem", "gain", "rival", "fixed", "broken", "hand")
@@ -62,6 +63,19 @@ def test_a_setting_between_the_steps_is_shown_and_left(page: Page):
     expect(press(page, "sigma", 12)).to_have_value(str(before + 12))
     told = slider.get_attribute("aria-valuetext")
     expect(page).to_have_url(re.compile(rf"[?&]sigma={re.escape(str(told))}(&|$)"))
+
+
+def test_the_browser_writes_shares_as_python_does(browser):
+    source = (ROOT / "pages" / "_shared" / "live.js").read_text()
+    numbers = re.search(r"// ---- numbers.*?(?=// ---- the views)", source, re.DOTALL).group()
+    shares = [(right, n) for n in (*range(1, 201, 3), 64, 80, 360, 640, 1797, 10_000) for right in range(n + 1)]
+    page = browser.new_page()
+    told = page.evaluate(
+        f"shares => {{ {numbers}; return shares.map(([r, n]) => [percent(r, n), points(r / n), points(-r / n)]) }}", shares
+    )
+    page.close()
+    said = [[f"{r / n:.1%}", f"{100 * (r / n):+z.1f}", f"{100 * (-r / n):+z.1f}"] for r, n in shares]
+    assert told == said
 
 
 def shown(page: Page) -> dict[str, str]:
