@@ -27,8 +27,11 @@ def go_to(page: Page, section: str, tab: str | None = None) -> None:
         expect(page).to_have_title(f"{tab} · {section} · ResMem Lab")
 
 
-def fits_all_eyes(page: Page) -> None:
-    """Check a page by axe-core, and its colours in both schemes."""
+def fits_all_eyes_and_a_telephone(page: Page) -> None:
+    """Check a page by axe-core, its colours in both schemes; and that nothing is wider than a narrow screen.
+
+    There, where the sidebar is closed, the knobs of a page that has any are on the page itself.
+    """
     from axe_playwright_python.sync_playwright import Axe
 
     for scheme, only in (("dark", {"runOnly": {"type": "rule", "values": OF_COLOURS}}), ("light", {})):
@@ -36,10 +39,7 @@ def fits_all_eyes(page: Page) -> None:
         found = Axe().run(page, options={"resultTypes": ["violations"], **only}).response["violations"]
         serious = [(v["id"], v["nodes"][0]["html"]) for v in found if v["impact"] in ("serious", "critical")]
         assert (page.title(), scheme, serious) == (page.title(), scheme, [])
-
-
-def fits_a_telephone(page: Page) -> None:
-    """Check that nothing is wider than a narrow screen."""
+    wide = page.viewport_size
     page.set_viewport_size({"width": 400, "height": 800})
     page.wait_for_function(
         """() => ![...document.querySelectorAll('[data-testid=stMain] *')].some(
@@ -47,6 +47,10 @@ def fits_a_telephone(page: Page) -> None:
             + '[data-testid=stSlider], [data-testid=stTable], [role=tablist], pre, .katex, svg, iframe'))""",
         timeout=20_000,
     )
+    on_page = page.locator(".st-key-knobs-narrow")
+    if on_page.count():
+        expect(on_page.get_by_role("slider", name="k, neighbours")).to_be_visible()
+    page.set_viewport_size(wide)
 
 
 def headline(page: Page, part: str) -> Locator:

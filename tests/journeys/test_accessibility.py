@@ -3,22 +3,12 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from pages._shared.frame import SECTIONS, Head, pages
-from tests.journeys.steps import fits_a_telephone, fits_all_eyes, settled
+from pages._shared.frame import SECTIONS, pages
+from tests.journeys.steps import fits_all_eyes_and_a_telephone, settled
 
 HEADS = pages(Path(__file__).parents[2] / "pages")
-
-
-def visited(page: Page, views: list[Head]):
-    """Go from tab to tab."""
-    for head in views:
-        if len(views) > 1:
-            page.locator(".st-key-views").get_by_role("link", name=head.title, exact=True).click()
-            expect(page).to_have_title(f"{head.title} · {head.section} · ResMem Lab")
-        settled(page)
-        yield head
 
 
 @pytest.mark.parametrize("section", SECTIONS)
@@ -27,10 +17,9 @@ def test_no_serious_violation_and_nothing_wider_than_a_telephone(section, visit)
     page = visit(color_scheme="light")
     page.goto("/" if section == SECTIONS[0] else f"/{next(iter(views))}")
     expect(page.get_by_role("heading", name=section, level=1)).to_be_visible()
-    for _ in visited(page, list(views.values())):
-        fits_all_eyes(page)
-    fits_a_telephone(page)
-    for _ in visited(page, list(views.values())):
-        fits_a_telephone(page)
-        if page.locator(".headline").count():  # a page of results, where the sidebar is closed
-            expect(page.get_by_test_id("stMain").get_by_role("slider", name="k, neighbours")).to_be_visible()
+    for head in views.values():
+        if len(views) > 1:
+            page.locator(".st-key-views").get_by_role("link", name=head.title, exact=True).click()
+            expect(page).to_have_title(f"{head.title} · {section} · ResMem Lab")
+        settled(page)
+        fits_all_eyes_and_a_telephone(page)

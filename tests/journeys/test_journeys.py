@@ -54,7 +54,7 @@ def test_a_newcomer_tunes_the_default_and_opens_a_fixed_point(page: Page):
 def test_training_shows_progress_survives_a_reload_is_joined_by_another_and_can_be_cancelled(page: Page, visit):
     page.goto("/?backbone=small-cnn&seed=5&limit_train=200&epochs=9999")
     page.get_by_role("button", name="Train and prepare").click()
-    expect(page.get_by_text(re.compile("epoch \\d+ of 9999"))).to_be_visible()
+    expect(page.get_by_text(re.compile("epoch \\d+ of 9999"))).to_be_visible(timeout=120_000)
     other = visit()
     other.goto("/tune?k=4")  # which goes on meanwhile
     expect(headline(other, "resmem")).to_be_visible()
@@ -64,9 +64,6 @@ def test_training_shows_progress_survives_a_reload_is_joined_by_another_and_can_
     expect(page.get_by_text(re.compile("epoch ([3-9]|\\d\\d+) of 9999"))).to_be_visible()
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text(re.compile("What was finished is kept"))).to_be_visible()
-    page.get_by_role("button", name="Continue").click()
-    expect(page.get_by_text(re.compile("epoch ([2-9]|\\d\\d+) of 9999"))).to_be_visible()
-    page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_role("button", name="Continue")).to_be_visible()
 
 
