@@ -71,7 +71,8 @@ def test_the_browser_writes_shares_as_python_does(browser):
     shares = [(right, n) for n in (*range(1, 201, 3), 64, 80, 360, 640, 1797, 10_000) for right in range(n + 1)]
     page = browser.new_page()
     told = page.evaluate(
-        f"shares => {{ {numbers}; return shares.map(([r, n]) => [percent(r, n), points(r / n), points(-r / n)]) }}", shares
+        f"shares => {{ {numbers}; return shares.map(([r, n]) => [percent(r, n), points(r / n), points(-r / n)]) }}",
+        shares,
     )
     page.close()
     said = [[f"{r / n:.1%}", f"{100 * (r / n):+z.1f}", f"{100 * (-r / n):+z.1f}"] for r, n in shares]

@@ -97,4 +97,6 @@ def test_every_knob_can_stand_where_it_stands_and_where_validation_would_put_it(
         assert knob["help"]
     assert knobs["k"]["at"] == 9
     assert max(knobs["k"]["values"]) == digits.k_max
-    assert opened("tune", k="9").mounted["knobs-narrow-knobs"]["knobs"] == opened("tune", k="9").mounted["knobs"]["knobs"]
+    assert (
+        opened("tune", k="9").mounted["knobs-narrow-knobs"]["knobs"] == opened("tune", k="9").mounted["knobs"]["knobs"]
+    )

@@ -37,7 +37,9 @@ def test_the_overview_shows_the_choice_on_test(opened, diabetes):
     found = diabetes.evaluate(diabetes.tune().params)
     at = opened("overview", dataset="diabetes")
     assert at.headline["resmem"] == f"{found.measures['rmse']['resmem']:{found.form('rmse')}}"
-    assert at.numbers == {name.upper(): f"{found.measures[name]['resmem']:{found.form(name)}}" for name in ("mae", "r2")}
+    assert at.numbers == {
+        name.upper(): f"{found.measures[name]['resmem']:{found.form(name)}}" for name in ("mae", "r2")
+    }
 
 
 def test_the_knobs_change_what_is_shown(opened, diabetes):
