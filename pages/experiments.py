@@ -156,7 +156,7 @@ def chosen(run: Run, names: dict[str, str]) -> None:
     if gone:
         st.info(f"It cannot be opened now: {plain(gone)}", icon=":material/database_off:")
     with st.container(horizontal=True):
-        where = "on the page Language" if run.is_text else "on every page"
+        where = "on the page Generate" if run.is_text else "on every page"
         if st.button(
             "Open", key=f"open-{run.id}", icon=":material/open_in_new:", disabled=bool(gone), help=f"Show it {where}."
         ):

@@ -82,7 +82,7 @@ def tables() -> None:
     for name, (text, make) in offered.items():
         save_table(stem, name, text, make)
     if grid is None:
-        st.info("The grid was not worked out yet: open Grid to start it, and it can be saved here.")
+        st.info("The grid was not worked out yet: open Every setting to start it, and it can be saved here.")
     about_csv()
 
 

@@ -101,10 +101,24 @@ def experiment_arrays():
 
 
 @pytest.fixture(scope="session")
-def _digits(tmp_path_factory):
-    root = tmp_path_factory.mktemp("digits")
-    prepare(ExperimentConfig(), store=Store(root)).tune()
-    return root
+def once(tmp_path_factory):
+    """Return a folder of this run, which all workers share: for stores, whose work is then done once."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "once"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def _digits(once):
+    prepare(ExperimentConfig(), store=Store(once / "digits")).tune()
+    return once / "digits"
+
+
+@pytest.fixture(scope="session")
+def digits(_digits):
+    """Return the default experiment, prepared and tuned."""
+    return prepare(ExperimentConfig(), store=Store(_digits))
 
 
 @pytest.fixture

@@ -80,6 +80,9 @@ function nearest(steps, value) {
 // The place in the table of the setting nearest to one: of k, of sigma and of temperature.
 const placed = (table, setting) => Object.entries(AXES).map(([name, axis]) => nearest(table[axis], setting[name]));
 
+// Whether the table knows that very setting: an address, or a click in the grid, may name one between its steps.
+const knows = (table, setting) => Object.entries(AXES).every(([name, axis]) => table[axis].includes(setting[name]));
+
 const cellOf = ({ sigmas, ks }, [k, sigma, temperature]) => (temperature * sigmas.length + sigma) * ks.length + k;
 
 // ---- numbers, written as Python writes them
@@ -96,7 +99,9 @@ function tenths(number) {
 }
 
 const signed = (text) => (text.startsWith("-") ? text : `+${text}`);
-const percent = (right, n) => `${tenths((100 * right) / n)}%`;
+// Divided first, then times 100, as there: the other way round is another number where it is as near to two tenths.
+const points = (share) => signed(tenths(100 * share));
+const percent = (right, n) => `${tenths((right / n) * 100)}%`;
 
 // Three significant digits, as `compact` in Python does for the steps of a knob.
 function compact(value) {
@@ -256,14 +261,14 @@ class Headline extends View {
     if (this.settled) this.said.textContent = `${told.resmemName} ${told.resmem}, ${told.gain}`;
   }
 
-  // What the table says of where the knobs stand; where there is none, the server is waited for.
+  // What the table says of where the knobs stand; where it does not know that, the server is waited for.
   followed() {
     const { table, data, setting } = this;
     const hand = Object.keys(setting).every((name) => setting[name] === data.chosen[name]) ? "" : data.hand;
-    if (!table) return { hand, gain: "…", rival: "", resmem: "…", fixed: "…", broken: "…", sign: "waiting" };
+    if (!table || !knows(table, setting)) return { hand, gain: "…", rival: "", resmem: "…", fixed: "…", broken: "…", sign: "waiting" };
     const cell = cellOf(table, placed(table, setting));
     const right = table.total[cell], fixed = table.fixed[cell], broken = table.base - (right - fixed);
-    const middle = signed(tenths((100 * (fixed - broken)) / table.n));
+    const middle = points((fixed - broken) / table.n);
     const ends = table.ends && [table.ends[cell], table.ends[table.cells + cell]];
     const { rival } = data;
     const rivalEnds = table.rivalEnds && [table.rivalEnds[cell], table.rivalEnds[table.cells + cell]];
@@ -271,7 +276,7 @@ class Headline extends View {
       resmem: percent(right, table.n),
       gain: `${middle} points${between(ends)}`,
       sign: sign(...(ends ?? [fixed - broken, fixed - broken])),
-      rival: `${rival.name} ${percent(rival.right, table.n)}: ${signed(tenths((100 * (right - rival.right)) / table.n))}${between(rivalEnds)}`,
+      rival: `${rival.name} ${percent(rival.right, table.n)}: ${points((right - rival.right) / table.n)}${between(rivalEnds)}`,
       fixed: fixed.toLocaleString("en"),
       broken: broken.toLocaleString("en"),
       hand,
@@ -300,6 +305,7 @@ class Figures extends View {
 
   show() {
     const { table } = this;
+    if (!this.settled && !knows(table, this.setting)) return;
     const [k, sigma, temperature] = placed(table, this.setting);
     this.drawCurve(sigma, temperature, k);
     this.drawMap(temperature, k, sigma);
@@ -413,7 +419,7 @@ class Figures extends View {
     const { table, bars } = this;
     const gains = this.shown.map((c) => {
       const right = byClass ? byClass[c] : table.right[c * table.cells + cell];
-      return (100 * (right - table.baseRight[c])) / table.counts[c];
+      return 100 * (right / table.counts[c] - table.baseRight[c] / table.counts[c]);
     });
     const low = Math.min(0, ...gains), high = Math.max(0, ...gains), span = high - low || 1;
     const left = bars.left + (low < 0 && bars.parts[0].value ? 40 : 0), width = 372 - left;

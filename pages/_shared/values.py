@@ -15,6 +15,7 @@ from pages._shared.background import prepared
 from pages._shared.cards import picture
 from pages._shared.downloads import about_csv, save_report, save_table
 from pages._shared.figures import show
+from pages._shared.frame import PAGES, pages
 from pages._shared.index_lab import index_lab
 from pages._shared.seeds import value_seeds
 from pages._shared.share import share
@@ -50,7 +51,7 @@ def show_page(name: str, experiment: ValueExperiment, params: Params) -> None:
     """Show what the page of this name, that of its file, shows where values are predicted."""
     view = VIEWS.get(name)
     if view is None:
-        able = ", ".join(f"**{page.replace('_', ' ').capitalize()}**" for page in VIEWS)
+        able = ", ".join(f"**{head.title}**" for path, head in pages(PAGES).items() if path.stem in (*VIEWS, "compare"))
         st.info(
             f"This page is about classes, and {plain(experiment.config.dataset)} has values to predict. These show "
             f"them: {able}.",

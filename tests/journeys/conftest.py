@@ -12,6 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from resmem_core.analysis.lattice import lattice_of
+from resmem_core.common.store import Store
+from resmem_core.experiment.config import ExperimentConfig
+from resmem_core.experiment.prepare import prepare
+
 ROOT = Path(__file__).parents[2]
 FLAGS = ["headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-sync"]
 FLAGS += ["disable-background-networking", "disable-component-update"]
@@ -51,13 +56,18 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(folder, browser) -> Iterator[str]:
-    """Run an app with a cache of its own, and yield its address; its very first visit is to a page within.
+def judged(once) -> Path:
+    """Return a store in which every setting of the default experiment is judged, so that the browser follows knobs."""
+    lattice_of(prepare(ExperimentConfig(), store=Store(once / "judged")))
+    return once / "judged"
 
-    That visit begins to judge every setting, and stays until the browser follows the knobs by itself.
-    """
+
+@pytest.fixture(scope="session")
+def server(folder, browser, judged) -> Iterator[str]:
+    """Run an app with a cache of its own, and yield its address; its very first visit is to a page within."""
     from playwright.sync_api import expect
 
+    shutil.copytree(judged, folder / "cache", copy_function=os.link)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -82,8 +92,8 @@ def server(folder, browser) -> Iterator[str]:
         first = browser.new_page()
         first.goto(f"{address}/tune?k=5")
         expect(first.get_by_role("heading", name="Tune", exact=True)).to_have_count(1)
-        expect(first.get_by_role("heading", name="Accuracy against k")).to_be_visible()
-        expect(first.locator("input[data-knob=k]")).to_have_value("4", timeout=240_000)
+        expect(first.locator(".figure.curve")).to_be_visible()
+        expect(first.get_by_role("slider", name="k, neighbours")).to_have_value("4")
         expect(first).to_have_url(f"{address}/tune?k=5")
         first.close()
         yield address

@@ -1,5 +1,6 @@
 """Pages by Streamlit's own test runner: the app's router with one page as the default."""
 
+import json
 import re
 from functools import cache
 from pathlib import Path
@@ -52,6 +53,38 @@ class App(AppTest):
         """Its headings of the first level below the title."""
         return [heading.value for heading in self.header]
 
+    @property
+    def mounted(self) -> dict[str, Any]:
+        """What the components of the page are told, by key: a mapping, or bytes."""
+        found = (element.proto for element in self.get("bidi_component"))
+        return {_key_of(told.id): json.loads(told.json) if told.json else told.bytes for told in found}
+
+    @property
+    def headline(self) -> dict[str, str]:
+        """What stands beside the title, by part."""
+        told: dict[str, str] = self.mounted["headline"]["told"]
+        return told
+
+    @property
+    def knobs(self) -> dict[str, dict[str, Any]]:
+        """The knobs, by name: where each stands, and its label, steps ("values") and help."""
+        told = self.mounted["knobs"]
+        return {knob["name"]: {**knob, "at": told["setting"][knob["name"]]} for knob in told["knobs"]}
+
+    def turn(self, **setting: float) -> "App":
+        """Turn knobs, as a visitor would: the browser tells of all of them, and how often any was turned."""
+        told = self.mounted["knobs"]
+        turned = {**told["setting"], **setting, "count": told["heard"] + 1}
+        states = self._tree.get_widget_states()
+        (of_knobs,) = (e.proto.id for e in self.get("bidi_component") if _key_of(e.proto.id) == "knobs")
+        states.widgets.add(id=of_knobs, json_value=json.dumps({"setting": turned}))
+        return self._run(states)
+
+    @property
+    def tabs_of_section(self) -> list[str]:
+        """The titles of the pages of this section, which are linked to below the title."""
+        return [link.proto.label for link in self.get("page_link") if not link.proto.icon]
+
     def address(self, name: str) -> str | None:
         """Return a value of the page's address; None where it is not in it."""
         value = self.query_params.get(name)
@@ -69,6 +102,11 @@ class App(AppTest):
         """Select a row of the table of runs, as a click would."""
         self.session_state["runs"] = {"selection": {"rows": [row], "columns": [], "cells": []}}
         return self.run()
+
+
+def _key_of(component: str) -> str:
+    """Return the key in the name of a component, "$$ID-digest-key"."""
+    return component.split("-", 2)[-1]
 
 
 @pytest.fixture(autouse=True)

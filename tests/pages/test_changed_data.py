@@ -19,13 +19,13 @@ def test_a_file_that_changed_is_not_shown_as_it_was(opened, arrays):
     query = {"dataset": arrays(spread=0.7), "k": "5"}
     pages = {page: opened(page, **query) for page in ("overview", "classes", "tune")}
     inspected = opened("inspect", **query, point="55")
-    before = {page: (at.numbers, at.text) for page, at in pages.items()}
+    before = {page: (at.headline, at.text) for page, at in pages.items()}
     for n, seed in ((60, 0), (50, 1), (60, 0)):
         arrays(spread=0.7, n=n, seed=seed)
         for page, at in pages.items():
             at.run()
-            shown, fresh = (at.numbers, at.text), opened(page, **query)
-            assert shown == (fresh.numbers, fresh.text)
+            shown, fresh = (at.headline, at.text), opened(page, **query)
+            assert shown == (fresh.headline, fresh.text)
             assert (shown == before[page]) is (seed == 0)
         inspected.run()
         assert ("no test point 55" in inspected.text) is (n == 50)
@@ -55,14 +55,14 @@ def test_a_folder_that_changed_is_offered_to_be_prepared(opened, tmp_path, monke
     train()
     query = {"dataset": config.dataset, "backbone": "linear", "epochs": "2", "k": "3"}
     at = opened("overview", **query)
-    assert at.numbers
+    assert at.headline
     before = at.text
     save("test/cat/6.png", 7)
     at.run()
     assert at.text != before
     train()
     at.run()
-    assert at.numbers
+    assert at.headline
     assert at.text == opened("overview", **query).text != before
 
 

@@ -1,8 +1,6 @@
-"""Compare: two settings, two experiments, several seeds."""
+"""Compare: two settings, two experiments."""
 
 from urllib.parse import parse_qs
-
-import pytest
 
 
 def test_two_settings_are_compared_point_by_point(opened):
@@ -53,15 +51,12 @@ def test_a_damaged_other_is_told(opened):
     assert "B: banana" in at.text
 
 
-@pytest.mark.parametrize("query", [{"other": "backbone=small-cnn&seed=9"}, {"compare": "seeds"}])
-def test_what_is_not_there_is_offered(opened, query):
-    at = opened("compare", **query)
+def test_what_is_not_there_is_offered(opened):
+    at = opened("compare", other="backbone=small-cnn&seed=9")
     assert [button.label for button in at.button if "Train" in button.label] == ["Train and prepare"]
 
 
-def test_seeds_that_are_there_are_shown(opened):
-    from resmem_core.cli.main import main
-
-    main(["seeds", "--count=5", "--epochs=1", "--limit-train=60"])
-    at = opened("compare", compare="seeds", epochs="1", limit_train="60")
-    assert "Over 5 seeds" in at.text
+def test_an_old_address_leads_to_the_seeds(opened):
+    at = opened("compare", compare="seeds", k="3")
+    assert at.session_state["left_for"] == "pages/seeds.py"
+    assert (at.address("compare"), at.address("k")) == (None, "3")

@@ -1,27 +1,15 @@
-"""The menu: what pages say of themselves at their head."""
+"""The menu, the tabs of a section, and what a page is called: what pages say of themselves at their head."""
 
+import re
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import streamlit as st
 
-from pages._shared.frame import dress, pages
+from pages._shared.frame import MOVED, SECTIONS, dress, menu, pages
 
 ROOT = Path(__file__).parents[2]
-MENU = {
-    "": {"overview": "Overview", "language": "Language"},
-    "Learn": {
-        "how_it_works": "How it works",
-        "playground": "Playground",
-        "theory": "Theory",
-        "long_tail": "Long tail lab",
-    },
-    "Setting": {"tune": "Tune", "grid": "Grid", "index_lab": "Index lab"},
-    "Gain": {"classes": "Classes", "compare": "Compare", "gain": "Where it gains", "reliability": "Reliability"},
-    "Points": {"map": "Map", "inspect": "Inspect", "memory": "Memory"},
-    "Workspace": {"experiments": "Experiments", "your_data": "Your data", "export": "Export"},
-}
+FOLDER = ROOT / "pages"
 
 
 def write(folder, name, section, place, title="T"):
@@ -30,24 +18,44 @@ def write(folder, name, section, place, title="T"):
     )
 
 
-def test_the_menu_and_its_addresses():
-    found = {}
-    for path, head in pages(ROOT / "pages").items():
-        assert head.icon.startswith(":material/")
-        found.setdefault(head.section, {})[path.stem] = head.title
-    assert [(section, list(of.items())) for section, of in found.items()] == [
-        (section, list(of.items())) for section, of in MENU.items()
-    ]
+@pytest.fixture
+def menu_of(monkeypatch):
+    """Return a function from a folder to the titles in its menu, by file; None stands for what is not listed."""
+    asked = {}
+
+    def made(page, title, visibility="visible", **_):
+        asked[page.stem if isinstance(page, Path) else title] = title if visibility == "visible" else None
+
+    monkeypatch.setattr(st, "Page", made)
+    return lambda folder: (asked.clear(), menu(folder), asked)[-1]
 
 
-def test_pages_go_by_section_place_and_title_and_are_not_run(tmp_path):
+def test_the_menu_lists_the_nine_sections_and_every_page_can_be_reached(menu_of):
+    heads = pages(FOLDER)
+    listed = [title for title in menu_of(FOLDER).values() if title]
+    assert listed == list(SECTIONS)
+    assert len(listed) == 9
+    assert {head.section for head in heads.values()} == set(SECTIONS)
+    assert set(menu_of(FOLDER)) == {*MOVED, *(path.stem for path in heads)}
+    assert all(head.icon.startswith(":material/") for head in heads.values())
+
+
+def test_pages_of_a_section_have_places_and_titles_of_their_own():
+    heads = list(pages(FOLDER).values())
+    assert len({(head.section, head.place) for head in heads}) == len(heads)
+    assert len({head.title for head in heads}) == len(heads)
+
+
+def test_pages_go_by_section_place_and_title_and_are_not_run(tmp_path, menu_of):
     write(tmp_path, "a", "Points", 2)
     write(tmp_path, "b", "Mine", 1)
     write(tmp_path, "c", "Points", 2, "S")
     write(tmp_path, "d", "Points", 1)
-    write(tmp_path, "e", "", 9)
+    write(tmp_path, "e", "Overview", 9)
     (tmp_path / "__init__.py").touch()
     assert [path.stem for path in pages(tmp_path)] == ["e", "d", "c", "a", "b"]
+    listed = {"e": "Overview", "d": "Points", "c": None, "a": None, "b": "Mine"}
+    assert menu_of(tmp_path) == listed | dict.fromkeys(MOVED)
 
 
 def test_a_page_that_says_nothing_of_itself_is_refused(tmp_path):
@@ -57,25 +65,35 @@ def test_a_page_that_says_nothing_of_itself_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("path", "title", "section"),
+    ("page", "title", "marked"),
     [
-        ("", "ResMem Lab", 0),
-        ("language", "L · ResMem Lab", 0),
-        ("map", "M · ResMem Lab", 1),
-        ("own", "O · ResMem Lab", 2),
+        ("overview", "Overview · ResMem Lab", "overview"),
+        ("classes", "Classes · Where it gains · ResMem Lab", "classes"),
+        ("rivals", "Rivals · Where it gains · ResMem Lab", "classes"),
+        ("seeds", "Several seeds · Compare · ResMem Lab", "compare"),
+        ("memory", "Memory · ResMem Lab", "memory"),
     ],
 )
-def test_a_page_has_a_title_of_its_own_and_its_section_is_marked(monkeypatch, path, title, section):
+def test_a_page_has_a_title_of_its_own_and_its_section_is_marked(monkeypatch, page, title, marked):
     titles, styles = [], []
-    monkeypatch.setattr(st, "set_page_config", lambda page_title, **_: titles.append(page_title))
+    monkeypatch.setattr(st, "set_page_config", lambda page_title: titles.append(page_title))
     monkeypatch.setattr(st, "html", styles.append)
-    names = {"": ("", "language"), "Points": ("map",), "Mine": ("own",)}
-    menu = {of: [SimpleNamespace(title=name[:1].upper(), url_path=name) for name in some] for of, some in names.items()}
-    dress(next(page for some in menu.values() for page in some if page.url_path == path), menu)
+    heads = pages(FOLDER)
+    shown = FOLDER / f"{page}.py"
+    dress(shown, {path: head for path, head in heads.items() if head.section == heads[shown].section})
     assert titles == [title]
-    assert f":nth-child({section} of " in styles[-1]
+    assert re.findall(r'\[href\$="/(\w+)"\]', styles[-1]) == [marked]
 
 
-def test_the_style_sheet_hides_nothing_and_fetches_nothing():
-    sheet = (ROOT / "pages" / "_shared" / "style.css").read_text()
-    assert not [word for word in ("display:", "visibility:", "opacity:", "outline", "url(", "@import") if word in sheet]
+def test_a_page_is_below_its_section_among_its_tabs(opened):
+    at = opened("rivals")
+    assert [title.value for title in at.title] == ["Where it gains"]
+    assert at.tabs_of_section == ["Classes", "Slices", "Near-duplicates", "Reliability", "Rivals"]
+    assert opened("memory").tabs_of_section == []
+
+
+def test_the_style_sheet_hides_only_the_knobs_of_a_telephone_and_fetches_nothing():
+    sheet = (FOLDER / "_shared" / "style.css").read_text()
+    assert not [word for word in ("visibility:", "opacity:", "outline", "url(", "@import") if word in sheet]
+    hiding = re.findall(r"([^{}]+)\{[^{}]*display:[^{}]*\}", sheet)
+    assert [rule.strip() for rule in hiding] == [".stApp .st-key-knobs-narrow"]

@@ -20,13 +20,11 @@ def test_shows_the_nearest_cell_and_says_so(opened):
     assert f"{grids.rank_correlation:.2f}" in at.text
 
 
-def test_the_sliders_go_to_cells_and_validation_goes_back(opened):
+def test_the_knobs_go_to_cells_and_validation_goes_back(opened):
     at = opened("grid")
     before = dict(at.query_params)
     sigma = grid_of(prepare(ExperimentConfig())).grid.sigmas[3].item()
-    at.select_slider[0].set_value(20).run()
-    at.select_slider[1].set_value(sigma).run()
-    at.select_slider[2].set_value(2.0).run()
+    at.turn(k=20, sigma=sigma, temperature=2.0)
     assert at.address("k") == "20"
     assert at.address("temperature") == "2.0"
     assert "lies between cells" not in at.text

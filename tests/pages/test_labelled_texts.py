@@ -30,7 +30,7 @@ def test_the_sidebar_opens_them(opened, texts):
     assert at.address("dataset") == texts
     assert at.labelled("selectbox", "Backbone").value == "tfidf"
     assert not at.error
-    assert at.metric
+    assert at.headline["resmem"].endswith("%")
 
 
 def test_a_point_is_shown_with_its_text(opened, texts):

@@ -230,7 +230,7 @@ def test_sliders_are_tuned_until_they_are_moved(ready, tales):
         assert table.value["tokens"].sum() == len(tales.experiment.test)
         np.testing.assert_allclose(table.value["gain"], table.value["ResMem"] - table.value["base"], atol=1e-12)
 
-    at.labelled("slider", "k, neighbours").set_value(1 if tales.params.k > 1 else 2).run()
+    at.turn(k=1 if tales.params.k > 1 else 2)
     assert "the best value found like this is optimistic" in at.text
     assert "set by hand" in at.text
     assert "--tune" not in at.code[1].value
@@ -244,7 +244,7 @@ def test_what_is_chosen_for_can_be_changed(ready, tales):
     at.radio(key="setting-objective").set_value("perplexity").run()
     assert at.address("objective") == "perplexity"
     assert at.address("k") is None
-    assert at.labelled("slider", "k, neighbours").value == tales.experiment.tune("perplexity").params.k
+    assert at.knobs["k"]["at"] == tales.experiment.tune("perplexity").params.k
     assert "--objective=perplexity" in at.code[1].value
 
 

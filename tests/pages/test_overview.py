@@ -21,7 +21,7 @@ def test_it_begins_with_the_verdict(opened):
     _, verdict = verdict_of(prepare(ExperimentConfig()))
     at = opened("overview")
     assert verdict.kind == "helps"
-    assert ":material/check_circle:" in at.markdown[1].value
+    assert ":material/check_circle:" in at.markdown[0].value
     assert all(sentence in said(at) for sentence in verdict.sentences.values())
     assert "fixed: a" in said(at)
     assert at.headings[-1] == "What ResMem is"
@@ -53,7 +53,7 @@ def test_where_memory_harms_the_picture_shows_a_harm(opened, harmful):
     found, verdict = verdict_of(prepare(ExperimentConfig(harmful)))
     assert verdict.kind == "harms"
     at = opened("overview", dataset=harmful)
-    assert ":material/error:" in at.markdown[1].value
+    assert ":material/error:" in at.markdown[0].value
     assert all(sentence in said(at) for sentence in verdict.sentences.values())
     point = int(np.flatnonzero(found.outcome == "broken")[0])
     assert f"Test point {point}, broken: a" in said(at)

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages._shared.frame import FORMS
+from pages._shared.frame import FORMS, pages
 from resmem_core.cli.settings import Settings
 
 ROOT = Path(__file__).parents[2]
+HEADS = pages(ROOT / "pages")
 OF_NO_EXPERIMENT = {"__init__", "experiments", "your_data", *FORMS}
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py") if path.stem not in OF_NO_EXPERIMENT)
 
@@ -17,15 +18,19 @@ PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py") if path.stem 
 def test_the_router_opens_on_the_overview():
     at = AppTest.from_file(ROOT / "app.py", default_timeout=60).run()
     assert not at.exception
-    assert at.title[0].value == "ResMem Lab"
-    assert {metric.label for metric in at.metric} >= {"Base accuracy", "ResMem accuracy", "Fixed", "Broken"}
+    assert at.title[0].value == "Overview"
+    assert len(at.get("bidi_component")) == 3
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_shows_the_default_experiment(opened, page):
     at = opened(page)
     assert not at.error
-    assert at.header or at.metric
+    assert at.header or at.subheader or at.metric or at.get("plotly_chart")
+    shown = {"headline", "knobs", "knobs-narrow-knobs"}
+    assert shown & set(at.mounted) == (set() if page == "long_tail" else shown)
+    views = [head.title for head in HEADS.values() if head.section == at.title[0].value]
+    assert at.tabs_of_section == (views if len(views) > 1 else [])
 
 
 def test_a_backbone_that_is_not_there_is_told(opened):

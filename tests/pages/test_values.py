@@ -21,34 +21,37 @@ from tests.pages.conftest import PAGES
 pytestmark = pytest.mark.usefixtures("_in_shared_store")
 
 OF_AN_EXPERIMENT = sorted({p.rsplit("/", 1)[1][:-3] for p in PAGES} - {"experiments", "your_data", *FORMS})
+OF_VALUES = {*VIEWS, "compare"}
 
 
 @pytest.mark.parametrize("page", OF_AN_EXPERIMENT)
 def test_every_page_shows_values_or_says_that_it_is_about_classes(opened, page):
     at = opened(page, dataset="diabetes")
     assert not at.error
-    assert ("This page is about classes" in at.text) == (page not in VIEWS)
+    assert ("This page is about classes" in at.text) == (page not in OF_VALUES)
+    if page in OF_VALUES:
+        assert {"headline", "knobs", "knobs-narrow-knobs"} <= set(at.mounted)
 
 
 def test_the_overview_shows_the_choice_on_test(opened, diabetes):
     found = diabetes.evaluate(diabetes.tune().params)
     at = opened("overview", dataset="diabetes")
-    assert at.numbers["Base RMSE"] == f"{found.measures['rmse']['base']:{found.form('rmse')}}"
-    assert at.numbers["ResMem RMSE"] == f"{found.measures['rmse']['resmem']:{found.form('rmse')}}"
-    gain = found.against("base")
-    assert (at.numbers["Closer"], at.numbers["Farther"]) == (str(gain.closer), str(gain.farther))
+    assert at.headline["resmem"] == f"{found.measures['rmse']['resmem']:{found.form('rmse')}}"
+    assert at.numbers == {
+        name.upper(): f"{found.measures[name]['resmem']:{found.form(name)}}" for name in ("mae", "r2")
+    }
 
 
 def test_the_knobs_change_what_is_shown(opened, diabetes):
     at = opened("tune", dataset="diabetes", k="5", sigma="2.0")
     gamma = diabetes.tune().params.gamma
     found = diabetes.evaluate(Params(5, 2.0, 1.0, gamma))
-    assert at.numbers["ResMem RMSE"] == f"{found.measures['rmse']['resmem']:{found.form('rmse')}}"
-    at.labelled("slider", "k, neighbours").set_value(9).run()
+    assert at.headline["resmem"] == f"{found.measures['rmse']['resmem']:{found.form('rmse')}}"
+    at.turn(k=9)
     found = diabetes.evaluate(Params(9, 2.0, 1.0, gamma))
-    assert at.numbers["ResMem RMSE"] == f"{found.measures['rmse']['resmem']:{found.form('rmse')}}"
+    assert at.headline["resmem"] == f"{found.measures['rmse']['resmem']:{found.form('rmse')}}"
     at.press("Choose on validation")
-    assert "chosen on validation" in at.text
+    assert "Chosen on validation" in at.text
 
 
 def test_a_point_is_taken_apart(opened, diabetes):
@@ -85,7 +88,7 @@ def test_two_regressions_stand_side_by_side(opened, diabetes):
 
 
 def test_several_seeds_are_those_of_the_core(opened):
-    at = opened("compare", dataset="diabetes", limit_train="20", compare="seeds")
+    at = opened("seeds", dataset="diabetes", limit_train="20")
     alone = judge(prepare(ExperimentConfig("diabetes", seed=3, limit_train=20)))
     table = at.dataframe[0].value
     assert table.loc[3, ["base R2", "soft kNN MAE", "ResMem RMSE"]].tolist() == pytest.approx(
@@ -112,7 +115,7 @@ def test_edits_of_memory_are_shown(opened, diabetes, shared_store):
     reference = edits.save(Store(shared_store), diabetes.dataset)
     found = diabetes.edited(edits).evaluate(diabetes.tune().params)
     at = opened("overview", dataset="diabetes", edits=reference)
-    assert at.numbers["ResMem RMSE"] == f"{found.measures['rmse']['resmem']:{found.form('rmse')}}"
+    assert at.headline["resmem"] == f"{found.measures['rmse']['resmem']:{found.form('rmse')}}"
 
 
 @pytest.mark.parametrize("task", ["classes", "values"])
@@ -130,7 +133,7 @@ def test_a_table_of_ones_own_is_shown_on_every_page(opened, tmp_path, shared_sto
         at = opened(page, dataset=dataset)
         assert not at.error, page
         if task == "values":
-            assert ("This page is about classes" in at.text) == (page not in VIEWS)
+            assert ("This page is about classes" in at.text) == (page not in OF_VALUES)
         assert "Train and prepare" not in [button.label for button in at.button]
 
 
