@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from pages._shared import cache
-from pages._shared.plane_controls import KNOBS, data_controls, lesson_choice, lesson_text, memory_knobs
+from pages._shared.plane_controls import KNOBS, data_controls, follow, lesson_choice, lesson_text, memory_knobs
 from pages._shared.share import share_form, show_code
 from pages._shared.state import bound, change, shown
 from pages._shared.text import plain
@@ -304,3 +304,4 @@ if form.at is not None:
 numbers(view, base.coarse)
 show_code(code(form))
 share_form(form)
+follow(form)

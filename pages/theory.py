@@ -7,6 +7,7 @@ import streamlit as st
 
 from pages._shared import cache
 from pages._shared.figures import show
+from pages._shared.links import onward
 from pages._shared.share import share_form, show_code
 from pages._shared.state import bound, change, shown
 from resmem_core.plots.theory import parts_of_risk, risk_by_dimension, risks_against_n
@@ -330,3 +331,4 @@ else:
 derivations(result)
 show_code(form.code())
 share_form(form, form.command())
+onward("the same knobs on real data", "tune")

@@ -4,19 +4,17 @@ const MOST_LINKS = 50;
 const UNITS = 1000; // in which sizes of points are told, along each side of a panel
 
 class Plane extends Turned {
-  build(scene) {
-    const { panels } = this.data;
-    this.panels = panels.map((panel) => this.panel(panel, scene));
+  build({ panels }) {
+    this.panels = panels.map((panel) => this.panel(panel));
     this.body.replaceChildren(join(`panels of-${panels.length}`, this.panels.map((panel) => panel.box)));
     // What is shown, for whoever wants to compare: arrays by name, and the setting that they are of.
     Object.defineProperty(this.root, "shown", { configurable: true, get: () => this.shown });
   }
 
-  panel({ name, title, alt, unit, ticks }, { side }) {
-    const surface = canvas("surface", side), borders = canvas("over"), points = canvas("over points");
+  panel({ name, title, unit, ticks }) {
+    const surface = canvas("surface"), borders = canvas("over"), points = canvas("over points");
     const square = join("square", [surface, borders, points]);
     square.setAttribute("role", "img");
-    square.setAttribute("aria-label", alt);
     square.dataset.panel = name;
     square.addEventListener("click", (event) => this.click(...this.placeOf(event)));
     square.addEventListener("pointermove", (event) => this.point(this.placeOf(event)));
@@ -26,7 +24,7 @@ class Plane extends Turned {
     bar.style.background = `linear-gradient(to right, ${this.scale(name).join(", ")})`;
     const foot = join("foot", [bar, join("ticks", ticks.map((tick) => text("span", "", tick))), text("div", "unit", unit)]);
     const whole = join(`panel ${name}`, [join("panelhead", [text("h2", "title", title), says]), square, foot]);
-    return { name, box: whole, surface, borders, points, says };
+    return { name, box: whole, square, surface, borders, points, says };
   }
 
   // The colours of a panel's values, from the lowest to the highest.
@@ -59,19 +57,19 @@ class Plane extends Turned {
   }
 
   show(scene, setting) {
-    const built = `${scene.name} ${JSON.stringify(this.data.panels)}`;
-    if (this.built !== built) {
-      this.built = built;
-      this.build(scene);
-    }
-    const { k, sigma, temperature } = setting, of = [built, k, sigma, temperature].join(" ");
+    // Not with every scene: a press would end on another element than it began on, and be none.
+    const built = this.data.panels.map((panel) => panel.name).join(" ");
+    if (this.built !== built) this.build(this.data);
+    this.built = built;
+    const { k, sigma, temperature } = setting, of = [scene.name, k, sigma, temperature].join(" ");
     if (this.of !== of) this.shown = { ...surfaces(scene, setting), k, sigma, temperature };
     this.of = of;
     const voters = this.data.asked ? votes(scene, this.data.asked, setting) : [];
     const line = { base: levelLines(this.shown.base, scene.side, 0.5) };
     const size = this.panels[0].points.clientWidth;
-    const drawn = JSON.stringify([built, size, this.data.asked, this.data.asked && setting]);
-    for (const panel of this.panels) {
+    const drawn = JSON.stringify([scene.name, built, size, this.data.asked, this.data.asked && setting]);
+    for (const [at, panel] of this.panels.entries()) {
+      panel.square.setAttribute("aria-label", this.data.panels[at].alt);
       this.paint(panel, scene);
       if (panel.name !== "memory") line[panel.name] ??= levelLines(this.shown[panel.name], scene.side, 0.5);
       this.drawBorders(panel, scene, line);
@@ -82,6 +80,7 @@ class Plane extends Turned {
   }
 
   paint({ name, surface }, { side }) {
+    if (surface.width !== side) surface.width = surface.height = side;
     const context = surface.getContext("2d"), image = context.createImageData(side, side);
     const pixels = new Uint32Array(image.data.buffer), colors = (this.colors ??= {});
     const steps = (colors[name] ??= gradient(this.scale(name)));

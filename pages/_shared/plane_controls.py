@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from pages._shared.links import onward
 from pages._shared.state import bound, change, hold
 from resmem_core.common.decimals import log_scale
 from resmem_core.teaching.lessons import LESSONS
@@ -80,6 +81,19 @@ def lesson_text(form: Playground) -> None:
 def start(lesson: str) -> None:
     """Set the controls as a lesson does."""
     change(**vars(Playground.of_lesson(lesson)))
+
+
+def follow(form: Playground) -> None:
+    """End the page with the way to the next lesson, and after the last to the next page."""
+    names = [NONE, *LESSONS]
+    at = names.index(form.lesson) + 1
+    if form.hides("lesson"):
+        return
+    if at == len(names):
+        onward("Theory", "theory")
+    else:
+        title = f"Next: lesson {at}, {LESSONS[names[at]].title}"
+        st.button(title, icon=":material/arrow_forward:", type="primary", on_click=start, args=(names[at],))
 
 
 def data_controls(form: Playground) -> None:

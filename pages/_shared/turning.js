@@ -207,10 +207,8 @@ function text(kind, name, words) {
   return made;
 }
 
-// A canvas of so many pixels, or one that `fitted` fits to where it stands.
-function canvas(name, side = 0) {
+function canvas(name) {
   const made = document.createElement("canvas");
-  if (side) made.width = made.height = side;
   made.className = name;
   return made;
 }

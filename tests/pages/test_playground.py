@@ -144,10 +144,14 @@ def test_a_lesson_is_an_address(opened, name):
 def test_lessons_follow_one_another(opened):
     at = opened("playground")
     assert at.labelled("button", "Previous lesson").disabled
-    for name in LESSONS:
-        at.press("Next lesson")
+    for number, name in enumerate(LESSONS, 1):
+        at.press("Next lesson" if number % 2 else f"Next: lesson {number}, {LESSONS[name].title}")
         assert at.address("lesson") == name
     assert at.labelled("button", "Next lesson").disabled
+    at.press("Next: Theory")
+    assert at.session_state["left_for"] == "pages/theory.py"
+    at = opened("playground", lesson="ahead-of-both")
+    assert [panel["name"] for panel in drawn(at)[0]["panels"]][-1] == "knn"
     at.press("Previous lesson")
     at.selectbox(key="playground-lesson").set_value("none").run()
     assert at.address("lesson") is None
