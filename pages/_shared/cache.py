@@ -45,11 +45,12 @@ from resmem_core.experiment.values import ValueExperiment
 from resmem_core.memory.edits import Edits
 from resmem_core.memory.explain import Explanation
 from resmem_core.memory.types import Params
+from resmem_core.plots.curve import packed_curve
 from resmem_core.plots.plane import packed_scene
 from resmem_core.plots.report import report_figures as figures_of
 from resmem_core.plots.standalone import Shown
 from resmem_core.teaching import playground
-from resmem_core.teaching.curve import Curve, Outcome, View, fit_base, repeat, view
+from resmem_core.teaching.curve import AUTO, Curve, Outcome, View, fit_base, repeat, view
 from resmem_core.teaching.plane import Place
 from resmem_core.teaching.plane_edits import PlaneEdits
 from resmem_core.teaching.playground import Playground, Scene
@@ -316,6 +317,12 @@ def curve_base(shape: Curve) -> MLPRegressor:
 def curve_view(curve: Curve) -> View:
     """Return what How it works shows."""
     return view(curve, curve_base(curve.of_base()))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def curve_scene(shape: Curve) -> tuple[str, bytes]:
+    """Return what the browser draws of How it works whatever k and sigma are, and a name; `shape` as `curve_base`."""
+    return packed_curve(curve_view(replace(shape, sigma=AUTO)))
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

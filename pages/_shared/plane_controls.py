@@ -40,7 +40,7 @@ def lesson_choice(form: Playground) -> None:
                 key="playground-lesson",
                 on_change=lambda: start(st.session_state["playground-lesson"]),
                 label_visibility="collapsed",
-                width=340,
+                width=260,
             )
             for label, icon, other in (("Previous", "chevron_left", at - 1), ("Next", "chevron_right", at + 1)):
                 there = 0 <= other < len(names)
@@ -52,14 +52,6 @@ def lesson_choice(form: Playground) -> None:
                     args=(names[other % len(names)],),
                     help=(FREE if names[other] == NONE else LESSONS[names[other]].title) if there else None,
                 )
-        if form.hide != NONE:
-            st.button(
-                "Show all controls",
-                icon=":material/visibility:",
-                on_click=change,
-                kwargs={"hide": NONE},
-                help="Some are hidden, so as not to distract.",
-            )
 
 
 def lesson_text(form: Playground) -> None:
@@ -98,6 +90,14 @@ def follow(form: Playground) -> None:
 
 def data_controls(form: Playground) -> None:
     """Show what shapes the points and the base model: the server trains it anew."""
+    if form.hide != NONE:
+        st.button(
+            "Show all controls",
+            icon=":material/visibility:",
+            on_click=change,
+            kwargs={"hide": NONE},
+            help="Some are hidden, so as not to distract.",
+        )
     if not form.hides("data"):
         st.selectbox(
             "Data",

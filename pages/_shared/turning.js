@@ -51,8 +51,9 @@ function unpacked(bytes) {
 
 // The place of the step nearest to a value, by ratio; a word is found as it is.
 function nearest(steps, value) {
-  const off = steps.map((step) => (step === value ? -1 : Math.abs(Math.log(step / value))));
-  return off.reduce((best, one, at) => (one < (off[best] ?? Infinity) ? at : best), 0);
+  if (steps.includes(value)) return steps.indexOf(value);
+  const off = steps.map((step) => (typeof step === "string" ? Infinity : Math.abs(Math.log(step / value))));
+  return off.indexOf(Math.min(...off));
 }
 
 // Three significant digits, as `compact` in Python; words are left.

@@ -67,9 +67,7 @@ def show_turned(
     )
 
 
-def _take(
-    told: Any, heard: str, names: Sequence[str], clicked: Callable[[float, float], None] | None
-) -> None:
+def _take(told: Any, heard: str, names: Sequence[str], clicked: Callable[[float, float], None] | None) -> None:
     """Show what was turned, and do what was clicked, but once: the browser tells of a click until it is answered."""
     before = st.session_state.get(heard, 0)
     st.session_state[heard] = int(told["count"])

@@ -123,9 +123,9 @@ LESSONS: Mapping[str, Lesson] = {
             "69 % and ResMem 72 %; it was ahead of both in 29 of them. This k and sigma are soft kNN's best ones.",
             "Soft kNN must ask many, as one label in three is wrong: with k = 5 it is worse. But a vote so wide does "
             "not see the border that runs through it, and the frequent class wins it on both sides.",
-            "The base's line is a trend that all points draw together, and it goes on within each neighbourhood. Memory "
-            "need not find it again: it only adds by how much the line is off around there, for which a rough mean is "
-            "enough.",
+            "The base's line is a trend that all points draw together, and it goes on within each neighbourhood. "
+            "Memory need not find it again: it only adds by how much the line is off around there, for which a rough "
+            "mean is enough.",
         ),
         "Slide T to the right end: the base's trend fades, ResMem becomes soft kNN, and its lead is gone.",
     ),
