@@ -41,7 +41,9 @@ class Curve extends Turned {
   }
 
   show(scene, setting) {
-    if (!this.plot) this.build(this.data);
+    const built = Object.values(this.data.legend).join(" ");
+    if (this.built !== built) this.build(this.data);
+    this.built = built;
     const memory = fitOfResiduals(scene, setting);
     this.shown = { memory, resmem: memory.map((added, at) => scene.base[at] + added), k: setting.k, sigma: setting.sigma };
     this.plot.setAttribute("aria-label", this.data.alt);

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from resmem_core.memory.residuals import neighbor_weights
+from resmem_core.teaching import curve
 from resmem_core.teaching.playground import Playground, fit_base, view
 from tests.journeys.steps import settled
 
 SHOWN = """e => Object.fromEntries(Object.entries(e.shown).map(
-    ([name, value]) => [name, typeof value === "number" ? value : Array.from(value)]))"""
+    ([name, value]) => [name, typeof value === "object" ? Array.from(value) : value]))"""
 
 
 def click(page: Page, panel: str, x: float, y: float) -> None:
@@ -77,6 +79,35 @@ def test_what_the_browser_works_out_is_what_the_core_says(page: Page, query):
             np.testing.assert_allclose(
                 np.array(found[name])[decided], getattr(seen, name).ravel()[decided], atol=1e-5, err_msg=name
             )
+
+
+def test_the_curve_is_the_one_of_the_core(page: Page):
+    page.goto("/how_it_works?step=5&n=60")
+    expect(page.locator("canvas.curve")).to_be_visible()
+    settled(page)
+    for k, sigma in ((0, 20), (6, 0), (99, 30)):
+        page.locator("[data-knob=k]").fill(str(k))
+        page.locator("[data-knob=sigma]").fill(str(sigma))
+        page.wait_for_timeout(400)
+        settled(page)
+        found = page.locator("[data-turned]:has(.curve)").evaluate(SHOWN)
+        told = dict(re.findall(r"[?&](\w+)=([^&]+)", page.evaluate("location.href")))
+        form, notes = curve.Curve.from_query(told)
+        assert notes == []
+        assert (found["k"], found["sigma"]) == (form.k, form.sigma)
+        assert form.k == k + 1
+        seen = curve.view(form, curve.fit_base(form.of_base()))
+        away = np.abs(seen.grid[:, None] - seen.x)
+        order = np.argsort(away, axis=1)
+        near = np.take_along_axis(away, order, axis=1)
+        weights = neighbor_weights(near[:, : form.neighbors], seen.sigma)
+        memory = (weights * seen.residuals[order[:, : form.neighbors]]).sum(axis=1)
+        last = min(form.neighbors, form.n - 1)
+        decided = near[:, last] - near[:, last - 1] > 1e-6  # where the k-th and the next are as near, either may vote
+        assert decided.mean() > 0.9 or form.k >= form.n
+        chosen = decided | (form.k >= form.n)
+        np.testing.assert_allclose(np.array(found["memory"])[chosen], memory[chosen], atol=1e-5)
+        np.testing.assert_allclose(np.array(found["resmem"])[chosen], seen.resmem[chosen], atol=2e-4)  # float32 there
 
 
 def test_a_hundred_presses_are_a_hundred_steps(page: Page):
