@@ -4,7 +4,8 @@
 
 An app is run with a store of its own, on made-up embeddings of so many classes. A drag is 120 input events, one a
 frame; told is the time from the event to what is painted after it. The alternative is the same page asking the server:
-the time from a key press on the server's slider (of the page Playground) to the address that follows.
+the time
+from a key press on a slider that trains anew (Training points, of the page Playground) to the address that follows.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ import numpy as np
 
 from benchmarks.dashboard import FLAGS, serving
 
-DRAG = """async () => {
+DRAG = """async (knob) => {
   const find = (root) => {
     for (const element of root.querySelectorAll("*")) {
-      if (element.dataset?.knob === "sigma") return element;
+      if (element.dataset?.knob === knob) return element;
       const inside = element.shadowRoot && find(element.shadowRoot);
       if (inside) return inside;
     }
@@ -91,9 +92,9 @@ def in_browser(address: str, query: str) -> None:
     """Drag, press, and wait for the server."""
     from playwright.sync_api import Page, sync_playwright
 
-    def until(page: Page, value: str | None) -> float:
+    def until(page: Page, value: str | None, name: str = "k") -> float:
         begin = time.monotonic()
-        while f"k={value}" not in page.evaluate("location.href") and time.monotonic() - begin < 30:
+        while f"{name}={value}" not in page.evaluate("location.href") and time.monotonic() - begin < 30:
             time.sleep(0.005)
         return 1000 * (time.monotonic() - begin)
 
@@ -105,7 +106,7 @@ def in_browser(address: str, query: str) -> None:
         slider = page.get_by_role("slider", name="k, neighbours")
         slider.wait_for(timeout=120_000)
         page.wait_for_timeout(3000)
-        told = page.evaluate(DRAG)
+        told = page.evaluate(DRAG, "sigma")
         print(f"drag: JavaScript {middle_and_most([worked for worked, _ in told])}")
         print(f"drag: event to paint {middle_and_most([painted for _, painted in told])}")
         page.wait_for_timeout(2000)
@@ -122,15 +123,15 @@ def in_browser(address: str, query: str) -> None:
             follow.append(until(page, slider.get_attribute("aria-valuetext")))
             page.wait_for_timeout(1000)
         print(f"release to address: {middle_and_most(follow)}")
-        page.goto(f"{address}/playground?k=1")
-        asked = page.get_by_role("slider", name="k, neighbours")
+        page.goto(f"{address}/playground?n=100")
+        asked = page.get_by_role("slider", name="Training points")
         asked.wait_for(timeout=120_000)
         page.wait_for_timeout(3000)
         asked.focus()
         follow = []
         for _ in range(10):
             page.keyboard.press("ArrowRight")
-            follow.append(until(page, asked.input_value()))
+            follow.append(until(page, asked.input_value(), "n"))
             page.wait_for_timeout(1000)
         print(f"a slider that asks the server (Playground): press to address {middle_and_most(follow)}")
         browser.close()

@@ -1,11 +1,11 @@
-"""How long the playground's server works after each kind of change, drawing included.
+"""How long the playground's server works after each kind of change.
 
     python -m benchmarks.playground
 
 2,000 training points and a surface of 200 x 200 places. "own" is what the page does: fit the base where the change asks
-for that, work out base, memory and sum at every place, judge 1,000 test points, say who votes at a place, and write
-the three figures as JSON. "other" is the public interface alone, with its exact index, for the same surface:
-`ResMemClassifier.decision_function`. Both medians in seconds.
+for that, write what the browser is told of it, judge 1,000 test points, and say who votes at a place; surfaces are the
+browser's work (`python -m benchmarks.learn`). "other" is the public interface alone, with its exact index, for the same
+surface: `ResMemClassifier.decision_function`. Both medians in seconds.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ import numpy as np
 
 from benchmarks.common import Row, arguments, report, side_by_side
 from resmem_core.estimators import ResMemClassifier
-from resmem_core.plots.plane import TITLES, plane_panel
+from resmem_core.plots.plane import packed_scene
 from resmem_core.teaching.plane import MOST, Place
+from resmem_core.teaching.plane_edits import PlaneEdits
 from resmem_core.teaching.playground import LINEAR, NETWORK, Base, Playground, Scene, View, fit_base, view, votes
 
 LIMIT = 0.2  # seconds
@@ -36,6 +37,7 @@ class Page:
         self.form = form
         self._base: tuple[Scene, Base] | None = None
         self._view: tuple[Playground, View] | None = None
+        self._scene: tuple[Scene, PlaneEdits] | None = None
 
     def show(self, form: Playground) -> None:
         """Do all that a run of the page does."""
@@ -44,10 +46,11 @@ class Page:
         base = self._base[1]
         if self._view is None or self._view[0] != form.seen:
             self._view = form.seen, view(form, base)
-        seen, where = self._view[1], form.at
-        asked = votes(form, base, where) if where is not None else None
-        for what in TITLES:
-            plane_panel(seen, what, where=where, asked=asked).to_json()
+        if self._scene != (form.scene, form.edits):
+            self._scene = form.scene, form.edits
+            packed_scene(base, form.edits)
+        if form.at is not None:
+            votes(form, base, form.at)
 
 
 def changes(form: Playground) -> dict[str, Iterator[Playground]]:

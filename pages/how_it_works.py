@@ -7,13 +7,17 @@ from typing import Any, Literal
 import streamlit as st
 
 from pages._shared import cache
-from pages._shared.figures import show
+from pages._shared.links import onward
 from pages._shared.share import share_form, show_code
 from pages._shared.state import bound, change, shown
+from pages._shared.turning import show_turned, turned_component
+from resmem_core.common.decimals import log_scale
 from resmem_core.evaluation.metrics import mean_interval
-from resmem_core.plots.curve import PANELS, curve_panels
+from resmem_core.plots.curve import HEIGHTS, LEGEND, LINE_COLORS, PANELS
 from resmem_core.teaching.curve import AUTO, GRID, PRESETS, TARGETS, Curve, Outcome, View, code
+from resmem_core.teaching.lessons import LESSONS
 from resmem_core.teaching.narration import MATTERS, MEMORISED, STEPS, matters, memorised, told, verdict
+from resmem_core.teaching.playground import Playground
 
 PAGE = {
     "title": "How it works",
@@ -23,10 +27,27 @@ PAGE = {
     "form": "resmem_core.teaching.curve:Curve",
 }
 STEPS_TO_TRY = (1, 10, 30, 100, 300, 600, 1000, 2000)
-SIGMAS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+KNOBS: list[dict[str, Any]] = [  # that the browser follows
+    {
+        "name": "k",
+        "label": "k, neighbours",
+        "values": list(range(1, 101)),
+        "help": "Number of residuals that memory averages.",
+    },
+    {
+        "name": "sigma",
+        "label": "sigma, bandwidth",
+        "values": [AUTO, *log_scale(0.001, 2, 34, 0.05, digits=2)],
+        "help": "A neighbour at distance d weighs exp(-d / sigma), so sigma is in units of x, which runs from -1 to 1. "
+        "Small: only the nearest counts. 1 and more: all k count nearly alike. Auto is the library's rule for any "
+        "data, 0.3 times the median distance of a training point to the nearest other: on a line that is so short "
+        "that mostly one neighbour decides.",
+    },
+]
 KEPT = ("seed", "repeat", "step")  # by a preset
 SEEDS = 5
 SUM = 4  # the step from which on memory has been told of
+_figure = turned_component("curve", "curve")
 
 
 def walk(shown: Curve) -> None:
@@ -66,7 +87,7 @@ def _to(number: int, label: str, icon: str) -> None:
 
 
 def controls(shown: Curve) -> None:
-    """Show everything that can be turned."""
+    """Show what shapes the points and the network: the server trains it anew."""
     st.selectbox(
         "Target",
         list(TARGETS),
@@ -91,16 +112,6 @@ def controls(shown: Curve) -> None:
         _with(STEPS_TO_TRY, shown.steps),
         help="Steps of gradient descent (Adam) on all training points. Few steps: only the slow part is learned.",
         **bound("steps", shown.steps),
-    )
-    st.slider("k, neighbours", 1, 100, help="Number of residuals that memory averages.", **bound("k", shown.k))
-    st.select_slider(
-        "sigma, bandwidth",
-        [AUTO, *_with(SIGMAS, shown.sigma)],
-        help="A neighbour at distance d weighs exp(-d / sigma), so sigma is in units of x, which runs from -1 to 1. "
-        "Small: only the nearest counts. 1 and more: all k count nearly alike. Auto is the library's rule for any "
-        "data, 0.3 times the median distance of a training point to the nearest other: on a line that is so short "
-        "that mostly one neighbour decides.",
-        **bound("sigma", shown.sigma),
     )
     st.number_input(
         "Seed",
@@ -192,29 +203,31 @@ def repeated(curve: Curve) -> None:
     )
 
 
-@st.fragment
-def lesson() -> None:
-    """Show the controls and what they do; only this part runs again when one is turned."""
-    curve = shown(Curve)
+def lesson(curve: Curve) -> None:
+    """Show the steps, the figure, which follows k and sigma in the browser, and what was changed."""
     walk(curve)
-    picture, knobs = st.columns([2, 1], gap="medium")  # in this order, as they stand below each other on a telephone
-    with knobs:
-        controls(curve)
     view = cache.curve_view(curve.of_numbers())
-    with picture:
-        changed = what_changed(view.outcome)
-        if changed or curve.step >= SUM:
-            st.info(changed or verdict(view.outcome), icon=":material/chat:")
-        if curve.k > curve.n:
-            st.caption(f"k = {curve.k} is more than the {curve.n} training points: all {curve.n} are asked.")
-        panels = min(curve.step, len(PANELS))
-        show(curve_panels(view, panels), "how-it-works", alternative(view, panels))
+    panels = min(curve.step, len(PANELS))
+    show_turned(
+        _figure,
+        "curve",
+        cache.curve_scene(curve.of_base()),
+        {"k": curve.k, "sigma": curve.sigma},
+        KNOBS,
+        titles=PANELS[:panels],
+        height=HEIGHTS[panels - 1],
+        legend=dict(list(LEGEND.items())[: (2, 3, 3, 4)[panels - 1]]),
+        colors=LINE_COLORS,
+        alt=alternative(view, panels),
+    )
+    changed = what_changed(view.outcome)
+    if changed or curve.step >= SUM:
+        st.info(changed or verdict(view.outcome), icon=":material/chat:")
+    if curve.k > curve.n:
+        st.caption(f"k = {curve.k} is more than the {curve.n} training points: all {curve.n} are asked.")
     if curve.step >= SUM:
         numbers(view)
         repeated(curve)
-    formulas()
-    show_code(code(curve))
-    share_form(curve)
 
 
 def what_changed(now: Outcome) -> str:
@@ -248,9 +261,12 @@ def formulas() -> None:
         )
 
 
-shown(Curve)
-st.caption(
-    "A network learns what it can of a curve; memory keeps what the network leaves, and adds it back. Go through it "
-    "step by step, or start from an example; every control acts at once."
-)
-lesson()
+curve = shown(Curve)
+with st.sidebar:
+    controls(curve)
+lesson(curve)
+formulas()
+show_code(code(curve))
+share_form(curve)
+first = next(iter(LESSONS))
+onward(f"Playground, lesson 1, {LESSONS[first].title}", "playground", Playground.of_lesson(first))

@@ -1,22 +1,25 @@
 """ResMem in the plane: base, memory and their sum side by side, and everything can be turned."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from pages._shared import cache
-from pages._shared.clicks import on_clicks
-from pages._shared.figures import show
-from pages._shared.plane_controls import data_controls, lessons, memory_controls
+from pages._shared.plane_controls import KNOBS, data_controls, follow, lesson_choice, lesson_text, memory_knobs
 from pages._shared.share import share_form, show_code
 from pages._shared.state import bound, change, shown
 from pages._shared.text import plain
+from pages._shared.turning import show_turned, turned_component
 from resmem_core.common.errors import ResMemError
 from resmem_core.memory.explain import Explanation
-from resmem_core.plots.plane import TITLES, plane_panel
+from resmem_core.plots.map import SELECTED
+from resmem_core.plots.plane import COLORS
 from resmem_core.teaching.plane import EXTENT, Place
 from resmem_core.teaching.plane_edits import MOST_EDITS, PlaneEdits
-from resmem_core.teaching.playground import CLICKS, Playground, View, code
+from resmem_core.teaching.playground import CLICKS, K_MOST, Playground, View, code
 
 PAGE = {
     "title": "Playground",
@@ -26,11 +29,34 @@ PAGE = {
     "form": "resmem_core.teaching.playground:Playground",
 }
 LISTED = 10
-PANELS = {
-    "base": "Probability of class 1 that the base model gives to each place, with its border",
-    "memory": "What memory adds to it: weighted residuals of the nearest training points",
-    "resmem": "The sum of the two, with the border of ResMem, and thin the base's",
+PROBABILITY = ("0", "1")
+PANELS = {  # title, what it is, what its colours are of, and their ends
+    "base": (
+        "Base",
+        "Probability of class 1 that the base model gives to each place, with its border",
+        "probability of class 1",
+        PROBABILITY,
+    ),
+    "memory": (
+        "+ memory",
+        "What memory adds to it: weighted residuals of the nearest training points",
+        "added to it",
+        ("−1", "+1"),
+    ),
+    "resmem": (
+        "= ResMem",
+        "The sum of the two, with the border of ResMem, and thin the base's",
+        "score of class 1",
+        PROBABILITY,
+    ),
+    "knn": (
+        "Soft kNN",
+        "The share of class 1 in the vote of the same neighbours without the base, with its border",
+        "share of the vote for class 1",
+        PROBABILITY,
+    ),
 }
+_plane = turned_component("plane", "plane_maths", "plane")
 
 
 def clicked(x: float, y: float) -> None:
@@ -59,7 +85,7 @@ def click_controls(form: Playground) -> None:
                 list(CLICKS),
                 format_func=CLICKS.__getitem__,
                 horizontal=True,
-                help="In any of the three panels. Memory changes at once: an added point is in it, a removed one is "
+                help="In any of the panels. Memory changes at once: an added point is in it, a removed one is "
                 "not. The base stays as it was trained.",
                 **bound("click", form.click),
             )
@@ -158,51 +184,42 @@ def told(view: View, where: Place, asked: Explanation) -> None:
         alt=f"The {min(LISTED, len(asked.ids))} nearest memories of the place, with their weights and residuals",
     )
     st.caption(
-        "What they add sums up to the memory's part above. The middle panel rings them, and draws lines to those that "
-        "lie apart."
+        "What they add sums up to the memory's part above. The panel of memory rings them, and draws lines to those "
+        "that lie apart."
     )
 
 
-@st.fragment
-def playground() -> None:
-    """Show all of it; only this part runs again when something is turned."""
-    form = shown(Playground)
-    lessons(form)
-    data_controls(form)
-    memory_controls(form)
-    cache.plane_ready()
-    try:
-        base = cache.plane_base(form.scene)
-    except ResMemError as error:
-        st.error(plain(error), icon=":material/error:")
-        click_controls(form)
-        return
-    view = cache.plane_view(form.seen)
-    where = form.at
-    asked = cache.plane_votes(form.seen, where) if where is not None else None
-    panels(view, where, asked)
-    verdict(view)
-    click_controls(form)
-    if where is not None and asked is not None:
-        told(view, where, asked)
-    numbers(view, base.coarse)
-    show_code(code(form))
-    share_form(form)
-
-
-def panels(view: View, where: Place | None, asked: Explanation | None) -> None:
-    """Draw the three panels, side by side or, on a narrow screen, one below the other."""
-    for column, (what, text) in zip(st.columns(3, gap="small"), PANELS.items(), strict=True):
-        with column:
-            drawn = plane_panel(view, what, where=where, asked=asked)
-            alt = f"{TITLES[what]}. {text}, x and y from -1.25 to 1.25, with {len(view.points.y)} training points."
-            show(drawn, f"playground-{what}", alt, key=f"plane-{what}")
-    on_clicks([f"plane-{what}" for what in PANELS], clicked)
+def panels(form: Playground, view: View, asked: Explanation | None) -> None:
+    """Show the panels, which follow their knobs in the browser."""
+    shown = []
+    for name, (title, text, unit, ticks) in PANELS.items():
+        if name != "knn" or form.knn:
+            alt = f"{title}. {text}, x and y from -1.25 to 1.25, with {len(view.points.y)} training points."
+            shown.append({"name": name, "title": title, "alt": alt, "unit": unit, "ticks": ticks})
+    show_turned(
+        _plane,
+        "plane",
+        cache.plane_scene(form.scene, form.edits),
+        {name: getattr(form, name) for name in KNOBS},
+        memory_knobs(form),
+        clicked,
+        panels=shown,
+        colors=COLORS,
+        asked=asked_of(form, asked),
+    )
     st.caption(
         "Dots are training points: brown of class 0, blue of class 1. A cross has a flipped label; a large dot with a "
-        "black rim was added by hand. Thick lines are borders between the classes, the thin line on the right is the "
-        "base's. Left and right share a scale; scores below 0 and above 1 have its end colours."
+        "black rim was added by hand. Thick lines are borders between the classes, the thin line over ResMem is the "
+        "base's. Scores below 0 and above 1 have the colours of 0 and 1."
     )
+
+
+def asked_of(form: Playground, asked: Explanation | None) -> dict[str, Any] | None:
+    """Return the place that is asked about, and all who can vote there, nearest first."""
+    if form.at is None or asked is None:
+        return None
+    near = {"ids": asked.ids.tolist(), "distances": asked.distances.tolist()}
+    return {"x": form.at.x, "y": form.at.y, "color": SELECTED, **near}
 
 
 def verdict(view: View) -> None:
@@ -266,9 +283,25 @@ def numbers(view: View, coarse: bool) -> None:
     st.caption(" ".join(notes))
 
 
-shown(Playground)
-st.caption(
-    "Three maps of the same plane: what a base model says of each place, what memory adds there, and the sum. Turn "
-    "anything and watch; click anywhere to see which training points vote."
-)
-playground()
+form = shown(Playground)
+with st.session_state.beside_title:
+    lesson_choice(form)
+lesson_text(form)
+with st.sidebar:
+    data_controls(form)
+try:
+    base = cache.plane_base(form.scene)
+except ResMemError as error:
+    st.error(plain(error), icon=":material/error:")
+    click_controls(form)
+    st.stop()
+view = cache.plane_view(form.seen)
+panels(form, view, cache.plane_votes(replace(form.seen, k=K_MOST), form.at) if form.at is not None else None)
+verdict(view)
+click_controls(form)
+if form.at is not None:
+    told(view, form.at, cache.plane_votes(form.seen, form.at))
+numbers(view, base.coarse)
+show_code(code(form))
+share_form(form)
+follow(form)

@@ -7,6 +7,7 @@ import streamlit as st
 
 from pages._shared import cache
 from pages._shared.figures import show
+from pages._shared.links import onward
 from pages._shared.share import share_form, show_code
 from pages._shared.state import bound, change, shown
 from resmem_core.plots.theory import parts_of_risk, risk_by_dimension, risks_against_n
@@ -258,28 +259,25 @@ def controls() -> None:
     """Show what can be chosen."""
     first = max(bisect_right(CHOICES, form.sizes[0]) - 1, 0)
     last = min(bisect_left(CHOICES, form.sizes[-1]), len(CHOICES) - 1)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.slider("d, dimension of x", 1, 64, width=220, help="Training sets are drawn anew.", **bound("d", form.d))
-        st.slider(
-            "L, greatest length of the base model's weights",
-            0.0,
-            0.99,
-            step=0.01,
-            width=320,
-            help="The true weights have length 1. Moving L draws nothing anew: the training sets stay the same.",
-            **bound("L", form.L),
-        )
-        st.select_slider(
-            "n, training points",
-            CHOICES,
-            (CHOICES[first], CHOICES[last]),
-            format_func=lambda n: f"{n:,}",
-            width=320,
-            help="Every round number between the two is simulated.",
-            key="sizes",
-            on_change=_resize,
-        )
-        st.number_input("Seeds", 1, 100, width=130, help="Training sets for each n.", **bound("seeds", form.seeds))
+    st.slider("d, dimension of x", 1, 64, help="Training sets are drawn anew.", **bound("d", form.d))
+    st.slider(
+        "L, greatest length of the base model's weights",
+        0.0,
+        0.99,
+        step=0.01,
+        help="The true weights have length 1. Moving L draws nothing anew: the training sets stay the same.",
+        **bound("L", form.L),
+    )
+    st.select_slider(
+        "n, training points",
+        CHOICES,
+        (CHOICES[first], CHOICES[last]),
+        format_func=lambda n: f"{n:,}",
+        help="Every round number between the two is simulated.",
+        key="sizes",
+        on_change=_resize,
+    )
+    st.number_input("Seeds", 1, 100, help="Training sets for each n.", **bound("seeds", form.seeds))
 
 
 def _resize() -> None:
@@ -298,6 +296,22 @@ st.caption(
     "A problem simple enough to be solved: the base model is too small for the truth and stops learning; memory does "
     "not. Move L and d, and see where each risk goes. Both scales of the figures are logarithmic."
 )
+with st.sidebar:
+    controls()
+result = simulated(form.d)
+st.radio(
+    "Show",
+    list(VIEWS),
+    format_func=VIEWS.__getitem__,
+    horizontal=True,
+    help="Three looks at the same simulation; the last draws training sets in other dimensions as well.",
+    **bound("view", form.view),
+)
+if form.view == "dimension":
+    dimension_view([result if d == form.d else simulated(d) for d in sorted({*DIMENSIONS, form.d})], form.d)
+else:
+    {"risk": risk_view, "parts": parts_view}[form.view](result)
+st.header("The problem")
 st.markdown(
     r"""
 $$
@@ -313,20 +327,7 @@ st.caption(
     "long, those of the truth have length 1. Memory keeps the residuals of the n training points; ResMem adds that of "
     "the nearest one."
 )
-controls()
-result = simulated(form.d)
-st.radio(
-    "Show",
-    list(VIEWS),
-    format_func=VIEWS.__getitem__,
-    horizontal=True,
-    help="Three looks at the same simulation; the last draws training sets in other dimensions as well.",
-    **bound("view", form.view),
-)
-if form.view == "dimension":
-    dimension_view([result if d == form.d else simulated(d) for d in sorted({*DIMENSIONS, form.d})], form.d)
-else:
-    {"risk": risk_view, "parts": parts_view}[form.view](result)
 derivations(result)
 show_code(form.code())
 share_form(form, form.command())
+onward("the same knobs on real data", "tune")

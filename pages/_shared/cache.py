@@ -45,13 +45,15 @@ from resmem_core.experiment.values import ValueExperiment
 from resmem_core.memory.edits import Edits
 from resmem_core.memory.explain import Explanation
 from resmem_core.memory.types import Params
+from resmem_core.plots.curve import packed_curve
+from resmem_core.plots.plane import packed_scene
 from resmem_core.plots.report import report_figures as figures_of
 from resmem_core.plots.standalone import Shown
 from resmem_core.teaching import playground
-from resmem_core.teaching.curve import Curve, Outcome, View, fit_base, repeat, view
+from resmem_core.teaching.curve import AUTO, Curve, Outcome, View, fit_base, repeat, view
 from resmem_core.teaching.plane import Place
+from resmem_core.teaching.plane_edits import PlaneEdits
 from resmem_core.teaching.playground import Playground, Scene
-from resmem_core.teaching.raster import TILE, memory_field
 from resmem_core.teaching.theory import Sample, draw_sample
 
 if TYPE_CHECKING:
@@ -325,16 +327,16 @@ def curve_view(curve: Curve) -> View:
     return view(curve, curve_base(curve.of_base()))
 
 
+@st.cache_resource(max_entries=64, show_spinner=False)
+def curve_scene(shape: Curve) -> tuple[str, bytes]:
+    """Return what the browser draws of How it works whatever k and sigma are, and a name; `shape` as `curve_base`."""
+    return packed_curve(curve_view(replace(shape, sigma=AUTO)))
+
+
 @st.cache_data(max_entries=64, show_spinner=False)
 def curve_repeated(curve: Curve, seeds: tuple[int, ...]) -> tuple[Outcome, ...]:
     """Return the same under several seeds."""
     return repeat(curve, seeds, curve_base)
-
-
-@st.cache_resource(show_spinner="Getting ready: what draws the surfaces is compiled, once on this machine…")
-def plane_ready() -> None:
-    """Have the loop of `memory_field` compiled, or loaded, while something says so."""
-    memory_field(np.zeros((1, 2)), np.zeros(1), np.arange(float(TILE)), k=1, sigma=1.0)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
@@ -344,6 +346,12 @@ def plane_base(scene: Scene) -> playground.Base:
         return playground.fit_base(scene)
     with bar() as progress:
         return playground.fit_base(scene, progress)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def plane_scene(scene: Scene, edits: PlaneEdits) -> tuple[str, bytes]:
+    """Return what the browser draws of the playground whatever k, sigma and temperature are, and a name for it."""
+    return packed_scene(plane_base(scene), edits)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

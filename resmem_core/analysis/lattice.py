@@ -5,7 +5,6 @@ Shapes: T temperatures, S sigmas, G values of k, C classes.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from resmem_core.common.decimals import log_scale
+from resmem_core.common.packing import packed
 from resmem_core.common.progress import Progress, Step, silent
 from resmem_core.common.store import save_array
 from resmem_core.common.types import BoolArray, FloatArray, IntArray
@@ -82,7 +82,7 @@ class Lattice:
         return temperature, sigma, k
 
     def packed(self, name: str, class_names: tuple[str, ...]) -> bytes:
-        """Return all of it as bytes: the length of what follows (uint32), JSON, filled up to 8 bytes, and the arrays.
+        """Return all of it as bytes: see `common.packing`.
 
         Counts are as short as they can be; ends are in tenths of a point, rounded as Python writes them. `name` is what
         the table is called where there are several.
@@ -99,12 +99,8 @@ class Lattice:
             "classes": list(class_names),
             "counts": self.counts.tolist(),
             "baseRight": self.base_right.tolist(),
-            "arrays": [[name, array.dtype.name, list(array.shape)] for name, array in arrays.items()],
         }
-        text = json.dumps(head, separators=(",", ":"), allow_nan=False).encode()
-        text += b" " * (-(4 + len(text)) % 8)
-        filled = (array.tobytes() + bytes(-array.nbytes % 8) for array in arrays.values())
-        return b"".join((np.uint32(len(text)).tobytes(), text, *filled))
+        return packed(head, arrays)
 
 
 def tenths(shares: Iterable[float]) -> list[int]:

@@ -45,7 +45,7 @@ STEPS = (
     ),
     Step(
         "All together",
-        "Turn one control and follow it from the top panel to the bottom one. What it changed stands above the figure. "
+        "Turn one control and follow it from the top panel to the bottom one. What it changed stands below the figure. "
         "Then try the three examples, and find out what makes them differ.",
     ),
 )

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, fields, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -30,7 +30,6 @@ from resmem_core.teaching.lessons import LESSONS
 from resmem_core.teaching.plane import Place
 from resmem_core.teaching.plane_base import HIDDEN, LINEAR, NETWORK, PICTURE, PLANE, Base, Points, Scene, estimator_of
 from resmem_core.teaching.plane_edits import NONE, PlaneEdits
-from resmem_core.teaching.raster import memory_field
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
@@ -45,7 +44,7 @@ CLICKS: Mapping[str, str] = {
 }
 CONTROLS = (
     *("lesson", "data", "n", "noise", "label_noise", "imbalance", "seed", "base", "space"),
-    *("k", "sigma", "temperature", "click"),
+    *("k", "sigma", "temperature", "knn", "click"),
 )
 
 
@@ -57,6 +56,7 @@ class Playground(Scene):
     k: int = setting(10, whole(1, K_MOST), "number of neighbours")
     sigma: float = setting(0.1, positive, "bandwidth, in units of the distance")
     temperature: float = setting(1.0, positive, "divides the base model's logits")
+    knn: bool = setting(False, flag, "show soft kNN as a fourth panel")
     at: Place | None = setting(None, Place.parse, "place that is asked about, like 0.3_-0.2")
     click: str = setting("ask", one_of(tuple(CLICKS)), "what a click does")
     refit: bool = setting(False, flag, "train the base anew on the edited points")
@@ -94,7 +94,7 @@ class Playground(Scene):
     @property
     def seen(self) -> Playground:
         """The form without what changes no surface and no accuracy."""
-        return replace(self, lesson=NONE, at=None, click="ask", hide=NONE)
+        return replace(self, lesson=NONE, knn=False, at=None, click="ask", hide=NONE)
 
     def hides(self, control: str) -> bool:
         """Tell whether a control is not to be shown."""
@@ -145,106 +145,141 @@ def fit_base(scene: Scene, progress: Progress = silent) -> Base:
 
 
 @dataclass(frozen=True, eq=False)
-class View:
-    """What is seen at one setting.
+class Remembered:
+    """Points in memory with what is needed to ask them.
 
     Attributes
     ----------
     points : Points
-        In memory.
-    params : Params
-        As used: k is at most N.
-    axis : ndarray, shape (S,)
-        Coordinates of the surfaces, the same along both axes.
-    base, memory, resmem : ndarray, shape (S, S)
-        Probability of class 1, what memory adds to it, and the sum; rows go with y.
-    test : Evaluation
-    train : GroupResult
-        Base and ResMem on the points in memory, by their labels in memory.
-    rare : GroupResult or None
-        On the rare group of the test points, where there is one.
-    residual : ndarray, shape (N,)
-        Label less the base's probability of class 1, of the points in memory.
+    memory : Memory
+    embeddings : ndarray, shape (N, D)
+        Where distances are taken.
     """
-
-    points: Points
-    params: Params
-    axis: FloatArray
-    base: FloatArray
-    memory: FloatArray
-    resmem: FloatArray
-    test: Evaluation
-    train: GroupResult
-    rare: GroupResult | None
-    residual: FloatArray
-
-
-@dataclass(frozen=True, eq=False)
-class _Remembered:
-    """Points in memory with what is needed to ask them."""
 
     points: Points
     memory: Memory
     embeddings: FloatArray
-    params: Params
 
     @classmethod
-    def of(cls, form: Playground, base: Base) -> _Remembered:
-        points = Points.of(base.train, form.edits)
-        params = Params(min(form.k, len(points.y)), form.sigma, form.temperature)
-        return cls(points, Memory(base.logits(points.X), points.y), base.embed(points.X), params)
+    def of(cls, edits: PlaneEdits, base: Base) -> Remembered:
+        """Return what the edits leave of the points that a base was trained on, and what they add to them."""
+        points = Points.of(base.train, edits)
+        return cls(points, Memory(base.logits(points.X), points.y), base.embed(points.X))
 
-    def nearest(self, embeddings: FloatArray) -> Neighbors:
+    def params(self, form: Playground) -> Params:
+        """Return the setting as used: k is at most N."""
+        return Params(min(form.k, len(self.points.y)), form.sigma, form.temperature)
+
+    def nearest(self, embeddings: FloatArray, k: int) -> Neighbors:
+        """Return the `k` nearest of each place, exactly, (M, D) -> (M, K)."""
         if self.embeddings.shape[1] == 2:  # where a tree is many times as fast
             from scipy.spatial import cKDTree
 
-            k = self.params.k
             distances, ids = cKDTree(self.embeddings).query(embeddings, range(1, k + 1), workers=n_workers())
             return Neighbors(distances, ids)
         from resmem_core.memory.indexes.exact import ExactIndex
 
         center = self.embeddings.mean(axis=0)  # as ResMemClassifier: float32 keeps the digits that differ
-        return ExactIndex.build(self.embeddings - center).search(embeddings - center, self.params.k)
+        return ExactIndex.build(self.embeddings - center).search(embeddings - center, k)
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What is seen at one setting.
+
+    Attributes
+    ----------
+    fitted : Base
+    remembered : Remembered
+    params : Params
+        As used.
+    test : Evaluation
+    train : GroupResult
+        Base and ResMem on the points in memory, by their labels in memory.
+    rare : GroupResult or None
+        On the rare group of the test points, where there is one.
+    """
+
+    fitted: Base
+    remembered: Remembered
+    params: Params
+    test: Evaluation
+    train: GroupResult
+    rare: GroupResult | None
+
+    @property
+    def points(self) -> Points:
+        """In memory."""
+        return self.remembered.points
+
+    @property
+    def axis(self) -> FloatArray:
+        """Coordinates of the surfaces, the same along both axes, (S,)."""
+        return self.fitted.axis
+
+    @cached_property
+    def residual(self) -> FloatArray:
+        """Label less the base's probability of class 1, of the points in memory, (N,)."""
+        memory = self.remembered.memory
+        return residuals(memory.table, memory.labels, self.params.temperature)[:, 1]
+
+    @cached_property
+    def base(self) -> FloatArray:
+        """The base's probability of class 1, (S, S); rows go with y."""
+        return self._surface(probabilities(self.fitted.surface, self.params.temperature)[:, 1])
+
+    @cached_property
+    def memory(self) -> FloatArray:
+        """What memory adds to it, (S, S)."""
+        return self._weighed(self.residual)
+
+    @property
+    def resmem(self) -> FloatArray:
+        """The sum of the two, (S, S)."""
+        return self.base + self.memory
+
+    @cached_property
+    def knn(self) -> FloatArray:
+        """The share of class 1 in the vote of soft kNN, (S, S)."""
+        return self._weighed(self.points.y.astype(np.float64))
+
+    @cached_property
+    def _near(self) -> Neighbors:
+        return self.remembered.nearest(self.fitted.embedded_surface, self.params.k)
+
+    def _weighed(self, values: FloatArray) -> FloatArray:
+        weights = neighbor_weights(self._near.distances.astype(np.float64), self.params.sigma)
+        return self._surface(weighted_rows(values[:, None], self._near.indices, weights)[:, 0])
+
+    def _surface(self, values: FloatArray) -> FloatArray:
+        return values.reshape(len(self.axis), len(self.axis))
 
 
 def view(form: Playground, base: Base) -> View:
-    """Return what a form shows, given its base model; memory is searched anew, exactly, at every place."""
-    remembered = _Remembered.of(form, base)
-    memory, params, side = remembered.memory, remembered.params, len(base.axis)
-    residual = residuals(memory.table, memory.labels, params.temperature)
-    if base.scene.space == PLANE:
-        field = memory_field(remembered.points.X, residual[:, 1], base.axis, params.k, params.sigma)
-    else:
-        near = remembered.nearest(base.embedded_surface)
-        weights = neighbor_weights(near.distances.astype(np.float64), params.sigma)
-        field = weighted_rows(residual, near.indices, weights)[:, 1].reshape(side, side)
-    probability = probabilities(base.surface, params.temperature)[:, 1].reshape(side, side)
-
-    test = Queries(base.test_logits, base.test.y, remembered.nearest(base.embed(base.test.X)))
+    """Return what a form shows, given its base model; memory is searched anew, exactly."""
+    remembered = Remembered.of(form.edits, base)
+    memory, params = remembered.memory, remembered.params(form)
+    test = Queries(base.test_logits, base.test.y, remembered.nearest(base.embed(base.test.X), params.k))
     on_test = evaluate(memory, test, params, CLASS_NAMES)
-    itself = Queries(memory.table, memory.labels, remembered.nearest(remembered.embeddings))
+    itself = Queries(memory.table, memory.labels, remembered.nearest(remembered.embeddings, params.k))
     on_train = [of.predictions == memory.labels for of in judge(memory, itself, params)]
     of_test, far = (on_test.right("base"), on_test.right("resmem")), base.test.rare
     return View(
-        points=remembered.points,
+        fitted=base,
+        remembered=remembered,
         params=params,
-        axis=base.axis,
-        base=probability,
-        memory=field,
-        resmem=probability + field,
         test=on_test,
         train=GroupResult.of("training points", *on_train),
         rare=GroupResult.of("rare group", *of_test, rows=far) if far.any() else None,
-        residual=residual[:, 1],
     )
 
 
 def votes(form: Playground, base: Base, where: Place) -> Explanation:
     """Return who votes at a place and how; `ids` are rows of the view's points, class 1 is the second column."""
-    remembered = _Remembered.of(form, base)
-    at = np.array([[where.x, where.y]])
-    asked = Queries(base.logits(at), np.zeros(1, np.int64), remembered.nearest(base.embed(at)))
-    return explain(remembered.memory, asked, 0, remembered.params)
+    remembered = Remembered.of(form.edits, base)
+    params, at = remembered.params(form), np.array([[where.x, where.y]])
+    asked = Queries(base.logits(at), np.zeros(1, np.int64), remembered.nearest(base.embed(at), params.k))
+    return explain(remembered.memory, asked, 0, params)
 
 
 def code(form: Playground) -> str:

@@ -47,11 +47,11 @@ def test_no_press_is_lost(page: Page):
 
 
 def test_presses_on_a_slider_of_the_server_are_not_lost(page: Page):
-    page.goto("/playground?k=1")
-    expect(page.get_by_role("slider", name="k, neighbours")).to_be_visible()
+    page.goto("/playground?n=50")
+    expect(page.get_by_role("slider", name="Training points")).to_be_visible()
     settled(page)
-    expect(press(page, "k, neighbours", 12)).to_have_value("13")
-    expect(page).to_have_url(re.compile(r"[?&]k=13(&|$)"))
+    expect(press(page, "Training points", 12)).to_have_value("170")
+    expect(page).to_have_url(re.compile(r"[?&]n=170(&|$)"))
 
 
 def test_a_setting_between_the_steps_is_shown_and_left(page: Page):

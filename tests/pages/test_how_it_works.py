@@ -1,12 +1,21 @@
 """How it works: steps, controls, examples, and what is said of a change."""
 
+import json
+
 import pytest
 
 from resmem_core.teaching.curve import PRESETS, Curve, fit_base, view
 from resmem_core.teaching.narration import STEPS, told, verdict
+from resmem_core.teaching.playground import Playground
 
 FAST = {"n": "40", "width": "4", "steps": "30"}
 FORM = Curve(n=40, width=4, steps=30)
+
+
+def drawn(at):
+    """Return what the browser is told to draw, and what of it is the same at every k and sigma."""
+    scene, told = (element.proto for element in at.get("bidi_component"))
+    return json.loads(told.json), scene.bytes
 
 
 def outcome(form):
@@ -39,22 +48,22 @@ def test_a_change_is_told_until_the_next_one(opened):
     assert not at.info  # memory is yet to be told of
     assert not at.metric
     assert opened("how_it_works", step="4", **FAST).info[0].value == verdict(outcome(FORM))
-    at.slider(key="setting-k").set_value(1).run()
-    assert at.address("k") == "1"
-    one = Curve(n=40, width=4, steps=30, k=1)
-    said = told(outcome(FORM), outcome(one))
+    at.slider(key="setting-width").set_value(5).run()
+    assert at.address("width") == "5"
+    wide = Curve(n=40, width=5, steps=30)
+    said = told(outcome(FORM), outcome(wide))
     assert at.info[0].value == said
     assert at.press("Next").info[0].value == said
     at.slider(key="setting-noise").set_value(0.3).run()
-    noisy = Curve(n=40, width=4, steps=30, k=1, noise=0.3)
-    assert at.info[0].value == told(outcome(one), outcome(noisy))
+    noisy = Curve(n=40, width=5, steps=30, noise=0.3)
+    assert at.info[0].value == told(outcome(wide), outcome(noisy))
     assert at.address("noise") == "0.3"
 
 
 @pytest.mark.parametrize(
     ("kind", "name", "value"),
     [("selectbox", "target", "chirp"), ("slider", "n", 50), ("slider", "width", 5), ("select_slider", "steps", 10),
-     ("select_slider", "sigma", "auto"), ("select_slider", "sigma", 2.0), ("number_input", "seed", 3)],
+     ("number_input", "seed", 3)],
 )  # fmt: skip
 def test_every_control_is_in_the_address(opened, kind, name, value):
     at = opened("how_it_works", **FAST)
@@ -63,6 +72,24 @@ def test_every_control_is_in_the_address(opened, kind, name, value):
     assert "test error" in at.info[0].value
     again = opened("how_it_works", **{**FAST, name: str(value)})
     assert again.numbers == at.numbers
+
+
+def test_k_and_sigma_are_followed_by_the_browser(opened):
+    (before, scene), (after, same) = (
+        drawn(opened("how_it_works", step="2", **FAST, **more)) for more in ({}, {"k": "3", "sigma": "auto"})
+    )
+    assert scene == same
+    assert (before["setting"], after["setting"]) == ({"k": 5, "sigma": 0.05}, {"k": 3, "sigma": "auto"})
+    assert [knob["name"] for knob in after["knobs"]] == ["k", "sigma"]
+    assert before["knobs"] == after["knobs"]
+    assert len(after["titles"]) == 2
+
+
+def test_the_playground_follows_with_its_first_lesson(opened):
+    at = opened("how_it_works", **FAST)
+    at.press("Next: Playground, lesson 1, Learning labels by heart")
+    assert at.session_state["left_for"] == "pages/playground.py"
+    assert at.session_state["forms"][Playground].lesson == "coin-flips"
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -1,26 +1,45 @@
 """The Playground page: its address, lessons, clicks and edits."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from pages._shared import turning
 from resmem_core.teaching.lessons import LESSONS
 from resmem_core.teaching.playground import Playground, fit_base, view
 
 
-def figures(at):
-    return [json.loads(chart.proto.spec) for chart in at.get("plotly_chart")]
+def drawn(at):
+    """Return what the browser is told to draw, and what of it is the same at every setting."""
+    scene, told = (element.proto for element in at.get("bidi_component"))
+    return json.loads(told.json), scene.bytes
 
 
 def labels(at):
     kinds = ("slider", "select_slider", "selectbox", "radio", "number_input", "button")
-    return {widget.label for kind in kinds for widget in getattr(at, kind)}
+    knobs = {knob["label"] for knob in drawn(at)[0]["knobs"]}
+    return knobs | {widget.label for kind in kinds for widget in getattr(at, kind)}
+
+
+def told(monkeypatch, heard=0, **values):
+    """Have the browser tell something; return what was changed, the places clicked, and the number heard last."""
+    held = SimpleNamespace(session_state={"plane-heard": heard})
+    changed, clicks = {}, []
+    monkeypatch.setattr(turning, "st", held)
+    monkeypatch.setattr(turning, "change", lambda **settings: changed.update(settings))
+    turning._take(values, "plane-heard", ["k", "sigma", "knn"], lambda x, y: clicks.append((x, y)))
+    return changed, clicks, held.session_state["plane-heard"]
 
 
 def test_three_panels_and_the_numbers(opened):
     at = opened("playground")
-    assert len(figures(at)) == 3
+    shown, scene = drawn(at)
+    assert [panel["title"] for panel in shown["panels"]] == ["Base", "+ memory", "= ResMem"]
+    assert shown["setting"] == {"k": 10, "sigma": 0.1, "temperature": 1.0, "knn": False}
+    assert shown["asked"] is None
+    assert shown["scene"].encode() in scene[:200]
     form = Playground()
     seen = view(form, fit_base(form.scene))
     told = at.numbers
@@ -37,11 +56,28 @@ def test_three_panels_and_the_numbers(opened):
 def test_knobs_go_into_the_address_and_move_the_numbers(opened):
     at = opened("playground")
     before = at.numbers
-    at.slider(key="setting-k").set_value(1).run()
     at.slider(key="setting-label_noise").set_value(0.3).run()
     at.selectbox(key="setting-data").set_value("spirals").run()
-    assert [at.address(name) for name in ("k", "label_noise", "data")] == ["1", "0.3", "spirals"]
+    assert [at.address(name) for name in ("label_noise", "data")] == ["0.3", "spirals"]
     assert at.numbers != before
+
+
+def test_knobs_change_no_scene_and_soft_knn_is_a_panel_on_wish(opened):
+    (before, scene), (after, same) = (drawn(opened("playground", **more)) for more in ({}, {"k": "3", "knn": "true"}))
+    assert scene == same
+    assert after["setting"]["k"] == 3
+    assert [panel["name"] for panel in after["panels"]] == ["base", "memory", "resmem", "knn"]
+    assert before["knobs"] == after["knobs"]  # else the browser makes them anew, and a pressed one is lost
+
+
+def test_what_the_browser_tells_is_shown_and_every_click_done_once(monkeypatch):
+    turned = {"k": 7, "sigma": 2, "knn": True, "seed": 9}
+    clicks = [[4, 0.1, 0], [5, 0.2, -1], [6, 1, 1]]
+    changed, places, heard = told(monkeypatch, heard=4, turned=turned, clicks=clicks, count=6)
+    assert changed == {"k": 7, "sigma": 2.0, "knn": True}
+    assert type(changed["sigma"]) is float
+    assert places == [(0.2, -1.0), (1.0, 1.0)]
+    assert heard == 6
 
 
 def test_a_place_is_asked_about(opened):
@@ -51,7 +87,9 @@ def test_a_place_is_asked_about(opened):
     assert len(rows) == 11
     assert rows["neighbour"].iloc[-1] == "15 more"
     assert rows["weight"].sum() == pytest.approx(1)
-    assert "hovertemplate" in figures(at)[1]["data"][1]
+    asked = drawn(at)[0]["asked"]
+    assert len(asked["ids"]) == len(asked["distances"]) == 100  # all who can vote: k may be turned
+    assert (asked["x"], asked["y"]) == (0.3, -0.2)
     few = opened("playground", at="0.3_-0.2", k="3")
     assert len(few.dataframe[0].value) == 3
 
@@ -106,10 +144,14 @@ def test_a_lesson_is_an_address(opened, name):
 def test_lessons_follow_one_another(opened):
     at = opened("playground")
     assert at.labelled("button", "Previous lesson").disabled
-    for name in LESSONS:
-        at.press("Next lesson")
+    for number, name in enumerate(LESSONS, 1):
+        at.press("Next lesson" if number % 2 else f"Next: lesson {number}, {LESSONS[name].title}")
         assert at.address("lesson") == name
     assert at.labelled("button", "Next lesson").disabled
+    at.press("Next: Theory")
+    assert at.session_state["left_for"] == "pages/theory.py"
+    at = opened("playground", lesson="ahead-of-both")
+    assert [panel["name"] for panel in drawn(at)[0]["panels"]][-1] == "knn"
     at.press("Previous lesson")
     at.selectbox(key="playground-lesson").set_value("none").run()
     assert at.address("lesson") is None
@@ -131,10 +173,11 @@ def test_one_class_only_is_told(opened):
     assert "needs both" in at.error[0].value
     at.toggle(key="setting-refit").set_value(False).run()
     assert not at.error
-    assert len(figures(at)) == 3
+    assert drawn(at)
 
 
 def test_a_network_of_the_project_can_be_the_base(opened):
     at = opened("playground", base="picture-linear", n="50", space="hidden", at="0_0")
     assert "60 x 60 places" in at.text
+    assert b'["order","uint16",[3600,50]],["distance","float32",[3600,50]]' in drawn(at)[1]
     at.run()  # from the cache, bar and all

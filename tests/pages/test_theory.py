@@ -29,6 +29,11 @@ def test_numbers_are_those_of_the_simulation(opened):
     assert [block.value for block in at.code] == [form.code().strip(), at.code[1].value, form.command()]
 
 
+def test_what_follows_is_real_data(opened):
+    at = opened("theory", **SMALL).press("Next: the same knobs on real data")
+    assert at.session_state["left_for"] == "pages/tune.py"
+
+
 def test_moving_l_draws_nothing_anew(opened, monkeypatch):
     drawn = []
     at = opened("theory", **SMALL)

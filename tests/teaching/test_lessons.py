@@ -24,10 +24,10 @@ def lesson(name, seed, **changes):
     return view(form, base_of(form.scene))
 
 
-def test_there_are_six_and_each_has_a_setting_of_its_own():
-    assert len(LESSONS) == 6
+def test_there_are_seven_and_each_has_a_setting_of_its_own():
+    assert len(LESSONS) == 7
     settings = {Playground.of_lesson(name).seen for name in LESSONS}
-    assert len(settings) == 6
+    assert len(settings) == 7
     for name, told in LESSONS.items():
         form = Playground.of_lesson(name)
         assert told.question.endswith("?")
@@ -107,3 +107,22 @@ def test_a_perfect_base_leaves_nothing(seed):
     linear = lesson("perfect-base", seed, base="linear")
     assert np.median(np.abs(linear.residual)) > 0.3
     assert linear.test.delta > 0.4
+
+
+@every_seed
+def test_resmem_is_ahead_of_base_and_of_soft_knn(seed):
+    seen, few, unsure = (lesson("ahead-of-both", seed, **more) for more in ({}, {"k": 5}, {"temperature": 100.0}))
+    found = seen.test.accuracy
+    assert found["resmem"] > max(found["base"], found["knn"]) + 0.005
+    assert few.test.accuracy["knn"] < found["knn"]
+    assert (unsure.test.predictions["resmem"] == unsure.test.predictions["knn"]).mean() >= 0.99
+
+
+def test_it_is_ahead_on_average_and_soft_knn_has_no_better_setting():
+    found = [lesson("ahead-of-both", seed).test.accuracy for seed in range(400, 410)]
+    base, knn, resmem = (float(np.mean([of[method] for of in found])) for method in ("base", "knn", "resmem"))
+    assert 0.01 < resmem - knn < 0.06
+    assert 0.04 < resmem - base < 0.12
+    for k, sigma in ((20, 0.2), (100, 0.2), (50, 0.1), (100, 1.0)):
+        others = [lesson("ahead-of-both", seed, k=k, sigma=sigma).test.accuracy["knn"] for seed in range(400, 410)]
+        assert np.mean(others) < knn + 0.005
