@@ -18,6 +18,7 @@ from pages._shared.summary import paged
 from pages._shared.text import plain
 from resmem_core.analysis.influence import credit_of
 from resmem_core.analysis.selection import written_rows
+from resmem_core.common.store import digest_key
 from resmem_core.common.types import IntArray
 from resmem_core.data.pictures import title
 from resmem_core.evaluation.metrics import OUTCOMES
@@ -86,10 +87,15 @@ def filters() -> None:
     )
 
 
+def _named() -> str:
+    """Return what tells this list from others: a widget's key is in the document, where nothing typed belongs."""
+    return digest_key(settings().to_query())[:12]
+
+
 def gallery(rows: IntArray, point: int | None, place: DeltaGenerator) -> None:
     """Show a page of test points to click on."""
     of_point = int(np.flatnonzero(rows == point)[0]) // PER_PAGE + 1 if point in rows else 1
-    key = f"page-{settings().to_query()}-{of_point}"
+    key = f"page-{_named()}-{of_point}"
     with place:
         page = paged(len(rows), PER_PAGE, "Page (of {})", key, value=of_point, help=f"{PER_PAGE} test points a page.")
     with st.container(horizontal=True, gap="small"):
@@ -121,7 +127,7 @@ def listed(rows: IntArray) -> None:
             "outcome": result.outcome[rows].astype(object),
         }
     )
-    key = f"table-{settings().to_query()}"
+    key = f"table-{_named()}"
 
     def pick() -> None:
         if cells := st.session_state[key].selection.cells:

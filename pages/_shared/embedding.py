@@ -13,6 +13,7 @@ from pages._shared.figures import show
 from pages._shared.state import bound, change, hold, settings
 from pages._shared.text import plain
 from resmem_core.analysis.projection import COLORINGS, METHODS, Projection
+from resmem_core.common.store import digest_key
 from resmem_core.common.types import IntArray
 from resmem_core.data.base import PARTS
 from resmem_core.data.lookup import categories
@@ -86,7 +87,7 @@ def controls(coloring: str, columns: Mapping[str, str]) -> None:
         format_func=called.__getitem__,
         help="Class: up to ten have a colour each, of more the nine largest. Outcome: what memory did to each test "
         "point. Residual size: 1 - probability that the base model gives a training point's own label, 0 to 1.",
-        **bound("color", coloring, lambda picked: picked or coloring, place=" ".join(columns)),
+        **bound("color", coloring, lambda picked: picked or coloring, place=digest_key(dict(columns))[:12]),
     )
     st.pills(
         "Show",

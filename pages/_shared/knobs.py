@@ -215,7 +215,8 @@ def _values_in_words(result: ValueEvaluation) -> dict[str, str]:
 
 
 def _sign(low: float, high: float) -> str:
-    """Return what an interval of a gain says."""
+    """Return what an interval of a gain says, as it is written."""
+    low, high = (float(f"{100 * end:.1f}") for end in (low, high))
     return "up" if low > 0 else "down" if high < 0 else "same"
 
 

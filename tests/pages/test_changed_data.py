@@ -18,7 +18,7 @@ from resmem_core.experiment.prepare import prepare
 def test_a_file_that_changed_is_not_shown_as_it_was(opened, arrays):
     query = {"dataset": arrays(spread=0.7), "k": "5"}
     pages = {page: opened(page, **query) for page in ("overview", "classes", "tune")}
-    inspected = opened("inspect", **query, point="55")
+    inspected = opened("points", **query, point="55")
     before = {page: (at.headline, at.text) for page, at in pages.items()}
     for n, seed in ((60, 0), (50, 1), (60, 0)):
         arrays(spread=0.7, n=n, seed=seed)

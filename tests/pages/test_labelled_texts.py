@@ -34,6 +34,6 @@ def test_the_sidebar_opens_them(opened, texts):
 
 
 def test_a_point_is_shown_with_its_text(opened, texts):
-    at = opened("inspect", dataset=texts, k="5", point="3")
+    at = opened("points", dataset=texts, k="5", point="3")
     assert not at.error
     assert "soup of day" in at.text

@@ -111,7 +111,7 @@ def test_names_are_text_on_every_page(opened, table, edited, page):
     query |= {"by": "class-size", "near": "1", "region": "-99_-99,99_-99,99_99,-99_99", "other": f"dataset={table}&k=3"}
     at = opened(page, **query)
     assert_names_are_text(at)
-    for outcome in ("broken", "both right") if page == "inspect" else ():
+    for outcome in ("broken", "both right") if page == "points" else ():
         assert_names_are_text(opened(page, **query, outcome=outcome))
     if page == "experiments":
         assert_names_are_text(at.select_run(0))
@@ -135,9 +135,9 @@ def test_what_cannot_be_is_told_on_every_page_and_quoted_as_text(opened, page, q
 
 
 def test_what_a_person_searched_for_is_text(opened, table):
-    at = opened("inspect", dataset=table, k="5")
-    at.text_input(key="find-point").set_value(HOSTILE[3]).run()
-    assert at.warning
+    at = opened("points", dataset=table, k="5")
+    at.text_input(key="setting-find").set_value(HOSTILE[3]).run()
+    assert "0 test points selected" in at.text
     assert_names_are_text(at)
 
 

@@ -38,7 +38,7 @@ def test_pairs_are_paged_and_nonsense_shows_the_last_page(opened, digits):
 
 
 @pytest.mark.parametrize(
-    ("kind", "name", "page"), [("Test", "point", "pages/inspect.py"), ("Train", "train_point", "pages/memory.py")]
+    ("kind", "name", "page"), [("Test", "point", "pages/points.py"), ("Train", "train_point", "pages/memory.py")]
 )
 def test_both_points_of_a_pair_can_be_opened(opened, digits, kind, name, page):
     result = digits.evaluate(PARAMS)

@@ -78,7 +78,7 @@ def test_nothing_picked_goes_back(opened):
 
 def test_a_slider_with_other_bounds_shows_the_setting(opened):
     k = prepare(ExperimentConfig(limit_train=150)).tune().params.k
-    at = opened("inspect", k="30", shown="2", point="35")
+    at = opened("points", k="30", shown="2", point="35")
     assert at.labelled("slider", "Neighbours shown").max == 30
     at.labelled("number_input", "Training examples").set_value(150).run()
     shown = at.labelled("slider", "Neighbours shown")
@@ -86,11 +86,11 @@ def test_a_slider_with_other_bounds_shows_the_setting(opened):
 
 
 def test_options_that_are_written_otherwise_stay_chosen(opened):
-    at = opened("inspect", k="3", outcome="both right", point="35")
-    before = after = at.labelled("radio", OUTCOMES)
+    at = opened("points", k="3", outcome="both right", point="35")
+    before = after = at.pills[0]
     while after.options == before.options:
-        next(button for button in at.button if button.label.startswith("Forget #")).click().run()
-        after = at.labelled("radio", OUTCOMES)
+        next(button for button in at.button if (button.key or "").startswith("forget-")).click().run()
+        after = at.pills[0]
     assert after.value == "both right"
     assert after.proto.set_value  # the browser knows the option by how it was written before
 

@@ -55,13 +55,13 @@ def test_the_knobs_change_what_is_shown(opened, diabetes):
 
 
 def test_a_point_is_taken_apart(opened, diabetes):
-    at = opened("inspect", dataset="diabetes", point="3", k="5", sigma="2.0")
+    at = opened("points", dataset="diabetes", point="3", k="5", sigma="2.0")
     found = diabetes.explain(3, Params(5, 2.0, 1.0, diabetes.tune().params.gamma))
     assert f"ResMem says **{found.prediction:.2f}**" in at.text
     table = at.dataframe[0].value
     assert table["training point"].tolist() == found.ids.tolist()
     assert table["adds"].tolist() == pytest.approx(found.contributions.tolist())
-    assert opened("inspect", dataset="diabetes", point="99999").dataframe
+    assert opened("points", dataset="diabetes", point="99999").dataframe
 
 
 @pytest.mark.parametrize("by", ["distance", "prediction", "error"])
@@ -100,13 +100,13 @@ def test_several_seeds_are_those_of_the_core(opened):
 
 
 def test_the_colour_of_the_map_is_in_the_address(opened):
-    at = opened("map", dataset="diabetes", color="saved")
+    at = opened("points", dataset="diabetes", color="saved")
     box = at.labelled("selectbox", "Coloured by")
     assert box.value == "saved"
     box.set_value("error").run()
     assert at.address("color") == "error"
-    assert opened("map", dataset="diabetes", color="residual").labelled("selectbox", "Coloured by").value == "value"
-    assert opened("map", color="saved").labelled("segmented_control", "Colour by").value == "class"
+    assert opened("points", dataset="diabetes", color="residual").labelled("selectbox", "Coloured by").value == "value"
+    assert opened("points", color="saved").labelled("segmented_control", "Colour by").value == "class"
 
 
 def test_edits_of_memory_are_shown(opened, diabetes, shared_store):
@@ -148,7 +148,7 @@ def test_pictures_of_points_are_shown(opened, tmp_path, shared_store):
     config = ExperimentConfig(f"images:{tmp_path / 'mine.csv'}", "estimator:Ridge")
     with Job(config, store=Store(shared_store)).reporting(silent):
         train = prepare(config, store=Store(shared_store)).dataset.train
-    at = opened("inspect", dataset=config.dataset, backbone=config.backbone, point="2")
+    at = opened("points", dataset=config.dataset, backbone=config.backbone, point="2")
     table = at.dataframe[0].value
     expected = [data_url(train, row) for row in table["training point"]]
     assert table["image"].tolist() == expected
