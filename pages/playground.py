@@ -52,7 +52,7 @@ PANELS = {  # title, what it is, what its colours are of, and their ends
     "knn": (
         "Soft kNN",
         "The share of class 1 in the vote of the same neighbours without the base, with its border",
-        "share of the vote for class 1",
+        "vote for class 1",
         PROBABILITY,
     ),
 }

@@ -10,6 +10,7 @@ const sharedBy = (name) =>
   (globalThis[Symbol.for(`resmem.${name}`)] ??= {
     scenes: new Map(), // by name; the newest last
     views: new Map(), // by the element that each is in
+    made: new WeakMap(), // likewise: Streamlit may end a mount and begin it again in one element, which has the focus
     turned: {}, // what was turned since the server answered
     clicks: [], // of which it has not told that it heard them, each with its number
     count: 0, // of turns and clicks
@@ -25,8 +26,9 @@ function mounted(name, kind, { data, parentElement, setStateValue }) {
     for (const view of shared.views.values()) view.draw();
     return undefined;
   }
-  let view = shared.views.get(parentElement);
-  if (!view) shared.views.set(parentElement, (view = new kind(parentElement, shared)));
+  const view = shared.made.get(parentElement) ?? new kind(parentElement, shared);
+  shared.made.set(parentElement, view);
+  shared.views.set(parentElement, view);
   view.follow(data, setStateValue);
   return () => {
     view.stop();
@@ -71,12 +73,12 @@ class Turned {
     this.row = this.root.appendChild(box("knobs"));
     this.body = this.root.appendChild(box("body"));
     this.watch = new ResizeObserver(() => this.draw());
-    this.watch.observe(this.body);
   }
 
   follow(data, tell) {
     this.data = data;
     this.tell = tell;
+    this.watch.observe(this.body);
     this.shared.clicks = this.shared.clicks.filter(([number]) => number > data.heard);
     this.draw();
   }
