@@ -36,6 +36,9 @@ SECTIONS = (
 MOVED = {"map": "points", "inspect": "points"}  # old addresses, and the pages that show it now
 
 
+ADDRESS = Path(__file__).with_name("address.js").read_text(encoding="utf-8")
+
+
 class Head(NamedTuple):
     """What a page says of itself in `PAGE`, a dict of plain values at its head.
 
@@ -152,4 +155,5 @@ def dress(shown: Path, views: Mapping[Path, Head]) -> None:
     st.set_page_config(page_title=f"{section if title == section else f'{title} · {section}'} · {NAME}")
     st.html(Path(__file__).with_name("style.css"))
     link = f':is([data-testid="stTopNavLink"], [data-testid="stSidebarNavLink"])[href$="/{next(iter(views)).stem}"]'
+    st.html(f"<script>{ADDRESS}</script>", unsafe_allow_javascript=True)
     st.html(f"<style>.stApp {link} {{ background-color: var(--shown); font-weight: 600; }}</style>")

@@ -12,7 +12,7 @@ from pages._shared import cache
 from pages._shared.live import give, known, show_live
 from pages._shared.state import change
 from pages._shared.summary import of_intervals, points, setting_in_words
-from resmem_core.analysis.lattice import knob_grid
+from resmem_core.analysis.lattice import knob_grid, tenths
 from resmem_core.cli.settings import SETTING
 from resmem_core.data.base import TEXT
 from resmem_core.evaluation.evaluate import Evaluation
@@ -182,7 +182,7 @@ def _classes_in_words(told: Told, chosen: Evaluation) -> dict[str, str]:
         "resmemName": "ResMem",
         "resmem": f"{told.right / told.n:.1%}",
         "gain": points((told.fixed - broken) / told.n, told.ends),
-        "sign": _sign(*told.ends),
+        "sign": _sign(*tenths(told.ends)),  # as it is written
         "rival": f"{rival['name']} {rival['right'] / told.n:.1%}: {100 * ahead:+z.1f} ({low:+z.1f} to {high:+z.1f})",
         "fixed": f"{told.fixed:,}",
         "fixedName": "fixed",
@@ -203,7 +203,7 @@ def _values_in_words(result: ValueEvaluation) -> dict[str, str]:
         "resmemName": "ResMem",
         "resmem": f"{rmse['resmem']:{form}}",
         "gain": f"{-gain.rmse:+z{form}} ({-high:+z{form}} to {-low:+z{form}})",
-        "sign": _sign(low, high),
+        "sign": _sign(*(float(f"{end:{form}}") for end in (low, high))),
         "rival": f"{NAMES['knn']} {rmse['knn']:{form}}: {-rival.rmse:+z{form}} "
         f"({-rival_high:+z{form}} to {-rival_low:+z{form}})",
         "fixed": f"{gain.closer:,}",
@@ -215,8 +215,7 @@ def _values_in_words(result: ValueEvaluation) -> dict[str, str]:
 
 
 def _sign(low: float, high: float) -> str:
-    """Return what an interval of a gain says, as it is written."""
-    low, high = (float(f"{100 * end:.1f}") for end in (low, high))
+    """Return what an interval of a gain says."""
     return "up" if low > 0 else "down" if high < 0 else "same"
 
 

@@ -195,7 +195,9 @@ class Knobs extends View {
   send() {
     clearTimeout(this.timer);
     this.timer = null;
-    if (!this.settled) this.tell("setting", { ...shared.turned, count: shared.count });
+    if (this.settled) return;
+    const moved = Object.entries(shared.turned).filter(([name, value]) => value !== this.data.setting[name]);
+    this.tell("setting", { ...Object.fromEntries(moved), count: shared.count });
   }
 
   stop() {

@@ -31,7 +31,7 @@ def prediction(experiment: Experiment, params: Params, point: int) -> None:
     moves = explanation.push(toward, against)
     other, _ = without_each(experiment.memory, experiment.test, point, params)
     flips = int((other != toward).sum())
-    st.subheader(f"Who pushes for {names[toward]} over {names[against]}")
+    st.subheader(f"Who pushes for {plain(names[toward])} over {plain(names[against])}")
     st.caption(
         f"Without any one of these {len(moves)} memories, the next nearest taking its place, the answer "
         + (f"would flip for {flips} of them." if flips else "would stay the same.")

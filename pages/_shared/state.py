@@ -30,11 +30,15 @@ FOR_ONE_EXPERIMENT: dict[type[Form], tuple[str, ...]] = {
 
 
 def load(form: type[Form] = Settings) -> None:
-    """Begin a run of a form's page: read it from the URL when a session first sees it, and write it there."""
+    """Begin a run of a form's page: read it from the URL when a session first sees it, and write it there.
+
+    Where somebody went back or forward in the browser, the URL is read again.
+    """
     forms = st.session_state.setdefault("forms", {})
     if form is not st.session_state.get("form"):
         st.session_state.form, st.session_state.notes = form, []
-    if form not in forms:
+    run = get_script_run_ctx()
+    if form not in forms or (run is not None and run.is_history_navigation):
         forms[form], st.session_state.notes = form.from_query(st.query_params.to_dict())
     _write_url()
 

@@ -2,8 +2,6 @@
 
 from types import SimpleNamespace
 
-import pytest
-
 from pages._shared import state
 from resmem_core.cli.settings import Settings
 from resmem_core.common.errors import InvalidParameterError
@@ -11,17 +9,15 @@ from resmem_core.experiment.config import ExperimentConfig
 from resmem_core.experiment.prepare import prepare
 from resmem_core.teaching.playground import Playground
 
-K, OUTCOMES = "k, neighbours", "Test points"
+NEAR = "Near: at most this fraction of the median distance to the nearest memory"
 
 
-@pytest.mark.parametrize("page", ["playground", "how_it_works"])
-def test_a_press_is_not_overwritten(opened, page):
-    at = opened(page, k="5")
-    assert at.labelled("slider", K).proto.set_value  # the address is new to the browser
-    at.labelled("slider", K).set_value(6).run()
-    k = at.labelled("slider", K)
-    assert (k.value, at.address("k")) == (6, "6")
-    assert not k.proto.set_value
+def test_a_press_is_not_overwritten(opened):
+    at = opened("near_duplicates", near="0.25")
+    assert at.labelled("slider", NEAR).proto.set_value  # the address is new to the browser
+    at.labelled("slider", NEAR).set_value(0.3).run()
+    near = at.labelled("slider", NEAR)
+    assert (near.value, at.address("near")) == (0.3, "0.3")
     assert not any(slider.proto.set_value for slider in at.slider)
     assert not any(box.proto.set_value for box in at.selectbox)
 
@@ -87,10 +83,10 @@ def test_a_slider_with_other_bounds_shows_the_setting(opened):
 
 def test_options_that_are_written_otherwise_stay_chosen(opened):
     at = opened("points", k="3", outcome="both right", point="35")
-    before = after = at.pills[0]
+    before = after = at.labelled("pills", "Outcome")
     while after.options == before.options:
         next(button for button in at.button if (button.key or "").startswith("forget-")).click().run()
-        after = at.pills[0]
+        after = at.labelled("pills", "Outcome")
     assert after.value == "both right"
     assert after.proto.set_value  # the browser knows the option by how it was written before
 
