@@ -107,7 +107,7 @@ def gallery(rows: IntArray, point: int | None, place: DeltaGenerator) -> None:
                 st.button(
                     said if is_seen else f"#{row}: {said}",
                     key=f"open-{row}",
-                    type="primary" if row == point else "tertiary",
+                    type="secondary" if row == point else "tertiary",
                     help=f"Test point {row} ({plain(title(data.test, row))}), a {plain(label)}: what base says → what "
                     "ResMem says.",
                     on_click=change,

@@ -22,7 +22,7 @@ def to_train_point(row: int) -> None:
 
 def onward(label: str, page: str, form: Form | None = None) -> None:
     """End a page with the way to what follows: another page, which shows this form where one is given."""
-    if st.button(f"Next: {label}", icon=":material/arrow_forward:", type="primary", key="onward"):
+    if st.button(f"Next: {label}", icon=":material/arrow_forward:", key="onward"):
         if form is not None:
             show_later(form)
         st.switch_page(f"pages/{page}.py")

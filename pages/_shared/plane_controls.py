@@ -85,7 +85,7 @@ def follow(form: Playground) -> None:
         onward("Theory", "theory")
     else:
         title = f"Next: lesson {at}, {LESSONS[names[at]].title}"
-        st.button(title, icon=":material/arrow_forward:", type="primary", on_click=start, args=(names[at],))
+        st.button(title, icon=":material/arrow_forward:", on_click=start, args=(names[at],))
 
 
 def data_controls(form: Playground) -> None:

@@ -40,7 +40,7 @@ def test_a_newcomer_tunes_the_default_and_opens_a_fixed_point(page: Page):
     expect(headline(page, "hand")).to_be_empty()
     expect(page).not_to_have_url(re.compile("k="))
 
-    go_to(page, "Points", "One prediction")
+    go_to(page, "Points")
     page.get_by_role("button", name=re.compile("^. → .$")).nth(2).click()
     expect(page).to_have_url(re.compile(r"point=\d+"))
     settled(page)
@@ -71,11 +71,11 @@ def test_a_memory_is_followed_and_forgotten_and_the_change_is_shared(page: Page,
     page.goto("/tune?k=9")
     page.get_by_role("button", name="Choose on validation").click()
     expect(page).not_to_have_url(re.compile("k="))
-    go_to(page, "Points", "One prediction")
+    go_to(page, "Points")
     page.get_by_role("button", name=re.compile("^. → .$")).nth(1).click()
     expect(page).to_have_url(re.compile(r"point=\d+"))
     settled(page)  # the buttons of another point's memories stand elsewhere
-    page.get_by_role("button", name="Open #").first.click()
+    page.locator("[class*=st-key-memory-] button").first.click()
     expect(page.get_by_role("heading", name="Memory", exact=True)).to_be_visible()
     expect(page).to_have_url(re.compile(r"train_point=\d+"))
     page.get_by_role("button", name="Forget it").click()
@@ -88,7 +88,7 @@ def test_a_memory_is_followed_and_forgotten_and_the_change_is_shared(page: Page,
     other.goto(page.url)
     told = changed.inner_text()
     expect(other.get_by_test_id("stMetric").filter(has_text="memory edited")).to_have_text(told, use_inner_text=True)
-    go_to(other, "Points", "One prediction")
+    go_to(other, "Points")
     expect(other.get_by_text("Memory is edited")).to_be_visible()
 
     page.get_by_role("button", name="Restore all").first.click()
@@ -97,7 +97,7 @@ def test_a_memory_is_followed_and_forgotten_and_the_change_is_shared(page: Page,
 
 
 def test_the_keyboard_steps_through_points(page: Page):
-    page.goto("/inspect?k=5")
+    page.goto("/inspect?k=5")  # an old address
     first = page.get_by_text(re.compile("Base says"))
     expect(first).to_be_visible()
     before = first.inner_text()
@@ -157,3 +157,29 @@ def test_only_this_machine_is_answered(server):
         pass
     with pytest.raises(OSError, match="refused"), socket.create_connection(("127.0.0.2", port), timeout=5):
         pass
+
+
+def test_one_step_back_for_one_deed(page: Page):
+    page.goto("/tune?k=3")
+    knob = page.get_by_role("slider", name="k, neighbours")
+    expect(knob).to_have_attribute("aria-valuetext", "3")
+    settled(page)
+    for _ in range(4):  # one deed
+        knob.press("ArrowRight")
+    expect(page).to_have_url(re.compile(r"/tune\?k=7$"))
+    settled(page)
+    go_to(page, "Where it gains", "Slices")
+    expect(page).to_have_url(re.compile(r"/gain\?k=7$"))
+    settled(page)
+    for url, k in ((r"/classes\?k=7$", "7"), (r"/tune\?k=7$", "7"), (r"/tune\?k=3$", "3")):
+        page.go_back()
+        expect(page).to_have_url(re.compile(url))
+        expect(knob).to_have_attribute("aria-valuetext", k)
+        settled(page)
+
+
+def test_old_addresses_lead_to_what_shows_it_now(page: Page):
+    for old, new in (("map?k=5&color=outcome", "points?k=5&color=outcome"), ("compare?compare=seeds", "seeds")):
+        page.goto(f"/{old}")
+        expect(page).to_have_url(re.compile(f"/{re.escape(new)}$"))
+        settled(page)

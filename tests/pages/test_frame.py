@@ -77,7 +77,7 @@ def test_a_page_that_says_nothing_of_itself_is_refused(tmp_path):
 def test_a_page_has_a_title_of_its_own_and_its_section_is_marked(monkeypatch, page, title, marked):
     titles, styles = [], []
     monkeypatch.setattr(st, "set_page_config", lambda page_title: titles.append(page_title))
-    monkeypatch.setattr(st, "html", styles.append)
+    monkeypatch.setattr(st, "html", lambda html, **_: styles.append(html))
     heads = pages(FOLDER)
     shown = FOLDER / f"{page}.py"
     dress(shown, {path: head for path, head in heads.items() if head.section == heads[shown].section})
