@@ -25,10 +25,12 @@ if TYPE_CHECKING:
 NOTHING: dict[str, None] = dict.fromkeys(SELECTION)
 
 
-def selected(experiment: Experiment, evaluation: Evaluation) -> tuple[list[str], IntArray] | None:
+def selected(
+    experiment: Experiment, evaluation: Evaluation, *, tell: bool = False
+) -> tuple[list[str], IntArray] | None:
     """Return the conditions on test points in words, and the rows that meet them; None where there is no condition.
 
-    What cannot be used of them is told and left out.
+    Where they cannot be used they are left out, and `tell` says so.
     """
     shown = settings()
     if not any(getattr(shown, name) for name in SELECTION):
@@ -44,7 +46,8 @@ def selected(experiment: Experiment, evaluation: Evaluation) -> tuple[list[str],
     try:
         return chosen.words, np.flatnonzero(chosen.mask(evaluation, experiment.dataset.test))
     except InvalidParameterError as error:
-        st.warning(f"{plain(error)}: the selection is left out.", icon=":material/filter_alt_off:")
+        if tell:
+            st.warning(f"{plain(error)}: the selection is left out.", icon=":material/filter_alt_off:")
         return None
 
 
@@ -63,7 +66,7 @@ def selection_bar(experiment: Experiment, params: Params) -> None:
     if not any(getattr(settings(), name) for name in SELECTION):
         return
     result = cache.evaluation(experiment.config, params)
-    found = selected(experiment, result)
+    found = selected(experiment, result, tell=True)
     if found is None:
         return
     words, rows = found
