@@ -13,11 +13,12 @@ from pages._shared.opening import opened
 from pages._shared.prediction import LABELS, prediction, summary
 from pages._shared.selection import selected
 from pages._shared.share import share
-from pages._shared.state import SELECTION, bound, change, settings
+from pages._shared.state import bound, change, settings
 from pages._shared.summary import paged
 from pages._shared.text import plain
 from resmem_core.analysis.influence import credit_of
 from resmem_core.analysis.selection import written_rows
+from resmem_core.cli.settings import SELECTION
 from resmem_core.common.store import digest_key
 from resmem_core.common.types import IntArray
 from resmem_core.data.pictures import title

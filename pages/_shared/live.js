@@ -4,12 +4,7 @@
 // knobs, the headline or the figures, which share where the knobs stand. Nothing is worked out here that the server works
 // out elsewhere; counts are added up and written as Python writes them.
 
-const SVG = "http://www.w3.org/2000/svg";
 const ASK_AFTER = 1500; // ms without a table that the server takes to be here
-const SEND_AFTER = 120; // ms without another press, after which the server is told
-const ARRAYS = {
-  uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array, int16: Int16Array,
-};
 const AXES = { k: "ks", sigma: "sigmas", temperature: "temperatures" }; // of the table, by the name of the knob
 
 // Streamlit may load this file once for each mount, so what these share belongs to the window.
@@ -48,16 +43,8 @@ function turn(setting) {
 // ---- the table
 
 function keep(bytes) {
-  const buffer = bytes.slice().buffer; // begins at 0, as typed arrays must at a multiple of their size
-  const size = new Uint32Array(buffer, 0, 1)[0];
-  const head = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, size)));
+  const head = unpacked(bytes);
   if (tables.has(head.name)) return;
-  let at = 4 + size;
-  for (const [name, kind, shape] of head.arrays) {
-    const count = shape.reduce((product, n) => product * n, 1);
-    head[name] = new ARRAYS[kind](buffer, at, count);
-    at += Math.ceil(head[name].byteLength / 8) * 8;
-  }
   head.n = sum(head.counts);
   head.base = sum(head.baseRight);
   head.cells = head.temperatures.length * head.sigmas.length * head.ks.length;
@@ -70,12 +57,6 @@ function keep(bytes) {
 }
 
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
-
-// The place of the step nearest to a value, by ratio where the steps are above 0.
-function nearest(steps, value) {
-  const off = steps.map((step) => (steps[0] > 0 ? Math.abs(Math.log(step / value)) : Math.abs(step - value)));
-  return off.indexOf(Math.min(...off));
-}
 
 // The place in the table of the setting nearest to one: of k, of sigma and of temperature.
 const placed = (table, setting) => Object.entries(AXES).map(([name, axis]) => nearest(table[axis], setting[name]));
@@ -102,13 +83,6 @@ const signed = (text) => (text.startsWith("-") ? text : `+${text}`);
 // Divided first, then times 100, as there: the other way round is another number where it is as near to two tenths.
 const points = (share) => signed(tenths(100 * share));
 const percent = (right, n) => `${tenths((right / n) * 100)}%`;
-
-// Three significant digits, as `compact` in Python does for the steps of a knob.
-function compact(value) {
-  const text = value.toPrecision(3);
-  const plain = text.includes("e") ? Number(text).toString() : text.includes(".") ? text.replace(/\.?0+$/, "") : text;
-  return plain;
-}
 
 // ---- the views
 
@@ -445,25 +419,6 @@ class Figures extends View {
 }
 
 // ---- elements
-
-function box(name) {
-  const made = document.createElement("div");
-  made.className = name;
-  return made;
-}
-
-function join(name, parts) {
-  const made = box(name);
-  made.append(...parts);
-  return made;
-}
-
-function text(kind, name, words) {
-  const made = document.createElement(kind);
-  made.className = name;
-  made.textContent = words;
-  return made;
-}
 
 function shape(kind, attributes) {
   const made = document.createElementNS(SVG, kind);

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from pages._shared import cache
+from pages._shared.scripts import scripted
 from pages._shared.state import change
 from resmem_core.analysis.lattice import can_follow
 from resmem_core.common.runner import NeedsPreparing
@@ -17,17 +17,11 @@ from resmem_core.experiment.experiment import Searched
 from resmem_core.experiment.jobs import Job
 from resmem_core.experiment.prepare import Experiment
 
-HERE = Path(__file__)
 COMMAND = "lattice"
 HEARD, GIVEN = "live-heard", "live-given"
 AXES = {"k", "sigma", "temperature"}  # of the table
 _done_before: set[ExperimentConfig] = set()  # what this server has begun to judge
-_component = st.components.v2.component(
-    "resmem_live",
-    html="<div data-live></div>",
-    css=HERE.with_suffix(".css").read_text(encoding="utf-8"),
-    js=HERE.with_suffix(".js").read_text(encoding="utf-8"),
-)
+_component = scripted("live", "<div data-live></div>", "live")
 
 
 def show_live(shows: str, key: str, **data: Any) -> None:

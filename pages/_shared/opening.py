@@ -100,9 +100,9 @@ def opened(*, with_effect: bool = True) -> tuple[Experiment, Params]:
     """
     experiment, params = opened_any(settings())
     instrument(experiment, params)
-    if with_effect and isinstance(experiment, Experiment):
-        effect_line(experiment, params)
     if isinstance(experiment, Experiment):
+        if with_effect:
+            effect_line(experiment, params)
         selection_bar(experiment, params)
     return _classes(experiment, params)
 

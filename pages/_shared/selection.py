@@ -8,9 +8,10 @@ import numpy as np
 import streamlit as st
 
 from pages._shared import cache
-from pages._shared.state import SELECTION, change, settings
+from pages._shared.state import change, settings
 from pages._shared.text import plain
-from resmem_core.analysis.selection import Selection, Span, read_rows
+from resmem_core.analysis.selection import Selection
+from resmem_core.cli.settings import SELECTION
 from resmem_core.common.errors import InvalidParameterError
 from resmem_core.common.runner import NeedsPreparing
 from resmem_core.common.types import BoolArray, IntArray
@@ -35,14 +36,7 @@ def selected(
     shown = settings()
     if not any(getattr(shown, name) for name in SELECTION):
         return None
-    chosen = Selection(
-        shown.outcome,
-        shown.of_class,
-        Span.parse(shown.within) if shown.within else None,
-        shown.find,
-        read_rows(shown.rows) if shown.rows else None,
-        _inside(experiment) if shown.region else None,
-    )
+    chosen = Selection.told(vars(shown), _inside(experiment) if shown.region else None)
     try:
         return chosen.words, np.flatnonzero(chosen.mask(evaluation, experiment.dataset.test))
     except InvalidParameterError as error:

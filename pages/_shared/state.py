@@ -13,14 +13,12 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from pages._shared.text import plain
-from resmem_core.cli.settings import SETTING, ExperimentForm, Language, Settings
+from resmem_core.cli.settings import SELECTION, SETTING, ExperimentForm, Language, Settings
 from resmem_core.common.errors import ResMemError
 from resmem_core.common.forms import Form
 
 F = TypeVar("F", bound=Form)
 E = TypeVar("E", bound=ExperimentForm)
-
-SELECTION = ("outcome", "of_class", "within", "find", "rows", "region")  # conditions on test points
 
 # What belongs to one experiment, and goes back to its default where another takes its place.
 FOR_ONE_EXPERIMENT: dict[type[Form], tuple[str, ...]] = {

@@ -2,9 +2,6 @@
 //
 // Set before the script of a component, which shows the figure: a `Turned` whose `build` and `show` draw it.
 
-const SVG = "http://www.w3.org/2000/svg";
-const SEND_AFTER = 120; // ms without another press, after which the server is told
-
 // Streamlit may load this file once for each mount, so what mounts of one name share belongs to the window.
 const sharedBy = (name) =>
   (globalThis[Symbol.for(`resmem.${name}`)] ??= {
@@ -34,35 +31,6 @@ function mounted(name, kind, { data, parentElement, setStateValue }) {
     view.stop();
     shared.views.delete(parentElement);
   };
-}
-
-const ARRAYS = { uint8: Uint8Array, uint16: Uint16Array, float32: Float32Array, float64: Float64Array };
-
-// See `resmem_core.common.packing`.
-function unpacked(bytes) {
-  const buffer = bytes.slice().buffer; // begins at 0, as typed arrays must at a multiple of their size
-  const size = new Uint32Array(buffer, 0, 1)[0];
-  const head = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, size)));
-  let at = 4 + size;
-  for (const [name, kind, shape] of head.arrays) {
-    head[name] = new ARRAYS[kind](buffer, at, shape.reduce((product, n) => product * n, 1));
-    at += Math.ceil(head[name].byteLength / 8) * 8;
-  }
-  return head;
-}
-
-// The place of the step nearest to a value, by ratio; a word is found as it is.
-function nearest(steps, value) {
-  if (steps.includes(value)) return steps.indexOf(value);
-  const off = steps.map((step) => (typeof step === "string" ? Infinity : Math.abs(Math.log(step / value))));
-  return off.indexOf(Math.min(...off));
-}
-
-// Three significant digits, as `compact` in Python; words are left.
-function compact(value) {
-  if (typeof value === "string") return value;
-  const text = value.toPrecision(3);
-  return text.includes("e") ? Number(text).toString() : text.includes(".") ? text.replace(/\.?0+$/, "") : text;
 }
 
 class Turned {
@@ -190,25 +158,6 @@ class Turned {
 }
 
 // ---- elements
-
-function box(name) {
-  const made = document.createElement("div");
-  made.className = name;
-  return made;
-}
-
-function join(name, parts) {
-  const made = box(name);
-  made.append(...parts);
-  return made;
-}
-
-function text(kind, name, words) {
-  const made = document.createElement(kind);
-  made.className = name;
-  made.textContent = words;
-  return made;
-}
 
 function canvas(name) {
   const made = document.createElement("canvas");

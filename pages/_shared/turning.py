@@ -6,28 +6,19 @@ Each is one component: `turning.js` with its knobs, and scripts of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
+from pages._shared.scripts import scripted
 from pages._shared.state import change
 
-HERE = Path(__file__).parent
 Knob = Mapping[str, Any]  # name, label, values and help; without values it is a switch
 
 
 def turned_component(name: str, *scripts: str) -> Callable[..., Any]:
     """Return a component made of `turning.js` and the scripts and style sheets of these names."""
-
-    def read(ending: str) -> str:
-        paths = (HERE / f"{stem}.{ending}" for stem in ("turning", *scripts))
-        return "\n".join(path.read_text(encoding="utf-8") for path in paths if path.exists())
-
-    component: Callable[..., Any] = st.components.v2.component(
-        f"resmem_{name}", html="<div data-turned></div>", css=read("css"), js=read("js")
-    )
-    return component
+    return scripted(name, "<div data-turned></div>", "turning", *scripts)
 
 
 def show_turned(

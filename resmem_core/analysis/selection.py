@@ -6,7 +6,7 @@ Shapes: M test points.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -105,6 +105,25 @@ class Selection:
     find: str | None = None
     rows: IntArray | None = None
     inside: BoolArray | None = None
+
+    @classmethod
+    def told(cls, conditions: Mapping[str, str | None], inside: BoolArray | None) -> Selection:
+        """Return the selection of conditions as a form or the command line has them, and of the points of an area.
+
+        Raises
+        ------
+        InvalidParameterError
+            If a slice or rows cannot be read.
+        """
+        within, rows = conditions["within"], conditions["rows"]
+        return cls(
+            conditions["outcome"],
+            conditions["of_class"],
+            Span.parse(within) if within else None,
+            conditions["find"],
+            read_rows(rows) if rows else None,
+            inside,
+        )
 
     def mask(self, evaluation: Evaluation, test: Examples) -> BoolArray:
         """Tell which points meet all conditions, (M,).

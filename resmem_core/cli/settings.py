@@ -42,6 +42,7 @@ from resmem_core.memory.types import Params
 from resmem_core.plots.region import Region
 
 SETTING = tuple(f.name for f in fields(Params))  # what of a form is the setting
+SELECTION = ("outcome", "of_class", "within", "find", "rows", "region")  # conditions on test points
 VIEWS = ("inside", "walk", "generate", "gain")  # of the page "Language"
 MOST_TYPED = 4_000  # characters of a text: it is in the address
 MOST_TOKENS = 200  # that are generated

@@ -6,22 +6,22 @@ import argparse
 from dataclasses import asdict
 
 from resmem_core.cli.base import EXPERIMENT, NUMBERS, Output, command, examples, params_of
+from resmem_core.cli.settings import SELECTION
 from resmem_core.common.progress import Progress
 
-CONDITIONS = ("outcome", "of_class", "within", "find", "rows", "region")
 LISTED = 20  # as lines of text
 
 
 @command(
     "points",
     "List the test points that meet all conditions given, and the gain among them.",
-    (*EXPERIMENT, *NUMBERS, *CONDITIONS, "projection"),
+    (*EXPERIMENT, *NUMBERS, *SELECTION, "projection"),
 )
 def run(args: argparse.Namespace, progress: Progress) -> Output:
     import numpy as np
 
     from resmem_core.analysis.projection import project
-    from resmem_core.analysis.selection import Selection, Span, read_rows
+    from resmem_core.analysis.selection import Selection
     from resmem_core.evaluation.metrics import GroupResult
     from resmem_core.plots.region import Region
     from resmem_core.plots.tables import example_table
@@ -33,15 +33,9 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     if args.region:
         placed = project(experiment.original, args.projection, progress=progress).points["test"]
         inside = Region.parse(args.region).contains(placed)
-    selection = Selection(
-        args.outcome,
-        args.of_class,
-        Span.parse(args.within) if args.within else None,
-        args.find,
-        read_rows(args.rows) if args.rows else None,
-        inside,
-    )
-    rows = np.flatnonzero(selection.mask(evaluation, experiment.dataset.test))
+    selection = Selection.told(vars(args), inside)
+    chosen = selection.mask(evaluation, experiment.dataset.test)
+    rows = np.flatnonzero(chosen)
     table = example_table(experiment, evaluation).iloc[rows]
     result = {
         **experiment.facts,
@@ -53,8 +47,7 @@ def run(args: argparse.Namespace, progress: Progress) -> Output:
     }
     lines = [f"{len(rows):,} of {evaluation.n:,} test points: {', '.join(selection.words) or 'all of them'}"]
     if len(rows) and not args.outcome:  # of one outcome, the gain says nothing
-        groups = None if evaluation.groups is None else evaluation.groups[rows]
-        of = GroupResult.of("selected", evaluation.right("base")[rows], evaluation.right("resmem")[rows], groups)
+        of = GroupResult.of("selected", evaluation.right("base"), evaluation.right("resmem"), evaluation.groups, chosen)
         result["gain"] = of.as_dict()
         low, high = of.gain_ci95
         lines.append(
